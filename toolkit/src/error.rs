@@ -1,0 +1,98 @@
+//! The one error type: what was wrong, where, and what to do about it.
+
+use std::fmt;
+
+/// `std::result::Result` with Jook's [`Error`] by default.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of thing went wrong; for programs that react to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A network, recipe or study that cannot be built as described.
+    Spec,
+    /// Data that does not fit: a broken file, a wrong shape, a label out of range.
+    Data,
+    /// The operating system said no.
+    Io,
+}
+
+/// An error with a way out. `Display` and `Debug` both print the readable form, so that `?` and
+/// `unwrap` in a cell say the same thing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    what: String,
+    place: Option<String>,
+    remedy: Option<String>,
+}
+
+impl Error {
+    /// A specification that cannot be built. `what` names the value found and the range expected.
+    pub fn spec(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Spec, what)
+    }
+
+    /// Data that does not fit. `what` says what was expected and what was found.
+    pub fn data(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Data, what)
+    }
+
+    /// A failed call to the operating system on `path`.
+    pub fn io(path: impl AsRef<std::path::Path>, error: &std::io::Error) -> Self {
+        Self::new(ErrorKind::Io, error.to_string()).at(path.as_ref().display().to_string())
+    }
+
+    fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self {
+            kind,
+            what: what.into(),
+            place: None,
+            remedy: None,
+        }
+    }
+
+    /// Adds where it happened: a file and offset, a layer's name, a column and row.
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.place = Some(place.into());
+        self
+    }
+
+    /// Adds what the reader can do about it, as an imperative.
+    pub fn fix(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if let Some(place) = &self.place {
+            write!(f, "\n  where: {place}")?;
+        }
+        if let Some(remedy) = &self.remedy {
+            write!(f, "\n  to do: {remedy}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Lets a setter that takes `TryInto` accept values that always fit.
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}

@@ -1,0 +1,20 @@
+//! Jook (粥): a research toolkit for deep learning on little data, made for notebooks.
+//!
+//! The folders are the table of contents: [`data`] (what there is to learn from), [`net`] (networks as
+//! data, and their executor), [`loss`], [`train`] (recipes, optimizers, checkpoints), [`evaluate`],
+//! [`study`] (grids over all of it, with seeds and intervals) and [`show`] (how results look).
+//! [`prelude`] brings the names a notebook cell wants.
+
+pub mod data;
+pub mod error;
+pub mod evaluate;
+pub mod interrupt;
+pub mod loss;
+pub mod net;
+pub mod prelude;
+pub mod seed;
+pub mod show;
+pub mod study;
+pub mod train;
+
+pub use error::{Error, Result};

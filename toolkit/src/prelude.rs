@@ -1,0 +1,14 @@
+//! The names a notebook cell wants: `use jook::prelude::*;`.
+//!
+//! The crates `polars`, `plotly` and `dfdx` come along under their own names, so that examples from
+//! their documentation paste in.
+
+pub use crate::data::*;
+pub use crate::evaluate::*;
+pub use crate::loss::*;
+pub use crate::net::*;
+pub use crate::show::*;
+pub use crate::study::*;
+pub use crate::train::*;
+pub use crate::{Error, Result};
+pub use {dfdx, plotly, polars};
