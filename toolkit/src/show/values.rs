@@ -119,7 +119,11 @@ where
 {
     fn bundle(&self) -> Bundle {
         let shape: Vec<usize> = dfdx::shapes::HasShape::shape(self).concrete().into();
-        let values: Vec<f64> = self.as_vec().into_iter().map(Into::into).collect();
+        // dfdx panics when it copies out of an empty tensor.
+        let values: Vec<f64> = match shape.contains(&0) {
+            true => Vec::new(),
+            false => self.as_vec().into_iter().map(Into::into).collect(),
+        };
         let text = tensor_text(&shape, &values, std::any::type_name::<E>());
         let html = preformatted(&text);
         Bundle::text(text).html(html)
