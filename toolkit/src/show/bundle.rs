@@ -67,9 +67,21 @@ pub trait Show {
     /// The value in every form it has.
     fn bundle(&self) -> Bundle;
 
+    /// The outputs it makes, in order: its bundle alone, unless it is several things, such as charts, of
+    /// which each is an output of its own.
+    fn outputs(&self) -> Vec<Bundle> {
+        vec![self.bundle()]
+    }
+
     /// Called by the kernel (and by stock evcxr) on the value that ends a cell.
     fn evcxr_display(&self) {
-        sink::send(&sink::Message::Result(&self.bundle()));
+        let outputs = self.outputs();
+        if let Some((last, before)) = outputs.split_last() {
+            before
+                .iter()
+                .for_each(|output| sink::send(&sink::Message::Display(output, None)));
+            sink::send(&sink::Message::Result(last));
+        }
     }
 }
 
@@ -82,5 +94,9 @@ impl Show for Bundle {
 impl<T: Show + ?Sized> Show for &T {
     fn bundle(&self) -> Bundle {
         (**self).bundle()
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        (**self).outputs()
     }
 }

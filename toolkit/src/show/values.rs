@@ -6,7 +6,7 @@ use plotly::Plot;
 use serde_json::Value;
 
 use super::html::preformatted;
-use super::{Bundle, Show, readable_number, show};
+use super::{Bundle, Show, readable_number};
 use crate::Error;
 
 impl Show for str {
@@ -23,11 +23,14 @@ impl Show for String {
 
 impl Show for Error {
     fn bundle(&self) -> Bundle {
-        let text = self.to_string();
-        let block = preformatted(&text);
-        let html = format!("<div style=\"border-left:3px solid #d55e00;padding-left:10px\">{block}</div>");
-        Bundle::text(text).html(html)
+        error_bundle(&self.to_string())
     }
+}
+
+fn error_bundle(text: &str) -> Bundle {
+    let block = preformatted(text);
+    let html = format!("<div style=\"border-left:3px solid #d55e00;padding-left:10px\">{block}</div>");
+    Bundle::text(format!("error: {text}")).html(html)
 }
 
 impl<T: Show> Show for Option<T> {
@@ -35,6 +38,30 @@ impl<T: Show> Show for Option<T> {
         match self {
             Some(value) => value.bundle(),
             None => Bundle::text("None"),
+        }
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        match self {
+            Some(value) => value.outputs(),
+            None => vec![self.bundle()],
+        }
+    }
+}
+
+/// A cell may end without the `?`: the value shows itself, an error says what is wrong.
+impl<T: Show, E: std::fmt::Display> Show for Result<T, E> {
+    fn bundle(&self) -> Bundle {
+        match self {
+            Ok(value) => value.bundle(),
+            Err(error) => error_bundle(&error.to_string()),
+        }
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        match self {
+            Ok(value) => value.outputs(),
+            Err(_) => vec![self.bundle()],
         }
     }
 }
@@ -54,14 +81,10 @@ impl<T: Show> Show for [T] {
         }
     }
 
-    /// Shows each value as an output of its own, so that charts stay charts.
-    fn evcxr_display(&self) {
+    fn outputs(&self) -> Vec<Bundle> {
         match self {
-            [] => "(empty)".evcxr_display(),
-            [first @ .., last] => {
-                first.iter().for_each(show);
-                last.evcxr_display();
-            }
+            [] => vec![self.bundle()],
+            values => values.iter().flat_map(Show::outputs).collect(),
         }
     }
 }
@@ -71,8 +94,8 @@ impl<T: Show> Show for Vec<T> {
         self.as_slice().bundle()
     }
 
-    fn evcxr_display(&self) {
-        self.as_slice().evcxr_display();
+    fn outputs(&self) -> Vec<Bundle> {
+        self.as_slice().outputs()
     }
 }
 
@@ -276,7 +299,17 @@ mod tests {
         let text = vec!["one".to_owned(), "<two>".to_owned()].bundle();
         assert_eq!(text.text, "one\n<two>");
         assert!(text.to_html().find("one") < text.to_html().find("&lt;two&gt;"));
-        let error = Error::data("found <x>").at("row 3").bundle();
+        let plots = vec![chart::curves([""; 3], &[]), chart::curves([""; 3], &[])];
+        assert!(
+            Some(&plots)
+                .outputs()
+                .iter()
+                .all(|output| output.plotly.is_some())
+        );
+        assert_eq!(plots.outputs().len(), 2);
+        assert_eq!(Vec::<String>::new().outputs()[0].text, "(empty)");
+        let failed: crate::Result<String> = Err(Error::data("found <x>").at("row 3"));
+        let error = failed.bundle();
         assert!(error.to_html().contains("found &lt;x&gt;") && error.text.contains("where: row 3"));
     }
 }
