@@ -53,7 +53,7 @@ impl ImageGrid {
             .checked_mul(width)
             .and_then(|n| n.checked_mul(channels))
             .unwrap_or(0);
-        if size == 0 || images.len() % size != 0 {
+        if size == 0 || !images.len().is_multiple_of(size) {
             let found = images.len();
             let shape = format!("{height} × {width} × {channels}");
             let what = format!("expected a whole number of images of {shape} numbers, found {found} numbers");
