@@ -32,6 +32,10 @@ impl Bundle {
     /// Adds a Plotly chart. Numbers that JSON cannot hold (NaN, infinity) become gaps.
     pub fn plot(mut self, plot: &Plot) -> Self {
         self.plotly = serde_json::to_value(plot).ok();
+        // Front ends expect frames to be a list or absent.
+        if let Some(Value::Object(figure)) = &mut self.plotly {
+            figure.retain(|_, part| !part.is_null());
+        }
         self
     }
 

@@ -9,6 +9,9 @@ use super::html::preformatted;
 use super::{Bundle, Show, readable_number};
 use crate::Error;
 
+/// Values of a list that are shown.
+const SEVERAL: usize = 50;
+
 impl Show for str {
     fn bundle(&self) -> Bundle {
         Bundle::text(self).html(preformatted(self))
@@ -67,26 +70,35 @@ impl<T: Show, E: std::fmt::Display> Show for Result<T, E> {
 }
 
 impl<T: Show> Show for [T] {
-    /// The values one below the other. A bundle holds one chart at most: of several, their text.
+    /// The first values one below the other. A bundle holds one chart at most: of several, their text.
     fn bundle(&self) -> Bundle {
-        let bundles: Vec<Bundle> = self.iter().map(Show::bundle).collect();
+        let bundles: Vec<Bundle> = self.iter().take(SEVERAL).map(Show::bundle).collect();
         match &bundles[..] {
             [] => Bundle::text("(empty)"),
             [one] => one.clone(),
-            _ => {
-                let texts: Vec<&str> = bundles.iter().map(Bundle::plain).collect();
-                let part = |b: &Bundle| format!("<div style=\"margin-bottom:8px\">{}</div>", b.to_html());
-                Bundle::text(texts.join("\n")).html(bundles.iter().map(part).collect::<String>())
-            }
+            several => below_each_other(several, self.len() - several.len()),
         }
     }
 
+    /// One output, or with charts among the values one for each, so that charts stay charts.
     fn outputs(&self) -> Vec<Bundle> {
-        match self {
-            [] => vec![self.bundle()],
-            values => values.iter().flat_map(Show::outputs).collect(),
+        let all: Vec<Bundle> = self.iter().take(SEVERAL).flat_map(Show::outputs).collect();
+        match all.iter().any(|output| output.plotly.is_some()) {
+            true => all,
+            false => vec![self.bundle()],
         }
     }
+}
+
+fn below_each_other(bundles: &[Bundle], more: usize) -> Bundle {
+    let mut texts: Vec<String> = bundles.iter().map(|b| b.plain().to_owned()).collect();
+    let part = |b: &Bundle| format!("<div style=\"margin-bottom:8px\">{}</div>", b.to_html());
+    let mut html: String = bundles.iter().map(part).collect();
+    if more > 0 {
+        texts.push(format!("… and {more} more"));
+        html += &format!("<div style=\"opacity:0.65\">… and {more} more</div>");
+    }
+    Bundle::text(texts.join("\n")).html(html)
 }
 
 impl<T: Show> Show for Vec<T> {
@@ -292,6 +304,7 @@ mod tests {
         let figure = bundle.plotly.unwrap();
         assert_eq!(figure["data"][0]["y"], serde_json::json!([0.5, null]));
         assert_eq!(figure["data"][0]["name"], "a&lt;b");
+        assert!(figure.get("frames").is_none());
     }
 
     #[test]
@@ -308,6 +321,9 @@ mod tests {
         );
         assert_eq!(plots.outputs().len(), 2);
         assert_eq!(Vec::<String>::new().outputs()[0].text, "(empty)");
+        let long = vec!["words"; 10_000];
+        assert_eq!(long.outputs().len(), 1);
+        assert!(long.bundle().text.ends_with("words\n… and 9950 more"));
         let failed: crate::Result<String> = Err(Error::data("found <x>").at("row 3"));
         let error = failed.bundle();
         assert!(error.to_html().contains("found &lt;x&gt;") && error.text.contains("where: row 3"));
