@@ -16,8 +16,8 @@ use tile::{Finish, Left, Start, tile_of};
 
 use super::lanes::{COLUMNS, ROWS};
 
-/// Depth of a panel: with [`COLUMNS`] columns it takes half of a first cache.
-const DEPTH: usize = 256;
+/// Depth of a panel: 16 KiB with its [`COLUMNS`] columns, half of a first cache.
+const DEPTH: usize = 4096 / COLUMNS;
 
 /// The most rows of a transposed left factor packed at once; layers of 128 inputs fit whole.
 const BLOCK: usize = ROWS * (132 / ROWS);
