@@ -28,7 +28,7 @@ impl Dataset {
     /// When `features` is not a whole number of examples of `shape`, or holds a NaN or infinity.
     pub fn new(name: impl Into<String>, shape: Shape, features: Vec<f32>) -> Result<Self> {
         let (name, width) = (name.into(), shape.width());
-        if width == 0 || features.len() % width != 0 {
+        if width == 0 || !features.len().is_multiple_of(width) {
             let found = features.len();
             return Err(Error::data(format!(
                 "expected a multiple of {width} numbers (above 0) for {shape}, found {found}"

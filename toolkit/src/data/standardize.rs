@@ -125,10 +125,11 @@ mod tests {
         let other = split(&[1e6, -50.0, 3.0, 2.0]).standardized().unwrap();
         assert_eq!(one.train.features(), other.train.features());
         // The mean is 2 and the deviation of 0, 2, 4 is sqrt(8/3); a constant feature is only centred.
-        let d = (8f32 / 3.0).sqrt();
-        assert_eq!(one.train.features(), [-2.0 / d, 0.0, 0.0, 0.0, 2.0 / d, 0.0]);
+        let d = (8f64 / 3.0).sqrt();
+        let far = (2.0 / d) as f32;
+        assert_eq!(one.train.features(), [-far, 0.0, 0.0, 0.0, far, 0.0]);
         assert_eq!(one.test.features(), [0.0, 0.0]);
-        assert_eq!(other.test.row(1), [1.0 / d, 1.0]);
+        assert_eq!(other.test.row(1), [(1.0 / d) as f32, 1.0]);
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn other_ranks_and_members_that_follow_each_other() {
 #[test]
 fn pieces_do_not_show() {
     let dir = TestDir::new();
-    let pixels: Vec<u8> = (0..200_000u32).map(|i| (i * 7919 >> 5) as u8).collect();
+    let pixels: Vec<u8> = (0..200_000u32).map(|i| ((i * 7919) >> 5) as u8).collect();
     let file = idx(&[500, 20, 20], &pixels);
     let data = Dataset::from_idx_images(dir.file("a", pack(&file))).unwrap();
     let want: Vec<f32> = pixels.iter().map(|&p| f32::from(p) / 255.0).collect();

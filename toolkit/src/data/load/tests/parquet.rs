@@ -118,12 +118,10 @@ fn no_damaged_byte_ends_the_process() {
     let good = packed(frame());
     let mut refused = 0;
     for i in 0..good.len() {
-        for bits in [0xff, 0x80] {
-            let mut bytes = good.clone();
-            bytes[i] ^= bits;
-            let file = dir.file("damaged", bytes);
-            refused += usize::from(Dataset::from_parquet(&file, "kind").is_err());
-        }
+        let mut bytes = good.clone();
+        bytes[i] ^= 0xff;
+        let file = dir.file("damaged", bytes);
+        refused += usize::from(Dataset::from_parquet(&file, "kind").is_err());
     }
-    assert!(refused > good.len() / 2, "{refused} of {}", 2 * good.len());
+    assert!(refused > good.len() / 2, "{refused} of {}", good.len());
 }
