@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use polars::prelude::{DataFrame, FileMetadata, ParquetReader, PolarsResult, SerReader};
+use polars::prelude::{ArrowDataType, DataFrame, FileMetadata, ParquetReader, PolarsResult, SerReader};
 
 use super::table::{self, Labels};
 use super::{check_memory, file_length, name_of};
@@ -78,7 +78,37 @@ fn read(path: &Path, file: &str, length: u64) -> Result<DataFrame> {
         let metadata = reader.get_metadata()?.clone();
         Ok(check_metadata(file, length, &metadata))
     })??;
-    guard(file, || reader.set_rechunk(true).finish())
+    let schema = guard(file, || reader.schema())?;
+    guard(file, || reader.set_rechunk(true).finish()).map_err(|error| {
+        // polars does not say which column it could not take.
+        match schema.iter_values().find(|field| is_rare(field.dtype())) {
+            Some(field) => Error::data(format!(
+                "expected a column of 32- or 64-bit numbers, booleans or text, found {:?}",
+                field.dtype()
+            ))
+            .at(format!("{file}, column {}", field.name))
+            .fix("write the column as 32-bit integers or floats"),
+            None => error,
+        }
+    })
+}
+
+/// Types that polars may be built without.
+fn is_rare(dtype: &ArrowDataType) -> bool {
+    use ArrowDataType::*;
+    matches!(
+        dtype,
+        UInt8
+            | UInt16
+            | UInt128
+            | Int128
+            | Float16
+            | Decimal(..)
+            | Decimal32(..)
+            | Decimal64(..)
+            | Decimal256(..)
+            | FixedSizeList(..)
+    )
 }
 
 /// Everything the footer declares, before memory is taken for it.
