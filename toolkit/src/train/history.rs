@@ -107,6 +107,10 @@ impl History {
 
     /// The curves: losses on the left axis, held-out accuracy on the right one, over epochs.
     pub fn chart(&self) -> Plot {
+        self.titled_chart("Training")
+    }
+
+    pub(super) fn titled_chart(&self, title: &str) -> Plot {
         let mut plot = Plot::new();
         let epochs: Vec<f64> = self.records.iter().map(|r| r.epoch).collect();
         let mut line = |name: &str, of: fn(&Record) -> f64, right: bool| {
@@ -127,7 +131,7 @@ impl History {
         line("held-out accuracy", |r| r.held_out_accuracy, true);
         let held_out = self.records.iter().any(|r| r.held_out_accuracy.is_finite());
         let mut layout = Layout::new()
-            .title("Training")
+            .title(title.to_owned())
             .height(360)
             .x_axis(Axis::new().title("epoch"))
             .y_axis(Axis::new().title("loss"));

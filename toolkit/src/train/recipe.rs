@@ -357,6 +357,12 @@ impl Recipe {
     }
 }
 
+impl From<&Recipe> for Recipe {
+    fn from(recipe: &Recipe) -> Self {
+        recipe.clone()
+    }
+}
+
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, batch {}, {}", self.length, self.batch, self.rule)?;
