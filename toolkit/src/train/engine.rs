@@ -140,13 +140,24 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn run(&mut self, training: &[u32], saver: Option<&Saver<'_>>) -> Result<Ending> {
+        let mut live = Live::start(self.recipe.length.steps(self.per_epoch) as u64);
+        let ending = self.steps(training, saver, &mut live)?;
+        live.finish(&ending, &self.state.history);
+        Ok(ending)
+    }
+
+    fn steps(
+        &mut self,
+        training: &[u32],
+        saver: Option<&Saver<'_>>,
+        live: &mut Live,
+    ) -> Result<Ending> {
         let recipe = self.recipe;
         let total = recipe.length.steps(self.per_epoch) as u64;
         let check_every = recipe.check_every.unwrap_or(self.per_epoch) as u64;
         let scope = interrupt::scope();
         let trainable = self.learner.trainable();
-        let mut live = Live::start(recipe, total, self.state.counters.step);
-        let mut order = Vec::with_capacity(training.len());
+       let mut order = Vec::with_capacity(training.len());
         let mut shuffled = None;
         while self.state.counters.step < total {
             let done = self.state.counters.step;

@@ -1,41 +1,44 @@
-//! What a training shows while it runs, and how to keep it quiet.
+//! What a training shows while it runs: a bar with the losses. Off inside [`quiet`](crate::show::quiet), as in
+//! a study.
 
-use std::cell::Cell;
-
-use super::{History, Recipe};
-
-thread_local! {
-    static SILENT: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Runs `work` with the live display of trainings on this thread off, as a study does for its trials.
-pub fn silent<R>(work: impl FnOnce() -> R) -> R {
-    /// Switches back also when `work` panics.
-    struct Back;
-    impl Drop for Back {
-        fn drop(&mut self) {
-            SILENT.set(SILENT.get() - 1);
-        }
-    }
-    SILENT.set(SILENT.get() + 1);
-    let _back = Back;
-    work()
-}
-
-/// Whether trainings on this thread show nothing.
-pub fn is_silent() -> bool {
-    SILENT.get() > 0
-}
+use super::{Ending, History};
+use crate::show::Progress;
 
 /// The live display of one training.
-pub(super) struct Live {}
+pub(super) struct Live {
+    progress: Progress,
+    held_out: String,
+}
 
 impl Live {
-    pub fn start(_recipe: &Recipe, _total: u64, _done: u64) -> Self {
-        Self {}
+    pub fn start(total: u64) -> Self {
+        Self {
+            progress: Progress::new("training", total as usize),
+            held_out: String::new(),
+        }
     }
 
-    pub fn step(&mut self, _step: u64, _loss: f32) {}
+    pub fn step(&mut self, step: u64, loss: f32) {
+        let note = format_args!("loss {loss:.4}{}", self.held_out);
+        self.progress.step(step as usize, note);
+    }
 
-    pub fn checked(&mut self, _history: &History) {}
+    /// After a check: a point of the curve.
+    pub fn checked(&mut self, history: &History) {
+        if let Some(last) = history.last() {
+            self.progress.value(last.loss);
+            if last.held_out_loss.is_finite() {
+                let accuracy = 100.0 * last.held_out_accuracy;
+                self.held_out = format!(", held out {:.4} ({accuracy:.1}% right)", last.held_out_loss);
+            }
+        }
+    }
+
+    pub fn finish(self, ending: &Ending, history: &History) {
+        let mark = if ending.is_diverged() { "\u{26a0} " } else { "" };
+        match history.last() {
+            Some(last) => self.progress.finish(format_args!("{mark}{ending}, loss {:.4}{}", last.loss, self.held_out)),
+            None => self.progress.finish(format_args!("{mark}{ending}")),
+        }
+    }
 }

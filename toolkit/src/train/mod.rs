@@ -22,7 +22,6 @@ mod typed;
 pub use ending::{Cause, Ending};
 pub use fused::OneHot;
 pub use history::{History, Record};
-pub use live::{is_silent, silent};
 pub use number::Number;
 pub use recipe::{Budget, RateSchedule, Recipe};
 pub use rule::Rule;

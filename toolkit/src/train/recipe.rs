@@ -374,7 +374,7 @@ impl fmt::Display for Recipe {
                 write!(f, ", {name} {weight}")?;
             }
         }
-        write!(f, ", {}", self.loss)?;
+        write!(f, ", {:?}", self.loss)?;
         if let Some(share) = self.early_stopping {
             let patience = self.patience.unwrap_or(super::PATIENCE);
             write!(f, ", early stopping (hold out {share}, patience {patience})")?;
