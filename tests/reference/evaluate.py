@@ -36,6 +36,7 @@ def case(name, labels, logits):
         "interval": [float(low), float(high)],
         "macro_f1": m.f1_score(labels, predicted, average="macro", zero_division=0),
         "log_loss": m.log_loss(labels, probabilities, labels=list(range(classes))),
+        "log_loss_f32": m.log_loss(labels, probabilities.astype(np.float32), labels=list(range(classes))),
         "confusion": m.confusion_matrix(labels, predicted, labels=list(range(classes))).ravel().tolist(),
     }
 

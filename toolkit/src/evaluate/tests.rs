@@ -41,7 +41,7 @@ fn metrics_are_those_of_scikit_learn_and_statsmodels() {
         let counts: Vec<u64> = (0..k * k).map(|i| found.confusion.count(i / k, i % k)).collect();
         assert_eq!(counts, integers(&case["confusion"]), "{name}");
         let other = Evaluation::of_probabilities(&floats(&case["probabilities"]), &labels, &classes).expect(name);
-        near(name, other.log_loss, &case["log_loss"], 1e-4);
+        near(name, other.log_loss, &case["log_loss_f32"], 1e-4);
         assert_eq!(other.confusion, found.confusion, "{name}");
     }
 }

@@ -203,8 +203,8 @@ impl Work<'_> {
                 && step < total
             {
                 self.store(None);
-                self.updater.moments = std::mem::take(&mut self.state.moments);
                 (saver.write)(&saver.path, &self.state)?;
+                self.updater.moments = std::mem::take(&mut self.state.moments);
             }
             live.step(step, loss);
             #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Trainings from end to end.
 
+mod cells;
 mod files;
 mod golden;
 mod loops;
