@@ -306,12 +306,11 @@ impl Block {
     }
 }
 
-/// The tensors of a layer follow each other in this order; the ranges above rely on it.
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::net::{Mlp, Role};
 
+    // The ranges of blocks rely on it.
     #[test]
     fn tensors_of_a_layer_lie_side_by_side() {
         let network = Mlp::new([3, 5, 2]).batch_norm().build(0).unwrap();

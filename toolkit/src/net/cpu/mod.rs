@@ -118,9 +118,7 @@ impl Executor {
     /// As [`Executor::forward`].
     pub fn evaluate(&mut self, network: &Network, x: &[f32]) -> &[f32] {
         self.fill(x);
-        self.fits(network);
-        self.still(network);
-        self.outputs()
+        self.run_still(network)
     }
 
     /// The outputs of the last forward pass, rows x outputs.
@@ -182,6 +180,16 @@ impl Executor {
                 && network.spec().layers.len() == self.blocks.iter().map(Block::layers).sum::<usize>(),
             "an executor made for another network"
         );
+    }
+
+    /// Forward pass in evaluation mode over what was put in [`Executor::input`].
+    ///
+    /// # Panics
+    /// As [`Executor::run`].
+    pub fn run_still(&mut self, network: &Network) -> &[f32] {
+        self.fits(network);
+        self.still(network);
+        self.outputs()
     }
 
     /// A forward pass that moves nothing.
