@@ -101,7 +101,13 @@ impl ConfusionMatrix {
         let n = self.classes.len();
         let mut wrong: Vec<_> = (0..n * n)
             .filter(|i| i / n != i % n && self.counts[*i] > 0)
-            .map(|i| (self.classes[i / n].as_str(), self.classes[i % n].as_str(), self.counts[i]))
+            .map(|i| {
+                (
+                    self.classes[i / n].as_str(),
+                    self.classes[i % n].as_str(),
+                    self.counts[i],
+                )
+            })
             .collect();
         wrong.sort_by_key(|&(_, _, count)| std::cmp::Reverse(count));
         wrong
@@ -112,8 +118,14 @@ impl ConfusionMatrix {
         let n = self.classes.len();
         let name = |i: usize| self.classes[i].as_str();
         let columns = vec![
-            Column::new("truth".into(), (0..n * n).map(|i| name(i / n)).collect::<Vec<_>>()),
-            Column::new("predicted".into(), (0..n * n).map(|i| name(i % n)).collect::<Vec<_>>()),
+            Column::new(
+                "truth".into(),
+                (0..n * n).map(|i| name(i / n)).collect::<Vec<_>>(),
+            ),
+            Column::new(
+                "predicted".into(),
+                (0..n * n).map(|i| name(i % n)).collect::<Vec<_>>(),
+            ),
             Column::new("count".into(), self.counts.clone()),
         ];
         DataFrame::new(n * n, columns).unwrap_or_default()

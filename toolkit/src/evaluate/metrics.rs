@@ -80,7 +80,7 @@ impl Evaluation {
             let place = || format!("evaluation, row {i}");
             if label as usize >= classes {
                 return Err(
-                    Error::data(format!("expected labels below {classes}, found {label}")).at(place())
+                    Error::data(format!("expected labels below {classes}, found {label}")).at(place()),
                 );
             }
             if let Some(bad) = row.iter().find(|x| !x.is_finite()) {
@@ -119,7 +119,10 @@ pub fn wilson_interval(successes: u64, n: u64, z: f64) -> (f64, f64) {
     let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z * z / n;
     let middle = p + z * z / (2.0 * n);
-    (((middle - spread) / scale).max(0.0), ((middle + spread) / scale).min(1.0))
+    (
+        ((middle - spread) / scale).max(0.0),
+        ((middle + spread) / scale).min(1.0),
+    )
 }
 
 impl fmt::Display for Evaluation {
@@ -146,7 +149,10 @@ impl Show for Evaluation {
             &["on the examples given", ""],
             &[
                 row("accuracy", format!("{:.1}%", 100.0 * self.accuracy)),
-                row("95% interval", format!("{:.1}% to {:.1}%", 100.0 * low, 100.0 * high)),
+                row(
+                    "95% interval",
+                    format!("{:.1}% to {:.1}%", 100.0 * low, 100.0 * high),
+                ),
                 row("macro F1", format!("{:.3}", self.macro_f1)),
                 row("log loss", format!("{:.3}", self.log_loss)),
                 row("examples", self.n.to_string()),

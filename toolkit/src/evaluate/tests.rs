@@ -10,16 +10,29 @@ fn names(n: usize) -> Vec<String> {
 }
 
 fn floats(value: &Value) -> Vec<f32> {
-    value.as_array().expect("numbers").iter().map(|x| x.as_f64().expect("a number") as f32).collect()
+    value
+        .as_array()
+        .expect("numbers")
+        .iter()
+        .map(|x| x.as_f64().expect("a number") as f32)
+        .collect()
 }
 
 fn integers(value: &Value) -> Vec<u64> {
-    value.as_array().expect("numbers").iter().map(|x| x.as_u64().expect("a count")).collect()
+    value
+        .as_array()
+        .expect("numbers")
+        .iter()
+        .map(|x| x.as_u64().expect("a count"))
+        .collect()
 }
 
 fn near(name: &str, found: f64, expected: &Value, tolerance: f64) {
     let expected = expected.as_f64().expect("a number");
-    assert!((found - expected).abs() <= tolerance * expected.abs().max(0.01), "{name}: {found} for {expected}");
+    assert!(
+        (found - expected).abs() <= tolerance * expected.abs().max(0.01),
+        "{name}: {found} for {expected}"
+    );
 }
 
 #[test]
@@ -40,7 +53,8 @@ fn metrics_are_those_of_scikit_learn_and_statsmodels() {
         let k = classes.len();
         let counts: Vec<u64> = (0..k * k).map(|i| found.confusion.count(i / k, i % k)).collect();
         assert_eq!(counts, integers(&case["confusion"]), "{name}");
-        let other = Evaluation::of_probabilities(&floats(&case["probabilities"]), &labels, &classes).expect(name);
+        let other =
+            Evaluation::of_probabilities(&floats(&case["probabilities"]), &labels, &classes).expect(name);
         near(name, other.log_loss, &case["log_loss_f32"], 1e-4);
         assert_eq!(other.confusion, found.confusion, "{name}");
     }
@@ -92,7 +106,9 @@ fn mistakes_come_sorted_and_everything_shows() {
     assert_eq!(matrix.frame().height(), 9);
     let logits = [1.0, 0.0, 0.0, 1.0];
     let risky = ["<script>".to_owned(), "b".to_owned()];
-    let bundle = Evaluation::of(&logits, &[0, 1], &risky).expect("an evaluation").bundle();
+    let bundle = Evaluation::of(&logits, &[0, 1], &risky)
+        .expect("an evaluation")
+        .bundle();
     assert!(bundle.plain().contains("accuracy 100.0%"));
     assert!(bundle.to_html().contains("95% interval") && !bundle.to_html().contains("<script>"));
 }

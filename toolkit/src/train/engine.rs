@@ -52,7 +52,10 @@ pub(super) fn labels_for<'d>(
         .at(place())
         .fix("give the network an input of the width of the examples"));
     }
-    recipe.loss.check(labels.len(), outputs, Targets::Classes(labels)).map_err(|e| e.at(place()))?;
+    recipe
+        .loss
+        .check(labels.len(), outputs, Targets::Classes(labels))
+        .map_err(|e| e.at(place()))?;
     Ok(labels)
 }
 
@@ -152,18 +155,13 @@ impl Work<'_> {
         Ok(ending)
     }
 
-    fn steps(
-        &mut self,
-        training: &[u32],
-        saver: Option<&Saver<'_>>,
-        live: &mut Live,
-    ) -> Result<Ending> {
+    fn steps(&mut self, training: &[u32], saver: Option<&Saver<'_>>, live: &mut Live) -> Result<Ending> {
         let recipe = self.recipe;
         let total = recipe.length.steps(self.per_epoch) as u64;
         let check_every = recipe.check_every.unwrap_or(self.per_epoch) as u64;
         let scope = interrupt::scope();
         let trainable = self.learner.trainable();
-       let mut order = Vec::with_capacity(training.len());
+        let mut order = Vec::with_capacity(training.len());
         let mut shuffled = None;
         while self.state.counters.step < total {
             let done = self.state.counters.step;
@@ -239,10 +237,12 @@ impl Work<'_> {
         if watched && held_out_loss >= self.state.kept.loss {
             self.state.counters.stale += 1;
             let patience = self.recipe.patience.unwrap_or(PATIENCE) as u64;
-            return Ok((self.state.counters.stale >= patience).then_some(Ending::EarlyStopped {
-                step,
-                best_step: self.state.kept.step,
-            }));
+            return Ok(
+                (self.state.counters.stale >= patience).then_some(Ending::EarlyStopped {
+                    step,
+                    best_step: self.state.kept.step,
+                }),
+            );
         }
         self.state.counters.stale = 0;
         let kept = &mut self.state.kept;

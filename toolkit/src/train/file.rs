@@ -85,7 +85,12 @@ pub(super) fn write(
     }
     let mut flat = |name: &str, values: &[f32]| {
         let values_bytes = bytes(values, f32::to_le_bytes);
-        parts.push((format!("state.{name}"), Dtype::F32, vec![values.len()], values_bytes));
+        parts.push((
+            format!("state.{name}"),
+            Dtype::F32,
+            vec![values.len()],
+            values_bytes,
+        ));
     };
     flat("parameters", &state.parameters);
     flat("buffers", &state.buffers);
@@ -96,7 +101,12 @@ pub(super) fn write(
     }
     let rows: Vec<f64> = state.history.records.iter().flat_map(Record::numbers).collect();
     let shape = vec![state.history.len(), Record::COLUMNS];
-    parts.push(("state.history".into(), Dtype::F64, shape, bytes(&rows, f64::to_le_bytes)));
+    parts.push((
+        "state.history".into(),
+        Dtype::F64,
+        shape,
+        bytes(&rows, f64::to_le_bytes),
+    ));
     let scalars = Scalars {
         counters: state.counters.clone(),
         kept_step: state.kept.step,
@@ -118,13 +128,19 @@ pub(super) fn write(
     ]);
     let sum = digest(
         &metadata,
-        parts.iter().map(|(name, _, _, data)| (name.as_str(), data.as_slice())).collect(),
+        parts
+            .iter()
+            .map(|(name, _, _, data)| (name.as_str(), data.as_slice()))
+            .collect(),
     );
     metadata.insert("sha256".into(), sum);
     let views = parts
         .iter()
         .map(|(name, dtype, shape, data)| {
-            Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), data).map_err(|e| broken(&e))?))
+            Ok((
+                name.as_str(),
+                TensorView::new(*dtype, shape.clone(), data).map_err(|e| broken(&e))?,
+            ))
         })
         .collect::<Result<Vec<_>>>()?;
     let metadata: HashMap<String, String> = metadata.into_iter().collect();
@@ -140,32 +156,56 @@ pub(super) fn read(path: &Path) -> Result<File> {
             .fix("use an undamaged file written by a checkpoint or by Run::save")
     };
     let content = fs::read(path).map_err(|e| Error::io(path, &e))?;
-    let tensors = SafeTensors::deserialize(&content)
-        .map_err(|e| broken(format!("expected a safetensors file, found something else or a part: {e}")))?;
+    let tensors = SafeTensors::deserialize(&content).map_err(|e| {
+        broken(format!(
+            "expected a safetensors file, found something else or a part: {e}"
+        ))
+    })?;
     let (_, header) = SafeTensors::read_metadata(&content).map_err(|e| broken(e.to_string()))?;
-    let mut metadata: BTreeMap<String, String> =
-        header.metadata().clone().unwrap_or_default().into_iter().collect();
+    let mut metadata: BTreeMap<String, String> = header
+        .metadata()
+        .clone()
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
     if metadata.get("format").map(String::as_str) != Some("jook") {
-        return Err(broken("expected a file written by Jook, found another program's".into()));
+        return Err(broken(
+            "expected a file written by Jook, found another program's".into(),
+        ));
     }
     let stated = metadata.remove("sha256").unwrap_or_default();
-    let found = digest(&metadata, tensors.iter().map(|(name, view)| (name, view.data())).collect());
+    let found = digest(
+        &metadata,
+        tensors.iter().map(|(name, view)| (name, view.data())).collect(),
+    );
     if stated != found {
-        return Err(broken(format!("expected the checksum {stated}, found {found}: the file is damaged")));
+        return Err(broken(format!(
+            "expected the checksum {stated}, found {found}: the file is damaged"
+        )));
     }
     let part = |name: &str| metadata.get(name).map(String::as_str).unwrap_or_default();
     let unread = |name: &str, e: serde_json::Error| {
-        broken(format!("the {name} in the file is of another version of Jook or damaged: {e}"))
+        broken(format!(
+            "the {name} in the file is of another version of Jook or damaged: {e}"
+        ))
     };
     let label: Label = serde_json::from_str(part("label")).map_err(|e| unread("label", e))?;
     if label.format != FORMAT {
-        return Err(broken(format!("expected layout {FORMAT}, found {}", label.format)));
+        return Err(broken(format!(
+            "expected layout {FORMAT}, found {}",
+            label.format
+        )));
     }
     let scalars: Scalars = serde_json::from_str(part("state")).map_err(|e| unread("state", e))?;
     let floats = |name: &str| -> Result<Vec<f32>> {
-        let view = tensors.tensor(name).map_err(|e| broken(format!("tensor {name}: {e}")))?;
+        let view = tensors
+            .tensor(name)
+            .map_err(|e| broken(format!("tensor {name}: {e}")))?;
         if view.dtype() != Dtype::F32 {
-            return Err(broken(format!("tensor {name}: expected f32, found {:?}", view.dtype())));
+            return Err(broken(format!(
+                "tensor {name}: expected f32, found {:?}",
+                view.dtype()
+            )));
         }
         let (chunks, _) = view.data().as_chunks::<4>();
         Ok(chunks.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect())
@@ -174,7 +214,9 @@ pub(super) fn read(path: &Path) -> Result<File> {
     for (name, buffer) in &scalars.tensors {
         if *buffer { &mut buffers } else { &mut parameters }.extend(floats(name)?);
     }
-    let rows = tensors.tensor("state.history").map_err(|e| broken(e.to_string()))?;
+    let rows = tensors
+        .tensor("state.history")
+        .map_err(|e| broken(e.to_string()))?;
     let (rows, _) = rows.data().as_chunks::<8>();
     let rows: Vec<f64> = rows.iter().map(|&chunk| f64::from_le_bytes(chunk)).collect();
     let (rows, _) = rows.as_chunks::<{ Record::COLUMNS }>();
@@ -215,7 +257,13 @@ pub(super) fn read(path: &Path) -> Result<File> {
 }
 
 impl Label {
-    pub fn new(spec: Option<NetSpec>, model: String, recipe: &Recipe, dataset: String, own_loss: bool) -> Self {
+    pub fn new(
+        spec: Option<NetSpec>,
+        model: String,
+        recipe: &Recipe,
+        dataset: String,
+        own_loss: bool,
+    ) -> Self {
         Self {
             format: FORMAT,
             version: super::VERSION.to_owned(),
@@ -243,11 +291,27 @@ impl Label {
             return differs("the network", &self.model, &asked.model, anew);
         }
         if self.own_loss != asked.own_loss {
-            let name = |own| if own { "one written in dfdx" } else { "the recipe's" };
-            return differs("the loss", name(self.own_loss), name(asked.own_loss), "give the same loss");
+            let name = |own| {
+                if own {
+                    "one written in dfdx"
+                } else {
+                    "the recipe's"
+                }
+            };
+            return differs(
+                "the loss",
+                name(self.own_loss),
+                name(asked.own_loss),
+                "give the same loss",
+            );
         }
         if self.recipe.digest() != asked.recipe.digest() {
-            return differs("the recipe", &self.recipe.to_string(), &asked.recipe.to_string(), anew);
+            return differs(
+                "the recipe",
+                &self.recipe.to_string(),
+                &asked.recipe.to_string(),
+                anew,
+            );
         }
         if self.dataset != asked.dataset {
             return differs("the data", &self.dataset, &asked.dataset, anew);
@@ -260,7 +324,9 @@ impl Label {
 fn digest(metadata: &BTreeMap<String, String>, mut tensors: Vec<(&str, &[u8])>) -> String {
     tensors.sort_unstable_by_key(|&(name, _)| name);
     let mut hash = Sha256::new();
-    let texts = metadata.iter().map(|(name, text)| (name.as_str(), text.as_bytes()));
+    let texts = metadata
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_bytes()));
     for (name, data) in texts.chain(tensors) {
         hash.update((name.len() as u64).to_le_bytes());
         hash.update(name);
@@ -275,9 +341,9 @@ fn digest(metadata: &BTreeMap<String, String>, mut tensors: Vec<(&str, &[u8])>) 
 fn replace(path: &Path, content: &[u8]) -> Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = path.file_name().ok_or_else(|| {
-        Error::spec("expected the name of a file").at(path.display().to_string())
-    })?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| Error::spec("expected the name of a file").at(path.display().to_string()))?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

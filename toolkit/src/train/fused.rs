@@ -5,12 +5,12 @@ use std::ops::Range;
 use dfdx::prelude::{Cpu, Tensor, TensorFromVec};
 
 use super::learner::{Learner, Named, count_correct};
+use crate::Result;
 use crate::loss::{Loss, Targets};
 use crate::net::cpu::{Executor, Mode};
-use crate::net::tape::{LossValue, Logits, value_and_gradient};
+use crate::net::tape::{Logits, LossValue, value_and_gradient};
 use crate::net::{Network, Role};
 use crate::seed::Rng;
-use crate::Result;
 
 /// The targets of a batch for a loss written in dfdx, rows x classes: 1 for the class of the row, else 0.
 pub type OneHot = Tensor<(usize, usize), f32, Cpu>;
@@ -80,7 +80,9 @@ impl Learner for FusedLearner<'_> {
         let logits = self.executor.run(&mut self.network, Mode::Train(rng));
         let slope = &mut self.slope[..logits.len()];
         let loss = match &mut self.own {
-            None => self.loss.value_and_gradient(logits, Targets::Classes(labels), slope),
+            None => self
+                .loss
+                .value_and_gradient(logits, Targets::Classes(labels), slope),
             Some(own) => own_loss(*own, &self.device, logits, labels, slope)?,
         };
         self.executor.backward(&self.network, slope);

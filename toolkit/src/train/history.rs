@@ -1,8 +1,8 @@
 //! [`History`]: what happened while training, a row a check.
 
-use polars::prelude::{Column, DataFrame};
 use plotly::common::{AxisSide, DashType, Line, Mode};
 use plotly::{Plot, Scatter};
+use polars::prelude::{Column, DataFrame};
 
 use crate::show::{Bundle, Show, chart};
 
@@ -116,10 +116,17 @@ impl History {
         let mut layout = chart::layout(title, "epoch", "loss");
         if self.records.iter().any(|r| r.held_out_loss.is_finite()) {
             let accuracy = column(|r| r.held_out_accuracy);
-            traces.push(chart::curve(1, "held-out loss", &epochs, &column(|r| r.held_out_loss)));
+            traces.push(chart::curve(
+                1,
+                "held-out loss",
+                &epochs,
+                &column(|r| r.held_out_loss),
+            ));
             // Lines on the second axis need a trace of plotly's own making.
-            let gaps: Vec<Option<f64>> =
-                accuracy.into_iter().map(|x| Some(x).filter(|x| x.is_finite())).collect();
+            let gaps: Vec<Option<f64>> = accuracy
+                .into_iter()
+                .map(|x| Some(x).filter(|x| x.is_finite()))
+                .collect();
             traces.push(
                 Scatter::new(epochs, gaps)
                     .mode(Mode::Lines)

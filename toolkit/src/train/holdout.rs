@@ -45,11 +45,12 @@ pub(super) fn parts(data: &Dataset, labels: &[u32], share: Option<f64>, seed: u6
             .collect()
     };
     if taken == 0 {
-        return Err(
-            Error::data(format!("{} examples are too few to hold out {share} of them", labels.len()))
-                .at(format!("dataset {}", data.name()))
-                .fix("train without early_stopping, for a fixed number of steps"),
-        );
+        return Err(Error::data(format!(
+            "{} examples are too few to hold out {share} of them",
+            labels.len()
+        ))
+        .at(format!("dataset {}", data.name()))
+        .fix("train without early_stopping, for a fixed number of steps"));
     }
     Ok(Parts {
         training: pick(false),
@@ -94,7 +95,12 @@ mod tests {
         let data = dataset(&[50, 100, 10]);
         let labels = data.labels().expect("labels").to_vec();
         let made = parts(&data, &labels, Some(0.2), 7).expect("parts");
-        let held = |class| made.held_out.iter().filter(|&&r| labels[r as usize] == class).count();
+        let held = |class| {
+            made.held_out
+                .iter()
+                .filter(|&&r| labels[r as usize] == class)
+                .count()
+        };
         assert_eq!([held(0), held(1), held(2)], [10, 20, 2]);
         let mut all = [made.training.clone(), made.held_out.clone()].concat();
         all.sort_unstable();

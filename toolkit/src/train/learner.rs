@@ -84,7 +84,8 @@ impl<'a> Gather<'a> {
             x.copy_from_slice(&self.features[row as usize * width..][..width]);
         }
         self.picked.clear();
-        self.picked.extend(rows.iter().map(|&row| self.labels[row as usize]));
+        self.picked
+            .extend(rows.iter().map(|&row| self.labels[row as usize]));
         &self.picked
     }
 }

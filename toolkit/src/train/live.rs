@@ -37,7 +37,10 @@ impl Live {
     pub fn finish(self, ending: &Ending, history: &History) {
         let mark = if ending.is_diverged() { "\u{26a0} " } else { "" };
         match history.last() {
-            Some(last) => self.progress.finish(format_args!("{mark}{ending}, loss {:.4}{}", last.loss, self.held_out)),
+            Some(last) => self.progress.finish(format_args!(
+                "{mark}{ending}, loss {:.4}{}",
+                last.loss, self.held_out
+            )),
             None => self.progress.finish(format_args!("{mark}{ending}")),
         }
     }

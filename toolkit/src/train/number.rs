@@ -54,6 +54,9 @@ pub(super) fn whole(what: &str, value: f64, least: usize) -> Result<usize> {
     if fits {
         Ok(value as usize)
     } else {
-        Err(Error::spec(format!("expected a whole number of at least {least}, found {value}")).at(what))
+        Err(Error::spec(format!(
+            "expected a whole number of at least {least}, found {value}"
+        ))
+        .at(what))
     }
 }

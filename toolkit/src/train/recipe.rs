@@ -285,7 +285,10 @@ impl Recipe {
     /// machine. Where checkpoints go is no part of it.
     pub fn digest(&self) -> String {
         let json = serde_json::to_string(self).unwrap_or_default();
-        Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(json)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// The rate of update `step` (from 0), with `per_epoch` updates an epoch.
@@ -310,13 +313,7 @@ impl Recipe {
         self.set_result(value.number().map_err(|e| e.at(format!("recipe, {what}"))), put)
     }
 
-    fn set2(
-        self,
-        what: &str,
-        a: impl Number,
-        b: impl Number,
-        put: impl FnOnce(&mut Self, f64, f64),
-    ) -> Self {
+    fn set2(self, what: &str, a: impl Number, b: impl Number, put: impl FnOnce(&mut Self, f64, f64)) -> Self {
         let both = a.number().and_then(|a| Ok((a, b.number()?)));
         let place = |e: Error| e.at(format!("recipe, {what}"));
         self.set_result(both.map_err(place), |r, (a, b)| put(r, a, b))

@@ -11,7 +11,7 @@ use super::state::State;
 use super::{Ending, History, Recipe};
 use crate::data::{Dataset, Split};
 use crate::evaluate::Evaluation;
-use crate::net::tape::{LossValue, Logits};
+use crate::net::tape::{Logits, LossValue};
 use crate::net::{Mlp, NetSpec, Network};
 use crate::show::{Bundle, Show};
 use crate::{Error, Result};
@@ -66,14 +66,21 @@ pub(super) fn run_learner(
     spec: Option<&NetSpec>,
     model: &str,
 ) -> Result<Numbers> {
-    let label = Label::new(spec.cloned(), model.to_owned(), recipe, data.digest(), learner.own_loss());
+    let label = Label::new(
+        spec.cloned(),
+        model.to_owned(),
+        recipe,
+        data.digest(),
+        learner.own_loss(),
+    );
     let tensors = learner.tensors();
     let state = match &recipe.resume {
         Some(path) => resumed(path, &label, learner)?,
         None => State::start(learner.parameters(), learner.buffers(), recipe.rule.moments()),
     };
     let watched = recipe.early_stopping.is_some();
-    let write = |path: &PathBuf, state: &State| file::write(path, &label, &tensors, state, state.result(watched));
+    let write =
+        |path: &PathBuf, state: &State| file::write(path, &label, &tensors, state, state.result(watched));
     let saver = recipe.checkpoint.as_ref().map(|(path, every)| Saver {
         path: path.clone(),
         every: *every as u64,
@@ -93,7 +100,8 @@ pub(super) fn run_learner(
 fn resumed(path: &Path, label: &Label, learner: &dyn Learner) -> Result<State> {
     let file = file::read(path)?;
     file.label.check(label, path)?;
-    let fits = file.parameters.len() == learner.parameters().len() && file.buffers.len() == learner.buffers().len();
+    let fits =
+        file.parameters.len() == learner.parameters().len() && file.buffers.len() == learner.buffers().len();
     if fits {
         Ok(file.state)
     } else {
@@ -101,12 +109,7 @@ fn resumed(path: &Path, label: &Label, learner: &dyn Learner) -> Result<State> {
     }
 }
 
-fn train_network(
-    network: Network,
-    data: &Dataset,
-    recipe: &Recipe,
-    own: Option<OwnLoss<'_>>,
-) -> Result<Run> {
+fn train_network(network: Network, data: &Dataset, recipe: &Recipe, own: Option<OwnLoss<'_>>) -> Result<Run> {
     recipe.validate()?;
     let widths = (network.inputs(), network.outputs());
     engine::labels_for(data, widths, recipe)?;
@@ -151,9 +154,12 @@ impl Network {
         let file = file::read(path)?;
         let place = || path.display().to_string();
         let spec = file.label.spec.ok_or_else(|| {
-            Error::spec(format!("expected a network, found the dfdx model {}", file.label.model))
-                .at(place())
-                .fix("resume its training with Recipe::resume on a model of the same type")
+            Error::spec(format!(
+                "expected a network, found the dfdx model {}",
+                file.label.model
+            ))
+            .at(place())
+            .fix("resume its training with Recipe::resume on a model of the same type")
         })?;
         let mut network = Network::new(&spec, 0)?;
         let fits = network.parameters().len() == file.parameters.len()
@@ -222,9 +228,11 @@ impl Run {
         let path = path.as_ref();
         let label = file::read(path)?.label;
         let Some(spec) = label.spec.as_ref().filter(|_| !label.own_loss) else {
-            return Err(Error::spec("the file cannot hold a dfdx model's type or a loss written in dfdx")
-                .at(path.display().to_string())
-                .fix("call train or train_with again, with the same recipe and .resume(path)"));
+            return Err(
+                Error::spec("the file cannot hold a dfdx model's type or a loss written in dfdx")
+                    .at(path.display().to_string())
+                    .fix("call train or train_with again, with the same recipe and .resume(path)"),
+            );
         };
         let mut recipe = label.recipe.clone().resume(path);
         recipe.checkpoint = label.every.map(|every| (path.to_owned(), every));
@@ -307,7 +315,11 @@ impl<M> Run<M> {
 
 impl<M> fmt::Display for Run<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = if self.ending.is_diverged() { "\u{26a0} " } else { "" };
+        let mark = if self.ending.is_diverged() {
+            "\u{26a0} "
+        } else {
+            ""
+        };
         writeln!(
             f,
             "{mark}{} ({} steps, {:.1} epochs, {:.2} s)",
@@ -319,7 +331,11 @@ impl<M> fmt::Display for Run<M> {
             write!(f, "  at last  loss {:.4}", last.loss)?;
             if !last.held_out_loss.is_nan() {
                 let accuracy = 100.0 * last.held_out_accuracy;
-                write!(f, ", held out: loss {:.4}, accuracy {accuracy:.1}%", last.held_out_loss)?;
+                write!(
+                    f,
+                    ", held out: loss {:.4}, accuracy {accuracy:.1}%",
+                    last.held_out_loss
+                )?;
             }
             writeln!(f)?;
         }
@@ -343,7 +359,11 @@ impl<M> Show for Run<M> {
             return bundle;
         }
         // A front end that draws the chart shows nothing else: the ending has to be in its title.
-        let mark = if self.ending.is_diverged() { "\u{26a0} " } else { "" };
+        let mark = if self.ending.is_diverged() {
+            "\u{26a0} "
+        } else {
+            ""
+        };
         bundle.plot(&self.history.titled_chart(&format!("{mark}{}", self.ending)))
     }
 }

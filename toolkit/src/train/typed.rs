@@ -5,9 +5,9 @@
 use std::ops::Range;
 
 use dfdx::prelude::{
-    AsArray, Backward, Const, Cpu, CpuError, Gradients, Module, ModuleMut, OwnedTape, Rank0, RecursiveWalker, Shape,
-    SumTo, Tensor, TensorCollection, TensorFromVec, TensorOptions, TensorVisitor, Trace, ViewTensorMut, ViewTensorName,
-    ViewTensorRef,
+    AsArray, Backward, Const, Cpu, CpuError, Gradients, Module, ModuleMut, OwnedTape, Rank0, RecursiveWalker,
+    Shape, SumTo, Tensor, TensorCollection, TensorFromVec, TensorOptions, TensorVisitor, Trace,
+    ViewTensorMut, ViewTensorName, ViewTensorRef,
 };
 use rand::RngCore as _;
 
@@ -100,7 +100,9 @@ where
 {
     if !examples.len().is_multiple_of(I) {
         let found = examples.len();
-        return Err(Error::data(format!("expected a multiple of {I} numbers, found {found}")));
+        return Err(Error::data(format!(
+            "expected a multiple of {I} numbers, found {found}"
+        )));
     }
     let device = Cpu::default();
     let mut outputs = Vec::with_capacity(examples.len() / I * O);
@@ -230,7 +232,9 @@ where
             }
             None => {
                 let targets = Targets::Classes(labels);
-                let value = self.loss.value_and_gradient(&self.logits, targets, &mut self.slope);
+                let value = self
+                    .loss
+                    .value_and_gradient(&self.logits, targets, &mut self.slope);
                 // The gradient of sum(logits * slope) by the logits is the slope: the fused loss joins the tape.
                 let slope: TypedOneHot<O> = device.tensor_from_vec(self.slope.clone(), shape);
                 let weighted = (logits * slope).sum::<Rank0, _>();
@@ -312,12 +316,19 @@ impl TensorVisitor<f32, Cpu> for Read {
         (tensor, name): (&Tensor<S, f32, Cpu>, String),
     ) -> Result<Option<Tensor<S, f32, Cpu>>, CpuError> {
         let buffer = !options.do_gradient_update;
-        let store = if buffer { &mut self.buffers } else { &mut self.parameters };
+        let store = if buffer {
+            &mut self.buffers
+        } else {
+            &mut self.parameters
+        };
         let start = store.len();
         store.extend(tensor.as_vec());
         self.tensors.push(Named {
             name,
-            shape: dfdx::prelude::HasShape::shape(tensor).concrete().into_iter().collect(),
+            shape: dfdx::prelude::HasShape::shape(tensor)
+                .concrete()
+                .into_iter()
+                .collect(),
             buffer,
             range: start..store.len(),
         });
@@ -342,7 +353,11 @@ impl TensorVisitor<f32, Cpu> for Write<'_> {
         options: TensorOptions<S, f32, Cpu>,
         tensor: &mut Tensor<S, f32, Cpu>,
     ) -> Result<Option<Tensor<S, f32, Cpu>>, CpuError> {
-        let store = if options.do_gradient_update { &mut self.parameters } else { &mut self.buffers };
+        let store = if options.do_gradient_update {
+            &mut self.parameters
+        } else {
+            &mut self.buffers
+        };
         let (own, rest) = store.split_at(dfdx::prelude::HasShape::shape(tensor).num_elements());
         tensor.copy_from(own);
         *store = rest;

@@ -16,7 +16,10 @@ fn a_cell_with_all_preludes_trains_both_kinds_of_model() -> crate::Result<()> {
     let data = clouds(100, 6, 3, 0.2, 41);
     let few = data.few_shot(10, 0)?;
     let net = Mlp::new([6, 16, 3]).activation(Relu).init(HeUniform).dropout(0.2);
-    let run = net.train(&few.train, Recipe::new().epochs(30).batch(8).sgd(0.05).early_stopping(0.2))?;
+    let run = net.train(
+        &few.train,
+        Recipe::new().epochs(30).batch(8).sgd(0.05).early_stopping(0.2),
+    )?;
     assert!(run.evaluate(&few.test)?.accuracy > 0.5);
     let run = net.fit(&few, Recipe::new().epochs(30).batch(8).adam(0.01))?;
     assert!(run.evaluation.is_some());
@@ -30,7 +33,12 @@ fn a_cell_with_all_preludes_trains_both_kinds_of_model() -> crate::Result<()> {
     let model = dev.build_module::<(Linear<6, 32>, dfdx::prelude::ReLU, Linear<32, 3>), f32>();
     let run = model.train(&few.train, Recipe::new().epochs(30).batch(8).adam(0.01))?;
     assert!(run.evaluate(&few.test)?.accuracy > 0.5);
-    let deep = dev.build_module::<(Linear<6, 32>, Dropout, (Linear<32, 16>, dfdx::prelude::Tanh), Linear<16, 3>), f32>();
+    let deep = dev.build_module::<(
+        Linear<6, 32>,
+        Dropout,
+        (Linear<32, 16>, dfdx::prelude::Tanh),
+        Linear<16, 3>,
+    ), f32>();
     assert!(deep.train(&few.train, Recipe::new().epochs(1)).is_ok());
     let linear = dev.build_module::<Linear<6, 3>, f32>();
     assert!(linear.train(&few.train, Recipe::new().epochs(1)).is_ok());

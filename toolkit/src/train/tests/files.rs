@@ -49,15 +49,25 @@ fn a_resumed_training_is_the_uninterrupted_one_bit_for_bit() {
             assert_eq!(bits(&resumed), bits(&whole), "from step {every}");
             assert_eq!(rows(&resumed), rows(&whole), "from step {every}");
             assert_eq!((&resumed.ending, resumed.steps), (&whole.ending, whole.steps));
-            let again = net.train(&data, recipe.clone().resume(&path)).expect("a resumed run");
+            let again = net
+                .train(&data, recipe.clone().resume(&path))
+                .expect("a resumed run");
             assert_eq!(bits(&again), bits(&whole));
-            assert_eq!(bits(&again), network_bits(&Network::load(&path).expect("a network")));
+            assert_eq!(
+                bits(&again),
+                network_bits(&Network::load(&path).expect("a network"))
+            );
         }
     }
 }
 
 fn network_bits(network: &Network) -> Vec<u32> {
-    network.parameters().iter().chain(network.buffers()).map(|x| x.to_bits()).collect()
+    network
+        .parameters()
+        .iter()
+        .chain(network.buffers())
+        .map(|x| x.to_bits())
+        .collect()
 }
 
 #[test]
@@ -69,7 +79,10 @@ fn saved_runs_load_and_keep_their_words() {
     let path = scratch("folder/deeper/saved.safetensors");
     run.save(&path).expect("a file");
     let loaded = Network::load(&path).expect("a network");
-    assert_eq!((network_bits(&loaded), loaded.spec()), (bits(&run), run.network().spec()));
+    assert_eq!(
+        (network_bits(&loaded), loaded.spec()),
+        (bits(&run), run.network().spec())
+    );
     assert_eq!(
         loaded.predict(data.features()).expect("logits"),
         run.predict(data.features()).expect("logits")
@@ -77,13 +90,18 @@ fn saved_runs_load_and_keep_their_words() {
     // Any safetensors reader finds tensors by name, and spec and recipe in the metadata.
     let content = fs::read(&path).expect("the file");
     let tensors = safetensors::SafeTensors::deserialize(&content).expect("tensors");
-    assert_eq!(tensors.tensor("dense1.weight").expect("a tensor").shape(), [6, 24]);
+    assert_eq!(
+        tensors.tensor("dense1.weight").expect("a tensor").shape(),
+        [6, 24]
+    );
     let (_, header) = safetensors::SafeTensors::read_metadata(&content).expect("a header");
     let metadata = header.metadata().clone().expect("metadata");
     let written: Recipe = serde_json::from_str(&metadata["recipe"]).expect("a recipe");
     assert_eq!(written.digest(), recipe.digest());
     assert!(metadata["spec"].contains("batch_norm1") && metadata["version"] == env!("CARGO_PKG_VERSION"));
-    let left_over = fs::read_dir(path.parent().expect("a folder")).expect("a folder").count();
+    let left_over = fs::read_dir(path.parent().expect("a folder"))
+        .expect("a folder")
+        .count();
     assert_eq!(left_over, 1, "no part files stay");
 }
 
@@ -91,7 +109,9 @@ fn saved_runs_load_and_keep_their_words() {
 fn damaged_and_foreign_files_are_errors() {
     let _turn = undisturbed();
     let data = clouds(60, 6, 3, 0.3, 23);
-    let run = Mlp::new([6, 8, 3]).train(&data, Recipe::new().epochs(2)).expect("a run");
+    let run = Mlp::new([6, 8, 3])
+        .train(&data, Recipe::new().epochs(2))
+        .expect("a run");
     let path = scratch("good.safetensors");
     run.save(&path).expect("a file");
     let good = fs::read(&path).expect("the file");
@@ -116,7 +136,10 @@ fn damaged_and_foreign_files_are_errors() {
     huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     refuse(&huge, "a lying header");
     let empty: Vec<(String, safetensors::tensor::TensorView<'_>)> = Vec::new();
-    refuse(&safetensors::serialize(empty, None).expect("a file"), "another program's");
+    refuse(
+        &safetensors::serialize(empty, None).expect("a file"),
+        "another program's",
+    );
     assert!(Network::load(scratch("missing")).is_err());
     assert!(run.save("/proc/no/such/place").is_err());
 }
@@ -128,16 +151,30 @@ fn resuming_something_else_is_refused_with_the_reason() {
     let net = Mlp::new([6, 8, 3]);
     let recipe = Recipe::new().epochs(2).batch(8);
     let path = scratch("refuse.safetensors");
-    net.train(&data, recipe.clone().checkpoint(&path, 5)).expect("a run");
+    net.train(&data, recipe.clone().checkpoint(&path, 5))
+        .expect("a run");
     let refused = |result: crate::Result<Run>, reason: &str| {
         let error = result.expect_err(reason).to_string();
         assert!(error.contains(reason), "{error}");
     };
     refused(Run::resume(&path, &clouds(60, 6, 3, 0.3, 25)), "the data differs");
-    refused(net.train(&data, recipe.clone().batch(9).resume(&path)), "the recipe differs");
-    refused(net.train(&data, recipe.clone().seed(1).resume(&path)), "the recipe differs");
-    refused(Mlp::new([6, 9, 3]).train(&data, recipe.clone().resume(&path)), "the network differs");
-    let own = net.train_with(&data, recipe.clone().resume(&path), cross_entropy_with_logits_loss);
+    refused(
+        net.train(&data, recipe.clone().batch(9).resume(&path)),
+        "the recipe differs",
+    );
+    refused(
+        net.train(&data, recipe.clone().seed(1).resume(&path)),
+        "the recipe differs",
+    );
+    refused(
+        Mlp::new([6, 9, 3]).train(&data, recipe.clone().resume(&path)),
+        "the network differs",
+    );
+    let own = net.train_with(
+        &data,
+        recipe.clone().resume(&path),
+        cross_entropy_with_logits_loss,
+    );
     refused(own, "the loss differs");
     assert!(net.train(&data, recipe.resume(&path)).is_ok());
 }

@@ -20,11 +20,21 @@ struct Golden {
 }
 
 fn floats(value: &Value) -> Vec<f32> {
-    value.as_array().expect("numbers").iter().map(|x| x.as_f64().expect("a number") as f32).collect()
+    value
+        .as_array()
+        .expect("numbers")
+        .iter()
+        .map(|x| x.as_f64().expect("a number") as f32)
+        .collect()
 }
 
 fn indexes(value: &Value) -> Vec<u32> {
-    value.as_array().expect("indexes").iter().map(|x| x.as_u64().expect("an index") as u32).collect()
+    value
+        .as_array()
+        .expect("indexes")
+        .iter()
+        .map(|x| x.as_u64().expect("an index") as u32)
+        .collect()
 }
 
 fn golden() -> Golden {
@@ -50,7 +60,9 @@ fn error(found: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let floor = 0.01 * expected.iter().fold(0.0_f32, |top, x| top.max(x.abs()));
     let pairs = found.iter().zip(expected);
-    pairs.map(|(f, e)| f64::from((f - e).abs() / e.abs().max(floor))).fold(0.0, f64::max)
+    pairs
+        .map(|(f, e)| f64::from((f - e).abs() / e.abs().max(floor)))
+        .fold(0.0, f64::max)
 }
 
 fn recipe(case: &Value) -> Recipe {
@@ -78,7 +90,11 @@ fn fifty_steps_on_given_batches_are_those_of_pytorch() {
         let off = error(learner.parameters(), &floats(&case["batches"]["parameters"]));
         let loss_off = error(&losses, &floats(&case["batches"]["losses"]));
         println!("{}: parameters {off:.1e}, losses {loss_off:.1e}", case["name"]);
-        assert!(off < 1e-4 && loss_off < 1e-4, "{}: {off} {loss_off}", case["name"]);
+        assert!(
+            off < 1e-4 && loss_off < 1e-4,
+            "{}: {off} {loss_off}",
+            case["name"]
+        );
     }
 }
 
@@ -91,7 +107,11 @@ fn fifty_steps_of_train_are_those_of_pytorch() {
         let losses: Vec<f32> = run.history().records().iter().map(|r| r.loss as f32).collect();
         let off = error(run.network().parameters(), &floats(&case["whole"]["parameters"]));
         let loss_off = error(&losses, &floats(&case["whole"]["losses"]));
-        assert!(off < 1e-4 && loss_off < 1e-4, "{}: {off} {loss_off}", case["name"]);
+        assert!(
+            off < 1e-4 && loss_off < 1e-4,
+            "{}: {off} {loss_off}",
+            case["name"]
+        );
     }
 }
 
@@ -99,7 +119,10 @@ fn fifty_steps_of_train_are_those_of_pytorch() {
 fn momentum_of_zero_is_plain_descent_and_rules_differ() {
     let golden = golden();
     let train = |recipe: Recipe| {
-        let run = golden.network.train(&golden.data, recipe.steps(20)).expect("a run");
+        let run = golden
+            .network
+            .train(&golden.data, recipe.steps(20))
+            .expect("a run");
         run.network().parameters().to_vec()
     };
     let plain = train(Recipe::new().sgd(0.1));
@@ -109,5 +132,10 @@ fn momentum_of_zero_is_plain_descent_and_rules_differ() {
         rate: 0.1,
         momentum: 0.9,
     };
-    assert!(error(&train(Recipe::new().rule(rule)), &train(Recipe::new().momentum(0.1, 0.9))) > 1e-3);
+    assert!(
+        error(
+            &train(Recipe::new().rule(rule)),
+            &train(Recipe::new().momentum(0.1, 0.9))
+        ) > 1e-3
+    );
 }

@@ -18,7 +18,9 @@ use crate::seed::stream;
 /// Gaussian-like clouds in `width` dimensions, `spread` wide, centers one unit long.
 pub(super) fn clouds(n: usize, width: usize, classes: usize, spread: f32, seed: u64) -> Dataset {
     let mut rng = stream(seed, "test clouds");
-    let centers: Vec<f32> = (0..classes * width).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let centers: Vec<f32> = (0..classes * width)
+        .map(|_| rng.random_range(-1.0..1.0))
+        .collect();
     let labels: Vec<u32> = (0..n).map(|i| (i % classes) as u32).collect();
     let features = labels
         .iter()
@@ -47,7 +49,12 @@ pub(super) fn scratch(name: &str) -> PathBuf {
 /// The bits of the parameters and buffers.
 pub(super) fn bits(run: &Run) -> Vec<u32> {
     let network = run.network();
-    network.parameters().iter().chain(network.buffers()).map(|x| x.to_bits()).collect()
+    network
+        .parameters()
+        .iter()
+        .chain(network.buffers())
+        .map(|x| x.to_bits())
+        .collect()
 }
 
 /// The rows of the history as bits, without the clock.

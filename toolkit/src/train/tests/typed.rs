@@ -15,13 +15,21 @@ fn model() -> Model {
 }
 
 fn numbers(model: &Model) -> Vec<f32> {
-    [model.0.weight.as_vec(), model.0.bias.as_vec(), model.2.weight.as_vec(), model.2.bias.as_vec()].concat()
+    [
+        model.0.weight.as_vec(),
+        model.0.bias.as_vec(),
+        model.2.weight.as_vec(),
+        model.2.bias.as_vec(),
+    ]
+    .concat()
 }
 
 /// The same network as a fused one; dfdx keeps weights as units x inputs.
 fn fused(model: &Model) -> Network {
     let transposed = |w: Vec<f32>, inputs: usize, units: usize| -> Vec<f32> {
-        (0..inputs * units).map(|i| w[(i % units) * inputs + i / units]).collect()
+        (0..inputs * units)
+            .map(|i| w[(i % units) * inputs + i / units])
+            .collect()
     };
     let mut network = Mlp::new([6, 20, 3]).build(0).expect("a network");
     let flat = [
@@ -40,7 +48,11 @@ fn a_typed_model_trains_as_the_fused_network_does() {
     let data = clouds(150, 6, 3, 0.3, 31);
     let start = model();
     for recipe in [
-        Recipe::new().epochs(4).batch(16).momentum(0.05, 0.9).early_stopping(0.2),
+        Recipe::new()
+            .epochs(4)
+            .batch(16)
+            .momentum(0.05, 0.9)
+            .early_stopping(0.2),
         Recipe::new().epochs(4).batch(16).adam(0.01).l2(0.01),
     ] {
         let typed = start.train(&data, &recipe).expect("a run");
@@ -63,12 +75,18 @@ fn a_typed_model_takes_a_loss_of_ones_own() {
     let _turn = undisturbed();
     let data = clouds(150, 6, 3, 0.3, 32);
     let recipe = Recipe::new().epochs(3).batch(16).momentum(0.05, 0.9);
-    let own = model().train_with(&data, &recipe, |l, t| cross_entropy_with_logits_loss(l, t)).expect("a run");
+    let own = model()
+        .train_with(&data, &recipe, |l, t| cross_entropy_with_logits_loss(l, t))
+        .expect("a run");
     let fused = model().train(&data, &recipe).expect("a run");
     for (a, b) in numbers(&own.model).iter().zip(numbers(&fused.model)) {
         assert!((a - b).abs() < 1e-3, "{a} {b}");
     }
-    let squares = model().train_with(&data, &recipe, |l, t| (l.softmax::<Axis<1>>() - t).square().mean()).expect("a run");
+    let squares = model()
+        .train_with(&data, &recipe, |l, t| {
+            (l.softmax::<Axis<1>>() - t).square().mean()
+        })
+        .expect("a run");
     assert!(squares.evaluate(&data).expect("an evaluation").accuracy > 0.6);
     assert_ne!(numbers(&squares.model), numbers(&own.model));
 }
@@ -80,7 +98,12 @@ fn typed_models_resume_dropout_and_batch_norm_included() {
     let data = clouds(100, 6, 3, 0.5, 33);
     let device = Cpu::seed_from_u64(9);
     let start = device.build_module::<Full, f32>();
-    let recipe = Recipe::new().epochs(4).batch(20).adam(0.01).early_stopping(0.2).check_every(3);
+    let recipe = Recipe::new()
+        .epochs(4)
+        .batch(20)
+        .adam(0.01)
+        .early_stopping(0.2)
+        .check_every(3);
     let whole = start.train(&data, &recipe).expect("a run");
     let path = scratch("typed.safetensors");
     super::super::engine::CRASH_AFTER.set(Some(6));
@@ -91,7 +114,9 @@ fn typed_models_resume_dropout_and_batch_norm_included() {
     assert!(crash.is_err());
     // Another start: everything must come from the file.
     let other = Cpu::seed_from_u64(10).build_module::<Full, f32>();
-    let resumed = other.train(&data, recipe.clone().resume(&path)).expect("a resumed run");
+    let resumed = other
+        .train(&data, recipe.clone().resume(&path))
+        .expect("a resumed run");
     let logits = |run: &Run<_>| run.predict(data.features()).expect("logits");
     assert_eq!(logits(&resumed), logits(&whole));
     assert_eq!(rows(&resumed), rows(&whole));
