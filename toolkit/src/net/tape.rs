@@ -185,11 +185,10 @@ mod tests {
         values.iter().map(|&v| f64::from(v)).collect()
     }
 
+    type Input = Tensor<(usize, Const<3>), f32, Cpu, OwnedTape<f32, Cpu>>;
+
     /// A network and the same one made of dfdx's parts.
-    fn twins() -> (
-        Network,
-        impl Fn(Tensor<(usize, Const<3>), f32, Cpu, OwnedTape<f32, Cpu>>) -> super::LossValue,
-    ) {
+    fn twins() -> (Network, impl Fn(Input) -> super::LossValue) {
         let network = Mlp::new([3, 5, 2])
             .activation(crate::net::Activation::Tanh)
             .build(4)

