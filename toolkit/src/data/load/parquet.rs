@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use polars::prelude::{DataFrame, FileMetadata, ParquetReader, PolarsResult, SerReader};
+use polars::prelude::{ArrowDataType, DataFrame, FileMetadata, ParquetReader, PolarsResult, SerReader};
 
 use super::table::{self, Labels};
 use super::{check_memory, file_length, name_of};
@@ -20,7 +20,10 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`from_csv`](Self::from_csv), and when the file is cut short or declares what is not there.
-    pub fn from_parquet<'a>(path: impl AsRef<Path>, label_column: impl Into<Option<&'a str>>) -> Result<Self> {
+    pub fn from_parquet<'a>(
+        path: impl AsRef<Path>,
+        label_column: impl Into<Option<&'a str>>,
+    ) -> Result<Self> {
         let path = path.as_ref();
         let file = path.display().to_string();
         let length = file_length(path)?;
@@ -37,9 +40,10 @@ impl Dataset {
 fn check_frame(path: &Path, file: &str, length: u64) -> Result<()> {
     const LEAST: u64 = 12;
     if length < LEAST {
-        return Err(
-            Error::data(format!("expected a Parquet file of at least {LEAST} bytes, found {length}")).at(file),
-        );
+        return Err(Error::data(format!(
+            "expected a Parquet file of at least {LEAST} bytes, found {length}"
+        ))
+        .at(file));
     }
     let io = |e: std::io::Error| Error::io(path, &e);
     let mut input = File::open(path).map_err(io)?;
@@ -74,7 +78,37 @@ fn read(path: &Path, file: &str, length: u64) -> Result<DataFrame> {
         let metadata = reader.get_metadata()?.clone();
         Ok(check_metadata(file, length, &metadata))
     })??;
-    guard(file, || reader.set_rechunk(true).finish())
+    let schema = guard(file, || reader.schema())?;
+    guard(file, || reader.set_rechunk(true).finish()).map_err(|error| {
+        // polars does not say which column it could not take.
+        match schema.iter_values().find(|field| is_rare(field.dtype())) {
+            Some(field) => Error::data(format!(
+                "expected a column of 32- or 64-bit numbers, booleans or text, found {:?}",
+                field.dtype()
+            ))
+            .at(format!("{file}, column {}", field.name))
+            .fix("write the column as 32-bit integers or floats"),
+            None => error,
+        }
+    })
+}
+
+/// Types that polars may be built without.
+fn is_rare(dtype: &ArrowDataType) -> bool {
+    use ArrowDataType::*;
+    matches!(
+        dtype,
+        UInt8
+            | UInt16
+            | UInt128
+            | Int128
+            | Float16
+            | Decimal(..)
+            | Decimal32(..)
+            | Decimal64(..)
+            | Decimal256(..)
+            | FixedSizeList(..)
+    )
 }
 
 /// Everything the footer declares, before memory is taken for it.
@@ -110,7 +144,10 @@ fn check_metadata(file: &str, length: u64, metadata: &FileMetadata) -> Result<()
         ))
         .at(file));
     }
-    let columns = metadata.row_groups.first().map_or(0, |group| group.parquet_columns().len());
+    let columns = metadata
+        .row_groups
+        .first()
+        .map_or(0, |group| group.parquet_columns().len());
     check_memory((rows as u64).saturating_mul(columns as u64), file)
 }
 
