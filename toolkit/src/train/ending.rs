@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::show::{Bundle, Show};
+
 /// Why training stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Ending {
@@ -35,6 +37,13 @@ impl fmt::Display for Ending {
             Ending::Interrupted { step } => write!(f, "interrupted after step {step}"),
             Ending::Diverged { step, cause } => write!(f, "DIVERGED at step {step}: {cause}"),
         }
+    }
+}
+
+impl Show for Ending {
+    fn bundle(&self) -> Bundle {
+        let mark = if self.is_diverged() { "\u{26a0} " } else { "" };
+        Bundle::text(format!("{mark}{self}"))
     }
 }
 

@@ -10,6 +10,7 @@ use super::Rule;
 use super::number::{Number, whole};
 use super::rule::Penalty;
 use crate::loss::Loss;
+use crate::show::{Bundle, Show};
 use crate::{Error, Result};
 
 /// A stretch of training: passes over the training part, or updates.
@@ -380,5 +381,14 @@ impl fmt::Display for Recipe {
             write!(f, ", checked every {}", Budget::Steps(steps))?;
         }
         write!(f, ", seed {}", self.seed)
+    }
+}
+
+impl Show for Recipe {
+    fn bundle(&self) -> Bundle {
+        match self.validate() {
+            Ok(()) => Bundle::text(self.to_string()),
+            Err(error) => Bundle::text(format!("{self}\n\u{26a0} {error}")),
+        }
     }
 }

@@ -5,9 +5,10 @@ use std::fs;
 use dfdx::prelude::cross_entropy_with_logits_loss;
 
 use super::super::engine::CRASH_AFTER;
-use super::super::{Recipe, Run};
-use super::loops::undisturbed;
+use super::super::{Ending, Recipe, Run};
+use super::loops::{alone, undisturbed};
 use super::{bits, clouds, rows, scratch};
+use crate::interrupt;
 use crate::net::{Mlp, Network};
 
 fn everything() -> (Mlp, Recipe) {
@@ -59,6 +60,37 @@ fn a_resumed_training_is_the_uninterrupted_one_bit_for_bit() {
             );
         }
     }
+}
+
+#[test]
+fn an_interrupted_training_saved_goes_on_bit_for_bit() {
+    let _turn = alone();
+    let data = clouds(90, 6, 3, 0.4, 26);
+    let (net, recipe) = everything();
+    let plain = |l, t| cross_entropy_with_logits_loss(l, t);
+    let whole = net.train_with(&data, &recipe, plain).expect("a run");
+    let mut calls = 0;
+    let part = net.train_with(&data, &recipe, |l, t| {
+        calls += 1;
+        if calls == 23 {
+            interrupt::request();
+        }
+        cross_entropy_with_logits_loss(l, t)
+    });
+    interrupt::clear();
+    let part = part.expect("a run");
+    assert!(
+        matches!(part.ending, Ending::Interrupted { step } if step > 5 && step < 23),
+        "{}",
+        part.ending
+    );
+    let path = scratch("interrupted.safetensors");
+    part.save(&path).expect("a file");
+    let resumed = net
+        .train_with(&data, recipe.resume(&path), plain)
+        .expect("a resumed run");
+    assert_eq!((bits(&resumed), rows(&resumed)), (bits(&whole), rows(&whole)));
+    assert_eq!(resumed.ending, whole.ending);
 }
 
 fn network_bits(network: &Network) -> Vec<u32> {

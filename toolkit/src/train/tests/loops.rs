@@ -19,6 +19,10 @@ pub(super) fn undisturbed() -> std::sync::RwLockReadGuard<'static, ()> {
     TURN.read().unwrap_or_else(|e| e.into_inner())
 }
 
+pub(super) fn alone() -> std::sync::RwLockWriteGuard<'static, ()> {
+    TURN.write().unwrap_or_else(|e| e.into_inner())
+}
+
 #[test]
 fn learns_clouds_and_evaluates_on_the_test_part() {
     let _turn = undisturbed();
@@ -258,7 +262,7 @@ fn a_loss_written_in_dfdx_trains_like_the_fused_one() {
 
 #[test]
 fn a_request_from_another_thread_stops_it_and_it_can_go_on() {
-    let _turn = TURN.write().unwrap_or_else(|e| e.into_inner());
+    let _turn = alone();
     let data = clouds(100, 4, 2, 0.5, 7);
     let net = Mlp::new([4, 8, 2]).dropout(0.2);
     let long = Recipe::new().steps(2_000_000_000).batch(10).check_every(100);
@@ -274,7 +278,7 @@ fn a_request_from_another_thread_stops_it_and_it_can_go_on() {
     assert_eq!(run.steps, step);
     assert_eq!(run.history().last().expect("a row").step, step);
     interrupt::clear();
-    // What it has is what a training of exactly that length has, and saved it goes on from there.
+    // What it has is what a training of exactly that length has.
     let exact = Recipe::new().steps(step as usize).batch(10).check_every(100);
     assert_eq!(bits(&net.train(&data, exact).expect("a run")), bits(&run));
 }
@@ -334,6 +338,18 @@ fn one_penalty_shrinks_and_the_other_clears() {
         sizes[1] < 0.6 * sizes[0] && sizes[2] < 0.75 * sizes[0],
         "{sizes:?}"
     );
+}
+
+#[test]
+fn a_last_batch_of_one_leaves_batch_norm_finite() {
+    let _turn = undisturbed();
+    let data = clouds(33, 4, 3, 0.3, 12);
+    let run = Mlp::new([4, 8, 3])
+        .batch_norm()
+        .train(&data, Recipe::new().epochs(3))
+        .expect("a run");
+    assert_eq!(run.ending, Ending::Completed);
+    assert!(run.network().buffers().iter().all(|x| x.is_finite()));
 }
 
 /// Not a test: run it alone and optimized to see microseconds a step.

@@ -1,6 +1,7 @@
 //! Trainings from end to end.
 
 mod cells;
+mod digits;
 mod files;
 mod golden;
 mod loops;
