@@ -13,7 +13,8 @@ pub enum Ending {
     Completed,
     /// The held-out loss stopped falling; the network is as it was after `best_step`.
     EarlyStopped { step: u64, best_step: u64 },
-    /// Somebody asked it to stop; training can be resumed from what it has.
+    /// Somebody asked it to stop after `step`. The network is what there was: with a held-out part the
+    /// best so far, else the newest. Saved, it can be resumed.
     Interrupted { step: u64 },
     /// The loss or the parameters were no longer finite at `step`; the network is as it was at the last
     /// check where all was well.

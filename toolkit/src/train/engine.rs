@@ -71,7 +71,7 @@ pub(super) struct Outcome {
     /// What it takes to go on.
     pub state: State,
     pub ending: Ending,
-    /// The rows of the state, and when interrupted one more for what came after the last check.
+    /// The rows of the state, and one more for what came after the last check when it broke off between two.
     pub history: History,
 }
 
@@ -295,7 +295,7 @@ impl Work<'_> {
     fn history_so_far(&self) -> History {
         let mut history = self.state.history.clone();
         let counters = &self.state.counters;
-        if counters.ending.is_none() && counters.rows > 0 {
+        if counters.rows > 0 {
             history.records.push(Record {
                 step: counters.step,
                 epoch: counters.step as f64 / self.per_epoch as f64,

@@ -32,7 +32,8 @@ pub(super) trait Learner {
     /// The place of the next batch, `rows` examples.
     fn input(&mut self, rows: usize) -> &mut [f32];
 
-    /// Forward and backward on the batch in `input`; gives the mean loss and leaves the gradient for `update`.
+    /// Forward and backward on the batch in `input`; gives the mean loss and leaves the gradient for
+    /// `update`.
     fn gradient(&mut self, labels: &[u32], rng: &mut Rng) -> Result<f32>;
 
     /// Lets `change` update the parameters from the gradient.

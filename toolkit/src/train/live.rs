@@ -1,5 +1,5 @@
-//! What a training shows while it runs: a bar with the losses. Off inside [`quiet`](crate::show::quiet), as in
-//! a study.
+//! What a training shows while it runs: a bar with the losses. Off inside [`quiet`](crate::show::quiet),
+//! as in a study.
 
 use super::{Ending, History};
 use crate::show::Progress;

@@ -1,8 +1,17 @@
 //! Training: [`Recipe`] says how, `train` on a network does it, [`Run`] holds what came of it.
 //!
-//! The same call trains a fused network ([`Mlp`](crate::net::Mlp), [`Network`](crate::net::Network)) and a typed
-//! dfdx model (through [`Train`]); `train_with` takes a loss written in dfdx. One training uses one thread; its
-//! bits depend on the network, the data and the recipe alone.
+//! The same call trains a fused network ([`Mlp`](crate::net::Mlp), [`Network`](crate::net::Network)) and a
+//! typed dfdx model (through [`Train`]); `train_with` takes a loss written in dfdx. One training uses one
+//! thread; its bits depend on the network, the data and the recipe alone.
+//!
+//! ```
+//! use jook::prelude::*;
+//! let moons = datasets::two_moons(300, 0.1, 0)?.split(0.2, 0)?;
+//! let recipe = Recipe::new().epochs(30).batch(16).momentum(0.1, 0.9).early_stopping(0.2);
+//! let run = Mlp::new([2, 16, 2]).fit(&moons, recipe)?;
+//! println!("{run:?}\n{}", run.history().frame());
+//! # Ok::<(), jook::Error>(())
+//! ```
 
 mod ending;
 mod engine;

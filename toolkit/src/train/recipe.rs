@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::Rule;
@@ -70,7 +70,8 @@ pub struct Recipe {
     pub schedule: RateSchedule,
     /// Weight of the penalty sum |p| over all trainable parameters, biases included.
     pub l1: f64,
-    /// Weight of the penalty (sum p^2) / 2 over all trainable parameters, biases included: PyTorch's `weight_decay`.
+    /// Weight of the penalty (sum p^2) / 2 over all trainable parameters, biases included: PyTorch's
+    /// `weight_decay`.
     pub l2: f64,
     /// What is made small, when the call brings no loss of its own.
     pub loss: Loss,
@@ -86,8 +87,18 @@ pub struct Recipe {
     pub(super) checkpoint: Option<(PathBuf, usize)>,
     #[serde(skip)]
     pub(super) resume: Option<PathBuf>,
-    #[serde(skip)]
+    #[serde(
+        skip_deserializing,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "refuse"
+    )]
     error: Option<Error>,
+}
+
+/// A recipe with an error in it is not written down: reading it back would lose the error.
+fn refuse<S: Serializer>(error: &Option<Error>, _: S) -> Result<S::Ok, S::Error> {
+    let words = error.as_ref().map(Error::to_string).unwrap_or_default();
+    Err(<S::Error as serde::ser::Error>::custom(words))
 }
 
 impl Default for Recipe {

@@ -125,14 +125,14 @@ impl Network {
     /// layers keep theirs.
     ///
     /// # Errors
-    /// When the recipe cannot be followed, the data have no labels or do not fit the network, or a checkpoint to
-    /// resume from does not fit.
+    /// When the recipe cannot be followed, the data have no labels or do not fit the network, or a
+    /// checkpoint to resume from does not fit.
     pub fn train(&self, data: &Dataset, recipe: impl Into<Recipe>) -> Result<Run> {
         train_network(self.clone(), data, &recipe.into(), None)
     }
 
-    /// As [`Network::train`] with a loss of one's own instead of the recipe's, written in dfdx: it is given the
-    /// logits and the one-hot targets of a batch (both rows x classes) and gives their mean loss.
+    /// As [`Network::train`] with a loss of one's own instead of the recipe's, written in dfdx: it is
+    /// given the logits and the one-hot targets of a batch (both rows x classes) and gives their mean loss.
     ///
     /// # Errors
     /// As [`Network::train`].
@@ -185,9 +185,9 @@ impl Mlp {
         train_network(self.build(recipe.seed)?, data, &recipe, None)
     }
 
-    /// As [`Mlp::train`] with a loss of one's own instead of the recipe's, written in dfdx: it is given the logits
-    /// and the one-hot targets of a batch (both rows x classes) and gives their mean loss. For instance
-    /// `|logits, targets| cross_entropy_with_logits_loss(logits, targets)`.
+    /// As [`Mlp::train`] with a loss of one's own instead of the recipe's, written in dfdx: it is given
+    /// the logits and the one-hot targets of a batch (both rows x classes) and gives their mean loss. For
+    /// instance `|logits, targets| cross_entropy_with_logits_loss(logits, targets)`.
     ///
     /// # Errors
     /// As [`Mlp::train`].
@@ -222,8 +222,8 @@ impl Run {
     /// Goes on with the training in the checkpoint at `path`, on the same data, with checkpoints as before.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged or foreign; when it holds a typed dfdx model or a loss of one's own,
-    /// which only [`Recipe::resume`] can go on with; or when the data are others.
+    /// When the file cannot be read, is damaged or foreign; when it holds a typed dfdx model or a loss of
+    /// one's own, which only [`Recipe::resume`] can go on with; or when the data are others.
     pub fn resume(path: impl AsRef<Path>, data: &Dataset) -> Result<Run> {
         let path = path.as_ref();
         let label = file::read(path)?.label;
@@ -301,8 +301,8 @@ impl<M> Run<M> {
         Evaluation::of(&logits, labels, &names).map_err(|e| e.at(place()))
     }
 
-    /// Writes the trained model with spec, recipe and state to `path`, as a checkpoint: [`Network::load`] reads the
-    /// model, and an interrupted training can be resumed from it. The file is replaced in one move.
+    /// Writes the trained model with spec, recipe and state to `path`, as a checkpoint: [`Network::load`]
+    /// reads the model, and an interrupted training can be resumed from it. The file is replaced in one move.
     ///
     /// # Errors
     /// When the file cannot be written.

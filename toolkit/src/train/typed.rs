@@ -26,8 +26,8 @@ pub type TypedLogits<const N: usize> = Tensor<(usize, Const<N>), f32, Cpu, Owned
 /// The targets of a batch of a typed model, rows x `N`: 1 for the class of the row, else 0.
 pub type TypedOneHot<const N: usize> = Tensor<(usize, Const<N>), f32, Cpu>;
 
-/// Training for typed dfdx models of `I` inputs and `O` outputs, as `dev.build_module::<(Linear<64, 32>, ReLU,
-/// Linear<32, 10>), f32>()` makes them. Call it as on a network: `model.train(&data, recipe)?`.
+/// Training for typed dfdx models of `I` inputs and `O` outputs, as `dev.build_module::<(Linear<64, 32>,
+/// ReLU, Linear<32, 10>), f32>()` makes them. Call it as on a network: `model.train(&data, recipe)?`.
 ///
 /// The model itself stays as it is; the trained one is in the [`Run`]. Its parts that dfdx does not update
 /// (the running statistics of batch norm) are moved by dfdx as usual.
@@ -35,8 +35,8 @@ pub trait Train<const I: usize, const O: usize>: Sized {
     /// Trains a copy of the model on `data` by `recipe`, from the model's numbers as they are.
     ///
     /// # Errors
-    /// When the recipe cannot be followed, the data have no labels or another width, or a checkpoint to resume
-    /// from does not fit.
+    /// When the recipe cannot be followed, the data have no labels or another width, or a checkpoint to
+    /// resume from does not fit.
     fn train(&self, data: &Dataset, recipe: impl Into<Recipe>) -> Result<Run<Self>>;
 
     /// As [`Train::train`] with a loss of one's own instead of the recipe's, written in dfdx: it is given the
@@ -235,7 +235,8 @@ where
                 let value = self
                     .loss
                     .value_and_gradient(&self.logits, targets, &mut self.slope);
-                // The gradient of sum(logits * slope) by the logits is the slope: the fused loss joins the tape.
+                // The gradient of sum(logits * slope) by the logits is the slope: the fused loss joins the
+                // tape.
                 let slope: TypedOneHot<O> = device.tensor_from_vec(self.slope.clone(), shape);
                 let weighted = (logits * slope).sum::<Rank0, _>();
                 (value, weighted.try_backward().map_err(refused)?)
@@ -365,7 +366,8 @@ impl TensorVisitor<f32, Cpu> for Write<'_> {
     }
 }
 
-/// Reads the gradients of a model's parameters into a flat vector; zero where the loss does not depend on one.
+/// Reads the gradients of a model's parameters into a flat vector; zero where the loss does not depend on
+/// one.
 struct ReadGradient<'a> {
     gradients: &'a mut Gradients<f32, Cpu>,
     out: &'a mut [f32],

@@ -93,6 +93,8 @@ fn recipes_that_cannot_be_followed_say_so() {
         .expect_err("an error")
         .to_string();
     assert!(error.contains("epochs"), "{error}");
+    // And it does not get lost on the way through JSON.
+    assert!(serde_json::to_string(&Recipe::new().epochs(0)).is_err());
 }
 
 #[test]
