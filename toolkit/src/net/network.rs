@@ -199,8 +199,9 @@ impl Network {
     /// n x inputs numbers in, n x outputs out, both row-major.
     pub fn predict(&self, examples: &[f32]) -> Result<Vec<f32>> {
         /// Rows that go through the network together: enough to keep the matrix products busy, few
-        /// enough for the caches.
+        /// enough for the caches; fewer where the layers are very wide.
         const ROWS: usize = 256;
+        const NUMBERS: usize = 1 << 24;
         let (inputs, outputs) = (self.inputs(), self.outputs());
         if !examples.len().is_multiple_of(inputs) {
             return Err(Error::data(format!(
@@ -209,9 +210,11 @@ impl Network {
             )));
         }
         let rows = examples.len() / inputs;
-        let mut executor = Executor::new(self, rows.min(ROWS));
+        let widest = self.spec.widths().into_iter().fold(inputs, usize::max);
+        let together = (NUMBERS / widest).clamp(1, ROWS);
+        let mut executor = Executor::new(self, rows.min(together));
         let mut predictions = Vec::with_capacity(rows * outputs);
-        for chunk in examples.chunks(ROWS * inputs) {
+        for chunk in examples.chunks(together * inputs) {
             predictions.extend_from_slice(executor.evaluate(self, chunk));
         }
         Ok(predictions)

@@ -53,6 +53,13 @@ fn an_example_gets_the_same_bits_in_any_batch() {
 }
 
 #[test]
+fn networks_go_to_other_threads() {
+    fn travels<T: Send + Sync + Clone + 'static>(_: &T) {}
+    travels(&Mlp::new([3, 2]));
+    travels(&Mlp::new([3, 2]).build(0).unwrap());
+}
+
+#[test]
 fn tensors_start_alone() {
     let start = |mlp: Mlp| mlp.build(3).unwrap().tensor("logits.weight").unwrap().to_vec();
     let plain = start(Mlp::new([8, 16, 4]));

@@ -143,6 +143,10 @@ fn a_network_reads_as_one_line() {
         "2 > dense 16 (frozen) > batch norm > maxout 2 > dense 16 > batch norm > maxout 2 > dense 3"
     );
     assert_eq!(line(Mlp::new([4, 3])), "4 > dense 3");
+    assert_eq!(
+        line(Mlp::new([4, 9, 9, 3]).hidden(5)),
+        "4 > dense 5 relu > dense 5 relu > dense 3"
+    );
     let names: Vec<String> = Mlp::new([4, 5, 6, 3])
         .batch_norm()
         .dropout(0.5)
@@ -188,7 +192,7 @@ fn specs_travel_and_keep_their_digest() {
 #[test]
 fn a_network_shows_a_table_of_its_layers() {
     let network = Mlp::new([64, 128, 10]).freeze("dense1").build(0).unwrap();
-    let text = network.bundle().text;
+    let text = network.bundle().plain().to_string();
     for word in [
         "64 > dense 128",
         "dense1",
@@ -200,5 +204,6 @@ fn a_network_shows_a_table_of_its_layers() {
     ] {
         assert!(text.contains(word), "{word:?} is not in:\n{text}");
     }
-    assert!(network.bundle().html.unwrap().contains("<td>dense1</td>"));
+    let html = network.bundle().to_html();
+    assert!(html.contains("dense1") && html.contains("<table"), "{html}");
 }

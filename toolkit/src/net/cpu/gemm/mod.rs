@@ -16,11 +16,11 @@ use tile::{Finish, Left, Start, tile_of};
 
 use super::lanes::{COLUMNS, ROWS};
 
-/// Depth of a panel: with [`COLUMNS`] columns it takes half of a first cache.
-const DEPTH: usize = 256;
+/// Depth of a panel: 16 KiB with its [`COLUMNS`] columns, half of a first cache.
+const DEPTH: usize = 4096 / COLUMNS;
 
-/// Rows of a transposed left factor packed at once.
-const BLOCK: usize = ROWS * 20;
+/// The most rows of a transposed left factor packed at once; layers of 128 inputs fit whole.
+const BLOCK: usize = ROWS * (132 / ROWS);
 
 /// Room that a packed row of the left factor takes: a power of two, copied whole.
 const SLOT: usize = if ROWS <= 8 { 8 } else { 16 };
@@ -149,8 +149,10 @@ pub fn weight_gradient(
     for k in (0..rows).step_by(DEPTH) {
         let depth = DEPTH.min(rows - k);
         let start = if k > 0 { Start::Result } else { Start::Zero };
-        for input in (0..inputs).step_by(BLOCK) {
-            let block = BLOCK.min(inputs - input);
+        // Blocks of even size: each packs the panels anew, which a small one would not be worth.
+        let even = inputs.div_ceil(inputs.div_ceil(BLOCK));
+        for input in (0..inputs).step_by(even) {
+            let block = even.min(inputs - input);
             // SAFETY: all offsets stay within the lengths checked above, padding included.
             unsafe {
                 let mut slot = packed;

@@ -79,7 +79,7 @@ unsafe fn tile<const R: usize>(
 ) {
     if columns == COLUMNS {
         // SAFETY: the caller's promise.
-        unsafe { full_tile::<R>(depth, left, panel, result, result_row, start, finish) };
+        unsafe { full_tile::<R, WIDE>(depth, left, panel, result, result_row, start, finish) };
         return;
     }
     // A narrow tile goes through a full one in memory.
@@ -113,15 +113,13 @@ unsafe fn tile<const R: usize>(
             }
             other => other,
         };
-        full_tile::<R>(
-            depth,
-            left,
-            panel,
-            full.as_mut_ptr().cast(),
-            COLUMNS,
-            start,
-            finish,
-        );
+        // Few columns need one register a row.
+        let copy = full.as_mut_ptr().cast();
+        if columns <= LANES {
+            full_tile::<R, 1>(depth, left, panel, copy, COLUMNS, start, finish);
+        } else {
+            full_tile::<R, WIDE>(depth, left, panel, copy, COLUMNS, start, finish);
+        }
         for (i, line) in full.iter().enumerate() {
             line.as_ptr()
                 .copy_to_nonoverlapping(result.add(i * result_row), columns);
@@ -129,12 +127,12 @@ unsafe fn tile<const R: usize>(
     }
 }
 
-/// [`tile`] with all its columns.
+/// [`tile`] with the first W registers of its columns.
 ///
 /// # Safety
-/// As for [`tile`] with `columns` = COLUMNS.
+/// As for [`tile`] with `columns` = W * LANES.
 #[inline(always)]
-unsafe fn full_tile<const R: usize>(
+unsafe fn full_tile<const R: usize, const W: usize>(
     depth: usize,
     left: Left,
     panel: *const f32,
@@ -145,11 +143,11 @@ unsafe fn full_tile<const R: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut sum = [[Lanes::splat(0.0); WIDE]; R];
+        let mut sum = [[Lanes::splat(0.0); W]; R];
         match start {
             Start::Zero => {}
             Start::Row(row) => {
-                let row: [Lanes; WIDE] = std::array::from_fn(|v| Lanes::load(row.add(v * LANES)));
+                let row: [Lanes; W] = std::array::from_fn(|v| Lanes::load(row.add(v * LANES)));
                 sum = [row; R];
             }
             Start::Result => {
@@ -162,7 +160,7 @@ unsafe fn full_tile<const R: usize>(
         }
         let (mut at, mut panel) = (left.at, panel);
         for _ in 0..depth {
-            let right: [Lanes; WIDE] = std::array::from_fn(|v| Lanes::load(panel.add(v * LANES)));
+            let right: [Lanes; W] = std::array::from_fn(|v| Lanes::load(panel.add(v * LANES)));
             for (i, line) in sum.iter_mut().enumerate() {
                 let factor = Lanes::splat(*at.add(i * left.row));
                 for (lanes, right) in line.iter_mut().zip(right) {
