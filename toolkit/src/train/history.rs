@@ -1,0 +1,159 @@
+//! [`History`]: what happened while training, a row a check.
+
+use polars::prelude::{Column, DataFrame};
+use plotly::common::Mode;
+use plotly::layout::{Axis, Layout};
+use plotly::{Plot, Scatter};
+
+use crate::show::{Bundle, Show};
+
+/// What was seen at one check.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Record {
+    /// Updates made so far.
+    pub step: u64,
+    /// Passes over the training part so far, with the fraction.
+    pub epoch: f64,
+    /// The rate of the last update.
+    pub rate: f64,
+    /// Mean loss over the training examples seen since the row before, as they were seen: with dropout, and
+    /// without the penalties.
+    pub loss: f64,
+    /// Mean loss over the held-out part, in evaluation mode; NaN when nothing is held out.
+    pub held_out_loss: f64,
+    /// Share of the held-out part classified rightly; NaN when nothing is held out.
+    pub held_out_accuracy: f64,
+    /// Time since training began, in seconds; goes on counting over a resumed run.
+    pub seconds: f64,
+}
+
+impl Record {
+    pub(super) const COLUMNS: usize = 7;
+
+    pub(super) fn numbers(&self) -> [f64; Self::COLUMNS] {
+        [
+            self.step as f64,
+            self.epoch,
+            self.rate,
+            self.loss,
+            self.held_out_loss,
+            self.held_out_accuracy,
+            self.seconds,
+        ]
+    }
+
+    pub(super) fn from_numbers(numbers: [f64; Self::COLUMNS]) -> Self {
+        let [step, epoch, rate, loss, held_out_loss, held_out_accuracy, seconds] = numbers;
+        Self {
+            step: step as u64,
+            epoch,
+            rate,
+            loss,
+            held_out_loss,
+            held_out_accuracy,
+            seconds,
+        }
+    }
+}
+
+/// The rows of one training, oldest first. Ends a cell as a chart of its curves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    pub(super) records: Vec<Record>,
+}
+
+impl History {
+    /// The rows.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether training ended before its first check.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The newest row.
+    pub fn last(&self) -> Option<&Record> {
+        self.records.last()
+    }
+
+    /// The rows as a polars frame: step (u64), epoch, rate, loss, held_out_loss, held_out_accuracy,
+    /// seconds (f64). What was not measured is null.
+    pub fn frame(&self) -> DataFrame {
+        let measured = |of: fn(&Record) -> f64| -> Vec<Option<f64>> {
+            self.records
+                .iter()
+                .map(|record| Some(of(record)).filter(|x| !x.is_nan()))
+                .collect()
+        };
+        let steps: Vec<u64> = self.records.iter().map(|record| record.step).collect();
+        let columns = vec![
+            Column::new("step".into(), steps),
+            Column::new("epoch".into(), measured(|r| r.epoch)),
+            Column::new("rate".into(), measured(|r| r.rate)),
+            Column::new("loss".into(), measured(|r| r.loss)),
+            Column::new("held_out_loss".into(), measured(|r| r.held_out_loss)),
+            Column::new("held_out_accuracy".into(), measured(|r| r.held_out_accuracy)),
+            Column::new("seconds".into(), measured(|r| r.seconds)),
+        ];
+        DataFrame::new(self.records.len(), columns).unwrap_or_default()
+    }
+
+    /// The curves: losses on the left axis, held-out accuracy on the right one, over epochs.
+    pub fn chart(&self) -> Plot {
+        let mut plot = Plot::new();
+        let epochs: Vec<f64> = self.records.iter().map(|r| r.epoch).collect();
+        let mut line = |name: &str, of: fn(&Record) -> f64, right: bool| {
+            // JSON has no NaN, and a log of 0 no place: a gap in the line says "not a number".
+            let y: Vec<Option<f64>> = self
+                .records
+                .iter()
+                .map(|r| Some(of(r)).filter(|x| x.is_finite()))
+                .collect();
+            if y.iter().any(Option::is_some) {
+                let mode = if y.len() > 1 { Mode::Lines } else { Mode::Markers };
+                let trace = Scatter::new(epochs.clone(), y).mode(mode).name(name);
+                plot.add_trace(if right { trace.y_axis("y2") } else { trace });
+            }
+        };
+        line("training loss", |r| r.loss, false);
+        line("held-out loss", |r| r.held_out_loss, false);
+        line("held-out accuracy", |r| r.held_out_accuracy, true);
+        let held_out = self.records.iter().any(|r| r.held_out_accuracy.is_finite());
+        let mut layout = Layout::new()
+            .title("Training")
+            .height(360)
+            .x_axis(Axis::new().title("epoch"))
+            .y_axis(Axis::new().title("loss"));
+        if held_out {
+            let right = plotly::common::AxisSide::Right;
+            layout = layout.y_axis2(
+                Axis::new()
+                    .title("accuracy")
+                    .overlaying("y")
+                    .side(right)
+                    .range(vec![0.0, 1.0])
+                    .show_grid(false),
+            );
+        }
+        plot.set_layout(layout);
+        plot
+    }
+}
+
+impl Show for History {
+    fn bundle(&self) -> Bundle {
+        let bundle = Bundle::text(self.frame().to_string());
+        if self.is_empty() {
+            bundle
+        } else {
+            bundle.plot(&self.chart())
+        }
+    }
+}
