@@ -1,0 +1,218 @@
+//! Values of the language, of dfdx and of plotly.
+
+use dfdx::shapes::{Shape, Unit};
+use dfdx::tensor::{Cpu, Storage, Tensor};
+use plotly::Plot;
+use serde_json::Value;
+
+use super::html::preformatted;
+use super::{Bundle, Show, readable_number, show};
+use crate::Error;
+
+impl Show for str {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(self).html(preformatted(self))
+    }
+}
+
+impl Show for String {
+    fn bundle(&self) -> Bundle {
+        self.as_str().bundle()
+    }
+}
+
+impl Show for Error {
+    fn bundle(&self) -> Bundle {
+        let text = self.to_string();
+        let block = preformatted(&text);
+        let html = format!("<div style=\"border-left:3px solid #d55e00;padding-left:10px\">{block}</div>");
+        Bundle::text(text).html(html)
+    }
+}
+
+impl<T: Show> Show for Option<T> {
+    fn bundle(&self) -> Bundle {
+        match self {
+            Some(value) => value.bundle(),
+            None => Bundle::text("None"),
+        }
+    }
+}
+
+impl<T: Show> Show for [T] {
+    /// The values one below the other. A bundle holds one chart at most: of several, their text.
+    fn bundle(&self) -> Bundle {
+        let bundles: Vec<Bundle> = self.iter().map(Show::bundle).collect();
+        match &bundles[..] {
+            [] => Bundle::text("(empty)"),
+            [one] => one.clone(),
+            _ => {
+                let texts: Vec<&str> = bundles.iter().map(Bundle::plain).collect();
+                let part = |b: &Bundle| format!("<div style=\"margin-bottom:8px\">{}</div>", b.to_html());
+                Bundle::text(texts.join("\n")).html(bundles.iter().map(part).collect::<String>())
+            }
+        }
+    }
+
+    /// Shows each value as an output of its own, so that charts stay charts.
+    fn evcxr_display(&self) {
+        match self {
+            [] => "(empty)".evcxr_display(),
+            [first @ .., last] => {
+                first.iter().for_each(show);
+                last.evcxr_display();
+            }
+        }
+    }
+}
+
+impl<T: Show> Show for Vec<T> {
+    fn bundle(&self) -> Bundle {
+        self.as_slice().bundle()
+    }
+
+    fn evcxr_display(&self) {
+        self.as_slice().evcxr_display();
+    }
+}
+
+impl Show for Plot {
+    fn bundle(&self) -> Bundle {
+        let bundle = Bundle::text(String::new()).plot(self);
+        let text = bundle.plotly.as_ref().map(plot_text).unwrap_or_default();
+        Bundle { text, ..bundle }
+    }
+}
+
+/// What a chart says where it cannot be drawn: its title and what is in it.
+fn plot_text(figure: &Value) -> String {
+    let word = |value: &Value| value.as_str().map(str::to_owned);
+    let title = |value: &Value| word(&value["text"]).or_else(|| word(value));
+    let layout = &figure["layout"];
+    let axes = [title(&layout["xaxis"]["title"]), title(&layout["yaxis"]["title"])];
+    let mut text = format!("[chart] {}", title(&layout["title"]).unwrap_or_default());
+    if let [Some(x), Some(y)] = &axes {
+        text += &format!(" ({y} over {x})");
+    }
+    let traces = figure["data"].as_array().map_or(&[][..], Vec::as_slice);
+    for trace in traces.iter().take(12) {
+        let (kind, name) = (word(&trace["type"]), word(&trace["name"]));
+        let points = ["y", "x", "z"]
+            .iter()
+            .find_map(|axis| trace[*axis].as_array())
+            .map(Vec::len);
+        text += &format!("\n  {}", kind.unwrap_or_else(|| "trace".into()));
+        text += &name.map(|name| format!(" {name}")).unwrap_or_default();
+        text += &points.map(|n| format!(": {n} points")).unwrap_or_default();
+    }
+    if traces.len() > 12 {
+        text += &format!("\n  and {} more", traces.len() - 12);
+    }
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+}
+
+impl<S: Shape, E: Unit + Into<f64>, T> Show for Tensor<S, E, Cpu, T>
+where
+    Cpu: Storage<E>,
+{
+    fn bundle(&self) -> Bundle {
+        let shape: Vec<usize> = dfdx::shapes::HasShape::shape(self).concrete().into();
+        let values: Vec<f64> = self.as_vec().into_iter().map(Into::into).collect();
+        let text = tensor_text(&shape, &values, std::any::type_name::<E>());
+        let html = preformatted(&text);
+        Bundle::text(text).html(html)
+    }
+}
+
+/// Shape, range and mean, then the values, the middle of long axes left out.
+fn tensor_text(shape: &[usize], values: &[f64], kind: &str) -> String {
+    let mut out = format!("tensor {kind} {}", shape_text(shape));
+    if values.is_empty() {
+        return out + ", no values";
+    }
+    if values.len() > 1 {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let [low, high, mean] = [low, high, mean].map(readable_number);
+        out += &format!(", {low} to {high}, mean {mean}");
+        let broken = values.iter().filter(|v| !v.is_finite()).count();
+        if broken > 0 {
+            out += &format!(", {broken} not finite");
+        }
+    }
+    let texts: Vec<String> = values.iter().map(|v| readable_number(*v)).collect();
+    let most = if texts.len() > 200 { 3 } else { usize::MAX / 2 };
+    let shown = kept(shape, &texts, most);
+    let width = shown.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+    out.push('\n');
+    nested(shape, &texts, most, width, 0, &mut out);
+    out
+}
+
+fn shape_text(shape: &[usize]) -> String {
+    match shape {
+        [] => "(one value)".into(),
+        sides => sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "),
+    }
+}
+
+/// The indices of an axis that are shown: all, or `most` at each end around a gap.
+fn shown_indices(n: usize, most: usize) -> Vec<Option<usize>> {
+    match n > 2 * most + 1 {
+        true => (0..most)
+            .map(Some)
+            .chain([None])
+            .chain((n - most..n).map(Some))
+            .collect(),
+        false => (0..n).map(Some).collect(),
+    }
+}
+
+fn kept<'a>(shape: &[usize], texts: &'a [String], most: usize) -> Vec<&'a str> {
+    match shape {
+        [] => texts.iter().map(String::as_str).collect(),
+        [n, rest @ ..] => {
+            let size = texts.len() / n.max(&1);
+            let part = |i: usize| kept(rest, &texts[i * size..(i + 1) * size], most);
+            shown_indices(*n, most)
+                .into_iter()
+                .flatten()
+                .flat_map(part)
+                .collect()
+        }
+    }
+}
+
+fn nested(shape: &[usize], texts: &[String], most: usize, width: usize, depth: usize, out: &mut String) {
+    let Some((n, rest)) = shape.split_first() else {
+        *out += &format!("{:>width$}", texts[0]);
+        return;
+    };
+    let size = texts.len() / n.max(&1);
+    out.push('[');
+    for (place, index) in shown_indices(*n, most).into_iter().enumerate() {
+        if place > 0 {
+            *out += if rest.is_empty() { ", " } else { ",\n" };
+            *out += &if rest.is_empty() {
+                String::new()
+            } else {
+                " ".repeat(depth + 1)
+            };
+        }
+        match index {
+            Some(i) => nested(
+                rest,
+                &texts[i * size..(i + 1) * size],
+                most,
+                width,
+                depth + 1,
+                out,
+            ),
+            None => out.push('…'),
+        }
+    }
+    out.push(']');
+}
