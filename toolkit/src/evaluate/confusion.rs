@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use plotly::common::ColorScalePalette;
-use plotly::layout::{Annotation, Axis, Layout};
-use plotly::{HeatMap, Plot};
+use plotly::Plot;
 use polars::prelude::{Column, DataFrame};
 
-use crate::show::{Bundle, Show};
+use crate::show::{Bundle, Show, chart, confusion_bundle};
 use crate::{Error, Result};
 
 /// Counts of examples by true class (rows) and predicted class (columns).
@@ -123,83 +121,23 @@ impl ConfusionMatrix {
 
     /// A heatmap, true classes from the top; colour is the share of the true class, the number the count.
     pub fn chart(&self) -> Plot {
-        let n = self.classes.len();
-        let shares: Vec<Vec<f64>> = (0..n)
-            .map(|t| {
-                let support = self.support(t).max(1) as f64;
-                (0..n).map(|p| self.count(t, p) as f64 / support).collect()
-            })
-            .collect();
-        // Numbers in the cells can be read up to about 25 classes.
-        let numbers = (0..n * n)
-            .filter(|&i| n <= 25 && self.counts[i] > 0)
-            .map(|i| {
-                let dark = shares[i / n][i % n] > 0.5;
-                Annotation::new()
-                    .x(i % n)
-                    .y(i / n)
-                    .text(self.counts[i].to_string())
-                    .show_arrow(false)
-                    .font(plotly::common::Font::new().color(if dark { "white" } else { "#333333" }))
-            })
-            .collect();
-        let ticks: Vec<f64> = (0..n).map(|i| i as f64).collect();
-        let axis = |title: &str| {
-            Axis::new()
-                .title(title.to_owned())
-                .tick_values(ticks.clone())
-                .tick_text(self.classes.clone())
-                .show_grid(false)
-        };
-        let mut plot = Plot::new();
-        plot.add_trace(
-            HeatMap::new(ticks.clone(), ticks.clone(), shares)
-                .color_scale(plotly::common::ColorScale::Palette(ColorScalePalette::Blues))
-                .reverse_scale(true)
-                .show_scale(false),
-        );
-        plot.set_layout(
-            Layout::new()
-                .title("Confusion matrix")
-                .width(520)
-                .height(480)
-                .x_axis(axis("predicted"))
-                .y_axis(axis("true class").range(vec![n as f64 - 0.5, -0.5]))
-                .annotations(numbers),
-        );
-        plot
+        chart::confusion("Confusion matrix", &self.classes, &self.counts)
+    }
+
+    /// The counts, a row a true class, as a bundle for display.
+    pub(super) fn table(&self) -> Bundle {
+        confusion_bundle(&self.classes, &self.counts)
     }
 }
 
 impl fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n = self.classes.len();
-        let digits = self.counts.iter().map(|c| c.to_string().len()).max().unwrap_or(1);
-        let length = |name: &String| name.chars().count();
-        let names = self.classes.iter().map(length).max().unwrap_or(1);
-        let cell = names.min(8).max(digits);
-        write!(f, "{:>names$}", "")?;
-        for class in &self.classes {
-            let short: String = class.chars().take(cell).collect();
-            write!(f, " {short:>cell$}")?;
-        }
-        writeln!(f, "  <- predicted")?;
-        for (t, class) in self.classes.iter().enumerate() {
-            write!(f, "{class:>names$}")?;
-            for p in 0..n {
-                match self.count(t, p) {
-                    0 => write!(f, " {:>cell$}", ".")?,
-                    count => write!(f, " {count:>cell$}")?,
-                }
-            }
-            writeln!(f)?;
-        }
-        Ok(())
+        f.write_str(self.table().plain().trim_end())
     }
 }
 
 impl Show for ConfusionMatrix {
     fn bundle(&self) -> Bundle {
-        Bundle::text(self.to_string()).plot(&self.chart())
+        self.table().plot(&self.chart())
     }
 }

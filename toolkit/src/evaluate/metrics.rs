@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::ConfusionMatrix;
-use crate::show::{Bundle, Show};
+use crate::show::{Bundle, Show, table_html};
 use crate::{Error, Result};
 
 /// How good a classifier is on `n` labelled examples.
@@ -141,19 +141,18 @@ impl fmt::Display for Evaluation {
 impl Show for Evaluation {
     fn bundle(&self) -> Bundle {
         let (low, high) = self.interval;
-        let rows = [
-            ("accuracy", format!("{:.1}%", 100.0 * self.accuracy)),
-            ("95% interval", format!("{:.1}% to {:.1}%", 100.0 * low, 100.0 * high)),
-            ("macro F1", format!("{:.3}", self.macro_f1)),
-            ("log loss", format!("{:.3}", self.log_loss)),
-            ("examples", self.n.to_string()),
-        ];
-        let cells: String = rows
-            .iter()
-            .map(|(name, value)| format!("<tr><th>{name}</th><td>{value}</td></tr>"))
-            .collect();
-        Bundle::text(format!("{self}\n{}", self.confusion))
-            .html(format!("<table>{cells}</table>"))
-            .plot(&self.confusion.chart())
+        let row = |name: &str, value: String| vec![name.to_owned(), value];
+        let html = table_html(
+            &["on the examples given", ""],
+            &[
+                row("accuracy", format!("{:.1}%", 100.0 * self.accuracy)),
+                row("95% interval", format!("{:.1}% to {:.1}%", 100.0 * low, 100.0 * high)),
+                row("macro F1", format!("{:.3}", self.macro_f1)),
+                row("log loss", format!("{:.3}", self.log_loss)),
+                row("examples", self.n.to_string()),
+            ],
+        );
+        let table = self.confusion.table();
+        Bundle::text(format!("{self}\n{}", table.plain())).html(format!("{html}\n{}", table.to_html()))
     }
 }

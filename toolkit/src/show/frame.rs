@@ -88,3 +88,76 @@ fn value_cell(column: &Column, row: usize) -> Cell {
     };
     Cell::plain(shorten(&text, CELL))
 }
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nulls_quotes_unicode_and_markup_are_shown_as_they_are() {
+        let frame = df!(
+            "a<b>" => [Some("say \"hi\""), None, Some("粥 & <i>")],
+            "x" => [Some(0.1 + 0.2), Some(f64::NAN), None],
+            "n" => [1i32, 2, 3],
+        )
+        .unwrap();
+        let html = frame.bundle().to_html();
+        assert!(
+            html.contains("a&lt;b&gt;")
+                && html.contains("say &quot;hi&quot;")
+                && html.contains("粥 &amp; &lt;i&gt;")
+        );
+        assert!(
+            !html.contains("<i>") && html.contains(">0.3<") && html.contains(">NaN<"),
+            "{html}"
+        );
+        assert_eq!(html.matches(">null<").count(), 2);
+        assert!(html.contains(">str<") && html.contains(">f64<") && html.contains(">i32<"));
+        assert!(html.contains("3 rows × 3 columns"));
+        assert!(frame.bundle().plain().contains("shape: (3, 3)"));
+    }
+
+    #[test]
+    fn nothing_in_it_and_too_much_of_it() {
+        let empty = DataFrame::empty().bundle();
+        assert!(empty.to_html().contains("0 rows × 0 columns"));
+        let no_rows = df!("a" => Vec::<i64>::new()).unwrap().bundle();
+        assert!(no_rows.to_html().contains("0 rows × 1 column") && no_rows.to_html().contains(">i64<"));
+
+        let long = df!("i" => (0..10_000i64).collect::<Vec<_>>())
+            .unwrap()
+            .bundle()
+            .to_html();
+        assert_eq!(long.matches("<tr").count(), 2 + ROWS + 1);
+        assert!(long.contains(">0<") && long.contains(">9999<") && long.contains(">…<"));
+        assert!(!long.contains(">5000<") && long.contains("10000 rows"));
+
+        let columns: Vec<Column> = (0..100)
+            .map(|i| Column::new(format!("c{i}").into(), [i]))
+            .collect();
+        let wide = DataFrame::new(1, columns).unwrap().bundle().to_html();
+        assert_eq!(wide.matches("<td").count(), COLUMNS + 1);
+        assert!(wide.contains(">c0<") && wide.contains(">c99<") && wide.contains("1 row × 100 columns"));
+    }
+
+    #[test]
+    fn lists_and_series() {
+        let list = Series::new(
+            "l".into(),
+            [Series::new("".into(), [1, 2]), Series::new("".into(), [3])],
+        );
+        let html = list.bundle().to_html();
+        assert!(html.contains("[1, 2]") && html.contains("2 values"), "{html}");
+    }
+
+    #[test]
+    fn the_ends_never_overlap() {
+        for n in 0..60 {
+            let shown: Vec<usize> = ends(n, ROWS).into_iter().flatten().collect();
+            assert!(shown.windows(2).all(|w| w[0] < w[1]), "{n}: {shown:?}");
+            assert_eq!(shown.len(), n.min(ROWS));
+        }
+    }
+}

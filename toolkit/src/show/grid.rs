@@ -250,3 +250,69 @@ impl Show for ImageGrid {
         Bundle::text(self.to_text()).html(self.to_html())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(file: &[u8]) -> image::DynamicImage {
+        image::load_from_memory(file).unwrap()
+    }
+
+    #[test]
+    fn pixels_survive_the_way_through_png() {
+        let values: Vec<f32> = (0..2 * 3 * 4 * 3).map(|i| i as f32 / 71.0).collect();
+        let grid = ImageGrid::new((3, 4, 3), &values, ["a", "b"]).unwrap();
+        for i in 0..2 {
+            let file = png::encode(&grid.bytes(i), 4, 3, 3).unwrap();
+            let expected: Vec<u8> = grid.image(i).iter().map(|v| (v * 255.0).round() as u8).collect();
+            let picture = decoded(&file).into_rgb8();
+            assert_eq!(picture.dimensions(), (4, 3));
+            assert_eq!(picture.into_raw(), expected);
+        }
+        let grey = ImageGrid::new((1, 3, 1), &[-1.0, f32::NAN, 2.0], ["x"]).unwrap();
+        let file = png::encode(&grey.bytes(0), 3, 1, 1).unwrap();
+        assert_eq!(decoded(&file).into_luma8().into_raw(), [0, 0, 255]);
+        let signed = grey.clone().range(-1.0, 2.0);
+        assert_eq!(signed.bytes(0), [0, 0, 255]);
+    }
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        // The test vectors of RFC 4648, section 10.
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(png::base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(png::base64(&[0xff, 0xef, 0xbe]), "/+++");
+    }
+
+    #[test]
+    fn a_grid_is_capped_and_says_so() {
+        let grid = ImageGrid::new((2, 2, 1), &[0.5; 4 * 300], (0..300).map(|i| format!("<{i}>"))).unwrap();
+        let bundle = grid.bundle();
+        assert_eq!(bundle.to_html().matches("<img").count(), LIMIT);
+        assert!(bundle.to_html().contains("100 of 300 images") && bundle.to_html().contains("&lt;7&gt;"));
+        assert!(bundle.plain().contains("10 of 300 images") && bundle.plain().contains("▒▒▒▒"));
+        let empty = ImageGrid::new((2, 2, 1), &[], [""; 0]).unwrap();
+        assert!(empty.is_empty() && empty.bundle().plain().contains("no images"));
+    }
+
+    #[test]
+    fn images_that_do_not_fit_are_named() {
+        for (shape, numbers) in [
+            ((2, 2, 1), 5),
+            ((0, 2, 1), 4),
+            ((2, 2, 2), 8),
+            ((usize::MAX, 2, 1), 4),
+        ] {
+            let error = ImageGrid::new(shape, &vec![0.0; numbers], [""]).unwrap_err();
+            assert!(error.to_string().contains("expected"), "{error}");
+        }
+    }
+}

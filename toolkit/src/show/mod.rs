@@ -22,6 +22,11 @@ mod sparkline;
 mod table;
 mod values;
 
+#[cfg(test)]
+mod gallery;
+#[cfg(test)]
+mod tests;
+
 pub use bundle::{Bundle, Show};
 pub use confusion::confusion_bundle;
 pub use display::{Display, clear_output, show, show_updatable};

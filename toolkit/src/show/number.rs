@@ -39,12 +39,12 @@ fn trim_zeros(text: &str) -> &str {
 /// A stretch of time: `85 ms`, `3.2 s`, `2 min 05 s`, `1 h 04 min`.
 pub fn readable_time(time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    let whole = time.as_secs();
+    let whole = seconds.round() as u64;
     match seconds {
         s if s < 0.001 => format!("{:.0} µs", s * 1e6),
         s if s < 0.9995 => format!("{:.0} ms", s * 1e3),
         s if s < 59.95 => format!("{s:.1} s"),
-        s if s < 3600.0 => format!("{} min {:02} s", whole / 60, whole % 60),
+        s if s < 3599.5 => format!("{} min {:02} s", whole / 60, whole % 60),
         _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
     }
 }
@@ -79,7 +79,7 @@ mod tests {
             (0.000_25, "250 µs"),
             (0.0854, "85 ms"),
             (3.24, "3.2 s"),
-            (59.97, "0 min 59 s"),
+            (59.97, "1 min 00 s"),
             (125.0, "2 min 05 s"),
             (3840.0, "1 h 04 min"),
         ];

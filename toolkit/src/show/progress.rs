@@ -141,6 +141,18 @@ impl Progress {
         }
     }
 
+    /// The picture of a running bar, for the pages of the gallery.
+    #[cfg(test)]
+    pub(crate) fn snapshot(&self, done: u64, note: &str) -> Bundle {
+        let mut state = self.lock();
+        (state.finished, state.note) = (false, note.into());
+        self.done.store(done, Ordering::Relaxed);
+        let picture = self.picture(&state);
+        let bundle = Bundle::text(picture.text()).html(picture.html(&state.curve));
+        state.finished = true;
+        bundle
+    }
+
     fn silent(&self) -> bool {
         self.next.load(Ordering::Relaxed) == u64::MAX
     }
@@ -198,13 +210,13 @@ impl Progress {
         }
     }
 
-    fn picture<'a>(&'a self, state: &'a State) -> Picture<'a> {
+    fn picture(&self, state: &State) -> Picture<'_> {
         Picture {
             label: &self.label,
             done: self.done.load(Ordering::Relaxed),
             total: self.total as u64,
             elapsed: self.start.elapsed(),
-            note: &state.note,
+            note: state.note.clone(),
             finished: state.finished,
         }
     }
@@ -227,7 +239,7 @@ struct Picture<'a> {
     done: u64,
     total: u64,
     elapsed: Duration,
-    note: &'a str,
+    note: String,
     finished: bool,
 }
 
@@ -263,7 +275,7 @@ impl Picture<'_> {
         let mut text = format!("{}{percent} {} [{}]", self.label, self.counts(), self.times());
         if !self.note.is_empty() {
             text += "  ";
-            text += self.note;
+            text += &self.note;
         }
         text.chars()
             .map(|c| if c.is_control() { ' ' } else { c })
@@ -290,7 +302,7 @@ impl Picture<'_> {
             share * 100.0,
             escape_html(&self.counts()),
             escape_html(&self.times()),
-            escape_html(self.note),
+            escape_html(&self.note),
         )
     }
 }

@@ -216,3 +216,63 @@ fn nested(shape: &[usize], texts: &[String], most: usize, width: usize, depth: u
     }
     out.push(']');
 }
+
+#[cfg(test)]
+mod tests {
+    use dfdx::shapes::Const;
+    use dfdx::tensor::{TensorFrom, ZerosTensor};
+
+    use super::*;
+    use crate::show::chart;
+
+    #[test]
+    fn a_tensor_shows_shape_range_and_values() {
+        let cpu = Cpu::default();
+        let tensor = cpu.tensor([[1.0f32, -2.5, 0.125], [10.0, f32::NAN, 3.0]]);
+        let text = tensor.bundle().text;
+        let expected = "tensor f32 2 × 3, -2.5 to 10, mean NaN, 1 not finite\n\
+                        [[    1,  -2.5, 0.125],\n [   10,   NaN,     3]]";
+        assert_eq!(text, expected);
+        assert_eq!(cpu.tensor(2.0f64).bundle().text, "tensor f64 (one value)\n2");
+    }
+
+    #[test]
+    fn a_large_tensor_is_abbreviated_on_every_axis_and_an_empty_one_says_so() {
+        let cpu = Cpu::default();
+        let large: Tensor<(usize, Const<50>), f32, Cpu> = cpu.zeros_like(&(1000, Const));
+        let text = large.bundle().text;
+        assert!(text.starts_with("tensor f32 1000 × 50, 0 to 0"), "{text}");
+        assert_eq!(text.lines().count(), 8, "{text}");
+        assert!(text.lines().nth(1).unwrap().contains("…"));
+        let empty: Tensor<(usize, Const<5>), f32, Cpu> = cpu.zeros_like(&(0, Const));
+        assert!(empty.bundle().text.contains("0 × 5, no values"));
+    }
+
+    #[test]
+    fn a_chart_says_in_words_what_is_in_it() {
+        let curve = chart::Curve {
+            name: "a<b".into(),
+            x: vec![1.0, 2.0],
+            y: vec![0.5, f64::NAN],
+            band: None,
+        };
+        let plot = chart::curves(["loss", "epoch", "value"], &[curve]);
+        let bundle = plot.bundle();
+        assert_eq!(
+            bundle.text,
+            "[chart] loss (value over epoch)\n  scatter a<b: 2 points"
+        );
+        let figure = bundle.plotly.unwrap();
+        assert_eq!(figure["data"][0]["y"], serde_json::json!([0.5, null]));
+        assert_eq!(figure["data"][0]["name"], "a&lt;b");
+    }
+
+    #[test]
+    fn several_values_keep_their_order_and_an_error_is_escaped() {
+        let text = vec!["one".to_owned(), "<two>".to_owned()].bundle();
+        assert_eq!(text.text, "one\n<two>");
+        assert!(text.to_html().find("one") < text.to_html().find("&lt;two&gt;"));
+        let error = Error::data("found <x>").at("row 3").bundle();
+        assert!(error.to_html().contains("found &lt;x&gt;") && error.text.contains("where: row 3"));
+    }
+}

@@ -1,11 +1,10 @@
 //! [`History`]: what happened while training, a row a check.
 
 use polars::prelude::{Column, DataFrame};
-use plotly::common::Mode;
-use plotly::layout::{Axis, Layout};
+use plotly::common::{AxisSide, DashType, Line, Mode};
 use plotly::{Plot, Scatter};
 
-use crate::show::{Bundle, Show};
+use crate::show::{Bundle, Show, chart};
 
 /// What was seen at one check.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,43 +106,31 @@ impl History {
 
     /// The curves: losses on the left axis, held-out accuracy on the right one, over epochs.
     pub fn chart(&self) -> Plot {
-        let mut plot = Plot::new();
-        let epochs: Vec<f64> = self.records.iter().map(|r| r.epoch).collect();
-        let mut line = |name: &str, of: fn(&Record) -> f64, right: bool| {
-            // JSON has no NaN, and a log of 0 no place: a gap in the line says "not a number".
-            let y: Vec<Option<f64>> = self
-                .records
-                .iter()
-                .map(|r| Some(of(r)).filter(|x| x.is_finite()))
-                .collect();
-            if y.iter().any(Option::is_some) {
-                let mode = if y.len() > 1 { Mode::Lines } else { Mode::Markers };
-                let trace = Scatter::new(epochs.clone(), y).mode(mode).name(name);
-                plot.add_trace(if right { trace.y_axis("y2") } else { trace });
-            }
-        };
-        line("training loss", |r| r.loss, false);
-        line("held-out loss", |r| r.held_out_loss, false);
-        line("held-out accuracy", |r| r.held_out_accuracy, true);
-        let held_out = self.records.iter().any(|r| r.held_out_accuracy.is_finite());
-        let mut layout = Layout::new()
-            .title("Training")
-            .height(360)
-            .x_axis(Axis::new().title("epoch"))
-            .y_axis(Axis::new().title("loss"));
-        if held_out {
-            let right = plotly::common::AxisSide::Right;
-            layout = layout.y_axis2(
-                Axis::new()
-                    .title("accuracy")
-                    .overlaying("y")
-                    .side(right)
-                    .range(vec![0.0, 1.0])
-                    .show_grid(false),
+        self.titled_chart("Training")
+    }
+
+    pub(super) fn titled_chart(&self, title: &str) -> Plot {
+        let column = |of: fn(&Record) -> f64| -> Vec<f64> { self.records.iter().map(of).collect() };
+        let epochs = column(|r| r.epoch);
+        let mut traces = vec![chart::curve(0, "training loss", &epochs, &column(|r| r.loss))];
+        let mut layout = chart::layout(title, "epoch", "loss");
+        if self.records.iter().any(|r| r.held_out_loss.is_finite()) {
+            let accuracy = column(|r| r.held_out_accuracy);
+            traces.push(chart::curve(1, "held-out loss", &epochs, &column(|r| r.held_out_loss)));
+            // Lines on the second axis need a trace of plotly's own making.
+            let gaps: Vec<Option<f64>> =
+                accuracy.into_iter().map(|x| Some(x).filter(|x| x.is_finite())).collect();
+            traces.push(
+                Scatter::new(epochs, gaps)
+                    .mode(Mode::Lines)
+                    .name("held-out accuracy")
+                    .line(Line::new().color(chart::color(2)).dash(DashType::Dot))
+                    .y_axis("y2"),
             );
+            let right = chart::axis("accuracy").overlaying("y").side(AxisSide::Right);
+            layout = layout.y_axis2(right.range(vec![0.0, 1.0]).show_grid(false));
         }
-        plot.set_layout(layout);
-        plot
+        chart::plot(layout, traces)
     }
 }
 

@@ -29,15 +29,17 @@ pub(super) trait Learner {
     /// Numbers the model reads and writes an example.
     fn widths(&self) -> (usize, usize);
 
-    /// Forward and backward on a batch; gives the mean loss and leaves the gradient for `update`.
-    fn gradient(&mut self, x: &[f32], labels: &[u32], rng: &mut Rng) -> Result<f32>;
+    /// The place of the next batch, `rows` examples.
+    fn input(&mut self, rows: usize) -> &mut [f32];
+
+    /// Forward and backward on the batch in `input`; gives the mean loss and leaves the gradient for `update`.
+    fn gradient(&mut self, labels: &[u32], rng: &mut Rng) -> Result<f32>;
 
     /// Lets `change` update the parameters from the gradient.
     fn update(&mut self, change: &mut dyn FnMut(&mut [f32], &[f32]));
 
-    /// Mean loss in evaluation mode and how many examples are classified rightly. The logits stay in reach of
-    /// `logits_finite`.
-    fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Result<(f32, usize)>;
+    /// On the batch in `input`: mean loss in evaluation mode, and how many examples are classified rightly.
+    fn evaluate(&mut self, labels: &[u32]) -> Result<(f32, usize)>;
 
     /// Whether the logits of the last pass were finite.
     fn logits_finite(&self) -> bool;
@@ -47,6 +49,7 @@ pub(super) trait Learner {
 }
 
 /// One tensor of a model, for files.
+#[derive(Clone, Debug)]
 pub(super) struct Named {
     pub name: String,
     pub shape: Vec<usize>,
@@ -55,13 +58,12 @@ pub(super) struct Named {
     pub range: Range<usize>,
 }
 
-/// Collects the rows of a batch in buffers that are made once.
+/// Copies examples to where the model reads them; its buffer is made once.
 pub(super) struct Gather<'a> {
     features: &'a [f32],
     labels: &'a [u32],
     width: usize,
-    x: Vec<f32>,
-    y: Vec<u32>,
+    picked: Vec<u32>,
 }
 
 impl<'a> Gather<'a> {
@@ -70,20 +72,20 @@ impl<'a> Gather<'a> {
             features: data.features(),
             labels,
             width: data.width(),
-            x: vec![0.0; most * data.width()],
-            y: vec![0; most],
+            picked: Vec::with_capacity(most),
         }
     }
 
-    /// The examples at `rows`, in that order.
-    pub fn rows(&mut self, rows: &[u32]) -> (&[f32], &[u32]) {
+    /// The examples at `rows`, in that order, into `learner`; gives their labels.
+    pub fn rows(&mut self, rows: &[u32], learner: &mut dyn Learner) -> &[u32] {
         let width = self.width;
-        for ((x, y), &row) in self.x.chunks_exact_mut(width).zip(&mut self.y).zip(rows) {
-            let row = row as usize;
-            x.copy_from_slice(&self.features[row * width..][..width]);
-            *y = self.labels[row];
+        let input = learner.input(rows.len());
+        for (x, &row) in input.chunks_exact_mut(width).zip(rows) {
+            x.copy_from_slice(&self.features[row as usize * width..][..width]);
         }
-        (&self.x[..rows.len() * width], &self.y[..rows.len()])
+        self.picked.clear();
+        self.picked.extend(rows.iter().map(|&row| self.labels[row as usize]));
+        &self.picked
     }
 }
 

@@ -357,6 +357,12 @@ impl Recipe {
     }
 }
 
+impl From<&Recipe> for Recipe {
+    fn from(recipe: &Recipe) -> Self {
+        recipe.clone()
+    }
+}
+
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, batch {}, {}", self.length, self.batch, self.rule)?;
@@ -368,7 +374,7 @@ impl fmt::Display for Recipe {
                 write!(f, ", {name} {weight}")?;
             }
         }
-        write!(f, ", {}", self.loss)?;
+        write!(f, ", {:?}", self.loss)?;
         if let Some(share) = self.early_stopping {
             let patience = self.patience.unwrap_or(super::PATIENCE);
             write!(f, ", early stopping (hold out {share}, patience {patience})")?;
