@@ -34,14 +34,17 @@ impl Base {
     /// The base network with the settings of `net. ..` put in.
     pub(super) fn net(&self, settings: &Settings) -> Result<NetSpec> {
         let net: NetSpec = put_all(&self.net, "net", settings)?;
-        net.validate().map_err(|e| e.at(format!("a trial with {settings}")))?;
+        net.validate()
+            .map_err(|e| e.at(format!("a trial with {settings}")))?;
         Ok(net)
     }
 
     /// The base recipe with the settings of `recipe. ..` put in.
     pub(super) fn recipe(&self, settings: &Settings) -> Result<Recipe> {
         let recipe: Recipe = put_all(&self.recipe, "recipe", settings)?;
-        recipe.validate().map_err(|e| e.at(format!("a trial with {settings}")))?;
+        recipe
+            .validate()
+            .map_err(|e| e.at(format!("a trial with {settings}")))?;
         Ok(recipe)
     }
 
@@ -53,11 +56,15 @@ impl Base {
         for value in settings.values() {
             let name = value.name();
             if !name.starts_with("net.") && !name.starts_with("recipe.") {
-                return Err(Error::spec(format!("expected a path that starts with net. or recipe., found \"{name}\""))
-                    .fix("name a field, such as \"recipe.batch\"; or say what the name means in .run(|t| ..)"));
+                return Err(Error::spec(format!(
+                    "expected a path that starts with net. or recipe., found \"{name}\""
+                ))
+                .fix("name a field, such as \"recipe.batch\"; or say what the name means in .run(|t| ..)"));
             }
             if name == "recipe.seed" {
-                return Err(Error::spec("the recipe's seed is the trial's seed").fix("vary it with .seeds(n)"));
+                return Err(
+                    Error::spec("the recipe's seed is the trial's seed").fix("vary it with .seeds(n)")
+                );
             }
         }
         self.net(settings)?;
@@ -71,10 +78,15 @@ fn put_all<T: DeserializeOwned>(base: &Json, root: &str, settings: &Settings) ->
     let mut json = base.clone();
     let read = |json: &Json| T::deserialize(json);
     for value in settings.values() {
-        let Some(path) = value.name().strip_prefix(root).and_then(|rest| rest.strip_prefix('.')) else {
+        let Some(path) = value
+            .name()
+            .strip_prefix(root)
+            .and_then(|rest| rest.strip_prefix('.'))
+        else {
             continue;
         };
-        put(&mut json, path, value.to_json()?).map_err(|e| e.at(format!("vary(\"{}\", ..)", value.name())))?;
+        put(&mut json, path, value.to_json()?)
+            .map_err(|e| e.at(format!("vary(\"{}\", ..)", value.name())))?;
         // One by one, so that the error names the setting that does not fit.
         read(&json).map_err(|e| {
             Error::spec(format!("{value} does not fit: {e}")).at(format!("vary(\"{}\", ..)", value.name()))
@@ -90,7 +102,11 @@ fn put(json: &mut Json, path: &str, new: Json) -> Result<()> {
     for (depth, part) in path.split('.').enumerate() {
         let unknown = |known: String| {
             let before: Vec<_> = path.split('.').take(depth).collect();
-            let place = if before.is_empty() { String::new() } else { format!(" in {}", before.join(".")) };
+            let place = if before.is_empty() {
+                String::new()
+            } else {
+                format!(" in {}", before.join("."))
+            };
             Error::spec(format!("there is no \"{part}\"{place}")).fix(format!("use one of: {known}"))
         };
         here = match here {
@@ -105,19 +121,27 @@ fn put(json: &mut Json, path: &str, new: Json) -> Result<()> {
                     entries.len().saturating_sub(1),
                     entries.iter().filter_map(name).collect::<Vec<_>>().join(", ")
                 );
-                let by_name = entries.iter().position(|entry| name(entry).as_deref() == Some(part));
+                let by_name = entries
+                    .iter()
+                    .position(|entry| name(entry).as_deref() == Some(part));
                 let index = by_name.or_else(|| part.parse().ok());
-                index.and_then(|i| entries.get_mut(i)).ok_or_else(|| unknown(known))?
+                index
+                    .and_then(|i| entries.get_mut(i))
+                    .ok_or_else(|| unknown(known))?
             }
             other => {
-                return Err(Error::spec(format!("there is no \"{part}\" in {other}, which has no fields"))
-                    .fix("end the path before it"));
+                return Err(
+                    Error::spec(format!("there is no \"{part}\" in {other}, which has no fields"))
+                        .fix("end the path before it"),
+                );
             }
         };
     }
     // A whole number written as 16.0 fits where a count was.
     *here = match new.as_f64() {
-        Some(x) if (here.is_u64() || here.is_i64()) && x.fract() == 0.0 && x.abs() < 9e15 => (x as i64).into(),
+        Some(x) if (here.is_u64() || here.is_i64()) && x.fract() == 0.0 && x.abs() < 9e15 => {
+            (x as i64).into()
+        }
         _ => new,
     };
     Ok(())
@@ -169,7 +193,13 @@ mod tests {
         base().check(&settings).unwrap();
         let net = base().net(&settings).unwrap();
         assert_eq!(units(&net, 0), 16);
-        assert!(matches!(net.layers.last().unwrap().kind, LayerKind::Dense { init: Init::Normal(0.01), .. }));
+        assert!(matches!(
+            net.layers.last().unwrap().kind,
+            LayerKind::Dense {
+                init: Init::Normal(0.01),
+                ..
+            }
+        ));
         let recipe = base().recipe(&settings).unwrap();
         assert_eq!((recipe.batch, recipe.rule.rate()), (64, 0.5));
         assert_eq!(recipe.length, base().recipe(&[("x", 1)].into()).unwrap().length);

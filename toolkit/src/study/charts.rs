@@ -25,7 +25,10 @@ pub struct Chart {
 
 impl Chart {
     pub(super) fn new(plot: Plot, text: impl Into<String>) -> Self {
-        Self { plot, text: text.into() }
+        Self {
+            plot,
+            text: text.into(),
+        }
     }
 
     /// The plot, to be changed or written with the plotly crate.
@@ -61,9 +64,12 @@ impl StudyResult {
     pub fn heatmap(&self, metric: &str) -> Result<Chart> {
         match self.varied() {
             [down, across] => self.heatmap_of(metric, across, down),
-            varied => Err(Error::spec(format!("a heatmap needs two varied names, found {}", varied.len()))
-                .at(self.place())
-                .fix("name two with .heatmap_of(metric, across, down), or try .box_plot(metric)")),
+            varied => Err(Error::spec(format!(
+                "a heatmap needs two varied names, found {}",
+                varied.len()
+            ))
+            .at(self.place())
+            .fix("name two with .heatmap_of(metric, across, down), or try .box_plot(metric)")),
         }
     }
 
@@ -80,12 +86,18 @@ impl StudyResult {
         let (columns, rows) = (levels(&groups, across), levels(&groups, down));
         let cell = |column: &Value, row: &Value| {
             let here = |s: &Settings| s.get(across) == Some(*column) && s.get(down) == Some(*row);
-            let all: Vec<f64> =
-                groups.0.iter().filter(|g| here(g.0)).flat_map(|(_, trials)| values(trials, metric)).collect();
+            let all: Vec<f64> = groups
+                .0
+                .iter()
+                .filter(|g| here(g.0))
+                .flat_map(|(_, trials)| values(trials, metric))
+                .collect();
             Mean::of(&all).map_or(f64::NAN, |m| m.mean)
         };
-        let cells: Vec<Vec<f64>> =
-            rows.iter().map(|row| columns.iter().map(|column| cell(column, row)).collect()).collect();
+        let cells: Vec<Vec<f64>> = rows
+            .iter()
+            .map(|row| columns.iter().map(|column| cell(column, row)).collect())
+            .collect();
         let texts = |values: &[Value]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
         let title = format!("{}: mean {metric}, {}", self.name(), self.over(&groups));
         let plot = chart::heatmap([&title, across, down], &texts(&columns), &texts(&rows), &cells);
@@ -99,8 +111,11 @@ impl StudyResult {
     pub fn box_plot(&self, metric: &str) -> Result<Chart> {
         self.known(metric)?;
         let groups = self.groups();
-        let boxes: Vec<(String, Vec<f64>)> =
-            groups.0.iter().map(|(settings, trials)| (short(settings), values(trials, metric))).collect();
+        let boxes: Vec<(String, Vec<f64>)> = groups
+            .0
+            .iter()
+            .map(|(settings, trials)| (short(settings), values(trials, metric)))
+            .collect();
         let title = format!("{}: {metric}, {}", self.name(), self.over(&groups));
         let plot = chart::boxes([&title, &self.varied().join(", "), metric], &boxes);
         Ok(Chart::new(plot, self.text_of(metric)))
@@ -117,10 +132,16 @@ impl StudyResult {
         let groups = self.groups();
         let mut lines: Vec<(String, Vec<(f64, Vec<f64>)>)> = Vec::new();
         for (settings, trials) in &groups.0 {
-            let x = settings.get(across).map_or(Ok(f64::NAN), |value| value.number()).map_err(|e| {
-                e.fix("a curve needs numbers across; try .box_plot(metric)")
-            })?;
-            let rest: Vec<Value> = settings.values().iter().copied().filter(|v| v.name() != across).collect();
+            let x = settings
+                .get(across)
+                .map_or(Ok(f64::NAN), |value| value.number())
+                .map_err(|e| e.fix("a curve needs numbers across; try .box_plot(metric)"))?;
+            let rest: Vec<Value> = settings
+                .values()
+                .iter()
+                .copied()
+                .filter(|v| v.name() != across)
+                .collect();
             let name = match rest.is_empty() {
                 true => metric.to_owned(),
                 false => Settings::new(rest).to_string(),
@@ -131,8 +152,15 @@ impl StudyResult {
             });
             lines[at].1.push((x, values(trials, metric)));
         }
-        let title = format!("{}: mean {metric} with 95% interval, {}", self.name(), self.over(&groups));
-        Ok(Chart::new(banded([&title, across, metric], lines, lower_is_better(metric)), self.text_of(metric)))
+        let title = format!(
+            "{}: mean {metric} with 95% interval, {}",
+            self.name(),
+            self.over(&groups)
+        );
+        Ok(Chart::new(
+            banded([&title, across, metric], lines, lower_is_better(metric)),
+            self.text_of(metric),
+        ))
     }
 
     /// A column of the trainings' histories, such as `validation_loss`, over steps or epochs (the history's
@@ -149,14 +177,18 @@ impl StudyResult {
         for (settings, trials) in &groups.0 {
             let mut points: Vec<(f64, Vec<f64>)> = Vec::new();
             for trial in trials {
-                let Some((x_name, xs)) = trial.history.first() else { continue };
+                let Some((x_name, xs)) = trial.history.first() else {
+                    continue;
+                };
                 across = x_name;
                 for (name, _) in &trial.history[1..] {
                     if !known.contains(&name.as_str()) {
                         known.push(name);
                     }
                 }
-                let Some((_, ys)) = trial.history.iter().find(|(name, _)| name == column) else { continue };
+                let Some((_, ys)) = trial.history.iter().find(|(name, _)| name == column) else {
+                    continue;
+                };
                 for (&x, &y) in xs.iter().zip(ys).filter(|(_, y)| y.is_finite()) {
                     match points.binary_search_by(|point| point.0.total_cmp(&x)) {
                         Ok(at) => points[at].1.push(y),
@@ -170,14 +202,25 @@ impl StudyResult {
         }
         if lines.is_empty() {
             let remedy = match known.is_empty() {
-                true => "return the training run (or a Measured with its history) from the closure".to_owned(),
+                true => {
+                    "return the training run (or a Measured with its history) from the closure".to_owned()
+                }
                 false => format!("use one of: {}", known.join(", ")),
             };
-            return Err(Error::spec(format!("no history has a column \"{column}\"")).at(self.place()).fix(remedy));
+            return Err(Error::spec(format!("no history has a column \"{column}\""))
+                .at(self.place())
+                .fix(remedy));
         }
-        let title = format!("{}: mean {column} with 95% interval, {}", self.name(), self.over(&groups));
+        let title = format!(
+            "{}: mean {column} with 95% interval, {}",
+            self.name(),
+            self.over(&groups)
+        );
         let text = title.clone();
-        Ok(Chart::new(banded([&title, across, column], lines, lower_is_better(column)), text))
+        Ok(Chart::new(
+            banded([&title, across, column], lines, lower_is_better(column)),
+            text,
+        ))
     }
 
     /// A line for each combination through one axis a varied name and a last one for the mean of `metric`,
@@ -194,7 +237,10 @@ impl StudyResult {
             .iter()
             .filter_map(|(settings, trials)| Some((*settings, Mean::of(&values(trials, metric))?.mean)))
             .collect();
-        Ok(Chart::new(parallel_coordinates(&title, self.varied(), metric, &lines), self.text_of(metric)))
+        Ok(Chart::new(
+            parallel_coordinates(&title, self.varied(), metric, &lines),
+            self.text_of(metric),
+        ))
     }
 
     fn varies(&self, name: &str) -> Result<()> {
@@ -216,7 +262,9 @@ impl StudyResult {
     }
 
     fn text_of(&self, metric: &str) -> String {
-        self.table_of(metric).map(|table| table.to_string()).unwrap_or_default()
+        self.table_of(metric)
+            .map(|table| table.to_string())
+            .unwrap_or_default()
     }
 }
 
@@ -247,10 +295,14 @@ fn banded(titles: [&str; 3], lines: Vec<(String, Vec<(f64, Vec<f64>)>)>, low_fir
         .into_iter()
         .map(|(name, mut points)| {
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let means: Vec<(f64, Mean)> =
-                points.iter().filter_map(|(x, values)| Some((*x, Mean::of(values)?))).collect();
+            let means: Vec<(f64, Mean)> = points
+                .iter()
+                .filter_map(|(x, values)| Some((*x, Mean::of(values)?)))
+                .collect();
             let column = |get: fn(&Mean) -> f64| means.iter().map(|(_, m)| get(m)).collect::<Vec<f64>>();
-            let best = column(|m| m.mean).into_iter().map(|y| if low_first { y } else { -y });
+            let best = column(|m| m.mean)
+                .into_iter()
+                .map(|y| if low_first { y } else { -y });
             let curve = chart::Curve {
                 name,
                 x: means.iter().map(|(x, _)| *x).collect(),

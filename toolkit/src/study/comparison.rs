@@ -33,7 +33,10 @@ impl Comparison {
                 if !settings.agrees_with(part) {
                     continue;
                 }
-                let open = settings.values().iter().filter(|v| a.get(v.name()).is_none() || b.get(v.name()).is_none());
+                let open = settings
+                    .values()
+                    .iter()
+                    .filter(|v| a.get(v.name()).is_none() || b.get(v.name()).is_none());
                 let open: Vec<String> = open.map(ToString::to_string).collect();
                 for trial in trials.iter().filter(|t| t.error.is_none()) {
                     if let Some(value) = trial.metric(metric).filter(|v| v.is_finite()) {
@@ -51,14 +54,25 @@ impl Comparison {
         let mean = |all: &[(f64, f64)], side: fn(&(f64, f64)) -> f64| {
             all.iter().map(side).sum::<f64>() / all.len() as f64
         };
-        let pairs: Vec<_> =
-            seeds.iter().map(|(&seed, all)| (seed, mean(all, |p| p.0), mean(all, |p| p.1))).collect();
+        let pairs: Vec<_> = seeds
+            .iter()
+            .map(|(&seed, all)| (seed, mean(all, |p| p.0), mean(all, |p| p.1)))
+            .collect();
         let values: Vec<_> = pairs.iter().map(|p| (p.1, p.2)).collect();
         let paired = Paired::of(&values).ok_or_else(|| {
-            Error::data(format!("expected two seeds or more with both settings, found {}", pairs.len()))
-                .fix("run the study with more seeds: .seeds(5)")
+            Error::data(format!(
+                "expected two seeds or more with both settings, found {}",
+                pairs.len()
+            ))
+            .fix("run the study with more seeds: .seeds(5)")
         })?;
-        Ok(Self { metric: metric.to_owned(), a, b, pairs, paired })
+        Ok(Self {
+            metric: metric.to_owned(),
+            a,
+            b,
+            pairs,
+            paired,
+        })
     }
 }
 
@@ -74,26 +88,42 @@ impl Show for Comparison {
         let mean = |side: fn(&(u64, f64, f64)) -> f64| {
             readable_number(self.pairs.iter().map(side).sum::<f64>() / self.pairs.len() as f64)
         };
-        let interval = format!("{} to {}", readable_number(p.interval.0), readable_number(p.interval.1));
+        let interval = format!(
+            "{} to {}",
+            readable_number(p.interval.0),
+            readable_number(p.interval.1)
+        );
         let mut note = format!("a: {}; b: {}", self.a, self.b);
         // Wilcoxon's test cannot go below 2 / 2^n.
         if p.n < 6 {
             let least = readable_number(2.0 / f64::from(1_u32 << p.n));
-            note += &format!("; with {} seeds the signed-rank test gives p = {least} at least", p.n);
+            note += &format!(
+                "; with {} seeds the signed-rank test gives p = {least} at least",
+                p.n
+            );
         }
-        Table::new(["mean a", "mean b", "a − b", "95% interval", "effect size d_z", "p (paired t)", "p (signed rank)", "seeds"])
-            .row([
-                mean(|p| p.1),
-                mean(|p| p.2),
-                readable_number(p.difference),
-                interval,
-                readable_number(p.effect_size),
-                readable_number(p.p_value),
-                readable_number(p.p_wilcoxon),
-                p.n.to_string(),
-            ])
-            .caption(format!("{}, paired over seeds", self.metric))
-            .note(note)
-            .bundle()
+        Table::new([
+            "mean a",
+            "mean b",
+            "a − b",
+            "95% interval",
+            "effect size d_z",
+            "p (paired t)",
+            "p (signed rank)",
+            "seeds",
+        ])
+        .row([
+            mean(|p| p.1),
+            mean(|p| p.2),
+            readable_number(p.difference),
+            interval,
+            readable_number(p.effect_size),
+            readable_number(p.p_value),
+            readable_number(p.p_wilcoxon),
+            p.n.to_string(),
+        ])
+        .caption(format!("{}, paired over seeds", self.metric))
+        .note(note)
+        .bundle()
     }
 }

@@ -46,22 +46,31 @@ impl Domain {
     /// When there is nothing to choose from, a value is not finite or comes twice, or a range is empty.
     pub(super) fn check(&self, name: &str) -> Result<()> {
         let problem = match &self.0 {
-            Kind::List(values) if values.is_empty() => Some("expected at least one value, found none".to_owned()),
-            Kind::List(values) => values.iter().enumerate().find_map(|(i, value)| match value.content() {
-                Content::Number(x) if !x.is_finite() => Some(format!("expected finite numbers, found {x}")),
-                Content::Missing(_) => Some("expected a value, found none".to_owned()),
-                _ if values[..i].contains(value) => Some(format!("expected each value once, found {value} twice")),
-                _ => None,
-            }),
-            &Kind::Uniform(low, high) if !(low.is_finite() && high.is_finite() && low < high) => {
-                Some(format!("expected a range from low to high, found {low} to {high}"))
+            Kind::List(values) if values.is_empty() => {
+                Some("expected at least one value, found none".to_owned())
             }
-            &Kind::LogUniform(low, high) if !(low > 0.0 && high.is_finite() && low < high) => {
-                Some(format!("expected a range from low to high above 0, found {low} to {high}"))
-            }
-            &Kind::Integer(low, high) if low > high => {
-                Some(format!("expected a range from low to high, found {low} to {high}"))
-            }
+            Kind::List(values) => values
+                .iter()
+                .enumerate()
+                .find_map(|(i, value)| match value.content() {
+                    Content::Number(x) if !x.is_finite() => {
+                        Some(format!("expected finite numbers, found {x}"))
+                    }
+                    Content::Missing(_) => Some("expected a value, found none".to_owned()),
+                    _ if values[..i].contains(value) => {
+                        Some(format!("expected each value once, found {value} twice"))
+                    }
+                    _ => None,
+                }),
+            &Kind::Uniform(low, high) if !(low.is_finite() && high.is_finite() && low < high) => Some(
+                format!("expected a range from low to high, found {low} to {high}"),
+            ),
+            &Kind::LogUniform(low, high) if !(low > 0.0 && high.is_finite() && low < high) => Some(format!(
+                "expected a range from low to high above 0, found {low} to {high}"
+            )),
+            &Kind::Integer(low, high) if low > high => Some(format!(
+                "expected a range from low to high, found {low} to {high}"
+            )),
             _ => None,
         };
         match problem {
@@ -74,9 +83,9 @@ impl Domain {
         match &self.0 {
             Kind::List(values) => values[rng.random_range(0..values.len())],
             &Kind::Uniform(low, high) => rounded(rng.random_range(low..=high)).clamp(low, high).into(),
-            &Kind::LogUniform(low, high) => {
-                rounded(rng.random_range(low.ln()..=high.ln()).exp()).clamp(low, high).into()
-            }
+            &Kind::LogUniform(low, high) => rounded(rng.random_range(low.ln()..=high.ln()).exp())
+                .clamp(low, high)
+                .into(),
             &Kind::Integer(low, high) => rng.random_range(low..=high).into(),
         }
     }
@@ -163,16 +172,24 @@ mod tests {
     use super::*;
 
     fn numbers(drawn: &[Settings], name: &str) -> Vec<f64> {
-        drawn.iter().map(|s| s.get(name).unwrap().number().unwrap()).collect()
+        drawn
+            .iter()
+            .map(|s| s.get(name).unwrap().number().unwrap())
+            .collect()
     }
 
     #[test]
     fn a_grid_has_every_combination_once() {
-        let varied = [("a".to_owned(), [1, 2].into()), ("b".to_owned(), ["x", "y", "z"].into())];
+        let varied = [
+            ("a".to_owned(), [1, 2].into()),
+            ("b".to_owned(), ["x", "y", "z"].into()),
+        ];
         let grid: Vec<String> = grid(&varied).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(
             grid,
-            ["a=1, b=x", "a=1, b=y", "a=1, b=z", "a=2, b=x", "a=2, b=y", "a=2, b=z"]
+            [
+                "a=1, b=x", "a=1, b=y", "a=1, b=z", "a=2, b=x", "a=2, b=y", "a=2, b=z"
+            ]
         );
         assert!(super::grid(&[("a".to_owned(), Domain::uniform(0.0, 1.0))]).is_err());
     }
@@ -193,18 +210,31 @@ mod tests {
             unit.sort_by(f64::total_cmp);
             unit.iter()
                 .enumerate()
-                .map(|(i, u)| (u - i as f64 / n as f64).abs().max((u - (i + 1) as f64 / n as f64).abs()))
+                .map(|(i, u)| {
+                    (u - i as f64 / n as f64)
+                        .abs()
+                        .max((u - (i + 1) as f64 / n as f64).abs())
+                })
                 .fold(0.0, f64::max)
         };
         let flat = numbers(&drawn, "flat").iter().map(|x| (x - 2.0) / 2.0).collect();
-        let rate = numbers(&drawn, "rate").iter().map(|x| (x.log10() + 4.0) / 4.0).collect();
+        let rate = numbers(&drawn, "rate")
+            .iter()
+            .map(|x| (x.log10() + 4.0) / 4.0)
+            .collect();
         assert!(distance(flat) < 1.63 / (n as f64).sqrt());
         assert!(distance(rate) < 1.63 / (n as f64).sqrt());
         for count in 1..=4 {
-            let share = numbers(&drawn, "count").iter().filter(|&&x| x == f64::from(count)).count();
+            let share = numbers(&drawn, "count")
+                .iter()
+                .filter(|&&x| x == f64::from(count))
+                .count();
             assert!((share as f64 / n as f64 - 0.25).abs() < 0.03, "{count}: {share}");
         }
-        let a = drawn.iter().filter(|s| s.get("which").unwrap() == Value::from("a").named("which")).count();
+        let a = drawn
+            .iter()
+            .filter(|s| s.get("which").unwrap() == Value::from("a").named("which"))
+            .count();
         assert!((a as f64 / n as f64 - 0.5).abs() < 0.03);
     }
 

@@ -50,10 +50,18 @@ impl Live {
         self.done += usize::from(result.complete);
         self.failed += usize::from(result.error.is_some());
         if let Some(progress) = &self.progress {
-            let last = result.metrics().first().map(|(name, value)| format!(", {name} {value:.4}"));
+            let last = result
+                .metrics()
+                .first()
+                .map(|(name, value)| format!(", {name} {value:.4}"));
             progress.step(
                 self.done,
-                format_args!("{}{}{}", result.settings(), last.unwrap_or_default(), failed(self.failed)),
+                format_args!(
+                    "{}{}{}",
+                    result.settings(),
+                    last.unwrap_or_default(),
+                    failed(self.failed)
+                ),
             );
         }
         self.results[place] = Some(result);

@@ -62,25 +62,44 @@ pub(super) fn parallel_coordinates(
             "type": "scatter", "mode": "lines", "x": [at, at], "y": [0, 1],
             "line": {"color": chart::INK, "width": 1}, "hoverinfo": "skip",
         }));
-        words.push(word(&axis.name, at as f64, 1.05).x_anchor(Anchor::Center).y_anchor(Anchor::Bottom));
+        words.push(
+            word(&axis.name, at as f64, 1.05)
+                .x_anchor(Anchor::Center)
+                .y_anchor(Anchor::Bottom),
+        );
         for (height, text) in &axis.ticks {
-            let side = if at == last { (Anchor::Left, 6.0) } else { (Anchor::Right, -6.0) };
+            let side = if at == last {
+                (Anchor::Left, 6.0)
+            } else {
+                (Anchor::Right, -6.0)
+            };
             words.push(word(text, at as f64, *height).x_anchor(side.0).x_shift(side.1));
         }
     }
     let hidden = |axis: plotly::layout::Axis| axis.visible(false).fixed_range(true);
     let x = hidden(chart::axis("")).range(vec![-0.35, last as f64 + 0.35]);
     let y = hidden(chart::axis("")).range(vec![-0.06, 1.16]);
-    let layout = chart::layout(title, "", "").x_axis(x).y_axis(y).show_legend(false).annotations(words);
+    let layout = chart::layout(title, "", "")
+        .x_axis(x)
+        .y_axis(y)
+        .show_legend(false)
+        .annotations(words);
     chart::plot(layout, if lines.is_empty() { Vec::new() } else { traces })
 }
 
 fn word(text: &str, x: f64, y: f64) -> Annotation {
-    Annotation::new().text(chart::plain(text)).x(x).y(y).show_arrow(false)
+    Annotation::new()
+        .text(chart::plain(text))
+        .x(x)
+        .y(y)
+        .show_arrow(false)
 }
 
 fn setting_axis(name: &str, lines: &[(&Settings, f64)]) -> Axis {
-    let values: Vec<_> = lines.iter().filter_map(|(settings, _)| settings.get(name)).collect();
+    let values: Vec<_> = lines
+        .iter()
+        .filter_map(|(settings, _)| settings.get(name))
+        .collect();
     let numbers: Vec<f64> = values.iter().filter_map(|value| value.number().ok()).collect();
     if numbers.len() == lines.len() {
         let (low, high) = range(&numbers);
@@ -98,11 +117,21 @@ fn setting_axis(name: &str, lines: &[(&Settings, f64)]) -> Axis {
             })
         })
         .collect();
-    let height = |i: usize| if levels.len() < 2 { 0.5 } else { i as f64 / (levels.len() - 1) as f64 };
+    let height = |i: usize| {
+        if levels.len() < 2 {
+            0.5
+        } else {
+            i as f64 / (levels.len() - 1) as f64
+        }
+    };
     Axis {
         name: name.to_owned(),
         heights: place.into_iter().map(height).collect(),
-        ticks: levels.iter().enumerate().map(|(i, level)| (height(i), level.clone())).collect(),
+        ticks: levels
+            .iter()
+            .enumerate()
+            .map(|(i, level)| (height(i), level.clone()))
+            .collect(),
     }
 }
 
@@ -110,7 +139,13 @@ fn number_axis(name: &str, values: &[f64], logarithmic: bool) -> Axis {
     let scale = |x: f64| if logarithmic { x.log10() } else { x };
     let (low, high) = range(values);
     let span = scale(high) - scale(low);
-    let height = |x: f64| if span > 0.0 { (scale(x) - scale(low)) / span } else { 0.5 };
+    let height = |x: f64| {
+        if span > 0.0 {
+            (scale(x) - scale(low)) / span
+        } else {
+            0.5
+        }
+    };
     let mut different: Vec<f64> = values.to_vec();
     different.sort_by(f64::total_cmp);
     different.dedup();
@@ -125,7 +160,10 @@ fn number_axis(name: &str, values: &[f64], logarithmic: bool) -> Axis {
     let mut written: Vec<(f64, String)> = Vec::new();
     for tick in ticks {
         // Labels closer than this would lie on each other.
-        if written.last().is_none_or(|(before, _)| height(tick) - before > 0.05) {
+        if written
+            .last()
+            .is_none_or(|(before, _)| height(tick) - before > 0.05)
+        {
             written.push((height(tick), readable_number(tick)));
         }
     }

@@ -9,8 +9,25 @@ use crate::{Error, Result};
 
 /// Column names of a stored trial; no setting or metric may be called so.
 pub(super) const TAKEN: &[&str] = &[
-    "key", "study", "version", "settings", "seed", "seconds", "ending", "error", "spec", "recipe", "jook",
-    "device", "finished_at", "metric", "mean", "low", "high", "n", "failed",
+    "key",
+    "study",
+    "version",
+    "settings",
+    "seed",
+    "seconds",
+    "ending",
+    "error",
+    "spec",
+    "recipe",
+    "jook",
+    "device",
+    "finished_at",
+    "metric",
+    "mean",
+    "low",
+    "high",
+    "n",
+    "failed",
 ];
 
 /// Before the name of a history's column.
@@ -54,7 +71,11 @@ impl TrialResult {
     pub fn metric(&self, name: &str) -> Option<f64> {
         match name {
             "seconds" => Some(self.seconds),
-            _ => self.metrics.iter().find(|(own, _)| own == name).map(|(_, value)| *value),
+            _ => self
+                .metrics
+                .iter()
+                .find(|(own, _)| own == name)
+                .map(|(_, value)| *value),
         }
     }
 
@@ -109,7 +130,10 @@ impl TrialResult {
             match (name.strip_prefix(HISTORY), column.get(0).ok()?) {
                 (Some(name), AnyValue::List(values)) => {
                     let values = values.f64().ok()?;
-                    history.push((name.to_owned(), values.iter().map(|x| x.unwrap_or(f64::NAN)).collect()));
+                    history.push((
+                        name.to_owned(),
+                        values.iter().map(|x| x.unwrap_or(f64::NAN)).collect(),
+                    ));
                 }
                 (None, AnyValue::Float64(value)) => metrics.push((name.to_owned(), value)),
                 _ => {}
@@ -149,23 +173,37 @@ pub(super) fn frame_of(trials: &[&TrialResult], with_histories: bool) -> Result<
         Column::new(name.into(), trials.iter().map(|t| get(t)).collect::<Vec<_>>())
     };
     columns.push(texts("study", &|t| Some(t.study.clone())));
-    for name in names(trials, |t| t.settings.values().iter().map(|v| v.name().to_owned()).collect()) {
+    for name in names(trials, |t| {
+        t.settings.values().iter().map(|v| v.name().to_owned()).collect()
+    }) {
         columns.push(setting_column(&name, trials.iter().map(|t| &t.settings)));
     }
-    columns.push(Column::new("seed".into(), trials.iter().map(|t| t.seed).collect::<Vec<_>>()));
+    columns.push(Column::new(
+        "seed".into(),
+        trials.iter().map(|t| t.seed).collect::<Vec<_>>(),
+    ));
     for name in names(trials, |t| t.metrics.iter().map(|m| m.0.clone()).collect()) {
         columns.push(Column::new(
             name.as_str().into(),
             trials.iter().map(|t| t.metric(&name)).collect::<Vec<_>>(),
         ));
     }
-    columns.push(Column::new("seconds".into(), trials.iter().map(|t| t.seconds).collect::<Vec<_>>()));
+    columns.push(Column::new(
+        "seconds".into(),
+        trials.iter().map(|t| t.seconds).collect::<Vec<_>>(),
+    ));
     columns.push(texts("ending", &|t| Some(t.ending.clone())));
     columns.push(texts("error", &|t| t.error.clone()));
     columns.push(texts("spec", &|t| t.spec.clone()));
     columns.push(texts("recipe", &|t| t.recipe.clone()));
-    let at = Column::new("finished_at".into(), trials.iter().map(|t| t.finished_at).collect::<Vec<_>>());
-    columns.push(at.cast(&DataType::Datetime(TimeUnit::Milliseconds, None)).map_err(table_error)?);
+    let at = Column::new(
+        "finished_at".into(),
+        trials.iter().map(|t| t.finished_at).collect::<Vec<_>>(),
+    );
+    columns.push(
+        at.cast(&DataType::Datetime(TimeUnit::Milliseconds, None))
+            .map_err(table_error)?,
+    );
     columns.push(texts("jook", &|t| Some(t.jook.clone())));
     columns.push(texts("device", &|t| Some(t.device.clone())));
     columns.push(texts("version", &|t| Some(t.version.clone())));
@@ -210,17 +248,41 @@ pub(super) fn setting_column<'a>(name: &str, all: impl Iterator<Item = &'a Setti
     let every = |fits: fn(Content) -> bool| values.iter().flatten().all(|v| fits(v.content()));
     let at = name.into();
     if every(|c| matches!(c, Content::Integer(_))) {
-        Column::new(at, values.iter().map(|v| v.and_then(|v| i64::try_from(v).ok())).collect::<Vec<_>>())
+        Column::new(
+            at,
+            values
+                .iter()
+                .map(|v| v.and_then(|v| i64::try_from(v).ok()))
+                .collect::<Vec<_>>(),
+        )
     } else if every(|c| matches!(c, Content::Integer(_) | Content::Number(_))) {
-        Column::new(at, values.iter().map(|v| v.and_then(|v| v.number().ok())).collect::<Vec<_>>())
+        Column::new(
+            at,
+            values
+                .iter()
+                .map(|v| v.and_then(|v| v.number().ok()))
+                .collect::<Vec<_>>(),
+        )
     } else if every(|c| matches!(c, Content::Flag(_))) {
-        Column::new(at, values.iter().map(|v| v.and_then(|v| bool::try_from(v).ok())).collect::<Vec<_>>())
+        Column::new(
+            at,
+            values
+                .iter()
+                .map(|v| v.and_then(|v| bool::try_from(v).ok()))
+                .collect::<Vec<_>>(),
+        )
     } else {
-        Column::new(at, values.iter().map(|v| v.map(|v| v.to_string())).collect::<Vec<_>>())
+        Column::new(
+            at,
+            values
+                .iter()
+                .map(|v| v.map(|v| v.to_string()))
+                .collect::<Vec<_>>(),
+        )
     }
 }
 
-/// The numeric columns of a history as plain numbers, missing entries as NaN.
+/// The numeric columns of a history as plain numbers, missing entries as NaN; without columns of nothing else.
 pub(super) fn history_columns(history: &DataFrame) -> Vec<(String, Vec<f64>)> {
     history
         .columns()
@@ -228,9 +290,15 @@ pub(super) fn history_columns(history: &DataFrame) -> Vec<(String, Vec<f64>)> {
         .filter(|column| column.dtype().is_primitive_numeric())
         .filter_map(|column| {
             let numbers = column.cast(&DataType::Float64).ok()?;
-            let values = numbers.f64().ok()?.iter().map(|x| x.unwrap_or(f64::NAN)).collect();
+            let values = numbers
+                .f64()
+                .ok()?
+                .iter()
+                .map(|x| x.unwrap_or(f64::NAN))
+                .collect();
             Some((column.name().to_string(), values))
         })
+        .filter(|(_, values): &(String, Vec<f64>)| values.iter().any(|x| !x.is_nan()))
         .collect()
 }
 
@@ -241,7 +309,15 @@ pub(super) fn key(study: &str, version: &str, base: &str, settings: &Settings, s
     let mut pairs: Vec<_> = settings
         .values()
         .iter()
-        .map(|value| (value.name(), value.content().serialize(serde_json::value::Serializer).unwrap_or_default()))
+        .map(|value| {
+            (
+                value.name(),
+                value
+                    .content()
+                    .serialize(serde_json::value::Serializer)
+                    .unwrap_or_default(),
+            )
+        })
         .collect();
     pairs.sort_by_key(|pair| pair.0);
     let all = serde_json::json!(["jook study 1", study, version, base, pairs, seed]);

@@ -20,14 +20,30 @@ impl<'a> Groups<'a> {
     /// `results` holds the seeds of the first combination, then of the next.
     pub(super) fn new(combinations: &'a [Settings], results: &'a [Option<TrialResult>]) -> Self {
         let seeds = results.len() / combinations.len().max(1);
-        let of = |i: usize| results[i * seeds..(i + 1) * seeds].iter().flatten().filter(|t| t.complete).collect();
-        Self(combinations.iter().enumerate().map(|(i, settings)| (settings, of(i))).collect())
+        let of = |i: usize| {
+            results[i * seeds..(i + 1) * seeds]
+                .iter()
+                .flatten()
+                .filter(|t| t.complete)
+                .collect()
+        };
+        Self(
+            combinations
+                .iter()
+                .enumerate()
+                .map(|(i, settings)| (settings, of(i)))
+                .collect(),
+        )
     }
 
     /// The metrics there are, in the order they first occur.
     pub(super) fn metrics(&self) -> Vec<&'a str> {
         let mut names: Vec<&str> = Vec::new();
-        for (name, _) in self.0.iter().flat_map(|(_, trials)| trials.iter().flat_map(|t| &t.metrics)) {
+        for (name, _) in self
+            .0
+            .iter()
+            .flat_map(|(_, trials)| trials.iter().flat_map(|t| &t.metrics))
+        {
             if !names.contains(&name.as_str()) {
                 names.push(name);
             }
@@ -48,7 +64,11 @@ impl<'a> Groups<'a> {
 
 /// The values of one metric in a group of trials; failed trials have none.
 pub(super) fn values(trials: &[&TrialResult], metric: &str) -> Vec<f64> {
-    trials.iter().filter(|t| t.error.is_none()).filter_map(|t| t.metric(metric)).collect()
+    trials
+        .iter()
+        .filter(|t| t.error.is_none())
+        .filter_map(|t| t.metric(metric))
+        .collect()
 }
 
 /// How a run of a study went.
@@ -161,14 +181,25 @@ impl StudyResult {
     ///
     /// # Errors
     /// When a setting or metric is unknown, or fewer than two seeds have both.
-    pub fn compare(&self, a: impl Into<Settings>, b: impl Into<Settings>, metric: &str) -> Result<Comparison> {
+    pub fn compare(
+        &self,
+        a: impl Into<Settings>,
+        b: impl Into<Settings>,
+        metric: &str,
+    ) -> Result<Comparison> {
         let (a, b) = (a.into(), b.into());
         self.known(metric)?;
         for part in [&a, &b] {
-            if let Some(value) = part.values().iter().find(|v| !self.varied.iter().any(|name| name == v.name())) {
-                return Err(Error::spec(format!("this study does not vary \"{}\"", value.name()))
-                    .at(self.place())
-                    .fix(format!("it varies: {}", self.varied.join(", "))));
+            if let Some(value) = part
+                .values()
+                .iter()
+                .find(|v| !self.varied.iter().any(|name| name == v.name()))
+            {
+                return Err(
+                    Error::spec(format!("this study does not vary \"{}\"", value.name()))
+                        .at(self.place())
+                        .fix(format!("it varies: {}", self.varied.join(", "))),
+                );
             }
             if !self.combinations.iter().any(|all| all.agrees_with(part)) {
                 return Err(Error::spec(format!("this study has no trial with {part}")).at(self.place()));
@@ -214,24 +245,47 @@ fn best(groups: &Groups<'_>, metric: &str) -> Option<(Settings, Mean)> {
 
 /// Whether less of this metric is better, by its name.
 pub(super) fn lower_is_better(metric: &str) -> bool {
-    ["loss", "error", "seconds"].iter().any(|word| metric.contains(word))
+    ["loss", "error", "seconds"]
+        .iter()
+        .any(|word| metric.contains(word))
 }
 
 fn table(varied: &[String], groups: &Groups<'_>, metric: &str) -> DataFrame {
-    let means: Vec<_> = groups.0.iter().map(|(_, trials)| Mean::of(&values(trials, metric))).collect();
+    let means: Vec<_> = groups
+        .0
+        .iter()
+        .map(|(_, trials)| Mean::of(&values(trials, metric)))
+        .collect();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let mut columns: Vec<Column> =
-        varied.iter().map(|name| setting_column(name, groups.0.iter().map(|g| g.0))).collect();
+    let mut columns: Vec<Column> = varied
+        .iter()
+        .map(|name| setting_column(name, groups.0.iter().map(|g| g.0)))
+        .collect();
     let mut add = |name: &str, values: Vec<Option<f64>>| columns.push(Column::new(name.into(), values));
     add("mean", means.iter().map(|m| m.map(|m| m.mean)).collect());
-    add("low", means.iter().map(|m| Some(m.as_ref()?.interval?.0)).collect());
-    add("high", means.iter().map(|m| Some(m.as_ref()?.interval?.1)).collect());
-    columns.insert(varied.len(), Column::new("metric".into(), vec![metric; groups.0.len()]));
+    add(
+        "low",
+        means.iter().map(|m| Some(m.as_ref()?.interval?.0)).collect(),
+    );
+    add(
+        "high",
+        means.iter().map(|m| Some(m.as_ref()?.interval?.1)).collect(),
+    );
+    columns.insert(
+        varied.len(),
+        Column::new("metric".into(), vec![metric; groups.0.len()]),
+    );
     let n = means.iter().map(|m| count(m.map_or(0, |m| m.n)));
     columns.push(Column::new("n".into(), n.collect::<Vec<_>>()));
-    let failed = groups.0.iter().map(|(_, trials)| count(trials.iter().filter(|t| t.error.is_some()).count()));
+    let failed = groups
+        .0
+        .iter()
+        .map(|(_, trials)| count(trials.iter().filter(|t| t.error.is_some()).count()));
     columns.push(Column::new("failed".into(), failed.collect::<Vec<_>>()));
-    let seconds = groups.0.iter().map(|(_, trials)| Some(Mean::of(&values(trials, "seconds"))?.mean));
+    let seconds = groups
+        .0
+        .iter()
+        .map(|(_, trials)| Some(Mean::of(&values(trials, "seconds"))?.mean));
     columns.push(Column::new("seconds".into(), seconds.collect::<Vec<_>>()));
     // The plan has checked that names differ, and every column has one entry a combination.
     DataFrame::new(groups.0.len(), columns).expect("columns of one length with different names")
@@ -243,10 +297,20 @@ const ROWS: usize = 40;
 /// The table for people, with the best combination below.
 pub(super) fn summary(name: &str, varied: &[String], groups: &Groups<'_>, metric: Option<&str>) -> Table {
     let metric = groups.main_metric(metric);
-    let head = [&format!("mean {metric}"), "95% interval", "n", "failed", "seconds"].map(str::to_owned);
+    let head = [
+        &format!("mean {metric}"),
+        "95% interval",
+        "n",
+        "failed",
+        "seconds",
+    ]
+    .map(str::to_owned);
     let mut table = Table::new(varied.iter().cloned().chain(head)).caption(name.to_owned());
-    let mut rows: Vec<_> =
-        groups.0.iter().map(|(settings, trials)| (settings, trials, Mean::of(&values(trials, &metric)))).collect();
+    let mut rows: Vec<_> = groups
+        .0
+        .iter()
+        .map(|(settings, trials)| (settings, trials, Mean::of(&values(trials, &metric))))
+        .collect();
     let all = rows.len();
     if all > ROWS {
         let sign = if lower_is_better(&metric) { 1.0 } else { -1.0 };
@@ -285,7 +349,12 @@ pub(super) fn summary(name: &str, varied: &[String], groups: &Groups<'_>, metric
 
 impl Show for StudyResult {
     fn bundle(&self) -> Bundle {
-        let Counts { planned, computed, reused, stopped } = self.counts;
+        let Counts {
+            planned,
+            computed,
+            reused,
+            stopped,
+        } = self.counts;
         let mut name = format!(
             "{}: {} of {planned} trials ({computed} computed in {}, {reused} found)",
             self.name,

@@ -57,7 +57,12 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
             let place = combination * plan.seeds.len() + s;
             match found(&plan, &key) {
                 Some(result) => results[place] = Some(result),
-                None => jobs.push(Job { combination, seed, key, place }),
+                None => jobs.push(Job {
+                    combination,
+                    seed,
+                    key,
+                    place,
+                }),
             }
         }
     }
@@ -87,8 +92,18 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
     if let Some(error) = failure {
         return Err(error);
     }
-    let computed = results.iter().flatten().filter(|r| r.complete).count().saturating_sub(reused);
-    let counts = Counts { planned: results.len(), computed, reused, stopped };
+    let computed = results
+        .iter()
+        .flatten()
+        .filter(|r| r.complete)
+        .count()
+        .saturating_sub(reused);
+    let counts = Counts {
+        planned: results.len(),
+        computed,
+        reused,
+        stopped,
+    };
     Ok(StudyResult::new(plan, results, counts, start.elapsed()))
 }
 
@@ -136,7 +151,10 @@ impl Work<'_> {
                 && let Some(Err(error)) = store.map(|store| store.save(&result))
             {
                 self.broken.store(true, Ordering::Relaxed);
-                self.failure.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(error);
+                self.failure
+                    .lock()
+                    .unwrap_or_else(|e| e.into_inner())
+                    .get_or_insert(error);
                 return;
             }
             let mut live = self.live.lock().unwrap_or_else(|e| e.into_inner());
@@ -164,7 +182,9 @@ impl Work<'_> {
         };
         let complete = measured.complete.unwrap_or(!requested);
         let ending = measured.ending.filter(|_| complete || error.is_none());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_millis());
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |t| t.as_millis());
         TrialResult {
             key: job.key.clone(),
             study: self.plan.name.clone(),
@@ -190,10 +210,13 @@ impl Work<'_> {
 fn checked(measured: Measured, settings: &Settings) -> Result<Measured> {
     let mut seen = HashSet::new();
     for (name, _) in &measured.metrics {
-        let taken = TAKEN.contains(&name.as_str()) || settings.get(name).is_some() || name.starts_with("history.");
+        let taken =
+            TAKEN.contains(&name.as_str()) || settings.get(name).is_some() || name.starts_with("history.");
         if name.is_empty() || taken || !seen.insert(name) {
-            return Err(Error::spec(format!("the metric \"{name}\" has the name of another column"))
-                .fix("return it under another name"));
+            return Err(
+                Error::spec(format!("the metric \"{name}\" has the name of another column"))
+                    .fix("return it under another name"),
+            );
         }
     }
     Ok(measured)
@@ -213,7 +236,9 @@ fn device() -> &'static str {
     static DEVICE: OnceLock<String> = OnceLock::new();
     DEVICE.get_or_init(|| {
         let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let model = info
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         match model {
             Some((_, model)) => format!("cpu ({})", model.trim()),
             None => format!("cpu ({})", std::env::consts::ARCH),

@@ -40,7 +40,11 @@ impl Settings {
 
     /// The stored form: pairs of name and value, exact and in order.
     pub(super) fn to_stored(&self) -> String {
-        let pairs: Vec<_> = self.0.iter().map(|value| (value.name(), value.content())).collect();
+        let pairs: Vec<_> = self
+            .0
+            .iter()
+            .map(|value| (value.name(), value.content()))
+            .collect();
         serde_json::to_string(&pairs).unwrap_or_default()
     }
 
@@ -75,7 +79,12 @@ impl fmt::Debug for Settings {
 
 impl<V: Into<Value>, const N: usize> From<[(&str, V); N]> for Settings {
     fn from(pairs: [(&str, V); N]) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| value.into().named(name)).collect())
+        Self(
+            pairs
+                .into_iter()
+                .map(|(name, value)| value.into().named(name))
+                .collect(),
+        )
     }
 }
 

@@ -84,21 +84,34 @@ pub struct Paired {
 impl Paired {
     /// Compares `pairs` of (a, b); `None` with fewer than two finite pairs.
     pub fn of(pairs: &[(f64, f64)]) -> Option<Self> {
-        let pairs: Vec<_> = pairs.iter().filter(|(a, b)| a.is_finite() && b.is_finite()).collect();
+        let pairs: Vec<_> = pairs
+            .iter()
+            .filter(|(a, b)| a.is_finite() && b.is_finite())
+            .collect();
         let mut differences: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
-        let largest = pairs.iter().fold(0.0_f64, |most, (a, b)| most.max(a.abs()).max(b.abs()));
+        let largest = pairs
+            .iter()
+            .fold(0.0_f64, |most, (a, b)| most.max(a.abs()).max(b.abs()));
         let (mean, deviation) = moments(&differences)?;
         // Equal differences of unlike numbers differ in their last bits: that is rounding, not spread.
         let deviation = deviation.map(|d| if d <= 8.0 * f64::EPSILON * largest { 0.0 } else { d })?;
         let n = differences.len();
         if deviation == 0.0 {
-            let same = if mean.abs() <= 8.0 * f64::EPSILON * largest { 0.0 } else { mean };
+            let same = if mean.abs() <= 8.0 * f64::EPSILON * largest {
+                0.0
+            } else {
+                mean
+            };
             differences.fill(same);
             return Some(Self {
                 n,
                 difference: same,
                 interval: (same, same),
-                effect_size: if same == 0.0 { 0.0 } else { f64::INFINITY.copysign(same) },
+                effect_size: if same == 0.0 {
+                    0.0
+                } else {
+                    f64::INFINITY.copysign(same)
+                },
                 p_value: if same == 0.0 { 1.0 } else { 0.0 },
                 p_wilcoxon: wilcoxon(&differences),
             });
@@ -118,8 +131,11 @@ impl Paired {
 
 /// Two-sided p-value of the signed-rank test.
 fn wilcoxon(differences: &[f64]) -> f64 {
-    let mut sizes: Vec<(f64, bool)> =
-        differences.iter().filter(|d| **d != 0.0).map(|d| (d.abs(), *d > 0.0)).collect();
+    let mut sizes: Vec<(f64, bool)> = differences
+        .iter()
+        .filter(|d| **d != 0.0)
+        .map(|d| (d.abs(), *d > 0.0))
+        .collect();
     let n = sizes.len();
     if n == 0 {
         return 1.0;
@@ -132,13 +148,22 @@ fn wilcoxon(differences: &[f64]) -> f64 {
     let mut ties = 0.0;
     let mut start = 0;
     while start < n {
-        let end = start + sizes[start..].iter().take_while(|s| same(s.0, sizes[start].0)).count();
+        let end = start
+            + sizes[start..]
+                .iter()
+                .take_while(|s| same(s.0, sizes[start].0))
+                .count();
         ranks[start..end].fill(start + 1 + end);
         let tied = (end - start) as f64;
         ties += tied.powi(3) - tied;
         start = end;
     }
-    let positive: usize = ranks.iter().zip(&sizes).filter(|(_, s)| s.1).map(|(rank, _)| rank).sum();
+    let positive: usize = ranks
+        .iter()
+        .zip(&sizes)
+        .filter(|(_, s)| s.1)
+        .map(|(rank, _)| rank)
+        .sum();
     let total: usize = ranks.iter().sum();
     let low = positive.min(total - positive);
     if n <= 100 {
@@ -177,7 +202,11 @@ mod tests {
         let golden: serde_json::Value =
             serde_json::from_str(include_str!("../../../tests/reference/study.json")).unwrap();
         let list = |v: &serde_json::Value| -> Vec<f64> {
-            v.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+            v.as_array()
+                .unwrap()
+                .iter()
+                .map(|x| x.as_f64().unwrap())
+                .collect()
         };
         let cases = golden["cases"].as_array().unwrap();
         assert!(cases.len() >= 8);
@@ -187,7 +216,10 @@ mod tests {
             let mean = Mean::of(&a).unwrap();
             let (low, high) = mean.interval.unwrap();
             assert!(close(mean.mean, number("mean")), "{case}");
-            assert!(close(low, number("low")) && close(high, number("high")), "{low} {high} {case}");
+            assert!(
+                close(low, number("low")) && close(high, number("high")),
+                "{low} {high} {case}"
+            );
             let paired = Paired::of(&a.into_iter().zip(b).collect::<Vec<_>>()).unwrap();
             for (own, key) in [
                 (paired.difference, "difference"),
@@ -205,11 +237,24 @@ mod tests {
     #[test]
     fn degenerate_samples() {
         assert_eq!(Mean::of(&[]), None);
-        assert_eq!(Mean::of(&[0.5, f64::NAN]).unwrap(), Mean { mean: 0.5, interval: None, n: 1 });
-        assert_eq!(Mean::of(&[0.1, 0.1, 0.1]).unwrap().interval.unwrap().0, Mean::of(&[0.1; 3]).unwrap().mean);
+        assert_eq!(
+            Mean::of(&[0.5, f64::NAN]).unwrap(),
+            Mean {
+                mean: 0.5,
+                interval: None,
+                n: 1
+            }
+        );
+        assert_eq!(
+            Mean::of(&[0.1, 0.1, 0.1]).unwrap().interval.unwrap().0,
+            Mean::of(&[0.1; 3]).unwrap().mean
+        );
         assert_eq!(Paired::of(&[(1.0, 0.0)]), None);
         let same = Paired::of(&[(0.5, 0.5), (0.7, 0.7)]).unwrap();
-        assert_eq!((same.difference, same.effect_size, same.p_value, same.p_wilcoxon), (0.0, 0.0, 1.0, 1.0));
+        assert_eq!(
+            (same.difference, same.effect_size, same.p_value, same.p_wilcoxon),
+            (0.0, 0.0, 1.0, 1.0)
+        );
         let shifted = Paired::of(&[(0.4, 0.3), (0.8, 0.7), (0.9, 0.8)]).unwrap();
         assert_eq!((shifted.effect_size, shifted.p_value), (f64::INFINITY, 0.0));
         assert_eq!(shifted.p_wilcoxon, 0.25);

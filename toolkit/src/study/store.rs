@@ -147,7 +147,9 @@ impl Store {
                 .map_err(Failure::Table)?;
             file.sync_all().map_err(Failure::Io)?;
             fs::rename(&temporary, path).map_err(Failure::Io)?;
-            File::open(dir).and_then(|dir| dir.sync_all()).map_err(Failure::Io)
+            File::open(dir)
+                .and_then(|dir| dir.sync_all())
+                .map_err(Failure::Io)
         })();
         if done.is_err() {
             let _ = fs::remove_file(&temporary);

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::TrialResult;
 use super::base::Base;
 use super::domain::{Domain, grid, random};
+use super::outcome::Fit;
 use super::record::TAKEN;
 use super::result::StudyResult;
 use super::runner::{Plan, run};
 use super::settings::Settings;
 use super::store::Store;
 use super::trial::{Outcome, Trial};
-use super::{Fit, TrialResult};
 use crate::data::Split;
 use crate::net::NetSpec;
 use crate::train::Recipe;
@@ -166,7 +167,10 @@ impl Study {
         N: TryInto<NetSpec>,
         N::Error: Into<Error>,
     {
-        let base = net.try_into().map_err(Into::into).and_then(|net| Base::new(&net, &recipe));
+        let base = net
+            .try_into()
+            .map_err(Into::into)
+            .and_then(|net| Base::new(&net, &recipe));
         match base {
             Ok(base) => self.base = Some(Arc::new(base)),
             Err(error) => {
@@ -213,7 +217,14 @@ impl Study {
         for settings in &plan.combinations {
             base.check(settings)?;
         }
-        run(plan, &|one: &Trial| Fit { net: one.net()?, recipe: one.recipe()? }.run(&split)?.measured())
+        run(plan, &|one: &Trial| {
+            Fit {
+                net: one.net()?,
+                recipe: one.recipe()?,
+            }
+            .run(&split)?
+            .measured()
+        })
     }
 
     /// All that is decided before the first trial runs.
@@ -224,9 +235,11 @@ impl Study {
         let place = format!("study \"{}\"", self.name);
         for (i, (name, domain)) in self.varied.iter().enumerate() {
             if name.is_empty() || TAKEN.contains(&name.as_str()) || name.starts_with("history.") {
-                return Err(Error::spec(format!("\"{name}\" is the name of a column of every study"))
-                    .at(place)
-                    .fix("vary it under another name"));
+                return Err(
+                    Error::spec(format!("\"{name}\" is the name of a column of every study"))
+                        .at(place)
+                        .fix("vary it under another name"),
+                );
             }
             if self.varied[..i].iter().any(|(earlier, _)| earlier == name) {
                 return Err(Error::spec(format!("\"{name}\" is varied twice")).at(place));
@@ -303,7 +316,14 @@ mod tests {
 
     #[test]
     fn studies_that_cannot_run_say_why() {
-        let run = |study: Study| study.in_memory().quiet().run(|_| Ok(1.0)).unwrap_err().to_string();
+        let run = |study: Study| {
+            study
+                .in_memory()
+                .quiet()
+                .run(|_| Ok(1.0))
+                .unwrap_err()
+                .to_string()
+        };
         assert!(run(Study::new("s").vary("seed", [1])).contains("column"));
         assert!(run(Study::new("s").vary("a", [1]).vary("a", [2])).contains("twice"));
         assert!(run(Study::new("s").vary("a", Domain::uniform(0.0, 1.0))).contains(".random"));

@@ -65,9 +65,9 @@ impl Trial {
     }
 
     pub(super) fn base(&self) -> Result<&Base> {
-        self.base
-            .as_deref()
-            .ok_or_else(|| Error::spec("the study has no base network and recipe").fix("add .base(net, recipe)"))
+        self.base.as_deref().ok_or_else(|| {
+            Error::spec("the study has no base network and recipe").fix("add .base(net, recipe)")
+        })
     }
 }
 
@@ -171,7 +171,9 @@ impl Outcome for f64 {
 
 impl<S: Into<String>> Outcome for Vec<(S, f64)> {
     fn measured(self) -> Result<Measured> {
-        Ok(self.into_iter().fold(Measured::new(), |all, (name, value)| all.metric(name, value)))
+        Ok(self
+            .into_iter()
+            .fold(Measured::new(), |all, (name, value)| all.metric(name, value)))
     }
 }
 
@@ -190,7 +192,10 @@ mod tests {
         let trial = Trial::new([("dropout", 0.2)].into(), 3, None);
         assert_eq!(f64::try_from(trial["dropout"]), Ok(0.2));
         let error = f64::try_from(trial["dropuot"]).unwrap_err().to_string();
-        assert!(error.contains("dropuot") && error.contains("use one of: dropout"), "{error}");
+        assert!(
+            error.contains("dropuot") && error.contains("use one of: dropout"),
+            "{error}"
+        );
         assert_eq!(trial.get("dropuot").unwrap_err().to_string(), error);
         assert!(trial.net().unwrap_err().to_string().contains("base"));
     }

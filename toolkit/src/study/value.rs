@@ -294,8 +294,14 @@ mod tests {
         assert_eq!(f64::try_from(Value::from(3)), Ok(3.0));
         assert_eq!(usize::try_from(Value::from(16)), Ok(16));
         assert_eq!(usize::try_from(Value::from(16.0)), Ok(16));
-        assert_eq!(Activation::try_from(Value::from(Activation::Maxout(2))), Ok(Activation::Maxout(2)));
-        assert_eq!(Init::try_from(Value::from(Init::Normal(0.01))), Ok(Init::Normal(0.01)));
+        assert_eq!(
+            Activation::try_from(Value::from(Activation::Maxout(2))),
+            Ok(Activation::Maxout(2))
+        );
+        assert_eq!(
+            Init::try_from(Value::from(Init::Normal(0.01))),
+            Ok(Init::Normal(0.01))
+        );
         assert_eq!(bool::try_from(Value::from(true)), Ok(true));
         assert_eq!(<&str>::try_from(Value::from("adam")), Ok("adam"));
         assert_eq!(Value::from(0.1_f32), Value::from(0.1));
@@ -303,13 +309,20 @@ mod tests {
 
     #[test]
     fn a_wrong_or_missing_value_is_an_error_with_its_name() {
-        let error = usize::try_from(Value::from(0.5).named("units")).unwrap_err().to_string();
+        let error = usize::try_from(Value::from(0.5).named("units"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("0.5") && error.contains("\"units\""), "{error}");
         assert!(usize::try_from(Value::from(-1)).is_err());
         assert!(f64::try_from(Value::from(Activation::Relu)).is_err());
         assert!(Activation::try_from(Value::from(Init::Zeros)).is_err());
-        let error = f64::try_from(Value::missing("dropuot", "dropout, units")).unwrap_err().to_string();
-        assert!(error.contains("\"dropuot\"") && error.contains("dropout, units"), "{error}");
+        let error = f64::try_from(Value::missing("dropuot", "dropout, units"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("\"dropuot\"") && error.contains("dropout, units"),
+            "{error}"
+        );
     }
 
     #[test]
