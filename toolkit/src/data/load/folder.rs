@@ -174,7 +174,7 @@ fn pixels(image: DynamicImage, grey: bool) -> Vec<f32> {
         // Grey through colour would round twice.
         DynamicImage::ImageLuma8(image) => image.into_raw().into_iter().map(|x| f32::from(x) / 255.0).collect(),
         DynamicImage::ImageLuma16(image) => image.into_raw().into_iter().map(|x| f32::from(x) / 65535.0).collect(),
-        image => image.into_luma32f().into_raw(),
+        image => image.to_luma32f().into_raw(),
     }
 }
 
