@@ -344,7 +344,27 @@ pub(super) fn summary(name: &str, varied: &[String], groups: &Groups<'_>, metric
     if let Some(why) = groups.0.iter().flat_map(|g| &g.1).find_map(|t| t.error()) {
         note += &format!("; first failure: {}", why.lines().next().unwrap_or_default());
     }
+    if seeds_do_nothing(groups) {
+        note += "; every seed gave the same numbers: is t.seed() used?";
+    }
     table.note(note)
+}
+
+/// Whether, wherever two seeds or more finished, all their numbers are the same.
+fn seeds_do_nothing(groups: &Groups<'_>) -> bool {
+    let mut pairs = 0;
+    for (_, trials) in &groups.0 {
+        let mut finished = trials.iter().filter(|t| t.error.is_none());
+        if let Some(first) = finished.next() {
+            for other in finished {
+                if other.metrics != first.metrics {
+                    return false;
+                }
+                pairs += 1;
+            }
+        }
+    }
+    pairs > 0
 }
 
 impl Show for StudyResult {
