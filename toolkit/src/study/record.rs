@@ -153,9 +153,9 @@ impl TrialResult {
             recipe: text("recipe"),
             jook: text("jook")?,
             device: text("device")?,
-            finished_at: match frame.column("finished_at").ok()?.get(0).ok()? {
-                AnyValue::Datetime(at, TimeUnit::Milliseconds, _) => at,
-                _ => return None,
+            finished_at: {
+                let at = frame.column("finished_at").ok()?.cast(&DataType::Int64).ok()?;
+                at.get(0).ok()?.try_extract().ok()?
             },
             history,
             complete: true,
@@ -323,4 +323,63 @@ pub(super) fn key(study: &str, version: &str, base: &str, settings: &Settings, s
     let all = serde_json::json!(["jook study 1", study, version, base, pairs, seed]);
     let digest = Sha256::digest(all.to_string().as_bytes());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Activation;
+    use crate::study::value::Value;
+
+    #[test]
+    fn a_trial_survives_its_table() {
+        let trial = TrialResult {
+            key: "k".into(),
+            study: "s".into(),
+            version: "2".into(),
+            settings: vec![
+                ("activation", Value::from(Activation::Maxout(2))),
+                ("rate", 0.1.into()),
+            ]
+            .into(),
+            seed: u64::MAX,
+            metrics: vec![("accuracy".into(), 0.1 + 0.2), ("log_loss".into(), f64::NAN)],
+            seconds: 0.25,
+            ending: "completed".into(),
+            error: None,
+            spec: Some("a net".into()),
+            recipe: None,
+            jook: "0".into(),
+            device: "cpu".into(),
+            finished_at: 1_795_449_815_672,
+            history: vec![
+                ("step".into(), vec![1.0, 2.0]),
+                ("loss".into(), vec![0.5, f64::NAN]),
+            ],
+            complete: true,
+        };
+        let back = TrialResult::from_frame(&frame_of(&[&trial], true).unwrap()).unwrap();
+        assert_eq!(format!("{back:?}"), format!("{trial:?}"));
+        assert_eq!(
+            back.metric("accuracy").unwrap().to_bits(),
+            (0.1_f64 + 0.2).to_bits()
+        );
+    }
+
+    #[test]
+    fn a_key_says_what_was_run_and_not_in_which_order_it_was_varied() {
+        let ab = Settings::from([("a", 1), ("b", 2)]);
+        let ba = Settings::from([("b", 2), ("a", 1)]);
+        let all = [
+            key("s", "", "", &ab, 0),
+            key("t", "", "", &ab, 0),
+            key("s", "1", "", &ab, 0),
+            key("s", "", "base", &ab, 0),
+            key("s", "", "", &[("a", 1), ("b", 3)].into(), 0),
+            key("s", "", "", &ab, 1),
+        ];
+        assert_eq!(all[0], key("s", "", "", &ba, 0));
+        let different: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+    }
 }
