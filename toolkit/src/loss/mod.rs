@@ -1,6 +1,8 @@
 //! What a network is trained to make small.
 
 mod fused;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

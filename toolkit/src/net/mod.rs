@@ -22,3 +22,6 @@ pub use activation::Activation::{Gelu, Identity, LeakyRelu, Maxout, Relu, Sigmoi
 pub use init::Init::{
     Constant, FanUniform, HeNormal, HeUniform, Normal, Uniform, Word2Vec, XavierNormal, XavierUniform, Zeros,
 };
+
+#[cfg(test)]
+pub(crate) mod tests;

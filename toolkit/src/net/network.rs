@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::cpu::Executor;
+use super::tape::Leaf;
 use super::{LayerKind, NetSpec};
 use crate::seed::stream;
 use crate::{Error, Result};
@@ -47,6 +48,7 @@ pub struct Network {
     tensors: Vec<TensorInfo>,
     parameters: Vec<f32>,
     buffers: Vec<f32>,
+    pub(super) leaf: Leaf,
 }
 
 impl Network {
@@ -67,6 +69,7 @@ impl Network {
             buffers: zeros(count(true))?,
             spec: spec.clone(),
             tensors,
+            leaf: Leaf::default(),
         };
         network.initialize(seed);
         Ok(network)
