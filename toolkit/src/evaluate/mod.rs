@@ -2,6 +2,8 @@
 
 mod confusion;
 mod metrics;
+#[cfg(test)]
+mod tests;
 
 pub use confusion::ConfusionMatrix;
 pub use metrics::{Evaluation, wilson_interval};

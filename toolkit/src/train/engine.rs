@@ -18,6 +18,12 @@ use crate::{Error, Result, interrupt};
 /// Batches in which the held-out part is looked at, in rows.
 const WATCH_ROWS: usize = 256;
 
+#[cfg(test)]
+thread_local! {
+    /// The step after which a training on this thread dies, as in a crash.
+    pub(super) static CRASH_AFTER: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
+}
+
 /// Rows the model must have room for.
 pub(super) fn most_rows(recipe: &Recipe, data: &Dataset) -> usize {
     recipe.batch.max(WATCH_ROWS).min(data.len().max(1))
@@ -201,6 +207,10 @@ impl Work<'_> {
                 (saver.write)(&saver.path, &self.state)?;
             }
             live.step(step, loss);
+            #[cfg(test)]
+            if CRASH_AFTER.get() == Some(step) {
+                panic!("a crash asked for by a test");
+            }
         }
         Ok(Ending::Completed)
     }

@@ -25,9 +25,6 @@ pub(super) struct FusedLearner<'a> {
     loss: Loss,
     own: Option<OwnLoss<'a>>,
     device: Cpu,
-    /// Rows in the executor's input.
-    rows: usize,
-    logits: Vec<f32>,
     slope: Vec<f32>,
 }
 
@@ -40,21 +37,12 @@ impl<'a> FusedLearner<'a> {
             loss,
             own,
             device: Cpu::default(),
-            rows: 0,
-            logits: vec![0.0; numbers],
             slope: vec![0.0; numbers],
         }
     }
 
     pub fn into_network(self) -> Network {
         self.network
-    }
-
-    /// Runs the input forward and keeps the logits; gives how many numbers they are.
-    fn forward(&mut self, mode: Mode<'_>) -> usize {
-        let logits = self.executor.run(&mut self.network, mode);
-        self.logits[..logits.len()].copy_from_slice(logits);
-        logits.len()
     }
 }
 
@@ -85,21 +73,17 @@ impl Learner for FusedLearner<'_> {
     }
 
     fn input(&mut self, rows: usize) -> &mut [f32] {
-        self.rows = rows;
         self.executor.input(rows)
     }
 
     fn gradient(&mut self, labels: &[u32], rng: &mut Rng) -> Result<f32> {
-        let n = self.forward(Mode::Train(rng));
+        let logits = self.executor.run(&mut self.network, Mode::Train(rng));
+        let slope = &mut self.slope[..logits.len()];
         let loss = match &mut self.own {
-            None => self.loss.value_and_gradient(
-                &self.logits[..n],
-                Targets::Classes(labels),
-                &mut self.slope[..n],
-            ),
-            Some(own) => own_loss(*own, &self.device, &self.logits[..n], labels, &mut self.slope[..n])?,
+            None => self.loss.value_and_gradient(logits, Targets::Classes(labels), slope),
+            Some(own) => own_loss(*own, &self.device, logits, labels, slope)?,
         };
-        self.executor.backward(&self.network, &self.slope[..n]);
+        self.executor.backward(&self.network, slope);
         Ok(loss)
     }
 
@@ -108,20 +92,20 @@ impl Learner for FusedLearner<'_> {
     }
 
     fn evaluate(&mut self, labels: &[u32]) -> Result<(f32, usize)> {
-        let n = self.forward(Mode::Evaluate);
+        let logits = self.executor.run(&mut self.network, Mode::Evaluate);
         let loss = match &mut self.own {
-            None => self.loss.value(&self.logits[..n], Targets::Classes(labels)),
+            None => self.loss.value(logits, Targets::Classes(labels)),
             Some(own) => {
                 // The slope is not wanted here; computing it keeps one path for a loss of one's own.
-                own_loss(*own, &self.device, &self.logits[..n], labels, &mut self.slope[..n])?
+                let slope = &mut self.slope[..logits.len()];
+                own_loss(*own, &self.device, logits, labels, slope)?
             }
         };
-        Ok((loss, count_correct(&self.logits[..n], labels)))
+        Ok((loss, count_correct(logits, labels)))
     }
 
     fn logits_finite(&self) -> bool {
-        let n = self.rows * self.network.outputs();
-        self.logits[..n].iter().all(|x| x.is_finite())
+        self.executor.outputs().iter().all(|x| x.is_finite())
     }
 
     fn own_loss(&self) -> bool {

@@ -17,6 +17,8 @@ mod recipe;
 mod rule;
 mod run;
 mod state;
+#[cfg(test)]
+mod tests;
 mod typed;
 
 pub use ending::{Cause, Ending};
