@@ -3,56 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Shape;
 use crate::{Error, Result};
-
-/// The shape of one example.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Shape {
-    /// A plain vector of this many features.
-    Flat(usize),
-    /// An image, stored row by row with the channels of a pixel side by side (h x w x c).
-    Image {
-        height: usize,
-        width: usize,
-        channels: usize,
-    },
-}
-
-impl Shape {
-    /// Numbers in one example. A product too large for `usize` stays at its maximum, which no data have.
-    pub fn width(self) -> usize {
-        match self {
-            Shape::Flat(width) => width,
-            Shape::Image {
-                height,
-                width,
-                channels,
-            } => height.saturating_mul(width).saturating_mul(channels),
-        }
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Shape::Flat(1) => f.write_str("1 feature"),
-            Shape::Flat(width) => write!(f, "{width} features"),
-            Shape::Image {
-                height,
-                width,
-                channels: 1,
-            } => write!(f, "{height} x {width} images"),
-            Shape::Image {
-                height,
-                width,
-                channels,
-            } => write!(f, "{height} x {width} x {channels} images"),
-        }
-    }
-}
 
 /// Examples of one shape, with labels or none. Cloning is cheap: the numbers are shared.
 #[derive(Clone)]
@@ -74,7 +28,7 @@ impl Dataset {
     /// When `features` is not a whole number of examples of `shape`, or holds a NaN or infinity.
     pub fn new(name: impl Into<String>, shape: Shape, features: Vec<f32>) -> Result<Self> {
         let (name, width) = (name.into(), shape.width());
-        if width == 0 || features.len() % width != 0 {
+        if width == 0 || !features.len().is_multiple_of(width) {
             let found = features.len();
             return Err(Error::data(format!(
                 "expected a multiple of {width} numbers (above 0) for {shape}, found {found}"
@@ -294,7 +248,9 @@ impl Dataset {
     /// The smallest and the largest value of each feature; empty without examples.
     pub fn feature_ranges(&self) -> Vec<(f32, f32)> {
         let mut rows = self.rows();
-        let Some(first) = rows.next() else { return Vec::new() };
+        let Some(first) = rows.next() else {
+            return Vec::new();
+        };
         let mut ranges: Vec<(f32, f32)> = first.iter().map(|&x| (x, x)).collect();
         for row in rows {
             for (range, &x) in ranges.iter_mut().zip(row) {
@@ -408,9 +364,17 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// A few names for a message, with dots for the rest.
 pub(super) fn listed<S: AsRef<str>>(names: &[S]) -> String {
     const MOST: usize = 12;
-    let mut text = names.iter().take(MOST).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    let mut text = names
+        .iter()
+        .take(MOST)
+        .map(AsRef::as_ref)
+        .collect::<Vec<_>>()
+        .join(", ");
     if names.len() > MOST {
         text += &format!(", ... ({} in all)", names.len());
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

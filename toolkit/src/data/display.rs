@@ -109,9 +109,20 @@ impl Dataset {
         // Four channels and the like have no grid; values outside 0..1 are stretched.
         let grid = ImageGrid::new((height, width, channels), &images, captions).ok()?;
         let (low, high) = self.range()?;
-        let grid = if low < 0.0 || high > 1.0 { grid.range(low, high) } else { grid };
+        let grid = if low < 0.0 || high > 1.0 {
+            grid.range(low, high)
+        } else {
+            grid
+        };
         let columns = self.classes().clamp(1, CLASSES);
-        Some(grid.columns(if self.labels().is_some() { columns } else { PER_CLASS }).limit(PER_CLASS * CLASSES))
+        Some(
+            grid.columns(if self.labels().is_some() {
+                columns
+            } else {
+                PER_CLASS
+            })
+            .limit(PER_CLASS * CLASSES),
+        )
     }
 
     fn class_table(&self) -> Table {
@@ -130,7 +141,11 @@ impl Dataset {
     fn feature_table(&self) -> Table {
         let mut table = Table::new(["feature", "lowest", "mean", "highest"]);
         for (j, (low, high)) in self.feature_ranges().into_iter().enumerate().take(FEATURES) {
-            let name = self.feature_names().get(j).cloned().unwrap_or_else(|| j.to_string());
+            let name = self
+                .feature_names()
+                .get(j)
+                .cloned()
+                .unwrap_or_else(|| j.to_string());
             let sum: f64 = self.rows().map(|row| f64::from(row[j])).sum();
             let numbers = [f64::from(low), sum / self.len() as f64, f64::from(high)].map(readable_number);
             table = table.row([name].into_iter().chain(numbers));
@@ -149,7 +164,10 @@ fn rest(all: usize, shown: usize, what: &str) -> Option<String> {
 /// A heading, the parts below each other, and where the data come from.
 fn join(heading: &str, origin: &str, parts: &[Bundle]) -> Bundle {
     let mut text = heading.to_owned();
-    let mut html = format!("<div style=\"font-weight:600;margin:2px 0\">{}</div>", escape_html(heading));
+    let mut html = format!(
+        "<div style=\"font-weight:600;margin:2px 0\">{}</div>",
+        escape_html(heading)
+    );
     html += "<div style=\"display:flex;flex-wrap:wrap;gap:12px 32px;align-items:flex-start\">";
     for part in parts {
         text += &format!("\n\n{}", part.plain());
@@ -158,7 +176,89 @@ fn join(heading: &str, origin: &str, parts: &[Bundle]) -> Bundle {
     html += "</div>";
     if !origin.is_empty() {
         text += &format!("\n\n{origin}");
-        html += &format!("<div style=\"font-size:0.85em;opacity:0.65\">{}</div>", escape_html(origin));
+        html += &format!(
+            "<div style=\"font-size:0.85em;opacity:0.65\">{}</div>",
+            escape_html(origin)
+        );
     }
     Bundle::text(text).html(html)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::datasets;
+
+    #[test]
+    fn digits_show_images_of_every_class_and_a_table() {
+        let bundle = datasets::digits().unwrap().bundle();
+        let html = bundle.to_html();
+        assert_eq!(html.matches("<img").count(), 100);
+        assert_eq!(html.matches("data:image/png;base64,").count(), 100);
+        for part in [
+            "digits: 1797 examples, 8 x 8 images, 10 classes, values 0 to 1",
+            "CC BY 4.0",
+        ] {
+            assert!(html.contains(part) && bundle.plain().contains(part), "{part}");
+        }
+        assert!(bundle.plain().contains("178"), "{}", bundle.plain());
+        assert!(bundle.plain().contains('█'), "{}", bundle.plain());
+        // A terminal, which has room for ten images, sees each class.
+        let captions = bundle.plain().lines().filter(|line| !line.contains('.'));
+        let captions: String = captions.collect::<Vec<_>>().join(" ");
+        assert!((0..10).all(|class| captions.contains(&class.to_string())));
+    }
+
+    #[test]
+    fn flat_data_show_classes_and_ranges() {
+        let text = datasets::iris().unwrap().bundle().plain().to_owned();
+        for part in [
+            "setosa",
+            "33.3%",
+            "petal width (cm)",
+            "0.1",
+            "5.843",
+            "7.9",
+            "CC BY 4.0",
+        ] {
+            assert!(text.contains(part), "no {part} in: {text}");
+        }
+        let cancer = datasets::breast_cancer().unwrap().bundle().plain().to_owned();
+        assert!(cancer.contains("12 of 30 features"), "{cancer}");
+    }
+
+    #[test]
+    fn odd_data_show_too() {
+        let image = |channels| Shape::Image {
+            height: 2,
+            width: 2,
+            channels,
+        };
+        let bare = Dataset::new("<bare>", image(1), vec![-3.0, 0.0, 1.0, 5.0]).unwrap();
+        let html = bare.bundle().to_html();
+        assert!(
+            html.contains("&lt;bare&gt;") && !html.contains("<bare>"),
+            "{html}"
+        );
+        assert!(html.contains("<img") && html.contains("no labels"), "{html}");
+        let deep = Dataset::new("deep", image(5), vec![0.5; 20]).unwrap();
+        assert!(deep.bundle().plain().contains("2 x 2 x 5 images"));
+        let empty = bare.subset(&[]).unwrap();
+        assert!(empty.bundle().plain().contains("0 examples"));
+        let many = datasets::blobs(90, 30, 1.0, 0).unwrap();
+        assert!(many.bundle().plain().contains("20 of 30 classes"));
+    }
+
+    #[test]
+    fn a_split_shows_both_parts() {
+        let split = datasets::iris().unwrap().split(0.2, 0).unwrap();
+        let text = split.bundle().plain().to_owned();
+        for part in [
+            "120 examples to train on, 30 to test on",
+            "versicolor     40    10",
+            "all           120    30",
+        ] {
+            assert!(text.contains(part), "no {part} in: {text}");
+        }
+    }
 }

@@ -4,9 +4,11 @@ mod dataset;
 pub mod datasets;
 mod display;
 mod load;
+mod shape;
 mod split;
 mod standardize;
 
-pub use dataset::{Dataset, Shape};
+pub use dataset::Dataset;
+pub use shape::Shape;
 pub use split::Split;
 pub use standardize::Standardizer;

@@ -72,11 +72,11 @@ impl Dataset {
         }
         if let Some((class, n)) = self.class_counts().into_iter().enumerate().find(|&(_, n)| n < k) {
             let name = self.class_name(class);
-            return Err(
-                Error::data(format!("expected at least {k} examples of class {name}, found {n}"))
-                    .at(place())
-                    .fix("ask for fewer examples a class, or leave the class out"),
-            );
+            return Err(Error::data(format!(
+                "expected at least {k} examples of class {name}, found {n}"
+            ))
+            .at(place())
+            .fix("ask for fewer examples a class, or leave the class out"));
         }
         let mut groups = self.shuffled_groups(seed, "few-shot");
         let train = groups.iter_mut().flat_map(|group| group.drain(..k)).collect();
@@ -87,7 +87,9 @@ impl Dataset {
     fn shuffled_groups(&self, seed: u64, stream: &str) -> Vec<Vec<usize>> {
         let mut rows: Vec<usize> = (0..self.len()).collect();
         rows.shuffle(&mut seed::stream(seed, stream));
-        let Some(labels) = self.labels() else { return vec![rows] };
+        let Some(labels) = self.labels() else {
+            return vec![rows];
+        };
         let mut groups = vec![Vec::new(); self.classes()];
         for row in rows {
             groups[labels[row] as usize].push(row);
@@ -95,7 +97,12 @@ impl Dataset {
         groups
     }
 
-    fn parts(&self, mut train: Vec<usize>, mut test: Vec<usize>, asked: impl Fn() -> String) -> Result<Split> {
+    fn parts(
+        &self,
+        mut train: Vec<usize>,
+        mut test: Vec<usize>,
+        asked: impl Fn() -> String,
+    ) -> Result<Split> {
         for (part, rows) in [("training", &train), ("test", &test)] {
             if rows.is_empty() {
                 return Err(Error::data(format!(
@@ -136,4 +143,153 @@ fn shares(sizes: &[usize], share: f64) -> Vec<usize> {
         }
     }
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Shape, datasets};
+
+    /// One feature, the row's number, so that rows can be told apart.
+    fn numbered(labels: &[u32], classes: usize) -> Dataset {
+        let names = (0..classes).map(|class| class.to_string()).collect();
+        let features = (0..labels.len()).map(|i| i as f32).collect();
+        let data = Dataset::new("numbered", Shape::Flat(1), features).unwrap();
+        data.with_labels(labels.to_vec(), names).unwrap()
+    }
+
+    fn rows(part: &Dataset) -> Vec<usize> {
+        part.features().iter().map(|&x| x as usize).collect()
+    }
+
+    #[track_caller]
+    fn refused(made: Result<Split>, words: &[&str]) {
+        let error = made.unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "no {word:?} in: {error}");
+        }
+    }
+
+    #[test]
+    fn parts_are_stratified_and_share_nothing() {
+        let digits = datasets::digits().unwrap();
+        for (share, seed) in [(0.2, 0), (0.2, 1), (0.37, 5), (0.5, 2)] {
+            let split = digits.split(share, seed).unwrap();
+            let total = (1797.0 * share).round() as usize;
+            assert_eq!((split.test.len(), split.train.len()), (total, 1797 - total));
+            for (n, test) in digits.class_counts().into_iter().zip(split.test.class_counts()) {
+                let exact = n as f64 * share;
+                assert!((test as f64 - exact).abs() < 1.0, "{test} of {n} at {share}");
+            }
+        }
+        let labels: Vec<u32> = (0..90).map(|i| i % 3).collect();
+        let split = numbered(&labels, 3).split(0.1, 7).unwrap();
+        assert_eq!(split.test.class_counts(), [3, 3, 3]);
+        let mut all = [rows(&split.train), rows(&split.test)].concat();
+        assert!(rows(&split.train).is_sorted() && rows(&split.test).is_sorted());
+        all.sort_unstable();
+        assert_eq!(all, (0..90).collect::<Vec<_>>());
+        for part in [&split.train, &split.test] {
+            for (row, label) in part.iter() {
+                assert_eq!(label, Some(labels[row[0] as usize]));
+            }
+        }
+    }
+
+    #[test]
+    fn the_seed_alone_decides() {
+        let digits = datasets::digits().unwrap();
+        let digest = |seed| digits.split(0.2, seed).unwrap().test.digest();
+        assert_eq!(digest(3), digest(3));
+        assert_ne!(digest(3), digest(4));
+        let few = |seed| digits.few_shot(10, seed).unwrap().train.digest();
+        assert_eq!(few(3), few(3));
+        assert_ne!(few(3), few(4));
+        // Pinned: results of one version must be found again by the next.
+        let (split, few) = (digits.split(0.2, 0).unwrap(), digits.few_shot(10, 0).unwrap());
+        assert_eq!(split.test.digest()[..16], *"87fb5d10b61193b8");
+        assert_eq!(few.train.digest()[..16], *"PIN2");
+    }
+
+    #[test]
+    fn every_example_has_the_same_chance() {
+        let labels: Vec<u32> = (0..20).map(|i| u32::from(i < 5)).collect();
+        let data = numbered(&labels, 2);
+        let mut chosen = [0; 20];
+        for seed in 0..2000 {
+            rows(&data.split(0.4, seed).unwrap().test)
+                .iter()
+                .for_each(|&row| chosen[row] += 1);
+        }
+        // 800 expected, standard deviation 22.
+        assert!(chosen.iter().all(|n| (690..910).contains(n)), "{chosen:?}");
+    }
+
+    #[test]
+    fn a_class_keeps_its_last_example_for_training() {
+        let data = numbered(&[0, 0, 0, 0, 1, 2, 2], 3);
+        for seed in 0..20 {
+            let split = data.split(0.9, seed).unwrap();
+            assert_eq!(split.train.class_counts(), [1, 1, 1]);
+            assert_eq!(split.test.class_counts(), [3, 0, 1]);
+        }
+    }
+
+    #[test]
+    fn without_labels_a_split_is_plain() {
+        let data = Dataset::new("d", Shape::Flat(1), (0..10).map(|i| i as f32).collect()).unwrap();
+        let split = data.split(0.3, 1).unwrap();
+        assert_eq!((split.train.len(), split.test.len()), (7, 3));
+        refused(data.few_shot(1, 0), &["expected labels"]);
+    }
+
+    #[test]
+    fn shares_that_cannot_be_are_refused() {
+        let data = numbered(&[0, 0, 1, 1], 2);
+        for share in [0.0, 1.0, -0.5, 1.5, f64::NAN, f64::INFINITY] {
+            refused(data.split(share, 0), &["test share between 0 and 1", "numbered"]);
+        }
+        refused(data.split(0.01, 0), &["found none in the test part"]);
+        refused(
+            data.subset(&[]).unwrap().split(0.5, 0),
+            &["found none in the training part"],
+        );
+    }
+
+    #[test]
+    fn few_shot_takes_k_of_each_and_nests() {
+        let digits = datasets::digits().unwrap();
+        let (five, ten) = (digits.few_shot(5, 1).unwrap(), digits.few_shot(10, 1).unwrap());
+        assert_eq!(ten.train.class_counts(), [10; 10]);
+        assert_eq!(ten.test.len(), 1697);
+        assert_ne!(ten.train.digest(), digits.few_shot(10, 2).unwrap().train.digest());
+        let has = |row: &[f32]| ten.train.rows().any(|other| other == row);
+        assert!(five.train.rows().all(has));
+        let labels: Vec<u32> = (0..12).map(|i| i / 4).collect();
+        let split = numbered(&labels, 3).few_shot(3, 0).unwrap();
+        assert_eq!(
+            (split.train.class_counts(), split.test.class_counts()),
+            (vec![3; 3], vec![1; 3])
+        );
+        assert!(
+            rows(&split.test)
+                .iter()
+                .all(|row| !rows(&split.train).contains(row))
+        );
+    }
+
+    #[test]
+    fn too_few_examples_name_the_class() {
+        let data = numbered(&[0, 0, 0, 1, 1], 3);
+        refused(data.few_shot(0, 0), &["at least 1 example a class, found 0"]);
+        refused(
+            data.few_shot(3, 0),
+            &["at least 3 examples of class 1, found 2", "few_shot(3)"],
+        );
+        refused(data.few_shot(1, 0), &["at least 1 examples of class 2, found 0"]);
+        refused(
+            numbered(&[0, 1], 2).few_shot(1, 0),
+            &["found none in the test part"],
+        );
+    }
 }

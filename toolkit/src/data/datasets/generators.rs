@@ -109,7 +109,10 @@ fn normal(rng: &mut Rng) -> f64 {
 
 fn check_count(n: usize, least: usize, place: &str) -> Result<()> {
     if n < least {
-        return Err(Error::data(format!("expected at least {least} points, one a class, found {n}")).at(place));
+        return Err(Error::data(format!(
+            "expected at least {least} points, one a class, found {n}"
+        ))
+        .at(place));
     }
     Ok(())
 }
@@ -126,4 +129,142 @@ fn check_deviation(what: &str, value: f64, place: &str) -> Result<()> {
         return Err(Error::data(format!("expected {what} of 0 or more, found {value}")).at(place));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn distance(data: &Dataset, clean: &Dataset) -> Vec<f64> {
+        let pairs = data.features().iter().zip(clean.features());
+        pairs.map(|(a, b)| f64::from(a - b)).collect()
+    }
+
+    fn deviation(numbers: &[f64]) -> f64 {
+        let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+        (numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / numbers.len() as f64).sqrt()
+    }
+
+    #[test]
+    fn moons_without_noise_are_scikit_learns() {
+        let text = include_str!("../../../../tests/reference/datasets.json");
+        let golden: serde_json::Value = serde_json::from_str(text).unwrap();
+        let (points, labels) = (
+            &golden["two_moons_11"]["points"],
+            &golden["two_moons_11"]["labels"],
+        );
+        let moons = two_moons(11, 0.0, 0).unwrap();
+        let mut theirs: Vec<(u64, [f64; 2])> = Vec::new();
+        for i in 0..11 {
+            let point = [0, 1].map(|j| points[i][j].as_f64().unwrap());
+            theirs.push((labels[i].as_u64().unwrap(), point));
+        }
+        // scikit-learn gives the odd point to moon 1, we to moon 0: compare moon 1 by its own formula.
+        let of = |label: u64| theirs.iter().filter(move |(l, _)| *l == label).map(|(_, p)| *p);
+        let ours = two_moons(10, 0.0, 0).unwrap();
+        for (i, want) in ours.rows_of(0).into_iter().zip(of(0)) {
+            let close = ours
+                .row(i)
+                .iter()
+                .zip(want)
+                .all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6);
+            assert!(close, "{:?}, {want:?}", ours.row(i));
+        }
+        let ours = two_moons(12, 0.0, 0).unwrap();
+        for (i, want) in ours.rows_of(1).into_iter().zip(of(1)) {
+            let close = ours
+                .row(i)
+                .iter()
+                .zip(want)
+                .all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6);
+            assert!(close, "{:?}, {want:?}", ours.row(i));
+        }
+        assert_eq!(moons.class_counts(), [6, 5]);
+    }
+
+    #[test]
+    fn noise_has_its_deviation_and_no_mean() {
+        let n = 20_000;
+        let pairs = [
+            (two_moons(n, 0.1, 1).unwrap(), two_moons(n, 0.0, 1).unwrap()),
+            (spirals(n, 3, 0.1, 1).unwrap(), spirals(n, 3, 0.0, 1).unwrap()),
+        ];
+        for (noisy, clean) in pairs {
+            let noise = distance(&noisy, &clean);
+            assert!((deviation(&noise) - 0.1).abs() < 0.002, "{}", deviation(&noise));
+            assert!(noise.iter().sum::<f64>().abs() / (noise.len() as f64) < 0.002);
+            let beyond = noise.iter().filter(|x| x.abs() > 0.2).count() as f64 / noise.len() as f64;
+            assert!((beyond - 0.0455).abs() < 0.005, "{beyond} beyond two deviations");
+        }
+    }
+
+    #[test]
+    fn blobs_gather_around_their_centres() {
+        let data = blobs(9_000, 3, 0.5, 4).unwrap();
+        let centres = blobs(3, 3, 0.0, 4).unwrap();
+        assert_eq!(data.class_counts(), [3000; 3]);
+        for class in 0..3 {
+            for j in 0..2 {
+                let rows = data.rows_of(class);
+                let column: Vec<f64> = rows.iter().map(|&i| f64::from(data.row(i)[j])).collect();
+                let mean = column.iter().sum::<f64>() / column.len() as f64;
+                assert!(
+                    (mean - f64::from(centres.row(class)[j])).abs() < 0.05,
+                    "class {class}"
+                );
+                assert!((deviation(&column) - 0.5).abs() < 0.03, "class {class}");
+                assert!(centres.row(class)[j].abs() <= 10.0);
+            }
+        }
+    }
+
+    #[test]
+    fn spiral_arms_keep_their_distance() {
+        let data = spirals(600, 2, 0.0, 0).unwrap();
+        assert_eq!(data.class_counts(), [300, 300]);
+        for (row, label) in data.iter() {
+            let radius = f64::from(row[0]).hypot(f64::from(row[1]));
+            let angle = f64::from(row[1]).atan2(f64::from(row[0]));
+            let want = TAU * (radius + f64::from(label.unwrap()) / 2.0);
+            let turns = (angle - want) / TAU;
+            assert!((turns - turns.round()).abs() < 1e-4, "{row:?}");
+            assert!(radius > 0.0 && radius < 1.0 + 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_seed_alone_decides() {
+        type Make = fn(u64) -> Result<Dataset>;
+        let makers: [Make; 3] = [
+            |s| two_moons(50, 0.1, s),
+            |s| blobs(50, 4, 1.0, s),
+            |s| spirals(50, 3, 0.1, s),
+        ];
+        for make in makers {
+            assert_eq!(make(1).unwrap().digest(), make(1).unwrap().digest());
+            assert_ne!(make(1).unwrap().digest(), make(2).unwrap().digest());
+        }
+        // The first points do not depend on how many follow.
+        let (few, many) = (blobs(10, 2, 1.0, 3).unwrap(), blobs(100, 2, 1.0, 3).unwrap());
+        assert_eq!(few.features(), &many.features()[..20]);
+    }
+
+    #[test]
+    fn what_cannot_be_made_is_refused() {
+        let cases = [
+            (two_moons(1, 0.1, 0), "at least 2 points"),
+            (two_moons(10, -0.1, 0), "noise of 0 or more, found -0.1"),
+            (two_moons(10, f64::NAN, 0), "noise of 0 or more, found NaN"),
+            (blobs(10, 0, 1.0, 0), "centers above 0"),
+            (blobs(3, 4, 1.0, 0), "at least 4 points"),
+            (blobs(3, 2, f64::INFINITY, 0), "spread of 0 or more"),
+            (spirals(10, 0, 0.0, 0), "arms above 0"),
+            (spirals(1, 2, 0.0, 0), "at least 2 points"),
+            (spirals(usize::MAX, 2, 0.0, 0), "free memory"),
+        ];
+        for (made, word) in cases {
+            let error = made.unwrap_err().to_string();
+            assert!(error.contains(word), "no {word:?} in: {error}");
+        }
+    }
 }

@@ -114,11 +114,12 @@ impl File {
     fn load(&self) -> Result<Dataset> {
         let found = hex(&Sha256::digest(self.text));
         if found != self.sha256 {
-            return Err(
-                Error::data(format!("expected the SHA-256 checksum {}, found {found}", self.sha256))
-                    .at(format!("the shipped dataset {}", self.name))
-                    .fix("restore the file in `datasets/` and build again"),
-            );
+            return Err(Error::data(format!(
+                "expected the SHA-256 checksum {}, found {found}",
+                self.sha256
+            ))
+            .at(format!("the shipped dataset {}", self.name))
+            .fix("restore the file in `datasets/` and build again"));
         }
         let data = load::shipped_csv(self.name, self.text, self.label, self.classes)?;
         Ok(data.with_origin(self.source, LICENCE))
@@ -141,7 +142,10 @@ mod tests {
         .load()
         .unwrap_err()
         .to_string();
-        assert!(error.contains("checksum") && error.contains(IRIS.sha256), "{error}");
+        assert!(
+            error.contains("checksum") && error.contains(IRIS.sha256),
+            "{error}"
+        );
     }
 
     #[test]
@@ -160,7 +164,12 @@ mod tests {
     fn shipped_data_are_scikit_learns() {
         let text = include_str!("../../../../tests/reference/datasets.json");
         let golden: serde_json::Value = serde_json::from_str(text).unwrap();
-        let all = [digits().unwrap(), iris().unwrap(), wine().unwrap(), breast_cancer().unwrap()];
+        let all = [
+            digits().unwrap(),
+            iris().unwrap(),
+            wine().unwrap(),
+            breast_cancer().unwrap(),
+        ];
         for (data, key) in all.iter().zip(["digits", "iris", "wine", "breast_cancer"]) {
             let want = &golden[key];
             let scale = if key == "digits" { 16.0 } else { 1.0 };
@@ -172,17 +181,29 @@ mod tests {
             assert_eq!(data.width() as u64, want["columns"].as_u64().unwrap());
             let counts: Vec<f64> = data.class_counts().iter().map(|&n| n as f64).collect();
             assert_eq!(counts, numbers("class_counts"), "{key}");
-            let names: Vec<&str> = want["class_names"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
+            let names: Vec<&str> = want["class_names"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|n| n.as_str().unwrap())
+                .collect();
             assert_eq!(data.class_names(), names, "{key}");
             let (sums, squares) = (numbers("column_sums"), numbers("column_square_sums"));
             for j in 0..data.width() {
                 let column = || data.rows().map(|row| f64::from(row[j]) * scale);
                 let close = |found: f64, want: f64| (found - want).abs() <= 1e-6 * want.abs().max(1.0);
                 assert!(close(column().sum(), sums[j]), "{key}, column {j}");
-                assert!(close(column().map(|x| x * x).sum(), squares[j]), "{key}, column {j}");
+                assert!(
+                    close(column().map(|x| x * x).sum(), squares[j]),
+                    "{key}, column {j}"
+                );
             }
             // Sums say nothing of the order: rows and labels weighted by position do.
-            let first: Vec<f64> = data.row(0).iter().map(|&x| f64::from((f64::from(x) * scale) as f32)).collect();
+            let first: Vec<f64> = data
+                .row(0)
+                .iter()
+                .map(|&x| f64::from((f64::from(x) * scale) as f32))
+                .collect();
             for (found, want) in first.iter().zip(numbers("first_row")) {
                 assert!((found - want).abs() <= 1e-6 * want.abs().max(1.0), "{key}");
             }

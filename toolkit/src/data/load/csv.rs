@@ -44,7 +44,10 @@ pub(super) fn parse(name: &str, file: &str, bytes: &[u8], labels: &Labels<'_>) -
         .transpose()?;
     let rows = layout.lines.len();
     if rows == 0 {
-        return Err(Error::data("expected at least 1 row of data, found only the header").at(format!("{file}, line 1")));
+        return Err(
+            Error::data("expected at least 1 row of data, found only the header")
+                .at(format!("{file}, line 1")),
+        );
     }
     check_memory((rows as u64).saturating_mul(layout.header.len() as u64), file)?;
     let place = |row: usize, column: &str| match layout.lines.get(row) {
@@ -54,7 +57,13 @@ pub(super) fn parse(name: &str, file: &str, bytes: &[u8], labels: &Labels<'_>) -
     // Numbers straight away; only when a cell is none is everything read as text, to find that cell.
     let read = |dtype: &DataType| -> Result<Dataset> {
         let types = (0..layout.header.len())
-            .map(|i| if Some(i) == label { DataType::String } else { dtype.clone() })
+            .map(|i| {
+                if Some(i) == label {
+                    DataType::String
+                } else {
+                    dtype.clone()
+                }
+            })
             .collect();
         let mut frame = layout.frame(types).map_err(|e| table::unreadable(&e, file))?;
         if frame.height() != rows {
@@ -104,10 +113,11 @@ impl<'a> Layout<'a> {
                     1 => "1".to_owned(),
                     n => n.to_string(),
                 };
-                return Err(
-                    Error::data(format!("expected {} cells as in the header, found {found}", header.len()))
-                        .at(format!("{file}, line {line}")),
-                );
+                return Err(Error::data(format!(
+                    "expected {} cells as in the header, found {found}",
+                    header.len()
+                ))
+                .at(format!("{file}, line {line}")));
             } else {
                 lines.push(line);
             }
@@ -226,11 +236,17 @@ fn sniff(text: &str) -> u8 {
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
     for byte in header.bytes() {
         quoted ^= byte == b'"';
-        let hit = counts.iter_mut().find(|(separator, _)| *separator == byte && !quoted);
+        let hit = counts
+            .iter_mut()
+            .find(|(separator, _)| *separator == byte && !quoted);
         hit.into_iter().for_each(|(_, count)| *count += 1);
     }
     // The first of equals wins: the comma.
-    counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(s, _)| *s)
+    counts
+        .iter()
+        .rev()
+        .max_by_key(|(_, count)| *count)
+        .map_or(b',', |(s, _)| *s)
 }
 
 fn check_header(file: &str, header: &[String]) -> Result<()> {
@@ -251,11 +267,12 @@ fn check_header(file: &str, header: &[String]) -> Result<()> {
         }
     }
     if header.iter().all(|name| name.parse::<f64>().is_ok()) {
-        return Err(
-            Error::data(format!("expected a header line with column names, found numbers: {}", listed(header)))
-                .at(format!("{file}, line 1"))
-                .fix("put a line with the names of the columns in front"),
-        );
+        return Err(Error::data(format!(
+            "expected a header line with column names, found numbers: {}",
+            listed(header)
+        ))
+        .at(format!("{file}, line 1"))
+        .fix("put a line with the names of the columns in front"));
     }
     Ok(())
 }

@@ -34,9 +34,11 @@ impl Dataset {
         for entry in listing(dir)? {
             if !entry.is_dir() {
                 if let Kind::Image | Kind::Foreign = kind(&entry) {
-                    return Err(Error::data("expected images in class folders, found one beside them")
-                        .at(entry.display().to_string())
-                        .fix("move it into a folder named after its class"));
+                    return Err(
+                        Error::data("expected images in class folders, found one beside them")
+                            .at(entry.display().to_string())
+                            .fix("move it into a folder named after its class"),
+                    );
                 }
                 continue;
             }
@@ -72,7 +74,10 @@ fn listing(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 enum Kind {
@@ -83,7 +88,11 @@ enum Kind {
 }
 
 fn kind(path: &Path) -> Kind {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let extension = path
+        .extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
     match extension.as_str() {
         "png" | "jpg" | "jpeg" => Kind::Image,
         "gif" | "bmp" | "webp" | "tif" | "tiff" | "ppm" | "pgm" | "heic" | "avif" => Kind::Foreign,
@@ -149,17 +158,22 @@ fn read_all(dir: &Path, files: &[PathBuf]) -> Result<(Shape, Vec<f32>)> {
         width: first.width as usize,
         channels: if grey { 1 } else { 3 },
     };
-    check_memory((shape.width() as u64).saturating_mul(files.len() as u64), &dir.display().to_string())?;
+    check_memory(
+        (shape.width() as u64).saturating_mul(files.len() as u64),
+        &dir.display().to_string(),
+    )?;
     let mut features = Vec::new();
     for path in files {
         let image = open(path)?.decode().map_err(|e| damaged(path, &e))?;
         let pixels = pixels(image, grey);
         // A file may change between the two looks at it.
         if pixels.len() != shape.width() {
-            return Err(
-                Error::data(format!("expected {} numbers, found {}", shape.width(), pixels.len()))
-                    .at(path.display().to_string()),
-            );
+            return Err(Error::data(format!(
+                "expected {} numbers, found {}",
+                shape.width(),
+                pixels.len()
+            ))
+            .at(path.display().to_string()));
         }
         features.extend(pixels);
     }
@@ -172,8 +186,16 @@ fn pixels(image: DynamicImage, grey: bool) -> Vec<f32> {
     }
     match image {
         // Grey through colour would round twice.
-        DynamicImage::ImageLuma8(image) => image.into_raw().into_iter().map(|x| f32::from(x) / 255.0).collect(),
-        DynamicImage::ImageLuma16(image) => image.into_raw().into_iter().map(|x| f32::from(x) / 65535.0).collect(),
+        DynamicImage::ImageLuma8(image) => image
+            .into_raw()
+            .into_iter()
+            .map(|x| f32::from(x) / 255.0)
+            .collect(),
+        DynamicImage::ImageLuma16(image) => image
+            .into_raw()
+            .into_iter()
+            .map(|x| f32::from(x) / 65535.0)
+            .collect(),
         image => image.to_luma32f().into_raw(),
     }
 }
@@ -183,8 +205,10 @@ fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
     let file = BufReader::new(File::open(path).map_err(io)?);
     let mut reader = ImageReader::new(file).with_guessed_format().map_err(io)?;
     if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
-        return Err(Error::data("expected the contents of a PNG or JPEG image, found neither")
-            .at(format!("{}, byte 0", path.display())));
+        return Err(
+            Error::data("expected the contents of a PNG or JPEG image, found neither")
+                .at(format!("{}, byte 0", path.display())),
+        );
     }
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);

@@ -49,9 +49,11 @@ impl<R: BufRead> Gzip<R> {
                 }
                 Err(e) => {
                     let offset = self.start + inflate.total_in();
-                    return Err(Error::data(format!("expected compressed data, found damage ({e})"))
-                        .at(format!("{}, near byte {offset}", self.file))
-                        .fix("fetch the file again"));
+                    return Err(
+                        Error::data(format!("expected compressed data, found damage ({e})"))
+                            .at(format!("{}, near byte {offset}", self.file))
+                            .fix("fetch the file again"),
+                    );
                 }
             }
         }
@@ -93,12 +95,15 @@ impl<R: BufRead> Gzip<R> {
 
     /// Checks a member's trailer and opens the next member, if one follows.
     fn close(&mut self) -> Result<()> {
-        let Some(inflate) = self.inflate.take() else { return Ok(()) };
+        let Some(inflate) = self.inflate.take() else {
+            return Ok(());
+        };
         self.start += inflate.total_in();
         let mut input = inflate.into_inner();
         let mut trailer = [0; 8];
         self.take(&mut input, &mut trailer, "checksum")?;
-        let word = |i: usize| u32::from_le_bytes([trailer[i], trailer[i + 1], trailer[i + 2], trailer[i + 3]]);
+        let word =
+            |i: usize| u32::from_le_bytes([trailer[i], trailer[i + 1], trailer[i + 2], trailer[i + 3]]);
         if word(0) != self.crc.sum() {
             return Err(Error::data(format!(
                 "expected data with the checksum {:08x}, found {:08x}",
@@ -121,10 +126,11 @@ impl<R: BufRead> Gzip<R> {
             return Ok(());
         }
         if !rest.starts_with(&MAGIC[..rest.len().min(2)]) {
-            return Err(
-                Error::data(format!("expected the end of the file, found byte {:02x}", rest[0]))
-                    .at(format!("{}, byte {}", self.file, self.start)),
-            );
+            return Err(Error::data(format!(
+                "expected the end of the file, found byte {:02x}",
+                rest[0]
+            ))
+            .at(format!("{}, byte {}", self.file, self.start)));
         }
         self.open(input)
     }
@@ -133,9 +139,11 @@ impl<R: BufRead> Gzip<R> {
         input.read_exact(bytes).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => {
                 let n = bytes.len();
-                Error::data(format!("expected {n} bytes of gzip {part}, found the end of the file"))
-                    .at(format!("{}, byte {}", self.file, self.start))
-                    .fix("the file is cut short: fetch it again")
+                Error::data(format!(
+                    "expected {n} bytes of gzip {part}, found the end of the file"
+                ))
+                .at(format!("{}, byte {}", self.file, self.start))
+                .fix("the file is cut short: fetch it again")
             }
             _ => Error::io(&self.file, &e),
         })?;

@@ -107,9 +107,11 @@ fn infer_classes(labels: &[u8], path: &Path) -> Result<(u32, Vec<String>)> {
         let i = labels.iter().position(|&l| usize::from(l) >= known).unwrap_or(0);
         return Err(out_of_range(path, i, labels[i], known));
     }
-    Ok((first as u32, (first..=last).map(|label| label.to_string()).collect()))
+    Ok((
+        first as u32,
+        (first..=last).map(|label| label.to_string()).collect(),
+    ))
 }
-
 
 fn out_of_range(path: &Path, i: usize, label: u8, classes: usize) -> Error {
     let last = classes.saturating_sub(1);
@@ -135,7 +137,9 @@ fn read(path: &Path, ranks: std::ops::RangeInclusive<usize>, what: &str) -> Resu
     if start.starts_with(&gzip::MAGIC) {
         let mut gzip = Gzip::new(&file, input)?;
         let most = length.saturating_mul(gzip::MAX_EXPANSION);
-        parse(&file, ranks, what, Length::AtMost(most), &mut |buffer| gzip.fill(buffer))
+        parse(&file, ranks, what, Length::AtMost(most), &mut |buffer| {
+            gzip.fill(buffer)
+        })
     } else {
         parse(&file, ranks, what, Length::Exactly(length), &mut |buffer| {
             fill(&mut input, buffer).map_err(|e| Error::io(path, &e))
@@ -173,7 +177,11 @@ fn parse(
     let rank = usize::from(magic[3]);
     if !ranks.contains(&rank) {
         let (low, high) = (ranks.start(), ranks.end());
-        let expected = if low == high { format!("{low}") } else { format!("{low} to {high}") };
+        let expected = if low == high {
+            format!("{low}")
+        } else {
+            format!("{low} to {high}")
+        };
         return Err(Error::data(format!(
             "expected {what} with {expected} dimension{}, found {rank}",
             if *high == 1 { "" } else { "s" }
@@ -196,11 +204,17 @@ fn parse(
         declared = declared.saturating_mul(u64::from(dim));
     }
     let head = (HEADER + 4 * rank) as u64;
-    let shape = dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
+    let shape = dims
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" x ");
     let lying = |found: String| {
-        Error::data(format!("expected {declared} bytes of data for the declared {shape}, found {found}"))
-            .at(format!("{file}, from byte {head}"))
-            .fix("the file is damaged or cut short: fetch it again")
+        Error::data(format!(
+            "expected {declared} bytes of data for the declared {shape}, found {found}"
+        ))
+        .at(format!("{file}, from byte {head}"))
+        .fix("the file is damaged or cut short: fetch it again")
     };
     match length {
         Length::Exactly(n) if n.saturating_sub(head) != declared => {

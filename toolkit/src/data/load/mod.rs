@@ -36,11 +36,17 @@ fn file_length(path: &Path) -> Result<u64> {
         }
     })?;
     if !meta.is_file() {
-        let found = if meta.is_dir() { "a folder" } else { "something else" };
+        let found = if meta.is_dir() {
+            "a folder"
+        } else {
+            "something else"
+        };
         return Err(Error::data(format!("expected a file, found {found}")).at(path.display().to_string()));
     }
     if meta.len() == 0 {
-        return Err(Error::data("expected data, found an empty file (0 bytes)").at(path.display().to_string()));
+        return Err(
+            Error::data("expected data, found an empty file (0 bytes)").at(path.display().to_string())
+        );
     }
     Ok(meta.len())
 }
@@ -71,7 +77,11 @@ pub(super) fn check_memory(numbers: u64, place: &str) -> Result<()> {
 fn free_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(1024)
+    line.split_whitespace()
+        .nth(1)?
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1024)
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`from_csv`](Self::from_csv), and when the file is cut short or declares what is not there.
-    pub fn from_parquet<'a>(path: impl AsRef<Path>, label_column: impl Into<Option<&'a str>>) -> Result<Self> {
+    pub fn from_parquet<'a>(
+        path: impl AsRef<Path>,
+        label_column: impl Into<Option<&'a str>>,
+    ) -> Result<Self> {
         let path = path.as_ref();
         let file = path.display().to_string();
         let length = file_length(path)?;
@@ -37,9 +40,10 @@ impl Dataset {
 fn check_frame(path: &Path, file: &str, length: u64) -> Result<()> {
     const LEAST: u64 = 12;
     if length < LEAST {
-        return Err(
-            Error::data(format!("expected a Parquet file of at least {LEAST} bytes, found {length}")).at(file),
-        );
+        return Err(Error::data(format!(
+            "expected a Parquet file of at least {LEAST} bytes, found {length}"
+        ))
+        .at(file));
     }
     let io = |e: std::io::Error| Error::io(path, &e);
     let mut input = File::open(path).map_err(io)?;
@@ -110,7 +114,10 @@ fn check_metadata(file: &str, length: u64, metadata: &FileMetadata) -> Result<()
         ))
         .at(file));
     }
-    let columns = metadata.row_groups.first().map_or(0, |group| group.parquet_columns().len());
+    let columns = metadata
+        .row_groups
+        .first()
+        .map_or(0, |group| group.parquet_columns().len());
     check_memory((rows as u64).saturating_mul(columns as u64), file)
 }
 

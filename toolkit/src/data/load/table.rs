@@ -55,7 +55,11 @@ impl Dataset {
 /// Column `label` among `names`, or an error that lists them.
 pub(super) fn find_label(file: &str, names: &[String], label: &str) -> Result<usize> {
     names.iter().position(|name| name == label).ok_or_else(|| {
-        Error::data(format!("expected a label column {label}, found the columns {}", listed(names))).at(file)
+        Error::data(format!(
+            "expected a label column {label}, found the columns {}",
+            listed(names)
+        ))
+        .at(file)
     })
 }
 
@@ -69,7 +73,10 @@ pub(super) fn build(
     let rows = frame.height();
     let columns = frame.columns();
     let names: Vec<String> = columns.iter().map(|c| c.name().to_string()).collect();
-    let label = labels.column().map(|label| find_label(file, &names, label)).transpose()?;
+    let label = labels
+        .column()
+        .map(|label| find_label(file, &names, label))
+        .transpose()?;
     let features: Vec<&Column> = (0..columns.len())
         .filter(|&i| Some(i) != label)
         .map(|i| &columns[i])
@@ -83,7 +90,9 @@ pub(super) fn build(
     }
     check_memory((rows as u64).saturating_mul(width as u64), file)?;
     // The label column first: it is cheap, and the most frequent mistake.
-    let classes = label.map(|i| read_labels(&columns[i], labels, place)).transpose()?;
+    let classes = label
+        .map(|i| read_labels(&columns[i], labels, place))
+        .transpose()?;
     let mut numbers = vec![0.0; rows * width];
     for (j, column) in features.iter().enumerate() {
         read_numbers(column, &mut numbers, j, width, place)?;
@@ -97,7 +106,13 @@ pub(super) fn build(
 }
 
 /// Writes `column` into every `width`-th place of `numbers`, from place `j` on.
-fn read_numbers(column: &Column, numbers: &mut [f32], j: usize, width: usize, place: &Place<'_>) -> Result<()> {
+fn read_numbers(
+    column: &Column,
+    numbers: &mut [f32],
+    j: usize,
+    width: usize,
+    place: &Place<'_>,
+) -> Result<()> {
     let name = column.name().as_str();
     let slots = numbers.iter_mut().skip(j).step_by(width);
     let missing = |row| {
@@ -114,11 +129,15 @@ fn read_numbers(column: &Column, numbers: &mut [f32], j: usize, width: usize, pl
         return Ok(());
     }
     if !column.dtype().is_primitive_numeric() && column.dtype() != &DataType::Boolean {
-        return Err(Error::data(format!("expected a column of numbers, found {}", column.dtype()))
-            .at(place(0, name))
-            .fix("name it as the label column, or drop it before loading"));
+        return Err(
+            Error::data(format!("expected a column of numbers, found {}", column.dtype()))
+                .at(place(0, name))
+                .fix("name it as the label column, or drop it before loading"),
+        );
     }
-    let values = column.cast(&DataType::Float32).map_err(|e| unreadable(&e, place(0, name)))?;
+    let values = column
+        .cast(&DataType::Float32)
+        .map_err(|e| unreadable(&e, place(0, name)))?;
     let values = values.f32().map_err(|e| unreadable(&e, place(0, name)))?;
     for (row, (slot, value)) in slots.zip(values.iter()).enumerate() {
         let value = value.ok_or_else(|| missing(row))?;
@@ -136,7 +155,9 @@ fn not_a_number(found: &str, row: usize, column: &str, place: &Place<'_>) -> Err
     let error = if shown.trim().is_empty() {
         Error::data("expected a number, found an empty cell")
     } else {
-        Error::data(format!("expected a finite number (below 3.4e38), found {shown:?}"))
+        Error::data(format!(
+            "expected a finite number (below 3.4e38), found {shown:?}"
+        ))
     };
     error
         .at(place(row, column))
@@ -154,12 +175,20 @@ fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_>) -> Resul
     let name = column.name().as_str();
     let mut cells = Vec::with_capacity(column.len());
     if column.dtype().is_primitive_numeric() {
-        let values = column.cast(&DataType::Float64).map_err(|e| unreadable(&e, place(0, name)))?;
+        let values = column
+            .cast(&DataType::Float64)
+            .map_err(|e| unreadable(&e, place(0, name)))?;
         let values = values.f64().map_err(|e| unreadable(&e, place(0, name)))?;
         cells.extend(values.iter().map(|cell| cell.map(Class::Number)));
     } else {
-        let text = column.cast(&DataType::String).map_err(|e| unreadable(&e, place(0, name)))?;
-        let kept = |cell: Option<&str>| cell.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+        let text = column
+            .cast(&DataType::String)
+            .map_err(|e| unreadable(&e, place(0, name)))?;
+        let kept = |cell: Option<&str>| {
+            cell.map(str::trim)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+        };
         let text: Vec<Option<String>> = texts(&text)?.map(kept).collect();
         // Text that is all numbers is a column of numbers: 2 comes before 10.
         let number = |text: &Option<String>| match text {
@@ -176,7 +205,8 @@ fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_>) -> Resul
     let mut index = std::collections::HashMap::new();
     let mut raw = Vec::with_capacity(cells.len());
     for (row, cell) in cells.into_iter().enumerate() {
-        let cell = cell.ok_or_else(|| Error::data("expected a label, found an empty cell").at(place(row, name)))?;
+        let cell =
+            cell.ok_or_else(|| Error::data("expected a label, found an empty cell").at(place(row, name)))?;
         let (key, text) = match cell {
             Class::Text(text) => (0.0, text),
             Class::Number(x) if x.fract() == 0.0 && x.abs() < 2f64.powi(53) => (x, format!("{}", x as i64)),
@@ -208,8 +238,11 @@ fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_>) -> Resul
     for (id, (_, text)) in found.iter().enumerate() {
         class_of[id] = names.iter().position(|name| name == text).ok_or_else(|| {
             let row = raw.iter().position(|&r| r == id).unwrap_or(0);
-            Error::data(format!("expected one of the classes {}, found {text}", listed(&names)))
-                .at(place(row, name))
+            Error::data(format!(
+                "expected one of the classes {}, found {text}",
+                listed(&names)
+            ))
+            .at(place(row, name))
         })? as u32;
     }
     Ok((raw.into_iter().map(|id| class_of[id]).collect(), names))
