@@ -32,6 +32,10 @@ impl Bundle {
     /// Adds a Plotly chart. Numbers that JSON cannot hold (NaN, infinity) become gaps.
     pub fn plot(mut self, plot: &Plot) -> Self {
         self.plotly = serde_json::to_value(plot).ok();
+        // Front ends expect frames to be a list or absent.
+        if let Some(Value::Object(figure)) = &mut self.plotly {
+            figure.retain(|_, part| !part.is_null());
+        }
         self
     }
 
@@ -67,9 +71,21 @@ pub trait Show {
     /// The value in every form it has.
     fn bundle(&self) -> Bundle;
 
+    /// The outputs it makes, in order: its bundle alone, unless it is several things, such as charts, of
+    /// which each is an output of its own.
+    fn outputs(&self) -> Vec<Bundle> {
+        vec![self.bundle()]
+    }
+
     /// Called by the kernel (and by stock evcxr) on the value that ends a cell.
     fn evcxr_display(&self) {
-        sink::send(&sink::Message::Result(&self.bundle()));
+        let outputs = self.outputs();
+        if let Some((last, before)) = outputs.split_last() {
+            before
+                .iter()
+                .for_each(|output| sink::send(&sink::Message::Display(output, None)));
+            sink::send(&sink::Message::Result(last));
+        }
     }
 }
 
@@ -82,5 +98,9 @@ impl Show for Bundle {
 impl<T: Show + ?Sized> Show for &T {
     fn bundle(&self) -> Bundle {
         (**self).bundle()
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        (**self).outputs()
     }
 }

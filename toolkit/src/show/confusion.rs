@@ -1,10 +1,12 @@
 //! What was taken for what, as a table that needs no script.
 
-use super::table::{Align, Cell, Table};
+use super::table::{Align, Cell, Table, shorten};
 use super::{Bundle, chart};
 
 /// Past this many classes a table is unreadable and only the chart's form is made.
 const CLASSES: usize = 40;
+/// Letters of a class name above its column.
+const ACROSS: usize = 14;
 
 /// A confusion matrix in every form: text, an HTML table, and [`chart::confusion`] where there are many
 /// classes. `counts` holds k × k numbers row by row, a row a true class. The last column is recall: the
@@ -12,10 +14,11 @@ const CLASSES: usize = 40;
 pub fn confusion_bundle<N: AsRef<str>>(names: &[N], counts: &[u64]) -> Bundle {
     let k = names.len();
     let rows: Vec<&[u64]> = counts.chunks(k.max(1)).take(k).collect();
-    let header = ["true \\ predicted"]
+    let across = names.iter().map(|name| shorten(name.as_ref(), ACROSS));
+    let header = ["true \\ predicted".to_owned()]
         .into_iter()
-        .chain(names.iter().map(AsRef::as_ref))
-        .chain(["recall"]);
+        .chain(across)
+        .chain(["recall".to_owned()]);
     let mut table = Table::new(header).align(0, Align::Left);
     for (truth, row) in rows.iter().enumerate() {
         let total: u64 = row.iter().sum();

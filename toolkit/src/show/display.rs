@@ -13,7 +13,10 @@ const SPARSE: Duration = Duration::from_secs(10);
 /// Shows a value now: outputs of a cell appear in the order of these calls. (Stock evcxr keeps only the
 /// last output of each kind.)
 pub fn show<T: Show + ?Sized>(value: &T) {
-    sink::send(&Message::Display(&value.bundle(), None));
+    value
+        .outputs()
+        .iter()
+        .for_each(|output| sink::send(&Message::Display(output, None)));
 }
 
 /// Empties the output of the running cell. With `wait` it stays until the next output arrives, so that a

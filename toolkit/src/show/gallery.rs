@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use dfdx::shapes::Rank3;
+use dfdx::tensor::{Cpu, Tensor, TensorFrom};
 use plotly::Plot;
 
 use super::chart::{self, Curve};
@@ -68,6 +70,20 @@ fn outputs() -> Vec<(&'static str, Bundle)> {
         ["red", "a very long caption that has to be cut", ""],
     );
     all.push(("grid-color", grid.unwrap().limit(2).bundle()));
+    let frame = polars::df!(
+        "setting" => (0..40).map(|i| format!("hidden {i}, <relu>")).collect::<Vec<_>>(),
+        "accuracy" => (0..40).map(|i| (i % 7 > 0).then_some(0.9 + f64::from(i) / 700.0)).collect::<Vec<_>>(),
+        "n" => (0..40i32).map(|i| i * i).collect::<Vec<_>>(),
+        "early" => (0..40).map(|i| i % 3 == 0).collect::<Vec<_>>(),
+    );
+    all.push(("frame", frame.unwrap().bundle()));
+    let numbers: Vec<f32> = (0..24).map(|i| (i as f32 - 11.5) / 3.0).collect();
+    let tensor: Tensor<Rank3<2, 3, 4>, f32, Cpu> = Cpu::default().tensor(numbers);
+    all.push(("tensor", tensor.bundle()));
+    let error = crate::Error::data("expected 64 numbers, found \"a < b\"")
+        .at("row 3, column pixel_7")
+        .fix("remove it");
+    all.push(("error", error.bundle()));
     let progress = Progress::new("training", 200);
     (1..90).for_each(|i| progress.value(1.0 / i as f64 + (i as f64).sin() * 0.05));
     all.push(("progress", progress.snapshot(90, "loss 0.12, held-out 0.18")));

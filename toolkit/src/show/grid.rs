@@ -7,6 +7,9 @@ use crate::{Error, Result};
 
 /// Images in a page, unless asked for more.
 const LIMIT: usize = 100;
+/// Pixels on the page of a small image's longer side, and the most of a large one's.
+const SIDE: usize = 64;
+const LONGEST: usize = 224;
 /// Images and pixels a side in the text form.
 const TEXT_IMAGES: usize = 10;
 const TEXT_SIDE: usize = 16;
@@ -15,7 +18,7 @@ const CAPTION: usize = 24;
 
 /// Grey or colour images of one size in rows, with captions.
 ///
-/// In a page they are enlarged with sharp pixels; in text they are shades of block characters.
+/// In a page small ones are enlarged with sharp pixels; in text they are shades of block characters.
 #[derive(Clone, Debug)]
 pub struct ImageGrid {
     height: usize,
@@ -50,7 +53,7 @@ impl ImageGrid {
             .checked_mul(width)
             .and_then(|n| n.checked_mul(channels))
             .unwrap_or(0);
-        if size == 0 || images.len() % size != 0 {
+        if size == 0 || !images.len().is_multiple_of(size) {
             let found = images.len();
             let shape = format!("{height} × {width} × {channels}");
             let what = format!("expected a whole number of images of {shape} numbers, found {found} numbers");
@@ -146,9 +149,18 @@ impl ImageGrid {
 
     fn to_html(&self) -> String {
         let shown = self.len().min(self.limit);
-        // Whole multiples keep every pixel square and of one size.
-        let scale = (64 / self.width.max(self.height)).max(1);
-        let (w, h) = (self.width * scale, self.height * scale);
+        let longest = self.width.max(self.height);
+        // Small images grow by whole multiples, which keep every pixel square and of one size.
+        let scale = (SIDE / longest).max(1);
+        let (w, h, look) = match longest > LONGEST {
+            false => (self.width * scale, self.height * scale, "pixelated"),
+            true => (
+                self.width * LONGEST / longest,
+                self.height * LONGEST / longest,
+                "auto",
+            ),
+        };
+        let (w, h) = (w.max(1), h.max(1));
         let mut out = String::from("<div>");
         if !self.title.is_empty() {
             out += &format!(
@@ -172,7 +184,7 @@ impl ImageGrid {
             let image = match uri {
                 Ok(uri) => format!(
                     "<img src=\"{uri}\" width=\"{w}\" height=\"{h}\" alt=\"{whole}\" title=\"{whole}\" \
-                     style=\"display:block;margin:0 auto;max-width:none;image-rendering:pixelated\">"
+                     style=\"display:block;margin:0 auto;max-width:none;image-rendering:{look}\">"
                 ),
                 Err(error) => escape_html(&error.to_string()),
             };

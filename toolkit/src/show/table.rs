@@ -190,7 +190,7 @@ impl Table {
             );
         }
         if columns > 0 {
-            out += "<table style=\"border-collapse:collapse;width:auto;margin:2px 0;font-size:0.92em;\
+            out += "<table style=\"border-collapse:collapse;table-layout:auto;width:auto;margin:2px 0;font-size:0.92em;\
                     font-variant-numeric:tabular-nums;color:inherit\"><thead>";
             out += &head_row(&self.headers, &aligns, "font-weight:600", self.types.is_empty());
             if !self.types.is_empty() {

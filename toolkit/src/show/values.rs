@@ -6,8 +6,11 @@ use plotly::Plot;
 use serde_json::Value;
 
 use super::html::preformatted;
-use super::{Bundle, Show, readable_number, show};
+use super::{Bundle, Show, readable_number};
 use crate::Error;
+
+/// Values of a list that are shown.
+const SEVERAL: usize = 50;
 
 impl Show for str {
     fn bundle(&self) -> Bundle {
@@ -23,11 +26,14 @@ impl Show for String {
 
 impl Show for Error {
     fn bundle(&self) -> Bundle {
-        let text = self.to_string();
-        let block = preformatted(&text);
-        let html = format!("<div style=\"border-left:3px solid #d55e00;padding-left:10px\">{block}</div>");
-        Bundle::text(text).html(html)
+        error_bundle(&self.to_string())
     }
+}
+
+fn error_bundle(text: &str) -> Bundle {
+    let block = preformatted(text);
+    let html = format!("<div style=\"border-left:3px solid #d55e00;padding-left:10px\">{block}</div>");
+    Bundle::text(format!("error: {text}")).html(html)
 }
 
 impl<T: Show> Show for Option<T> {
@@ -37,33 +43,62 @@ impl<T: Show> Show for Option<T> {
             None => Bundle::text("None"),
         }
     }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        match self {
+            Some(value) => value.outputs(),
+            None => vec![self.bundle()],
+        }
+    }
+}
+
+/// A cell may end without the `?`: the value shows itself, an error says what is wrong.
+impl<T: Show, E: std::fmt::Display> Show for Result<T, E> {
+    fn bundle(&self) -> Bundle {
+        match self {
+            Ok(value) => value.bundle(),
+            Err(error) => error_bundle(&error.to_string()),
+        }
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        match self {
+            Ok(value) => value.outputs(),
+            Err(_) => vec![self.bundle()],
+        }
+    }
 }
 
 impl<T: Show> Show for [T] {
-    /// The values one below the other. A bundle holds one chart at most: of several, their text.
+    /// The first values one below the other. A bundle holds one chart at most: of several, their text.
     fn bundle(&self) -> Bundle {
-        let bundles: Vec<Bundle> = self.iter().map(Show::bundle).collect();
+        let bundles: Vec<Bundle> = self.iter().take(SEVERAL).map(Show::bundle).collect();
         match &bundles[..] {
             [] => Bundle::text("(empty)"),
             [one] => one.clone(),
-            _ => {
-                let texts: Vec<&str> = bundles.iter().map(Bundle::plain).collect();
-                let part = |b: &Bundle| format!("<div style=\"margin-bottom:8px\">{}</div>", b.to_html());
-                Bundle::text(texts.join("\n")).html(bundles.iter().map(part).collect::<String>())
-            }
+            several => below_each_other(several, self.len() - several.len()),
         }
     }
 
-    /// Shows each value as an output of its own, so that charts stay charts.
-    fn evcxr_display(&self) {
-        match self {
-            [] => "(empty)".evcxr_display(),
-            [first @ .., last] => {
-                first.iter().for_each(show);
-                last.evcxr_display();
-            }
+    /// One output, or with charts among the values one for each, so that charts stay charts.
+    fn outputs(&self) -> Vec<Bundle> {
+        let all: Vec<Bundle> = self.iter().take(SEVERAL).flat_map(Show::outputs).collect();
+        match all.iter().any(|output| output.plotly.is_some()) {
+            true => all,
+            false => vec![self.bundle()],
         }
     }
+}
+
+fn below_each_other(bundles: &[Bundle], more: usize) -> Bundle {
+    let mut texts: Vec<String> = bundles.iter().map(|b| b.plain().to_owned()).collect();
+    let part = |b: &Bundle| format!("<div style=\"margin-bottom:8px\">{}</div>", b.to_html());
+    let mut html: String = bundles.iter().map(part).collect();
+    if more > 0 {
+        texts.push(format!("… and {more} more"));
+        html += &format!("<div style=\"opacity:0.65\">… and {more} more</div>");
+    }
+    Bundle::text(texts.join("\n")).html(html)
 }
 
 impl<T: Show> Show for Vec<T> {
@@ -71,8 +106,8 @@ impl<T: Show> Show for Vec<T> {
         self.as_slice().bundle()
     }
 
-    fn evcxr_display(&self) {
-        self.as_slice().evcxr_display();
+    fn outputs(&self) -> Vec<Bundle> {
+        self.as_slice().outputs()
     }
 }
 
@@ -119,7 +154,11 @@ where
 {
     fn bundle(&self) -> Bundle {
         let shape: Vec<usize> = dfdx::shapes::HasShape::shape(self).concrete().into();
-        let values: Vec<f64> = self.as_vec().into_iter().map(Into::into).collect();
+        // dfdx panics when it copies out of an empty tensor.
+        let values: Vec<f64> = match shape.contains(&0) {
+            true => Vec::new(),
+            false => self.as_vec().into_iter().map(Into::into).collect(),
+        };
         let text = tensor_text(&shape, &values, std::any::type_name::<E>());
         let html = preformatted(&text);
         Bundle::text(text).html(html)
@@ -265,6 +304,7 @@ mod tests {
         let figure = bundle.plotly.unwrap();
         assert_eq!(figure["data"][0]["y"], serde_json::json!([0.5, null]));
         assert_eq!(figure["data"][0]["name"], "a&lt;b");
+        assert!(figure.get("frames").is_none());
     }
 
     #[test]
@@ -272,7 +312,20 @@ mod tests {
         let text = vec!["one".to_owned(), "<two>".to_owned()].bundle();
         assert_eq!(text.text, "one\n<two>");
         assert!(text.to_html().find("one") < text.to_html().find("&lt;two&gt;"));
-        let error = Error::data("found <x>").at("row 3").bundle();
+        let plots = vec![chart::curves([""; 3], &[]), chart::curves([""; 3], &[])];
+        assert!(
+            Some(&plots)
+                .outputs()
+                .iter()
+                .all(|output| output.plotly.is_some())
+        );
+        assert_eq!(plots.outputs().len(), 2);
+        assert_eq!(Vec::<String>::new().outputs()[0].text, "(empty)");
+        let long = vec!["words"; 10_000];
+        assert_eq!(long.outputs().len(), 1);
+        assert!(long.bundle().text.ends_with("words\n… and 9950 more"));
+        let failed: crate::Result<String> = Err(Error::data("found <x>").at("row 3"));
+        let error = failed.bundle();
         assert!(error.to_html().contains("found &lt;x&gt;") && error.text.contains("where: row 3"));
     }
 }

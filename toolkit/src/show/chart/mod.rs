@@ -5,14 +5,17 @@
 //!
 //! Helpers that make a whole [`Plot`] take its titles as `[title, x axis, y axis]`; any may be empty.
 
+mod matrix;
+
+pub use matrix::{confusion, heatmap};
+
 use plotly::common::{Anchor, Font, Orientation, Title};
 use plotly::configuration::DisplayModeBar;
-use plotly::layout::{Annotation, Axis, HoverMode, Legend, Margin};
+use plotly::layout::{Annotation, Axis, HoverMode, Legend, Margin, ModeBar};
 use plotly::{Configuration, Layout, Plot, Trace};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::readable_number;
 use super::table::shorten;
 
 /// Colours that people with any colour vision tell apart, and that show on white and on black (Okabe and
@@ -29,6 +32,8 @@ const CLEAR: &str = "rgba(0,0,0,0)";
 pub const HEIGHT: usize = 380;
 /// Letters of a tick label or of a name in the legend; the whole stands in the hover text.
 const LABEL: usize = 28;
+/// The same below a chart, where names stand side by side.
+const ACROSS: usize = 14;
 
 /// A colour of the palette, starting over after the last.
 pub fn color(index: usize) -> &'static str {
@@ -52,10 +57,11 @@ pub fn axis(title: &str) -> Axis {
         .grid_color(GRID)
         .zero_line_color(GRID)
         .line_color(GRID)
+        .tick_color(GRID)
         .auto_margin(true);
     match title {
         "" => axis,
-        words => axis.title(Title::with_text(plain(words))),
+        words => axis.title(Title::with_text(plain(words)).font(Font::new().size(13))),
     }
 }
 
@@ -80,6 +86,12 @@ fn framed(title: &str, x: Axis, y: Axis) -> Layout {
                 .background_color(CLEAR)
                 .orientation(Orientation::Vertical),
         )
+        .mode_bar(
+            ModeBar::new()
+                .background_color(CLEAR)
+                .color(GRID)
+                .active_color(INK),
+        )
         .x_axis(x)
         .y_axis(y);
     match title {
@@ -102,14 +114,16 @@ pub fn plot(layout: Layout, traces: Vec<Box<dyn Trace>>) -> Plot {
 }
 
 fn no_data() -> Annotation {
+    words_at("no data").x(0.5).y(0.5).x_anchor(Anchor::Center)
+}
+
+/// Words placed by shares of the drawing's width and height.
+fn words_at(words: &str) -> Annotation {
     Annotation::new()
-        .text("no data")
+        .text(plain(words))
         .show_arrow(false)
         .x_ref("paper")
         .y_ref("paper")
-        .x(0.5)
-        .y(0.5)
-        .x_anchor(Anchor::Center)
 }
 
 /// A trace given as plotly's own JSON, for what the plotly crate has no type for.
@@ -163,7 +177,8 @@ pub fn band(index: usize, name: &str, x: &[f64], low: &[f64], high: &[f64]) -> B
     let (xs, ys): (Vec<f64>, Vec<f64>) = there.chain(back).unzip();
     Box::new(RawTrace(json!({
         "type": "scatter", "mode": "lines", "name": label(name), "x": xs, "y": ys, "fill": "toself",
-        "fillcolor": fill(index, 0.2), "line": {"width": 0, "color": color(index)},
+        // One point has no area: its interval is a bar.
+        "fillcolor": fill(index, 0.2), "line": {"width": if points.len() == 1 { 2 } else { 0 }, "color": color(index)},
         "legendgroup": format!("{index}"), "showlegend": false, "hoverinfo": "skip",
     })))
 }
@@ -183,13 +198,14 @@ pub struct Curve {
 
 /// Curves over one axis, each with its interval.
 pub fn curves(titles: [&str; 3], curves: &[Curve]) -> Plot {
-    let mut traces = Vec::new();
-    for (i, one) in curves.iter().enumerate().filter(|(_, c)| !c.x.is_empty()) {
-        if let Some((low, high)) = &one.band {
-            traces.push(band(i, &one.name, &one.x, low, high));
-        }
-        traces.push(curve(i, &one.name, &one.x, &one.y));
-    }
+    let drawn = || curves.iter().enumerate().filter(|(_, c)| !c.x.is_empty());
+    let area = |(i, c): (usize, &Curve)| {
+        let (low, high) = c.band.as_ref()?;
+        Some(band(i, &c.name, &c.x, low, high))
+    };
+    // Lines last, so that no area tints them.
+    let lines = drawn().map(|(i, c)| curve(i, &c.name, &c.x, &c.y));
+    let traces = drawn().filter_map(area).chain(lines).collect();
     let [title, x, y] = titles;
     plot(layout(title, x, y).show_legend(curves.len() > 1), traces)
 }
@@ -211,143 +227,19 @@ pub fn boxes<N: AsRef<str>>(titles: [&str; 3], groups: &[(N, Vec<f64>)]) -> Plot
     let names: Vec<&str> = groups.iter().map(|(name, _)| name.as_ref()).collect();
     let [title, x, y] = titles;
     plot(
-        framed(title, ticks(axis(x), &names), axis(y)).show_legend(false),
+        framed(title, ticks(axis(x), &names, ACROSS), axis(y)).show_legend(false),
         traces,
     )
 }
 
-/// A table of values as colours, each cell with its number. `values[row][column]`; the first row is on
-/// top; NaN is a gap. With values on both sides of zero the colours part at zero.
-pub fn heatmap<C: AsRef<str>, R: AsRef<str>>(
-    titles: [&str; 3],
-    columns: &[C],
-    rows: &[R],
-    values: &[Vec<f64>],
-) -> Plot {
-    let texts = values
-        .iter()
-        .map(|row| row.iter().map(|v| number_or_gap(*v)).collect())
-        .collect();
-    let all = || values.iter().flatten().copied().filter(|v| v.is_finite());
-    let low = all().fold(f64::INFINITY, f64::min);
-    let high = all().fold(f64::NEG_INFINITY, f64::max);
-    let mut trace = cells(columns, rows, values, texts);
-    if low < 0.0 && high > 0.0 {
-        let size = high.max(-low);
-        trace["colorscale"] = diverging();
-        (trace["zmin"], trace["zmax"]) = (json!(-size), json!(size));
-    } else {
-        trace["colorscale"] = json!("Cividis");
-    }
-    let traces: Vec<Box<dyn Trace>> = match low.is_finite() {
-        true => vec![Box::new(RawTrace(trace))],
-        false => Vec::new(),
-    };
-    grid_plot(titles, columns, rows, traces)
-}
-
-/// True classes down, predicted classes across: `counts` holds k × k numbers row by row. The colour is
-/// the share of the true class, the text the count.
-pub fn confusion<N: AsRef<str>>(title: &str, names: &[N], counts: &[u64]) -> Plot {
-    let k = names.len();
-    let rows: Vec<&[u64]> = counts.chunks(k.max(1)).take(k).collect();
-    let share = |row: &&[u64]| -> Vec<f64> {
-        let total = row.iter().sum::<u64>().max(1) as f64;
-        row.iter().map(|n| *n as f64 / total).collect()
-    };
-    let text = |row: &&[u64]| -> Vec<String> { row.iter().map(|n| nonzero(*n)).collect() };
-    let shares: Vec<Vec<f64>> = rows.iter().map(share).collect();
-    let mut trace = cells(names, names, &shares, rows.iter().map(text).collect());
-    (trace["zmin"], trace["zmax"]) = (json!(0), json!(1));
-    trace["colorscale"] = json!([[0, "#f4f6fa"], [0.5, "#6fa8d6"], [1, "#08457e"]]);
-    trace["colorbar"]["title"] = json!({"text": "share of<br>true class"});
-    trace["hovertemplate"] =
-        json!("true %{customdata[1]}<br>predicted %{customdata[0]}<br>%{text} (%{z:.1%})<extra></extra>");
-    let traces: Vec<Box<dyn Trace>> = match rows.is_empty() {
-        true => Vec::new(),
-        false => vec![Box::new(RawTrace(trace))],
-    };
-    grid_plot([title, "predicted", "true"], names, names, traces)
-}
-
-fn nonzero(count: u64) -> String {
-    match count {
-        0 => String::new(),
-        n => n.to_string(),
-    }
-}
-
-fn number_or_gap(value: f64) -> String {
-    match value.is_finite() {
-        true => readable_number(value),
-        false => String::new(),
-    }
-}
-
-/// A heatmap over places 0, 1, 2..: names are tick texts, so that equal names stay apart and a name like
-/// "0.1" is not taken for a number.
-fn cells<C: AsRef<str>, R: AsRef<str>>(
-    columns: &[C],
-    rows: &[R],
-    values: &[Vec<f64>],
-    texts: Vec<Vec<String>>,
-) -> Value {
-    let names = |row: &R| -> Vec<[String; 2]> {
-        columns
-            .iter()
-            .map(|c| [plain(c.as_ref()), plain(row.as_ref())])
-            .collect()
-    };
-    let names: Vec<_> = rows.iter().map(names).collect();
-    let values: Vec<_> = values.iter().map(|row| finite(row)).collect();
-    let many = columns.len() > 25 || rows.len() > 25;
-    json!({
-        "type": "heatmap", "z": values, "text": texts, "customdata": names,
-        "texttemplate": if many { "" } else { "%{text}" }, "textfont": {"size": 12},
-        "xgap": 1, "ygap": 1, "hoverongaps": false,
-        "colorbar": {"thickness": 12, "outlinewidth": 0, "len": 0.9},
-        "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}<br>%{text}<extra></extra>",
-    })
-}
-
-fn grid_plot<C: AsRef<str>, R: AsRef<str>>(
-    [title, x, y]: [&str; 3],
-    columns: &[C],
-    rows: &[R],
-    traces: Vec<Box<dyn Trace>>,
-) -> Plot {
-    let x = ticks(axis(x), columns).show_grid(false).zero_line(false);
-    let y = ticks(axis(y), rows).show_grid(false).zero_line(false);
-    let last = rows.len() as f64 - 0.5;
-    let y = if rows.is_empty() {
-        y
-    } else {
-        y.range(vec![last, -0.5])
-    };
-    // Room for a line of text in every row.
-    let height = HEIGHT.max(130 + 26 * rows.len()).min(1200);
-    plot(framed(title, x, y).height(height), traces)
-}
-
 /// Names at places 0, 1, 2..; every name where there is room for it.
-fn ticks<N: AsRef<str>>(axis: Axis, names: &[N]) -> Axis {
+fn ticks<N: AsRef<str>>(axis: Axis, names: &[N], letters: usize) -> Axis {
     let every = names.len().div_ceil(40).max(1);
     let (places, texts): (Vec<f64>, Vec<String>) = (0..names.len())
         .step_by(every)
-        .map(|i| (i as f64, label(names[i].as_ref())))
+        .map(|i| (i as f64, plain(&shorten(names[i].as_ref(), letters))))
         .unzip();
     axis.tick_values(places).tick_text(texts)
-}
-
-/// Blue below zero, white at zero, orange above: told apart with any colour vision.
-fn diverging() -> Value {
-    json!([
-        [0, "#2166ac"],
-        [0.25, "#92c5de"],
-        [0.5, "#f7f7f7"],
-        [0.75, "#f4a582"],
-        [1, "#b2182b"]
-    ])
 }
 
 /// Numbers for JSON, which has no NaN: null is a gap.
