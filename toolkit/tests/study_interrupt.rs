@@ -31,7 +31,15 @@ fn a_stopped_study_keeps_what_is_finished() {
     assert_eq!(Store::open(&dir).unwrap().frame().unwrap().height(), 3);
     let partial = stopped.trials().find(|t| !t.is_complete()).unwrap();
     assert!(partial.ending().contains("interrupted"), "{}", partial.ending());
-    let n: u32 = stopped.table().column("n").unwrap().u32().unwrap().iter().flatten().sum();
+    let n: u32 = stopped
+        .table()
+        .column("n")
+        .unwrap()
+        .u32()
+        .unwrap()
+        .iter()
+        .flatten()
+        .sum();
     assert_eq!(n, 3, "a stopped training counts in no mean");
     assert!(stopped.bundle().plain().contains("stopped"));
     let rest = run(usize::MAX).counts();

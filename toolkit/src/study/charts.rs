@@ -45,6 +45,12 @@ impl Deref for Chart {
     }
 }
 
+impl std::fmt::Debug for Chart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl Show for Chart {
     fn bundle(&self) -> Bundle {
         Bundle::text(self.text.clone()).plot(&self.plot)

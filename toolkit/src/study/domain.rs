@@ -1,5 +1,7 @@
 //! What a study may try: lists and ranges, and the combinations a search makes of them.
 
+use std::fmt;
+
 use rand::Rng as _;
 
 use super::settings::Settings;
@@ -87,6 +89,20 @@ impl Domain {
                 .clamp(low, high)
                 .into(),
             &Kind::Integer(low, high) => rng.random_range(low..=high).into(),
+        }
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::List(values) => {
+                let values: Vec<_> = values.iter().map(ToString::to_string).collect();
+                f.write_str(&values.join(", "))
+            }
+            Kind::Uniform(low, high) => write!(f, "{low} to {high}"),
+            Kind::LogUniform(low, high) => write!(f, "{low} to {high}, even in its logarithm"),
+            Kind::Integer(low, high) => write!(f, "whole numbers {low} to {high}"),
         }
     }
 }

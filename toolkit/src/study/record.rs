@@ -5,6 +5,7 @@ use serde::Serialize as _;
 
 use super::settings::Settings;
 use super::value::Content;
+use crate::show::{Bundle, Show, Table, readable_number};
 use crate::{Error, Result};
 
 /// Column names of a stored trial; no setting or metric may be called so.
@@ -160,6 +161,21 @@ impl TrialResult {
             history,
             complete: true,
         })
+    }
+}
+
+impl Show for TrialResult {
+    fn bundle(&self) -> Bundle {
+        let mut table =
+            Table::new(["", ""]).caption(format!("{}, seed {}: {}", self.settings, self.seed, self.ending));
+        for (name, value) in &self.metrics {
+            table = table.row([name.clone(), readable_number(*value)]);
+        }
+        table = table.row(["seconds".to_owned(), readable_number(self.seconds)]);
+        match &self.error {
+            Some(error) => table.note(error.clone()).bundle(),
+            None => table.bundle(),
+        }
     }
 }
 

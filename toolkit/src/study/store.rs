@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use polars::prelude::*;
 
 use super::record::{TrialResult, frame_of, table_error};
+use crate::show::{Bundle, Show};
 use crate::{Error, Result};
 
 const FAILED: &str = "failed";
@@ -166,6 +167,15 @@ impl Store {
             {
                 let _ = fs::remove_file(path);
             }
+        }
+    }
+}
+
+impl Show for Store {
+    fn bundle(&self) -> Bundle {
+        match self.frame() {
+            Ok(frame) => frame.bundle(),
+            Err(error) => error.bundle(),
         }
     }
 }

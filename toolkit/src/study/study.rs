@@ -1,5 +1,6 @@
 //! [`Study`]: what to vary, how often, and where results are kept.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use super::store::Store;
 use super::trial::{Outcome, Trial};
 use crate::data::Split;
 use crate::net::NetSpec;
+use crate::show::{Bundle, Show};
 use crate::train::Recipe;
 use crate::{Error, Result};
 
@@ -286,6 +288,34 @@ impl Study {
             base: self.base,
             announce: self.announce,
         })
+    }
+}
+
+impl fmt::Display for Study {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "study \"{}\", not run yet", self.name)?;
+        for (name, domain) in &self.varied {
+            write!(f, "\n  {name}: {domain}")?;
+        }
+        if let Some((n, seed)) = self.search {
+            write!(
+                f,
+                "\n  a random search of {n} combinations, drawn with seed {seed}"
+            )?;
+        }
+        write!(f, "\n  seeds: {}", self.seeds.len())
+    }
+}
+
+impl fmt::Debug for Study {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Show for Study {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(self.to_string())
     }
 }
 
