@@ -21,7 +21,7 @@ fn study(dir: &Path) -> StudyResult {
         .threads(2)
         .store(dir)
         .quiet()
-        .on_finished(|trial| println!("finished {}", trial.key()))
+        .on_finished(|trial| println!("\non disk: {}", trial.key()))
         .run(|t| {
             std::thread::sleep(Duration::from_millis(3));
             Ok(t["x"].number()? + t.seed() as f64 / 10.0)
@@ -53,7 +53,7 @@ fn hear(lines: &mut impl BufRead, announced: &mut HashSet<String>) -> bool {
     lines.read_line(&mut line).unwrap();
     if let Some((_, key)) = line
         .strip_suffix('\n')
-        .and_then(|line| line.split_once("finished "))
+        .and_then(|line| line.split_once("on disk: "))
     {
         announced.insert(key.to_owned());
     }

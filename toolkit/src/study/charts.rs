@@ -13,8 +13,8 @@ use super::value::Value;
 use crate::show::{Bundle, Show, chart};
 use crate::{Error, Result};
 
-/// Curves in one chart; of more the best are drawn.
-const CURVES: usize = 10;
+/// Curves in one chart, each with a colour of its own; of more the best are drawn.
+const CURVES: usize = chart::PALETTE.len();
 
 /// A chart of a study. Shows itself as the drawing, or as the numbers in it where nothing can be drawn.
 #[derive(Clone)]
@@ -128,7 +128,7 @@ impl StudyResult {
     }
 
     /// `metric` over a numeric varied name: a curve of means with its 95% band for each combination of the
-    /// other names (the ten best of more).
+    /// other names (the seven best of more).
     ///
     /// # Errors
     /// When the metric or name is unknown, or the name's values are not numbers.
@@ -150,7 +150,7 @@ impl StudyResult {
                 .collect();
             let name = match rest.is_empty() {
                 true => metric.to_owned(),
-                false => Settings::new(rest).to_string(),
+                false => line_name(&Settings::new(rest)),
             };
             let at = lines.iter().position(|line| line.0 == name).unwrap_or_else(|| {
                 lines.push((name, Vec::new()));
@@ -170,8 +170,8 @@ impl StudyResult {
     }
 
     /// A column of the trainings' histories, such as `validation_loss`, over steps or epochs (the history's
-    /// first column): a curve of means over seeds with its 95% band for each combination (the ten best of
-    /// more). Where trainings stopped early, a mean is over those still going.
+    /// first column): a curve of means over seeds with its 95% band for each combination (the seven best
+    /// of more). Where trainings stopped early, a mean is over those still going.
     ///
     /// # Errors
     /// When no history has the column.
@@ -203,7 +203,7 @@ impl StudyResult {
                 }
             }
             if !points.is_empty() {
-                lines.push((settings.to_string(), points));
+                lines.push((line_name(settings), points));
             }
         }
         if lines.is_empty() {
@@ -293,6 +293,22 @@ pub(super) fn levels(groups: &Groups<'_>, name: &str) -> Vec<Value> {
 fn short(settings: &Settings) -> String {
     let values: Vec<_> = settings.values().iter().map(ToString::to_string).collect();
     values.join(", ")
+}
+
+/// For titles: what the values in the legend are, when they stand without their names.
+fn by(names: &[&str]) -> String {
+    match names {
+        [] | [_] => String::new(),
+        _ => format!("; by {}", names.join(", ")),
+    }
+}
+
+/// A name for the legend: one setting with its name, of several the values.
+fn line_name(settings: &Settings) -> String {
+    match settings.values() {
+        [_] => settings.to_string(),
+        _ => short(settings),
+    }
 }
 
 /// Lines of samples at positions, as curves of means with bands.

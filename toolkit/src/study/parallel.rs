@@ -73,7 +73,9 @@ pub(super) fn parallel_coordinates(
             } else {
                 (Anchor::Right, -6.0)
             };
-            words.push(word(text, at as f64, *height).x_anchor(side.0).x_shift(side.1));
+            let text = word(text, at as f64, *height).x_anchor(side.0).x_shift(side.1);
+            // Lines run behind the words of inner axes.
+            words.push(text.background_color("rgba(255,255,255,0.85)").border_pad(1.0));
         }
     }
     let hidden = |axis: plotly::layout::Axis| axis.visible(false).fixed_range(true);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::base::Base;
@@ -70,25 +70,53 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
     if let Some(announce) = &plan.announce {
         results.iter().flatten().for_each(|result| announce(result));
     }
-    let live = Mutex::new(Live::new(&plan, results, jobs.len()));
+    let mut live = Live::new(&plan, results, jobs.len());
+    let mut failure = None;
     let work = Work {
         plan: &plan,
         closure,
         jobs: &jobs,
         next: AtomicUsize::new(0),
         broken: AtomicBool::new(false),
-        failure: Mutex::new(None),
-        live: &live,
     };
+    let (sender, finished) = mpsc::channel();
     std::thread::scope(|threads| {
         for _ in 0..plan.threads.min(jobs.len()) {
-            threads.spawn(|| work.on_one_thread());
+            let sender = sender.clone();
+            threads.spawn(|| work.on_one_thread(sender));
+        }
+        drop(sender);
+        // This thread waits for the disk, so that the others need not.
+        while let Ok(first) = finished.recv() {
+            let batch: Vec<Finished> = std::iter::once(first)
+                .chain(finished.try_iter().take(31))
+                .collect();
+            let fresh = batch
+                .iter()
+                .filter(|one| one.fresh && one.result.complete)
+                .map(|one| &one.result);
+            if failure.is_none()
+                && let Some(Err(error)) = plan.store.as_ref().map(|store| store.save(fresh))
+            {
+                work.broken.store(true, Ordering::Relaxed);
+                failure = Some(error);
+            }
+            if failure.is_some() {
+                continue;
+            }
+            for Finished { place, result, .. } in batch {
+                if result.complete
+                    && let Some(announce) = &plan.announce
+                {
+                    announce(&result);
+                }
+                live.put(place, result);
+            }
         }
     });
-    let failure = work.failure.into_inner().unwrap_or_else(|e| e.into_inner());
     let stopped = stop_request.requested();
     drop(stop_request);
-    let results = live.into_inner().unwrap_or_else(|e| e.into_inner()).finish();
+    let results = live.finish();
     if let Some(error) = failure {
         return Err(error);
     }
@@ -115,6 +143,14 @@ fn found(plan: &Plan, key: &str) -> Option<TrialResult> {
     })
 }
 
+/// A finished trial on its way to the disk.
+struct Finished {
+    place: usize,
+    result: TrialResult,
+    /// Run here and now, not found in the store.
+    fresh: bool,
+}
+
 /// What the threads share.
 struct Work<'a> {
     plan: &'a Plan,
@@ -123,47 +159,30 @@ struct Work<'a> {
     next: AtomicUsize,
     /// A result could not be put on disk: no thread starts another trial.
     broken: AtomicBool,
-    failure: Mutex<Option<Error>>,
-    live: &'a Mutex<Live>,
 }
 
 impl Work<'_> {
-    fn on_one_thread(&self) {
+    fn on_one_thread(&self, sender: mpsc::Sender<Finished>) {
         // Parallel loops inside a trial stay on its thread: the cores are full of trials already.
         match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
-            Ok(pool) => pool.install(|| self.work()),
-            Err(_) => self.work(),
+            Ok(pool) => pool.install(|| self.work(&sender)),
+            Err(_) => self.work(&sender),
         }
     }
 
-    fn work(&self) {
+    fn work(&self, sender: &mpsc::Sender<Finished>) {
         while !self.broken.load(Ordering::Relaxed) && !interrupt::requested() {
             let Some(job) = self.jobs.get(self.next.fetch_add(1, Ordering::Relaxed)) else {
                 return;
             };
             // Another process on the same store may have been here since.
-            let store = self.plan.store.as_ref();
-            let elsewhere = store.and_then(|store| store.find(&job.key));
+            let elsewhere = self.plan.store.as_ref().and_then(|store| store.find(&job.key));
             let fresh = elsewhere.is_none();
             let result = elsewhere.unwrap_or_else(|| self.trial(job));
-            if fresh
-                && result.complete
-                && let Some(Err(error)) = store.map(|store| store.save(&result))
-            {
-                self.broken.store(true, Ordering::Relaxed);
-                self.failure
-                    .lock()
-                    .unwrap_or_else(|e| e.into_inner())
-                    .get_or_insert(error);
+            let place = job.place;
+            if sender.send(Finished { place, result, fresh }).is_err() {
                 return;
             }
-            let mut live = self.live.lock().unwrap_or_else(|e| e.into_inner());
-            if result.complete
-                && let Some(announce) = &self.plan.announce
-            {
-                announce(&result);
-            }
-            live.put(job.place, result);
         }
     }
 

@@ -109,10 +109,29 @@ impl Store {
         dir.join(format!("{key}.parquet"))
     }
 
-    /// Puts a finished trial on disk; when this returns, it is there to stay.
-    pub(super) fn save(&self, trial: &TrialResult) -> Result<()> {
+    /// Puts finished trials on disk; when this returns, they are there to stay. Several at once share the
+    /// wait for the folder.
+    pub(super) fn save<'a>(&self, trials: impl Iterator<Item = &'a TrialResult>) -> Result<()> {
         let failed = self.dir.join(FAILED);
-        let dir = if trial.error.is_some() { &failed } else { &self.dir };
+        let mut touched = Vec::new();
+        for trial in trials {
+            let dir = if trial.error.is_some() { &failed } else { &self.dir };
+            self.put(dir, trial)?;
+            if trial.error.is_none() {
+                let _ = fs::remove_file(self.path(&failed, &trial.key)); // it has worked now
+            }
+            if !touched.contains(&dir) {
+                touched.push(dir);
+            }
+        }
+        touched.into_iter().try_for_each(|dir| {
+            File::open(dir)
+                .and_then(|d| d.sync_all())
+                .map_err(|e| Error::io(dir, &e))
+        })
+    }
+
+    fn put(&self, dir: &Path, trial: &TrialResult) -> Result<()> {
         let path = self.path(dir, &trial.key);
         let mut frame = frame_of(&[trial], true)?;
         // Another process may take an unlocked new file for a leftover and remove it: then once more.
@@ -121,12 +140,7 @@ impl Store {
                 Err(Failure::Io(e)) if e.kind() == ErrorKind::NotFound && dir.is_dir() => continue,
                 Err(Failure::Io(e)) => return Err(Error::io(&path, &e)),
                 Err(Failure::Table(e)) => return Err(table_error(e)),
-                Ok(()) => {
-                    if trial.error.is_none() {
-                        let _ = fs::remove_file(self.path(&failed, &trial.key)); // it has worked now
-                    }
-                    return Ok(());
-                }
+                Ok(()) => return Ok(()),
             }
         }
         Err(Error::io(&path, &ErrorKind::NotFound.into()))
