@@ -158,10 +158,17 @@ impl StudyResult {
             });
             lines[at].1.push((x, values(trials, metric)));
         }
+        let names: Vec<&str> = self
+            .varied()
+            .iter()
+            .map(String::as_str)
+            .filter(|name| *name != across)
+            .collect();
         let title = format!(
-            "{}: mean {metric} with 95% interval, {}",
+            "{}: mean {metric} with 95% interval, {}{}",
             self.name(),
-            self.over(&groups)
+            self.over(&groups),
+            by(&names)
         );
         Ok(Chart::new(
             banded([&title, across, metric], lines, lower_is_better(metric)),
@@ -217,10 +224,12 @@ impl StudyResult {
                 .at(self.place())
                 .fix(remedy));
         }
+        let names: Vec<&str> = self.varied().iter().map(String::as_str).collect();
         let title = format!(
-            "{}: mean {column} with 95% interval, {}",
+            "{}: mean {column} with 95% interval, {}{}",
             self.name(),
-            self.over(&groups)
+            self.over(&groups),
+            by(&names)
         );
         let text = title.clone();
         Ok(Chart::new(
