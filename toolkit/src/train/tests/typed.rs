@@ -76,7 +76,7 @@ fn a_typed_model_takes_a_loss_of_ones_own() {
     let data = clouds(150, 6, 3, 0.3, 32);
     let recipe = Recipe::new().epochs(3).batch(16).momentum(0.05, 0.9);
     let own = model()
-        .train_with(&data, &recipe, |l, t| cross_entropy_with_logits_loss(l, t))
+        .train_with(&data, &recipe, cross_entropy_with_logits_loss)
         .expect("a run");
     let fused = model().train(&data, &recipe).expect("a run");
     for (a, b) in numbers(&own.model).iter().zip(numbers(&fused.model)) {
