@@ -1,1 +1,60 @@
-//! (being written)
+//! Studies: grids and random searches over anything, with seeds, intervals and comparisons.
+//!
+//! ```no_run
+//! use jook::prelude::*;
+//! # fn main() -> jook::Result<()> {
+//! # let few = datasets::digits()?.few_shot(10, 0)?;
+//! let study = Study::new("first bowl")
+//!     .vary("activation", [Sigmoid, Tanh, Relu, Maxout(2)])
+//!     .vary("dropout", [0.0, 0.2, 0.5])
+//!     .seeds(5)
+//!     .run(|t| {
+//!         let net = Mlp::new([64, 128, 10]).activation(t["activation"]).dropout(t["dropout"]);
+//!         net.fit(&few, Recipe::new().epochs(60).sgd(0.05).seed(t.seed()))
+//!     })?;
+//! study.table();
+//! study.heatmap("accuracy")?;
+//! study.compare([("dropout", 0.0)], [("dropout", 0.5)], "accuracy")?;
+//! # Ok(()) }
+//! ```
+//!
+//! **What runs again.** A trial's key is a hash of the study's name, its [`Study::version`], the settings, the
+//! seed, and, when given, the base network and recipe and the digests of the data ([`Study::base`],
+//! [`Study::data`]). A trial whose key is in the store is not run again. The code of a closure is not part
+//! of the key, nor what it captures: after changing either, change the version. Failed trials are tried
+//! again ([`Study::keep_failed`] keeps them); trials that were stopped on their way always are. More seeds, more
+//! values or a longer random search compute only what is new.
+//!
+//! **Same bits.** A trial depends on its settings and seed alone: not on the number of threads, the
+//! order of the trials, or on being in a study at all.
+//!
+//! **The store** is a folder of small Parquet files, one a finished trial: see [`Store`].
+
+mod base;
+mod charts;
+mod comparison;
+mod domain;
+mod live;
+mod outcome;
+mod parallel;
+mod record;
+mod result;
+mod runner;
+mod settings;
+pub mod statistics;
+mod store;
+#[expect(clippy::module_inception, reason = "the study of studies")]
+mod study;
+mod trial;
+mod value;
+
+pub use charts::Chart;
+pub use comparison::Comparison;
+pub use domain::Domain;
+pub use record::TrialResult;
+pub use result::{Counts, StudyResult};
+pub use settings::Settings;
+pub use store::Store;
+pub use study::Study;
+pub use trial::{Measured, Outcome, Trial};
+pub use value::Value;

@@ -1,0 +1,224 @@
+//! The declarative form of a study: a base network and recipe as data, and paths into them.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::settings::Settings;
+use crate::net::{Mlp, NetSpec};
+use crate::train::Recipe;
+use crate::{Error, Result};
+
+/// A network and a recipe in their serde form.
+#[derive(Clone, Debug)]
+pub(super) struct Base {
+    net: Json,
+    recipe: Json,
+}
+
+impl Base {
+    pub(super) fn new(net: &NetSpec, recipe: &Recipe) -> Result<Self> {
+        net.validate()?;
+        recipe.validate()?;
+        let lost = |e: serde_json::Error| Error::spec(e.to_string()).at("the study's base");
+        Ok(Self {
+            net: serde_json::to_value(net).map_err(lost)?,
+            recipe: serde_json::to_value(recipe).map_err(lost)?,
+        })
+    }
+
+    /// What it says, for keys.
+    pub(super) fn text(&self) -> String {
+        format!("{}{}", self.net, self.recipe)
+    }
+
+    /// The base network with the settings of `net. ..` put in.
+    pub(super) fn net(&self, settings: &Settings) -> Result<NetSpec> {
+        let net: NetSpec = put_all(&self.net, "net", settings)?;
+        net.validate()
+            .map_err(|e| e.at(format!("a trial with {settings}")))?;
+        Ok(net)
+    }
+
+    /// The base recipe with the settings of `recipe. ..` put in.
+    pub(super) fn recipe(&self, settings: &Settings) -> Result<Recipe> {
+        let recipe: Recipe = put_all(&self.recipe, "recipe", settings)?;
+        recipe
+            .validate()
+            .map_err(|e| e.at(format!("a trial with {settings}")))?;
+        Ok(recipe)
+    }
+
+    /// Whether every setting names a path in the base and fits there.
+    ///
+    /// # Errors
+    /// When a path leads nowhere or a value does not fit.
+    pub(super) fn check(&self, settings: &Settings) -> Result<()> {
+        for value in settings.values() {
+            let name = value.name();
+            if !name.starts_with("net.") && !name.starts_with("recipe.") {
+                return Err(Error::spec(format!(
+                    "expected a path that starts with net. or recipe., found \"{name}\""
+                ))
+                .fix("name a field, such as \"recipe.batch\"; or say what the name means in .run(|t| ..)"));
+            }
+            if name == "recipe.seed" {
+                return Err(
+                    Error::spec("the recipe's seed is the trial's seed").fix("vary it with .seeds(n)")
+                );
+            }
+        }
+        self.net(settings)?;
+        self.recipe(settings)?;
+        Ok(())
+    }
+}
+
+/// `base` with each setting under `root.` put at its path, read back as `T`.
+fn put_all<T: DeserializeOwned>(base: &Json, root: &str, settings: &Settings) -> Result<T> {
+    let mut json = base.clone();
+    let read = |json: &Json| T::deserialize(json);
+    for value in settings.values() {
+        let Some(path) = value
+            .name()
+            .strip_prefix(root)
+            .and_then(|rest| rest.strip_prefix('.'))
+        else {
+            continue;
+        };
+        put(&mut json, path, value.to_json()?)
+            .map_err(|e| e.at(format!("vary(\"{}\", ..)", value.name())))?;
+        // One by one, so that the error names the setting that does not fit.
+        read(&json).map_err(|e| {
+            Error::spec(format!("{value} does not fit: {e}")).at(format!("vary(\"{}\", ..)", value.name()))
+        })?;
+    }
+    read(&json).map_err(|e| Error::spec(e.to_string()).at(format!("the study's base {root}")))
+}
+
+/// Replaces what is at `path`: names of fields and variants, numbers or `name`s of list entries, with dots
+/// between.
+fn put(json: &mut Json, path: &str, new: Json) -> Result<()> {
+    let mut here = json;
+    for (depth, part) in path.split('.').enumerate() {
+        let unknown = |known: String| {
+            let before: Vec<_> = path.split('.').take(depth).collect();
+            let place = if before.is_empty() {
+                String::new()
+            } else {
+                format!(" in {}", before.join("."))
+            };
+            Error::spec(format!("there is no \"{part}\"{place}")).fix(format!("use one of: {known}"))
+        };
+        here = match here {
+            Json::Object(fields) => {
+                let known = fields.keys().cloned().collect::<Vec<_>>().join(", ");
+                fields.get_mut(part).ok_or_else(|| unknown(known))?
+            }
+            Json::Array(entries) => {
+                let name = |entry: &Json| entry.get("name").and_then(Json::as_str).map(str::to_owned);
+                let known = format!(
+                    "0 to {}; {}",
+                    entries.len().saturating_sub(1),
+                    entries.iter().filter_map(name).collect::<Vec<_>>().join(", ")
+                );
+                let by_name = entries
+                    .iter()
+                    .position(|entry| name(entry).as_deref() == Some(part));
+                let index = by_name.or_else(|| part.parse().ok());
+                index
+                    .and_then(|i| entries.get_mut(i))
+                    .ok_or_else(|| unknown(known))?
+            }
+            other => {
+                return Err(
+                    Error::spec(format!("there is no \"{part}\" in {other}, which has no fields"))
+                        .fix("end the path before it"),
+                );
+            }
+        };
+    }
+    // A whole number written as 16.0 fits where a count was.
+    *here = match new.as_f64() {
+        Some(x) if (here.is_u64() || here.is_i64()) && x.fract() == 0.0 && x.abs() < 9e15 => {
+            (x as i64).into()
+        }
+        _ => new,
+    };
+    Ok(())
+}
+
+/// So that a study's base can be given as a builder.
+impl TryFrom<Mlp> for NetSpec {
+    type Error = Error;
+
+    fn try_from(mlp: Mlp) -> Result<Self> {
+        mlp.spec()
+    }
+}
+
+impl TryFrom<&Mlp> for NetSpec {
+    type Error = Error;
+
+    fn try_from(mlp: &Mlp) -> Result<Self> {
+        mlp.spec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Init, LayerKind};
+    use crate::study::value::Value;
+
+    fn base() -> Base {
+        let net = Mlp::new([4, 8, 3]).spec().unwrap();
+        Base::new(&net, &Recipe::new().epochs(3).sgd(0.1)).unwrap()
+    }
+
+    fn units(net: &NetSpec, layer: usize) -> usize {
+        match net.layers[layer].kind {
+            LayerKind::Dense { units, .. } => units,
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn settings_go_where_their_path_leads() {
+        let settings = Settings::from(vec![
+            ("net.layers.0.kind.Dense.units", Value::from(16.0)),
+            ("net.layers.logits.kind.Dense.init", Init::Normal(0.01).into()),
+            ("recipe.batch", 64.into()),
+            ("recipe.rule.Sgd.rate", 0.5.into()),
+        ]);
+        base().check(&settings).unwrap();
+        let net = base().net(&settings).unwrap();
+        assert_eq!(units(&net, 0), 16);
+        assert!(matches!(
+            net.layers.last().unwrap().kind,
+            LayerKind::Dense {
+                init: Init::Normal(0.01),
+                ..
+            }
+        ));
+        let recipe = base().recipe(&settings).unwrap();
+        assert_eq!((recipe.batch, recipe.rule.rate()), (64, 0.5));
+        assert_eq!(recipe.length, base().recipe(&[("x", 1)].into()).unwrap().length);
+    }
+
+    #[test]
+    fn paths_that_lead_nowhere_are_errors() {
+        let wrong = |name: &str, value: Value, said: &[&str]| {
+            let error = base().check(&vec![(name, value)].into()).unwrap_err().to_string();
+            assert!(said.iter().all(|part| error.contains(part)), "{error}");
+        };
+        wrong("recipe.batchsize", 1.into(), &["batchsize", "batch,"]);
+        wrong("recipe.rule.Adam.rate", 0.1.into(), &["Adam", "Sgd"]);
+        wrong("net.layers.9.frozen", true.into(), &["\"9\"", "logits"]);
+        wrong("net.input.x", 1.into(), &["no fields"]);
+        wrong("recipe.batch", "many".into(), &["many", "recipe.batch"]);
+        wrong("recipe.batch", 0.5.into(), &["0.5", "recipe.batch"]);
+        wrong("recipe.batch", 0.into(), &["batch"]);
+        wrong("batch", 8.into(), &["recipe.batch"]);
+        wrong("recipe.seed", 8.into(), &["seeds"]);
+    }
+}

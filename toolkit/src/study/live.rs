@@ -1,0 +1,100 @@
+//! What can be seen while a study runs: a progress line, and in a notebook the table as it fills.
+
+use std::time::{Duration, Instant};
+
+use super::record::TrialResult;
+use super::result::{Groups, summary};
+use super::runner::Plan;
+use super::settings::Settings;
+use crate::show::{Bundle, Display, NOTEBOOK_ENV, Progress, Show as _, show_updatable};
+
+/// Time between two drawings of the table.
+const EACH: Duration = Duration::from_millis(400);
+
+/// The results so far, and their display.
+pub(super) struct Live {
+    name: String,
+    varied: Vec<String>,
+    metric: Option<String>,
+    combinations: Vec<Settings>,
+    results: Vec<Option<TrialResult>>,
+    done: usize,
+    failed: usize,
+    progress: Option<Progress>,
+    /// The table, in a notebook.
+    table: Option<Display>,
+    with_table: bool,
+    drawn: Instant,
+}
+
+impl Live {
+    pub(super) fn new(plan: &Plan, results: Vec<Option<TrialResult>>, missing: usize) -> Self {
+        let seen = !plan.quiet && missing > 0;
+        Self {
+            name: plan.name.clone(),
+            varied: plan.varied.clone(),
+            metric: plan.metric.clone(),
+            combinations: plan.combinations.clone(),
+            done: 0,
+            failed: 0,
+            progress: seen.then(|| Progress::new(format!("study {}", plan.name), missing)),
+            table: None,
+            with_table: seen && std::env::var_os(NOTEBOOK_ENV).is_some(),
+            drawn: Instant::now(),
+            results,
+        }
+    }
+
+    /// Takes a finished trial, which is on disk by now, and shows it.
+    pub(super) fn put(&mut self, place: usize, result: TrialResult) {
+        self.done += usize::from(result.complete);
+        self.failed += usize::from(result.error.is_some());
+        if let Some(progress) = &self.progress {
+            let last = result
+                .metrics()
+                .first()
+                .map(|(name, value)| format!(", {name} {value:.4}"));
+            progress.step(
+                self.done,
+                format_args!(
+                    "{}{}{}",
+                    result.settings(),
+                    last.unwrap_or_default(),
+                    failed(self.failed)
+                ),
+            );
+        }
+        self.results[place] = Some(result);
+        if self.with_table && self.drawn.elapsed() >= EACH {
+            self.draw();
+        }
+    }
+
+    /// Shows the last state and hands the results over.
+    pub(super) fn finish(mut self) -> Vec<Option<TrialResult>> {
+        if self.with_table {
+            self.draw();
+        }
+        if let Some(progress) = self.progress.take() {
+            progress.finish(failed(self.failed).trim_start_matches(", "));
+        }
+        self.results
+    }
+
+    fn draw(&mut self) {
+        let groups = Groups::new(&self.combinations, &self.results);
+        let bundle: Bundle = summary(&self.name, &self.varied, &groups, self.metric.as_deref()).bundle();
+        match &self.table {
+            Some(table) => table.update(&bundle),
+            None => self.table = Some(show_updatable(&bundle)),
+        }
+        self.drawn = Instant::now();
+    }
+}
+
+fn failed(n: usize) -> String {
+    match n {
+        0 => String::new(),
+        n => format!(", {n} failed"),
+    }
+}

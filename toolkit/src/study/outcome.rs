@@ -1,0 +1,74 @@
+//! Trainings and evaluations as outcomes of a trial, and settings as arguments of a recipe.
+
+use super::trial::{Measured, Outcome};
+use super::value::Value;
+use crate::Result;
+use crate::data::Split;
+use crate::evaluate::Evaluation;
+use crate::net::{NetSpec, Network};
+use crate::train::{Ending, Number, Recipe, Run};
+
+/// A network and a recipe ready to be trained, as [`Study::fit`](super::Study::fit) does.
+pub(super) struct Fit {
+    pub net: NetSpec,
+    pub recipe: Recipe,
+}
+
+impl Fit {
+    /// Trains on the training part with weights drawn from the recipe's seed, evaluates on the test part.
+    pub fn run(self, split: &Split) -> Result<Run> {
+        let network = Network::new(&self.net, self.recipe.seed)?;
+        let mut run = network.train(&split.train, self.recipe)?;
+        run.evaluation = Some(run.evaluate(&split.test)?);
+        Ok(run)
+    }
+}
+
+/// Metrics accuracy, macro_f1 and log_loss when it was evaluated; epochs; the last loss in training, and
+/// on held-out examples where there are any. A training that was stopped is not complete.
+impl<M> Outcome for Run<M> {
+    fn measured(self) -> Result<Measured> {
+        let mut measured = match &self.evaluation {
+            Some(evaluation) => evaluated(evaluation),
+            None => Measured::new(),
+        };
+        measured = measured.metric("epochs", self.epochs);
+        if let Some(last) = self.history.last() {
+            for (name, value) in [
+                ("train_loss", last.loss),
+                ("held_out_loss", last.held_out_loss),
+                ("held_out_accuracy", last.held_out_accuracy),
+            ] {
+                if !value.is_nan() {
+                    measured = measured.metric(name, value);
+                }
+            }
+        }
+        let spec = self.spec.as_ref().map(ToString::to_string).unwrap_or_default();
+        Ok(measured
+            .history(self.history.frame())
+            .ending(self.ending.to_string())
+            .complete(!matches!(self.ending, Ending::Interrupted { .. }))
+            .lines(spec, self.recipe.to_string()))
+    }
+}
+
+impl Outcome for Evaluation {
+    fn measured(self) -> Result<Measured> {
+        Ok(evaluated(&self))
+    }
+}
+
+fn evaluated(evaluation: &Evaluation) -> Measured {
+    Measured::new()
+        .metric("accuracy", evaluation.accuracy)
+        .metric("macro_f1", evaluation.macro_f1)
+        .metric("log_loss", evaluation.log_loss)
+}
+
+/// So that `recipe.batch(t["batch"])` works.
+impl Number for Value {
+    fn number(self) -> Result<f64> {
+        self.try_into()
+    }
+}

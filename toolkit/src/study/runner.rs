@@ -1,0 +1,266 @@
+//! Running the trials of a study: what is missing, on all cores, each trial on one thread.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::base::Base;
+use super::live::Live;
+use super::record::{TAKEN, TrialResult, history_columns, key};
+use super::result::{Counts, StudyResult};
+use super::settings::Settings;
+use super::store::Store;
+use super::study::Announce;
+use super::trial::{Measured, Trial};
+use crate::{Error, Result, interrupt, show};
+
+/// A study, decided in every respect.
+pub(super) struct Plan {
+    pub name: String,
+    pub version: String,
+    pub varied: Vec<String>,
+    /// What is known of base and data.
+    pub fingerprint: String,
+    pub combinations: Vec<Settings>,
+    pub seeds: Vec<u64>,
+    pub store: Option<Store>,
+    pub threads: usize,
+    pub metric: Option<String>,
+    pub quiet: bool,
+    pub retry: bool,
+    pub base: Option<Arc<Base>>,
+    pub announce: Option<Arc<Announce>>,
+}
+
+/// One trial to run, and the place of its result.
+struct Job {
+    combination: usize,
+    seed: u64,
+    key: String,
+    place: usize,
+}
+
+type Closure<'a> = dyn Fn(&Trial) -> Result<Measured> + Sync + 'a;
+
+pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
+    let start = Instant::now();
+    let stop_request = interrupt::scope();
+    let mut results: Vec<Option<TrialResult>> = Vec::new();
+    results.resize_with(plan.combinations.len() * plan.seeds.len(), || None);
+    let mut jobs = Vec::new();
+    // All combinations with the first seed, then with the next: a study stopped half-way can be read.
+    for (s, &seed) in plan.seeds.iter().enumerate() {
+        for (combination, settings) in plan.combinations.iter().enumerate() {
+            let key = key(&plan.name, &plan.version, &plan.fingerprint, settings, seed);
+            let place = combination * plan.seeds.len() + s;
+            match found(&plan, &key) {
+                Some(result) => results[place] = Some(result),
+                None => jobs.push(Job {
+                    combination,
+                    seed,
+                    key,
+                    place,
+                }),
+            }
+        }
+    }
+    let reused = results.iter().flatten().count();
+    if let Some(announce) = &plan.announce {
+        results.iter().flatten().for_each(|result| announce(result));
+    }
+    let mut live = Live::new(&plan, results, jobs.len());
+    let mut failure = None;
+    let work = Work {
+        plan: &plan,
+        closure,
+        jobs: &jobs,
+        next: AtomicUsize::new(0),
+        broken: AtomicBool::new(false),
+    };
+    let (sender, finished) = mpsc::channel();
+    std::thread::scope(|threads| {
+        for _ in 0..plan.threads.min(jobs.len()) {
+            let sender = sender.clone();
+            threads.spawn(|| work.on_one_thread(sender));
+        }
+        drop(sender);
+        // This thread waits for the disk, so that the others need not.
+        while let Ok(first) = finished.recv() {
+            let batch: Vec<Finished> = std::iter::once(first)
+                .chain(finished.try_iter().take(31))
+                .collect();
+            let fresh = batch
+                .iter()
+                .filter(|one| one.fresh && one.result.complete)
+                .map(|one| &one.result);
+            if failure.is_none()
+                && let Some(Err(error)) = plan.store.as_ref().map(|store| store.save(fresh))
+            {
+                work.broken.store(true, Ordering::Relaxed);
+                failure = Some(error);
+            }
+            if failure.is_some() {
+                continue;
+            }
+            for Finished { place, result, .. } in batch {
+                if result.complete
+                    && let Some(announce) = &plan.announce
+                {
+                    announce(&result);
+                }
+                live.put(place, result);
+            }
+        }
+    });
+    let stopped = stop_request.requested();
+    drop(stop_request);
+    let results = live.finish();
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let computed = results
+        .iter()
+        .flatten()
+        .filter(|r| r.complete)
+        .count()
+        .saturating_sub(reused);
+    let counts = Counts {
+        planned: results.len(),
+        computed,
+        reused,
+        stopped,
+    };
+    Ok(StudyResult::new(plan, results, counts, start.elapsed()))
+}
+
+fn found(plan: &Plan, key: &str) -> Option<TrialResult> {
+    let store = plan.store.as_ref()?;
+    store.find(key).or_else(|| match plan.retry {
+        true => None,
+        false => store.find_failed(key),
+    })
+}
+
+/// A finished trial on its way to the disk.
+struct Finished {
+    place: usize,
+    result: TrialResult,
+    /// Run here and now, not found in the store.
+    fresh: bool,
+}
+
+/// What the threads share.
+struct Work<'a> {
+    plan: &'a Plan,
+    closure: &'a Closure<'a>,
+    jobs: &'a [Job],
+    next: AtomicUsize,
+    /// A result could not be put on disk: no thread starts another trial.
+    broken: AtomicBool,
+}
+
+impl Work<'_> {
+    fn on_one_thread(&self, sender: mpsc::Sender<Finished>) {
+        // Parallel loops inside a trial stay on its thread: the cores are full of trials already.
+        match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+            Ok(pool) => pool.install(|| self.work(&sender)),
+            Err(_) => self.work(&sender),
+        }
+    }
+
+    fn work(&self, sender: &mpsc::Sender<Finished>) {
+        while !self.broken.load(Ordering::Relaxed) && !interrupt::requested() {
+            let Some(job) = self.jobs.get(self.next.fetch_add(1, Ordering::Relaxed)) else {
+                return;
+            };
+            // Another process on the same store may have been here since.
+            let elsewhere = self.plan.store.as_ref().and_then(|store| store.find(&job.key));
+            let fresh = elsewhere.is_none();
+            let result = elsewhere.unwrap_or_else(|| self.trial(job));
+            let place = job.place;
+            if sender.send(Finished { place, result, fresh }).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn trial(&self, job: &Job) -> TrialResult {
+        let settings = self.plan.combinations[job.combination].clone();
+        let trial = Trial::new(settings.clone(), job.seed, self.plan.base.clone());
+        let start = Instant::now();
+        let measured = catch_unwind(AssertUnwindSafe(|| show::quiet(|| (self.closure)(&trial))))
+            .unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+            .and_then(|measured| checked(measured, &settings));
+        let seconds = start.elapsed().as_secs_f64();
+        let requested = interrupt::requested();
+        let (measured, error) = match measured {
+            Ok(measured) => (measured, None),
+            Err(error) => (Measured::new().ending("failed"), Some(error.to_string())),
+        };
+        let complete = measured.complete.unwrap_or(!requested);
+        let ending = measured.ending.filter(|_| complete || error.is_none());
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |t| t.as_millis());
+        TrialResult {
+            key: job.key.clone(),
+            study: self.plan.name.clone(),
+            version: self.plan.version.clone(),
+            settings,
+            seed: job.seed,
+            metrics: measured.metrics,
+            seconds,
+            ending: ending.unwrap_or_else(|| if complete { "completed" } else { "interrupted" }.to_owned()),
+            error,
+            spec: measured.spec,
+            recipe: measured.recipe,
+            jook: env!("CARGO_PKG_VERSION").to_owned(),
+            device: device().to_owned(),
+            finished_at: now as i64,
+            history: measured.history.as_ref().map(history_columns).unwrap_or_default(),
+            complete,
+        }
+    }
+}
+
+/// Metrics become columns beside the settings: their names must be free.
+fn checked(measured: Measured, settings: &Settings) -> Result<Measured> {
+    let mut seen = HashSet::new();
+    for (name, _) in &measured.metrics {
+        let taken =
+            TAKEN.contains(&name.as_str()) || settings.get(name).is_some() || name.starts_with("history.");
+        if name.is_empty() || taken || !seen.insert(name) {
+            return Err(
+                Error::spec(format!("the metric \"{name}\" has the name of another column"))
+                    .fix("return it under another name"),
+            );
+        }
+    }
+    Ok(measured)
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let said = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".to_owned());
+    Error::spec(format!("the trial panicked: {said}"))
+}
+
+/// What the trials run on.
+fn device() -> &'static str {
+    static DEVICE: OnceLock<String> = OnceLock::new();
+    DEVICE.get_or_init(|| {
+        let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = info
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        match model {
+            Some((_, model)) => format!("cpu ({})", model.trim()),
+            None => format!("cpu ({})", std::env::consts::ARCH),
+        }
+    })
+}

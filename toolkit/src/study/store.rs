@@ -1,0 +1,216 @@
+//! [`Store`]: where finished trials live. One small Parquet file a trial, named by its key.
+//!
+//! A file is written under another name, synced to disk and renamed, so that it is either not there or whole,
+//! at every moment, whatever happens to the process; two processes on one store only ever replace a
+//! trial by the same trial. Failed trials lie in the folder `failed`, apart, so that all of `*.parquet` reads
+//! as one table.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use polars::prelude::*;
+
+use super::record::{TrialResult, frame_of, table_error};
+use crate::show::{Bundle, Show};
+use crate::{Error, Result};
+
+const FAILED: &str = "failed";
+
+/// A folder of finished trials.
+#[derive(Clone, Debug)]
+pub struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    /// Opens the store in `dir`, as a study left it.
+    ///
+    /// # Errors
+    /// When `dir` is not a folder that can be read.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        let dir = dir.as_ref();
+        fs::read_dir(dir)
+            .map_err(|e| Error::io(dir, &e).fix("give the folder that the study's .store(..) names"))?;
+        Ok(Self { dir: dir.into() })
+    }
+
+    /// Opens the store in `dir`, made if need be, and clears away what a killed process left half written.
+    pub(super) fn create(dir: &Path) -> Result<Self> {
+        let failed = dir.join(FAILED);
+        fs::create_dir_all(&failed).map_err(|e| Error::io(&failed, &e))?;
+        let store = Self { dir: dir.into() };
+        store.clean(dir);
+        store.clean(&failed);
+        Ok(store)
+    }
+
+    /// The store's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// All finished trials, oldest first, failed ones included: settings, seed, metrics, seconds, ending,
+    /// error, spec and recipe lines, time, versions.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is not a trial.
+    pub fn frame(&self) -> Result<DataFrame> {
+        let trials = self.trials()?;
+        frame_of(&trials.iter().collect::<Vec<_>>(), false)
+    }
+
+    /// As [`Store::frame`], with the histories: each column of one is a list, as `history.loss`.
+    ///
+    /// # Errors
+    /// As [`Store::frame`].
+    pub fn histories(&self) -> Result<DataFrame> {
+        let trials = self.trials()?;
+        frame_of(&trials.iter().collect::<Vec<_>>(), true)
+    }
+
+    /// All finished trials, oldest first.
+    ///
+    /// # Errors
+    /// As [`Store::frame`].
+    pub fn trials(&self) -> Result<Vec<TrialResult>> {
+        let mut trials = Vec::new();
+        for dir in [self.dir.clone(), self.dir.join(FAILED)] {
+            let entries = match fs::read_dir(&dir) {
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                entries => entries.map_err(|e| Error::io(&dir, &e))?,
+            };
+            for entry in entries {
+                let path = entry.map_err(|e| Error::io(&dir, &e))?.path();
+                if path.extension().is_some_and(|e| e == "parquet") {
+                    match read(&path) {
+                        Err(_) if !path.exists() => {} // another process has just done it anew
+                        trial => trials.push(trial?),
+                    }
+                }
+            }
+        }
+        trials.sort_by(|a, b| (a.finished_at, &a.key).cmp(&(b.finished_at, &b.key)));
+        Ok(trials)
+    }
+
+    /// The finished trial with this key; `None` when there is none, or its file is damaged.
+    pub(super) fn find(&self, key: &str) -> Option<TrialResult> {
+        read(&self.path(&self.dir, key)).ok()
+    }
+
+    /// The failed trial with this key.
+    pub(super) fn find_failed(&self, key: &str) -> Option<TrialResult> {
+        read(&self.path(&self.dir.join(FAILED), key)).ok()
+    }
+
+    fn path(&self, dir: &Path, key: &str) -> PathBuf {
+        dir.join(format!("{key}.parquet"))
+    }
+
+    /// Puts finished trials on disk; when this returns, they are there to stay. Several at once share the
+    /// wait for the folder.
+    pub(super) fn save<'a>(&self, trials: impl Iterator<Item = &'a TrialResult>) -> Result<()> {
+        let failed = self.dir.join(FAILED);
+        let mut touched = Vec::new();
+        for trial in trials {
+            let dir = if trial.error.is_some() { &failed } else { &self.dir };
+            self.put(dir, trial)?;
+            if trial.error.is_none() {
+                let _ = fs::remove_file(self.path(&failed, &trial.key)); // it has worked now
+            }
+            if !touched.contains(&dir) {
+                touched.push(dir);
+            }
+        }
+        touched.into_iter().try_for_each(|dir| {
+            File::open(dir)
+                .and_then(|d| d.sync_all())
+                .map_err(|e| Error::io(dir, &e))
+        })
+    }
+
+    fn put(&self, dir: &Path, trial: &TrialResult) -> Result<()> {
+        let path = self.path(dir, &trial.key);
+        let mut frame = frame_of(&[trial], true)?;
+        // Another process may take an unlocked new file for a leftover and remove it: then once more.
+        for _ in 0..10 {
+            match self.write(dir, &path, &mut frame) {
+                Err(Failure::Io(e)) if e.kind() == ErrorKind::NotFound && dir.is_dir() => continue,
+                Err(Failure::Io(e)) => return Err(Error::io(&path, &e)),
+                Err(Failure::Table(e)) => return Err(table_error(e)),
+                Ok(()) => return Ok(()),
+            }
+        }
+        Err(Error::io(&path, &ErrorKind::NotFound.into()))
+    }
+
+    fn write(&self, dir: &Path, path: &Path, frame: &mut DataFrame) -> Result<(), Failure> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let temporary = dir.join(format!(".{stem}.{}-{count}.tmp", std::process::id()));
+        let file = File::create_new(&temporary).map_err(Failure::Io)?;
+        let done = (|| {
+            // Held until the rename: tells a file being written from a leftover.
+            file.lock().map_err(Failure::Io)?;
+            ParquetWriter::new(&file)
+                .with_compression(ParquetCompression::Uncompressed)
+                .set_parallel(false)
+                .finish(frame)
+                .map_err(Failure::Table)?;
+            file.sync_all().map_err(Failure::Io)?;
+            fs::rename(&temporary, path).map_err(Failure::Io)?;
+            File::open(dir)
+                .and_then(|dir| dir.sync_all())
+                .map_err(Failure::Io)
+        })();
+        if done.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        done
+    }
+
+    /// Removes temporary files that no process holds any more.
+    fn clean(&self, dir: &Path) {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|e| e == "tmp")
+                && File::open(&path).is_ok_and(|file| file.try_lock().is_ok())
+            {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+}
+
+impl Show for Store {
+    fn bundle(&self) -> Bundle {
+        match self.frame() {
+            Ok(frame) => frame.bundle(),
+            Err(error) => error.bundle(),
+        }
+    }
+}
+
+enum Failure {
+    Io(std::io::Error),
+    Table(PolarsError),
+}
+
+fn read(path: &Path) -> Result<TrialResult> {
+    let file = File::open(path).map_err(|e| Error::io(path, &e))?;
+    let damaged = |what: String| {
+        Error::data(what)
+            .at(path.display().to_string())
+            .fix("delete the file; the study computes the trial again")
+    };
+    let frame = ParquetReader::new(file)
+        .read_parallel(ParallelStrategy::None)
+        .finish()
+        .map_err(|e| damaged(format!("expected a trial's Parquet file: {e}")))?;
+    TrialResult::from_frame(&frame)
+        .filter(|_| frame.height() == 1)
+        .ok_or_else(|| damaged("expected one trial of a study, found another table".to_owned()))
+}

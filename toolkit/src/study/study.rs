@@ -1,0 +1,365 @@
+//! [`Study`]: what to vary, how often, and where results are kept.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::TrialResult;
+use super::base::Base;
+use super::domain::{Domain, grid, random};
+use super::outcome::Fit;
+use super::record::TAKEN;
+use super::result::StudyResult;
+use super::runner::{Plan, run};
+use super::settings::Settings;
+use super::store::Store;
+use super::trial::{Outcome, Trial};
+use crate::data::Split;
+use crate::net::NetSpec;
+use crate::show::{Bundle, Show};
+use crate::train::Recipe;
+use crate::{Error, Result};
+
+/// An experiment over settings and seeds.
+///
+/// Every combination of the varied values runs once for each seed, in parallel, one thread a trial. Each
+/// finished trial is on disk before it is shown, and a study that is run again computes only what is
+/// missing. See the [module](super) for what "again" means.
+///
+/// ```
+/// use jook::study::Study;
+/// let study = Study::new("a parabola")
+///     .vary("x", [-1.0, 0.0, 1.0, 2.0])
+///     .seeds(3)
+///     .in_memory()
+///     .run(|t| {
+///         let x = t["x"].number()?;
+///         Ok((x - 1.0).powi(2) + 0.01 * t.seed() as f64)
+///     })?;
+/// assert_eq!(study.table().height(), 4);
+/// # Ok::<(), jook::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Study {
+    name: String,
+    version: String,
+    varied: Vec<(String, Domain)>,
+    seeds: Vec<u64>,
+    search: Option<(usize, u64)>,
+    place: Place,
+    threads: Option<usize>,
+    metric: Option<String>,
+    quiet: bool,
+    retry: bool,
+    base: Option<Arc<Base>>,
+    data: Option<Split>,
+    announce: Option<Arc<Announce>>,
+    error: Option<Error>,
+}
+
+pub(super) type Announce = dyn Fn(&TrialResult) + Send + Sync;
+
+#[derive(Clone)]
+enum Place {
+    Default,
+    At(PathBuf),
+    Memory,
+}
+
+impl Study {
+    /// A study that varies nothing yet, with the single seed 0.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            version: String::new(),
+            varied: Vec::new(),
+            seeds: vec![0],
+            search: None,
+            place: Place::Default,
+            threads: None,
+            metric: None,
+            quiet: false,
+            retry: true,
+            base: None,
+            data: None,
+            announce: None,
+            error: None,
+        }
+    }
+
+    /// Varies `name` over a list of values or a [`Domain`]. The closure of [`Study::run`] says what the name
+    /// means; with [`Study::fit`] it is a path such as `recipe.batch` or `net.layers.0.kind.Dense.units`.
+    pub fn vary(mut self, name: impl Into<String>, values: impl Into<Domain>) -> Self {
+        self.varied.push((name.into(), values.into()));
+        self
+    }
+
+    /// Runs every combination with the seeds 0, 1, .., `n` - 1.
+    pub fn seeds(self, n: usize) -> Self {
+        self.seed_list(0..n as u64)
+    }
+
+    /// Runs every combination with exactly these seeds.
+    pub fn seed_list(mut self, seeds: impl IntoIterator<Item = u64>) -> Self {
+        self.seeds = seeds.into_iter().collect();
+        self
+    }
+
+    /// Searches at random: `n` combinations drawn with `seed` instead of the whole grid. Ranges are allowed
+    /// then. Each name draws from its own stream, so a longer search begins with the shorter one's
+    /// combinations and computes only the rest.
+    pub fn random(mut self, n: usize, seed: u64) -> Self {
+        self.search = Some((n, seed));
+        self
+    }
+
+    /// Keeps finished trials in this folder. By default it is `jook-results/` and the study's name, in the
+    /// working directory. Studies may share a folder.
+    pub fn store(mut self, dir: impl AsRef<Path>) -> Self {
+        self.place = Place::At(dir.as_ref().into());
+        self
+    }
+
+    /// Keeps nothing on disk: for trials that take no time.
+    pub fn in_memory(mut self) -> Self {
+        self.place = Place::Memory;
+        self
+    }
+
+    /// Runs this many trials at a time; by default one a core. Results do not depend on it.
+    pub fn threads(mut self, n: usize) -> Self {
+        self.threads = Some(n);
+        self
+    }
+
+    /// Part of every trial's key. Change it when the closure changes its meaning: code cannot be compared,
+    /// so trials of the same version count as the same.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// The metric that tables show by default; else `accuracy` where there is one, else the first.
+    pub fn metric(mut self, name: impl Into<String>) -> Self {
+        self.metric = Some(name.into());
+        self
+    }
+
+    /// Shows nothing while it runs.
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// Keeps failed trials as they are. By default a failed trial is tried again the next time.
+    pub fn keep_failed(mut self) -> Self {
+        self.retry = false;
+        self
+    }
+
+    /// Calls `announce` with every finished trial, once it is on disk (and with the trials found there).
+    pub fn on_finished(mut self, announce: impl Fn(&TrialResult) + Send + Sync + 'static) -> Self {
+        self.announce = Some(Arc::new(announce));
+        self
+    }
+
+    /// The network (an `Mlp` or a `NetSpec`) and the recipe that every trial starts from; part of its key.
+    pub fn base<N>(mut self, net: N, recipe: Recipe) -> Self
+    where
+        N: TryInto<NetSpec>,
+        N::Error: Into<Error>,
+    {
+        let base = net
+            .try_into()
+            .map_err(Into::into)
+            .and_then(|net| Base::new(&net, &recipe));
+        match base {
+            Ok(base) => self.base = Some(Arc::new(base)),
+            Err(error) => {
+                self.error.get_or_insert(error);
+            }
+        }
+        self
+    }
+
+    /// The data that [`Study::fit`] trains on and evaluates with. Their digest is part of every trial's key,
+    /// also for [`Study::run`].
+    pub fn data(mut self, split: &Split) -> Self {
+        self.data = Some(split.clone());
+        self
+    }
+
+    /// Runs `trial` for every combination and seed that is not in the store yet. A trial that fails or
+    /// panics is recorded with its error and stops no other. Stop (or Ctrl-C) ends the study: finished trials
+    /// are kept, those on their way are marked and run again next time.
+    ///
+    /// # Errors
+    /// When the study cannot be run as described, or a result cannot be put on disk.
+    pub fn run<F, O>(self, trial: F) -> Result<StudyResult>
+    where
+        F: Fn(&Trial) -> Result<O> + Sync,
+        O: Outcome,
+    {
+        run(self.plan()?, &|one: &Trial| trial(one)?.measured())
+    }
+
+    /// Runs the study as described by [`Study::base`] and [`Study::data`]: each trial puts its settings in at
+    /// their paths, trains on the training part and evaluates on the test part.
+    ///
+    /// # Errors
+    /// As [`Study::run`]; when base or data are missing, or a path leads nowhere.
+    pub fn fit(self) -> Result<StudyResult> {
+        let Some(split) = self.data.clone() else {
+            return Err(Error::spec("the study has no data to train on").fix("add .data(&split)"));
+        };
+        let Some(base) = self.base.clone() else {
+            return Err(Error::spec("the study has no base network and recipe").fix("add .base(net, recipe)"));
+        };
+        let plan = self.plan()?;
+        for settings in &plan.combinations {
+            base.check(settings)?;
+        }
+        run(plan, &|one: &Trial| {
+            Fit {
+                net: one.net()?,
+                recipe: one.recipe()?,
+            }
+            .run(&split)?
+            .measured()
+        })
+    }
+
+    /// All that is decided before the first trial runs.
+    fn plan(self) -> Result<Plan> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let place = format!("study \"{}\"", self.name);
+        for (i, (name, domain)) in self.varied.iter().enumerate() {
+            if name.is_empty() || TAKEN.contains(&name.as_str()) || name.starts_with("history.") {
+                return Err(
+                    Error::spec(format!("\"{name}\" is the name of a column of every study"))
+                        .at(place)
+                        .fix("vary it under another name"),
+                );
+            }
+            if self.varied[..i].iter().any(|(earlier, _)| earlier == name) {
+                return Err(Error::spec(format!("\"{name}\" is varied twice")).at(place));
+            }
+            domain.check(name)?;
+        }
+        let mut seeds = self.seeds;
+        let given = seeds.len();
+        seeds.sort_unstable();
+        seeds.dedup();
+        if seeds.is_empty() || seeds.len() < given {
+            return Err(Error::spec("expected one seed or more, each once").at(place));
+        }
+        if self.threads == Some(0) {
+            return Err(Error::spec("expected at least one thread, found 0").at(place));
+        }
+        let combinations: Vec<Settings> = match self.search {
+            None => grid(&self.varied)?,
+            Some((0, _)) => return Err(Error::spec("expected a search of one combination or more").at(place)),
+            Some((n, seed)) => random(&self.varied, n, seed),
+        };
+        let store = match self.place {
+            Place::Memory => None,
+            Place::At(dir) => Some(Store::create(&dir)?),
+            Place::Default => Some(Store::create(&Path::new("jook-results").join(slug(&self.name)))?),
+        };
+        let mut base = self.base.as_ref().map(|base| base.text()).unwrap_or_default();
+        if let Some(split) = &self.data {
+            base += &format!(" {} {}", split.train.digest(), split.test.digest());
+        }
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Plan {
+            name: self.name,
+            version: self.version,
+            varied: self.varied.into_iter().map(|(name, _)| name).collect(),
+            fingerprint: base,
+            combinations,
+            seeds,
+            store,
+            threads: self.threads.unwrap_or_else(cores),
+            metric: self.metric,
+            quiet: self.quiet,
+            retry: self.retry,
+            base: self.base,
+            announce: self.announce,
+        })
+    }
+}
+
+impl fmt::Display for Study {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "study \"{}\", not run yet", self.name)?;
+        for (name, domain) in &self.varied {
+            write!(f, "\n  {name}: {domain}")?;
+        }
+        if let Some((n, seed)) = self.search {
+            write!(
+                f,
+                "\n  a random search of {n} combinations, drawn with seed {seed}"
+            )?;
+        }
+        write!(f, "\n  seeds: {}", self.seeds.len())
+    }
+}
+
+impl fmt::Debug for Study {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Show for Study {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(self.to_string())
+    }
+}
+
+/// The study's name as that of a folder.
+fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.chars() {
+        match c.is_alphanumeric() {
+            true => slug.extend(c.to_lowercase()),
+            false if !slug.is_empty() && !slug.ends_with('-') => slug.push('-'),
+            false => {}
+        }
+    }
+    let slug: String = slug.trim_end_matches('-').chars().take(80).collect();
+    if slug.is_empty() { "study".to_owned() } else { slug }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_a_folder() {
+        assert_eq!(slug("Activation x init (2)"), "activation-x-init-2");
+        assert_eq!(slug("../../etc"), "etc");
+        assert_eq!(slug("..."), "study");
+    }
+
+    #[test]
+    fn studies_that_cannot_run_say_why() {
+        let run = |study: Study| {
+            study
+                .in_memory()
+                .quiet()
+                .run(|_| Ok(1.0))
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(run(Study::new("s").vary("seed", [1])).contains("column"));
+        assert!(run(Study::new("s").vary("a", [1]).vary("a", [2])).contains("twice"));
+        assert!(run(Study::new("s").vary("a", Domain::uniform(0.0, 1.0))).contains(".random"));
+        assert!(run(Study::new("s").vary("a", [1]).seeds(0)).contains("seed"));
+        assert!(run(Study::new("s").vary("a", [1]).threads(0)).contains("thread"));
+        let broken = crate::net::Mlp::new([4]);
+        assert!(run(Study::new("s").base(broken, Recipe::new())).contains("widths"));
+    }
+}

@@ -1,0 +1,367 @@
+//! Checkpoints: safetensors files with the spec, the recipe and the state in the metadata.
+//!
+//! The tensors carry their names in the network (`dense1.weight`), so that any safetensors reader can use
+//! them; what only resuming needs is under `state.`. A sha256 over metadata and numbers finds what the
+//! format itself does not: flipped bits.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fs, io::Write as _};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::learner::Named;
+use super::state::{Counters, Kept, State};
+use super::{History, Recipe, Record};
+use crate::net::NetSpec;
+use crate::{Error, Result};
+
+/// The version of the layout of files.
+const FORMAT: u32 = 1;
+
+/// What a file says about its training besides numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Label {
+    pub format: u32,
+    /// The version of this crate that wrote it.
+    pub version: String,
+    pub device: String,
+    /// None for a typed dfdx model.
+    pub spec: Option<NetSpec>,
+    /// What was trained, in words: the spec's line, or the type of the dfdx model.
+    pub model: String,
+    pub recipe: Recipe,
+    /// Digest of the dataset.
+    pub dataset: String,
+    /// Whether the loss was written by the user; then the file cannot hold it.
+    pub own_loss: bool,
+    /// How often checkpoints were written, in steps.
+    pub every: Option<usize>,
+}
+
+/// A file, read and checked.
+pub(super) struct File {
+    pub label: Label,
+    pub state: State,
+    /// The numbers to use: parameters and buffers, flat.
+    pub parameters: Vec<f32>,
+    pub buffers: Vec<f32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Scalars {
+    counters: Counters,
+    kept_step: u64,
+    kept_loss: u64,
+    moments: usize,
+    rows: usize,
+    /// Name of each tensor and whether it lies in the buffers, in the order of the flat vectors.
+    tensors: Vec<(String, bool)>,
+}
+
+fn bytes<const N: usize, T: Copy>(values: &[T], to: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+    values.iter().flat_map(|&value| to(value)).collect()
+}
+
+/// Writes `state` and the numbers to use to `path`, in one move.
+pub(super) fn write(
+    path: &Path,
+    label: &Label,
+    tensors: &[Named],
+    state: &State,
+    (parameters, buffers): (&[f32], &[f32]),
+) -> Result<()> {
+    let broken = |e: &dyn std::fmt::Display| {
+        Error::data(format!("the checkpoint could not be written: {e}")).at(path.display().to_string())
+    };
+    let mut parts: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    for tensor in tensors {
+        let store = if tensor.buffer { buffers } else { parameters };
+        let values = bytes(&store[tensor.range.clone()], f32::to_le_bytes);
+        parts.push((tensor.name.clone(), Dtype::F32, tensor.shape.clone(), values));
+    }
+    let mut flat = |name: &str, values: &[f32]| {
+        let values_bytes = bytes(values, f32::to_le_bytes);
+        parts.push((
+            format!("state.{name}"),
+            Dtype::F32,
+            vec![values.len()],
+            values_bytes,
+        ));
+    };
+    flat("parameters", &state.parameters);
+    flat("buffers", &state.buffers);
+    flat("kept.parameters", &state.kept.parameters);
+    flat("kept.buffers", &state.kept.buffers);
+    for (i, moment) in state.moments.iter().enumerate() {
+        flat(&format!("moment{i}"), moment);
+    }
+    let rows: Vec<f64> = state.history.records.iter().flat_map(Record::numbers).collect();
+    let shape = vec![state.history.len(), Record::COLUMNS];
+    parts.push((
+        "state.history".into(),
+        Dtype::F64,
+        shape,
+        bytes(&rows, f64::to_le_bytes),
+    ));
+    let scalars = Scalars {
+        counters: state.counters.clone(),
+        kept_step: state.kept.step,
+        kept_loss: state.kept.loss.to_bits(),
+        moments: state.moments.len(),
+        rows: state.history.len(),
+        tensors: tensors.iter().map(|t| (t.name.clone(), t.buffer)).collect(),
+    };
+    let json = |value: Result<String, serde_json::Error>| value.map_err(|e| broken(&e));
+    let mut metadata = BTreeMap::from([
+        ("format".to_owned(), "jook".to_owned()),
+        ("label".to_owned(), json(serde_json::to_string(label))?),
+        ("spec".to_owned(), json(serde_json::to_string(&label.spec))?),
+        ("recipe".to_owned(), json(serde_json::to_string(&label.recipe))?),
+        ("seed".to_owned(), label.recipe.seed.to_string()),
+        ("version".to_owned(), label.version.clone()),
+        ("step".to_owned(), state.counters.step.to_string()),
+        ("state".to_owned(), json(serde_json::to_string(&scalars))?),
+    ]);
+    let sum = digest(
+        &metadata,
+        parts
+            .iter()
+            .map(|(name, _, _, data)| (name.as_str(), data.as_slice()))
+            .collect(),
+    );
+    metadata.insert("sha256".into(), sum);
+    let views = parts
+        .iter()
+        .map(|(name, dtype, shape, data)| {
+            Ok((
+                name.as_str(),
+                TensorView::new(*dtype, shape.clone(), data).map_err(|e| broken(&e))?,
+            ))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let metadata: HashMap<String, String> = metadata.into_iter().collect();
+    let content = safetensors::serialize(views, Some(metadata)).map_err(|e| broken(&e))?;
+    replace(path, &content)
+}
+
+/// Reads the file at `path`; nothing in it is believed before it is checked.
+pub(super) fn read(path: &Path) -> Result<File> {
+    let broken = |what: String| {
+        Error::data(what)
+            .at(path.display().to_string())
+            .fix("use an undamaged file written by a checkpoint or by Run::save")
+    };
+    let content = fs::read(path).map_err(|e| Error::io(path, &e))?;
+    let tensors = SafeTensors::deserialize(&content).map_err(|e| {
+        broken(format!(
+            "expected a safetensors file, found something else or a part: {e}"
+        ))
+    })?;
+    let (_, header) = SafeTensors::read_metadata(&content).map_err(|e| broken(e.to_string()))?;
+    let mut metadata: BTreeMap<String, String> = header
+        .metadata()
+        .clone()
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
+    if metadata.get("format").map(String::as_str) != Some("jook") {
+        return Err(broken(
+            "expected a file written by Jook, found another program's".into(),
+        ));
+    }
+    let stated = metadata.remove("sha256").unwrap_or_default();
+    let found = digest(
+        &metadata,
+        tensors.iter().map(|(name, view)| (name, view.data())).collect(),
+    );
+    if stated != found {
+        return Err(broken(format!(
+            "expected the checksum {stated}, found {found}: the file is damaged"
+        )));
+    }
+    let part = |name: &str| metadata.get(name).map(String::as_str).unwrap_or_default();
+    let unread = |name: &str, e: serde_json::Error| {
+        broken(format!(
+            "the {name} in the file is of another version of Jook or damaged: {e}"
+        ))
+    };
+    let label: Label = serde_json::from_str(part("label")).map_err(|e| unread("label", e))?;
+    if label.format != FORMAT {
+        return Err(broken(format!(
+            "expected layout {FORMAT}, found {}",
+            label.format
+        )));
+    }
+    let scalars: Scalars = serde_json::from_str(part("state")).map_err(|e| unread("state", e))?;
+    let floats = |name: &str| -> Result<Vec<f32>> {
+        let view = tensors
+            .tensor(name)
+            .map_err(|e| broken(format!("tensor {name}: {e}")))?;
+        if view.dtype() != Dtype::F32 {
+            return Err(broken(format!(
+                "tensor {name}: expected f32, found {:?}",
+                view.dtype()
+            )));
+        }
+        let (chunks, _) = view.data().as_chunks::<4>();
+        Ok(chunks.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect())
+    };
+    let (mut parameters, mut buffers) = (Vec::new(), Vec::new());
+    for (name, buffer) in &scalars.tensors {
+        if *buffer { &mut buffers } else { &mut parameters }.extend(floats(name)?);
+    }
+    let rows = tensors
+        .tensor("state.history")
+        .map_err(|e| broken(e.to_string()))?;
+    let (rows, _) = rows.data().as_chunks::<8>();
+    let rows: Vec<f64> = rows.iter().map(|&chunk| f64::from_le_bytes(chunk)).collect();
+    let (rows, _) = rows.as_chunks::<{ Record::COLUMNS }>();
+    let state = State {
+        parameters: floats("state.parameters")?,
+        buffers: floats("state.buffers")?,
+        moments: (0..scalars.moments)
+            .map(|i| floats(&format!("state.moment{i}")))
+            .collect::<Result<_>>()?,
+        kept: Kept {
+            step: scalars.kept_step,
+            loss: f64::from_bits(scalars.kept_loss),
+            parameters: floats("state.kept.parameters")?,
+            buffers: floats("state.kept.buffers")?,
+        },
+        history: History {
+            records: rows.iter().map(|&row| Record::from_numbers(row)).collect(),
+        },
+        counters: scalars.counters,
+    };
+    let (p, b) = (parameters.len(), buffers.len());
+    let fits = state.parameters.len() == p
+        && state.kept.parameters.len() == p
+        && state.moments.iter().all(|moment| moment.len() == p)
+        && state.moments.len() == label.recipe.rule.moments()
+        && state.buffers.len() == b
+        && state.kept.buffers.len() == b
+        && state.history.len() == scalars.rows;
+    if !fits {
+        return Err(broken("the tensors of the file do not fit together".into()));
+    }
+    Ok(File {
+        label,
+        state,
+        parameters,
+        buffers,
+    })
+}
+
+impl Label {
+    pub fn new(
+        spec: Option<NetSpec>,
+        model: String,
+        recipe: &Recipe,
+        dataset: String,
+        own_loss: bool,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            version: super::VERSION.to_owned(),
+            device: super::DEVICE.to_owned(),
+            spec,
+            model,
+            recipe: recipe.clone(),
+            dataset,
+            own_loss,
+            every: recipe.checkpoint.as_ref().map(|(_, every)| *every),
+        }
+    }
+
+    /// Refuses to resume `asked` from a file labelled `self`, saying what differs.
+    pub fn check(&self, asked: &Label, path: &Path) -> Result<()> {
+        let differs = |what: &str, file: &str, asked: &str, remedy: &str| {
+            Err(Error::spec(format!(
+                "cannot resume: {what} differs\n  in the file: {file}\n  asked for:   {asked}"
+            ))
+            .at(path.display().to_string())
+            .fix(remedy))
+        };
+        let anew = "resume with what the file was made with, or train anew without resume";
+        if self.spec != asked.spec || self.model != asked.model {
+            return differs("the network", &self.model, &asked.model, anew);
+        }
+        if self.own_loss != asked.own_loss {
+            let name = |own| {
+                if own {
+                    "one written in dfdx"
+                } else {
+                    "the recipe's"
+                }
+            };
+            return differs(
+                "the loss",
+                name(self.own_loss),
+                name(asked.own_loss),
+                "give the same loss",
+            );
+        }
+        if self.recipe.digest() != asked.recipe.digest() {
+            return differs(
+                "the recipe",
+                &self.recipe.to_string(),
+                &asked.recipe.to_string(),
+                anew,
+            );
+        }
+        if self.dataset != asked.dataset {
+            return differs("the data", &self.dataset, &asked.dataset, anew);
+        }
+        Ok(())
+    }
+}
+
+/// sha256 over metadata and numbers, by name.
+fn digest(metadata: &BTreeMap<String, String>, mut tensors: Vec<(&str, &[u8])>) -> String {
+    tensors.sort_unstable_by_key(|&(name, _)| name);
+    let mut hash = Sha256::new();
+    let texts = metadata
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_bytes()));
+    for (name, data) in texts.chain(tensors) {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+        hash.update((data.len() as u64).to_le_bytes());
+        hash.update(data);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Puts `content` at `path` in one move: whoever reads finds the old file or the new one, also after a
+/// crash or a loss of power.
+fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = path
+        .file_name()
+        .ok_or_else(|| Error::spec("expected the name of a file").at(path.display().to_string()))?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut temporary = name.to_owned();
+    temporary.push(format!(".{}-{number}.part", std::process::id()));
+    let temporary = folder.join(temporary);
+    let written = fs::create_dir_all(folder)
+        .and_then(|()| fs::File::create(&temporary))
+        .and_then(|mut file| {
+            file.write_all(content)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| fs::File::open(folder)?.sync_all());
+    written.map_err(|e| {
+        // The write's error is the one to report; a left-over part is no harm.
+        let _ = fs::remove_file(&temporary);
+        Error::io(path, &e)
+    })
+}

@@ -1,0 +1,118 @@
+//! [`State`]: everything that decides how a training goes on, so that it can stop and go on as if it had not.
+
+use std::mem;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ending, History};
+
+/// A network's numbers at one check.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Kept {
+    pub step: u64,
+    /// The held-out loss there; infinite before the first check and when nothing is held out.
+    pub loss: f64,
+    pub parameters: Vec<f32>,
+    pub buffers: Vec<f32>,
+}
+
+/// Where a training stands.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub parameters: Vec<f32>,
+    pub buffers: Vec<f32>,
+    pub moments: Vec<Vec<f32>>,
+    /// What to go back to: with a held-out part the best check, else the last one that was finite.
+    pub kept: Kept,
+    pub history: History,
+    pub counters: Counters,
+}
+
+/// The scalars of a state. Floats are kept as their bits, so that files give them back exactly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Counters {
+    /// Updates made.
+    pub step: u64,
+    /// Examples since the last check, and the sum of their losses.
+    pub rows: u64,
+    loss_sum: u64,
+    /// Checks since the best one.
+    pub stale: u64,
+    /// Position in the dropout stream, high and low half.
+    dropout: (u64, u64),
+    seconds: u64,
+    /// Set when there is nothing left to do.
+    pub ending: Option<Ending>,
+}
+
+impl Counters {
+    pub fn loss_sum(&self) -> f64 {
+        f64::from_bits(self.loss_sum)
+    }
+
+    pub fn set_loss_sum(&mut self, sum: f64) {
+        self.loss_sum = sum.to_bits();
+    }
+
+    pub fn seconds(&self) -> f64 {
+        f64::from_bits(self.seconds)
+    }
+
+    pub fn set_seconds(&mut self, seconds: f64) {
+        self.seconds = seconds.to_bits();
+    }
+
+    pub fn dropout(&self) -> u128 {
+        (u128::from(self.dropout.0) << 64) | u128::from(self.dropout.1)
+    }
+
+    pub fn set_dropout(&mut self, position: u128) {
+        self.dropout = ((position >> 64) as u64, position as u64);
+    }
+}
+
+impl State {
+    /// The state before the first update.
+    pub fn start(parameters: &[f32], buffers: &[f32], moments: usize) -> Self {
+        Self {
+            moments: vec![vec![0.0; parameters.len()]; moments],
+            kept: Kept {
+                step: 0,
+                loss: f64::INFINITY,
+                parameters: parameters.to_vec(),
+                buffers: buffers.to_vec(),
+            },
+            parameters: parameters.to_vec(),
+            buffers: buffers.to_vec(),
+            history: History::default(),
+            counters: Counters {
+                step: 0,
+                rows: 0,
+                loss_sum: 0.0_f64.to_bits(),
+                stale: 0,
+                dropout: (0, 0),
+                seconds: 0.0_f64.to_bits(),
+                ending: None,
+            },
+        }
+    }
+
+    /// The numbers a run that stopped here gives: those kept when it watched a held-out part or broke, else
+    /// the newest.
+    pub fn result(&self, watched: bool) -> (&[f32], &[f32]) {
+        let broke = self.counters.ending.as_ref().is_some_and(Ending::is_diverged);
+        if broke || (watched && self.kept.loss.is_finite()) {
+            (&self.kept.parameters, &self.kept.buffers)
+        } else {
+            (&self.parameters, &self.buffers)
+        }
+    }
+
+    /// Takes the mean loss since the last check and starts counting anew.
+    pub fn take_mean_loss(&mut self) -> f64 {
+        let rows = mem::take(&mut self.counters.rows);
+        let mean = self.counters.loss_sum() / rows as f64;
+        self.counters.set_loss_sum(0.0);
+        mean
+    }
+}
