@@ -26,6 +26,17 @@ pub enum Activation {
     Maxout(usize),
 }
 
+// The plain names a cell uses. Constants rather than the variants themselves: a constant leaves the name free
+// as a type, so that `(Linear<32, 2>, Tanh)` from dfdx's documentation still means dfdx's layer.
+macro_rules! names {
+    ($($name:ident)*) => {$(
+        #[doc = concat!("[`Activation::", stringify!($name), "`] by its plain name.")]
+        #[allow(non_upper_case_globals)]
+        pub const $name: Activation = Activation::$name;
+    )*};
+}
+names!(Identity Relu Tanh Sigmoid Gelu);
+
 impl Activation {
     /// How many columns of input make one unit: `k` for maxout, else 1.
     pub fn pieces(self) -> usize {

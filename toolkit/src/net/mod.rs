@@ -18,7 +18,8 @@ pub use spec::{Layer, LayerKind, NetSpec};
 pub use validate::{MAX_PARAMETERS, MAX_WIDTH};
 
 // In a cell a network reads `Mlp::new([64, 10]).activation(Relu).init(HeUniform)`.
-pub use activation::Activation::{Gelu, Identity, LeakyRelu, Maxout, Relu, Sigmoid, Tanh};
+pub use activation::Activation::{LeakyRelu, Maxout};
+pub use activation::{Gelu, Identity, Relu, Sigmoid, Tanh};
 pub use init::Init::{
     Constant, FanUniform, HeNormal, HeUniform, Normal, Uniform, Word2Vec, XavierNormal, XavierUniform, Zeros,
 };
