@@ -116,8 +116,9 @@ impl Control {
         state.killed = false;
     }
 
-    /// Ends the cell; says whether it was interrupted, and whether it was killed.
-    fn end(&self) -> (bool, bool) {
+    /// Ends the cell, whose process may have ended with it; says whether it was interrupted, and whether it
+    /// was killed.
+    fn end(&self, died: bool) -> (bool, bool) {
         let mut state = self.state();
         state.cell = 0;
         state.sink = None;
@@ -125,8 +126,10 @@ impl Control {
             if let Some(dir) = &state.crate_dir {
                 cell_crate::uncancel(dir);
             }
-            // A request that no loop answered must not stop the next cell.
-            state.signal(libc::SIGUSR1);
+            if !died {
+                // A request that no loop answered must not stop the next cell.
+                state.signal(libc::SIGUSR1);
+            }
         }
         (state.interrupted.is_some(), state.killed)
     }
@@ -282,7 +285,8 @@ impl Engine {
         };
         let notes = self.pump.finish();
         let generated = std::fs::read_to_string(self.crate_dir.join("cell/lib.rs")).unwrap_or_default();
-        let (interrupted, killed) = control.end();
+        let died = matches!(outcome, Err(evcxr::Error::SubprocessTerminated(_)));
+        let (interrupted, killed) = control.end(died);
         let result = match &outcome {
             Ok(outputs) => {
                 if let Some(event) = pump::result(&outputs.content_by_mime_type) {
@@ -296,7 +300,6 @@ impl Engine {
             }
             Err(error) => Err(report::of_error(error, code, interrupted, killed)),
         };
-        let died = matches!(outcome, Err(evcxr::Error::SubprocessTerminated(_)));
         if (died || restarts(code))
             && let Err(error) = self.bring_in_prelude()
         {
