@@ -139,10 +139,15 @@ fn compile_errors(errors: &[CompilationError], cell: &str) -> CellError {
     }
     CellError {
         ename: first.code().unwrap_or("CompileError").to_owned(),
-        evalue: first.message().lines().next().unwrap_or_default().to_owned(),
+        evalue: as_written(first.message().lines().next().unwrap_or_default()),
         traceback,
         line: line_of(first),
     }
+}
+
+/// Cells know the toolkit as `jook`; rustc also tells the name of the library that passes it on.
+fn as_written(text: &str) -> String {
+    text.replace("jook_cells::", "jook::")
 }
 
 fn line_of(error: &CompilationError) -> Option<usize> {
@@ -151,7 +156,7 @@ fn line_of(error: &CompilationError) -> Option<usize> {
 
 fn one_error(error: &CompilationError, cell: &str) -> Vec<String> {
     let code = error.code().map(|code| format!("[{code}]")).unwrap_or_default();
-    let message = error.message();
+    let message = as_written(&error.message());
     let mut lines = message.lines();
     let first = lines.next().unwrap_or_default();
     let mut out = vec![format!("{RED}error{code}{PLAIN}{BOLD}: {first}{PLAIN}")];
@@ -170,7 +175,7 @@ fn one_error(error: &CompilationError, cell: &str) -> Vec<String> {
                 } else {
                     1
                 },
-                label: message.label.clone(),
+                label: as_written(&message.label),
                 primary: message.is_primary,
             })
         })
@@ -184,7 +189,7 @@ fn one_error(error: &CompilationError, cell: &str) -> Vec<String> {
             ));
             out.extend(marked_lines(&marks, cell));
         }
-        None => out.extend(error.rendered().lines().skip(1).map(str::to_owned)),
+        None => out.extend(error.rendered().lines().skip(1).map(as_written)),
     }
     let notes = error
         .help()

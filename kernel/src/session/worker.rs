@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -149,7 +149,24 @@ impl State {
 pub fn run(options: Options, requests: &Receiver<Request>, control: &Arc<Control>) {
     let mut engine = Engine::start(&options, control);
     let mut told = false;
-    for request in requests {
+    let mut warm = false;
+    loop {
+        let request = match requests.try_recv() {
+            Ok(request) => request,
+            Err(TryRecvError::Disconnected) => return,
+            // Nobody waits: the time to prepare for the cells to come.
+            Err(TryRecvError::Empty) => {
+                if let (Ok(engine), false) = (&mut engine, warm) {
+                    engine.warm_up();
+                    warm = true;
+                    continue;
+                }
+                match requests.recv() {
+                    Ok(request) => request,
+                    Err(_) => return,
+                }
+            }
+        };
         match request {
             Request::Execute { code, sink } => {
                 if engine.is_err() && told {
@@ -179,7 +196,7 @@ pub fn run(options: Options, requests: &Receiver<Request>, control: &Arc<Control
                     Err(_) => Ok(None),
                 });
             }
-            Request::Shutdown => break,
+            Request::Shutdown => return,
         }
     }
 }
@@ -242,8 +259,11 @@ impl Engine {
             state.crate_dir = Some(engine.crate_dir.clone());
         }
         engine.bring_in_prelude()?;
-        let _ = engine.context.completions(WARM_UP, WARM_UP.len());
         Ok(engine)
+    }
+
+    fn warm_up(&mut self) {
+        let _ = self.context.completions(WARM_UP, WARM_UP.len());
     }
 
     fn bring_in_prelude(&mut self) -> Result<()> {
