@@ -96,3 +96,12 @@ impl From<std::convert::Infallible> for Error {
         match never {}
     }
 }
+
+/// Lets a setter that takes a count accept whole numbers of any type.
+impl From<std::num::TryFromIntError> for Error {
+    fn from(_: std::num::TryFromIntError) -> Self {
+        Error::spec(
+            "a whole number is out of range: expected 0 or more, and not beyond this machine's largest",
+        )
+    }
+}

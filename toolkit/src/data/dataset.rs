@@ -1,46 +1,22 @@
 //! [`Dataset`]: examples of one shape, with labels or none.
 
+use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use super::Shape;
 use crate::{Error, Result};
 
-/// The shape of one example.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Shape {
-    /// A plain vector of this many features.
-    Flat(usize),
-    /// An image, stored row by row with the channels of a pixel side by side (h x w x c).
-    Image {
-        height: usize,
-        width: usize,
-        channels: usize,
-    },
-}
-
-impl Shape {
-    /// Numbers in one example.
-    pub fn width(self) -> usize {
-        match self {
-            Shape::Flat(width) => width,
-            Shape::Image {
-                height,
-                width,
-                channels,
-            } => height * width * channels,
-        }
-    }
-}
-
 /// Examples of one shape, with labels or none. Cloning is cheap: the numbers are shared.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dataset {
     name: String,
     shape: Shape,
     features: Arc<[f32]>,
     labels: Option<Arc<[u32]>>,
     class_names: Arc<[String]>,
+    feature_names: Arc<[String]>,
     source: String,
     licence: String,
 }
@@ -52,10 +28,10 @@ impl Dataset {
     /// When `features` is not a whole number of examples of `shape`, or holds a NaN or infinity.
     pub fn new(name: impl Into<String>, shape: Shape, features: Vec<f32>) -> Result<Self> {
         let (name, width) = (name.into(), shape.width());
-        if width == 0 || features.len() % width != 0 {
+        if width == 0 || !features.len().is_multiple_of(width) {
             let found = features.len();
             return Err(Error::data(format!(
-                "expected a multiple of {width} numbers for {shape:?}, found {found}"
+                "expected a multiple of {width} numbers (above 0) for {shape}, found {found}"
             ))
             .at(format!("dataset {name}"))
             .fix("check the shape against how the numbers were read"));
@@ -73,6 +49,7 @@ impl Dataset {
             features: features.into(),
             labels: None,
             class_names: Arc::new([]),
+            feature_names: Arc::new([]),
             source: String::new(),
             licence: String::new(),
         })
@@ -99,6 +76,55 @@ impl Dataset {
         self.labels = Some(labels.into());
         self.class_names = class_names.into();
         Ok(self)
+    }
+
+    /// Adds a name for each feature, in the order of the numbers of an example.
+    ///
+    /// # Errors
+    /// When the number of names differs from the number of features.
+    pub fn with_feature_names(mut self, names: Vec<String>) -> Result<Self> {
+        if names.len() != self.width() {
+            return Err(Error::data(format!(
+                "expected {} feature names, found {}",
+                self.width(),
+                names.len()
+            ))
+            .at(format!("dataset {}", self.name)));
+        }
+        self.feature_names = names.into();
+        Ok(self)
+    }
+
+    /// The same data under another name.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The same examples with labels that count in the order of `class_names`, matched by name: for a
+    /// test part loaded from its own file, in which a class may be missing or come in another order.
+    ///
+    /// # Errors
+    /// Without labels, and when an example's class is not among `class_names`.
+    pub fn with_classes_of(&self, class_names: &[String]) -> Result<Self> {
+        let labels = self.require_labels()?;
+        let moved: Vec<Option<u32>> = self
+            .class_names
+            .iter()
+            .map(|name| class_names.iter().position(|n| n == name).map(|i| i as u32))
+            .collect();
+        let mut relabelled = Vec::with_capacity(labels.len());
+        for (row, &label) in labels.iter().enumerate() {
+            relabelled.push(moved[label as usize].ok_or_else(|| {
+                let found = &self.class_names[label as usize];
+                Error::data(format!(
+                    "expected one of the classes {}, found {found}",
+                    listed(class_names)
+                ))
+                .at(format!("dataset {}, row {row}", self.name))
+            })?);
+        }
+        self.clone().with_labels(relabelled, class_names.to_vec())
     }
 
     /// Adds where the data come from and under which licence.
@@ -153,6 +179,123 @@ impl Dataset {
         &self.class_names
     }
 
+    /// Number of class names: labels are below it. 0 without labels.
+    pub fn classes(&self) -> usize {
+        self.class_names.len()
+    }
+
+    /// The name of class `class`, or the number itself when it has none.
+    pub fn class_name(&self, class: usize) -> String {
+        self.class_names
+            .get(class)
+            .cloned()
+            .unwrap_or_else(|| class.to_string())
+    }
+
+    /// Examples of each class, in the order of [`class_names`](Self::class_names); empty without labels.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes()];
+        for &label in self.labels().unwrap_or_default() {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+
+    /// The rows of the examples of `class`, ascending; empty without labels.
+    pub fn rows_of(&self, class: usize) -> Vec<usize> {
+        let labels = self.labels().unwrap_or_default().iter().enumerate();
+        labels
+            .filter(|&(_, &label)| label as usize == class)
+            .map(|(row, _)| row)
+            .collect()
+    }
+
+    /// The label of example `i`; none without labels.
+    ///
+    /// # Panics
+    /// When there are labels and `i` is not below [`len`](Self::len).
+    pub fn label(&self, i: usize) -> Option<u32> {
+        self.labels().map(|labels| labels[i])
+    }
+
+    /// The labels, or an error that says that this needs them.
+    ///
+    /// # Errors
+    /// Without labels.
+    pub fn require_labels(&self) -> Result<&[u32]> {
+        self.labels().ok_or_else(|| {
+            Error::data("expected labels, found none")
+                .at(format!("dataset {}", self.name))
+                .fix("add them with `with_labels`, or name the label column when loading")
+        })
+    }
+
+    /// The examples in order, each a slice of [`width`](Self::width) numbers.
+    pub fn rows(&self) -> std::slice::ChunksExact<'_, f32> {
+        self.features.chunks_exact(self.width())
+    }
+
+    /// The examples in order, each with its label, if there are labels.
+    pub fn iter(&self) -> impl Iterator<Item = (&[f32], Option<u32>)> {
+        self.rows().enumerate().map(|(i, row)| (row, self.label(i)))
+    }
+
+    /// The names of the features; empty when nobody gave any.
+    pub fn feature_names(&self) -> &[String] {
+        &self.feature_names
+    }
+
+    /// The smallest and the largest value of each feature; empty without examples.
+    pub fn feature_ranges(&self) -> Vec<(f32, f32)> {
+        let mut rows = self.rows();
+        let Some(first) = rows.next() else {
+            return Vec::new();
+        };
+        let mut ranges: Vec<(f32, f32)> = first.iter().map(|&x| (x, x)).collect();
+        for row in rows {
+            for (range, &x) in ranges.iter_mut().zip(row) {
+                *range = (range.0.min(x), range.1.max(x));
+            }
+        }
+        ranges
+    }
+
+    /// The smallest and the largest number of all; none without examples.
+    pub fn range(&self) -> Option<(f32, f32)> {
+        let ranges = self.feature_ranges();
+        ranges.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// SHA-256 (hexadecimal) of shape, features and labels: equal exactly when training on the data would
+    /// be. The names and the origin do not count.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let shape = match self.shape {
+            Shape::Flat(width) => vec![0, width],
+            Shape::Image {
+                height,
+                width,
+                channels,
+            } => vec![1, height, width, channels],
+        };
+        for number in shape.into_iter().chain([self.len()]) {
+            hash.update((number as u64).to_le_bytes());
+        }
+        // In pieces, so that hashing needs no second copy of the data.
+        let mut bytes = Vec::with_capacity(4 * 4096);
+        for piece in self.features.chunks(4096) {
+            bytes.clear();
+            bytes.extend(piece.iter().flat_map(|x| x.to_le_bytes()));
+            hash.update(&bytes);
+        }
+        if let Some(labels) = self.labels() {
+            hash.update(b"labels");
+            hash.update((self.classes() as u64).to_le_bytes());
+            labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
+        }
+        hex(&hash.finalize())
+    }
+
     /// Where the data come from.
     pub fn source(&self) -> &str {
         &self.source
@@ -193,3 +336,45 @@ impl Dataset {
         })
     }
 }
+
+/// One line: name, number of examples, shape, classes.
+impl fmt::Display for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} examples, {}", self.name, self.len(), self.shape)?;
+        match (&self.labels, self.classes()) {
+            (None, _) => f.write_str(", no labels"),
+            (Some(_), 1) => f.write_str(", 1 class"),
+            (Some(_), classes) => write!(f, ", {classes} classes"),
+        }
+    }
+}
+
+/// The same line as `Display`: a panic message or `{:?}` in a cell must not print every number.
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dataset({self})")
+    }
+}
+
+/// Lowercase hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A few names for a message, with dots for the rest.
+pub(super) fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    const MOST: usize = 12;
+    let mut text = names
+        .iter()
+        .take(MOST)
+        .map(AsRef::as_ref)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > MOST {
+        text += &format!(", ... ({} in all)", names.len());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

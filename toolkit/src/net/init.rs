@@ -1,6 +1,13 @@
 //! Initial weights.
 
+use std::f64::consts::TAU;
+use std::fmt;
+
+use rand::RngCore;
 use serde::{Deserialize, Serialize};
+
+use crate::seed::Rng;
+use crate::{Error, Result};
 
 /// How the weights of a layer start. Fan-in is the number of inputs of a unit, fan-out the number of
 /// units it feeds.
@@ -26,4 +33,106 @@ pub enum Init {
     HeNormal,
     /// Uniform in +-0.5 / width, width being the embedding's (word2vec, Mikolov et al. 2013).
     Word2Vec,
+}
+
+/// What an [`Init`] comes down to once the shape is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Law {
+    Constant(f32),
+    Normal { sd: f64 },
+    Uniform { bound: f64 },
+}
+
+impl Init {
+    /// Fills `values`, a tensor of a layer with `inputs` inputs and `units` units, from `rng`. The width
+    /// that [`Init::Word2Vec`] asks for is `units`.
+    pub fn fill(self, values: &mut [f32], inputs: usize, units: usize, rng: &mut Rng) {
+        match self.law(inputs, units) {
+            Law::Constant(value) => values.fill(value),
+            Law::Uniform { bound } => values
+                .iter_mut()
+                .for_each(|v| *v = (bound * (2.0 * uniform(rng) - 1.0)) as f32),
+            Law::Normal { sd } => {
+                for pair in values.chunks_mut(2) {
+                    let (a, b) = normal_pair(rng);
+                    pair[0] = (sd * a) as f32;
+                    if let Some(second) = pair.get_mut(1) {
+                        *second = (sd * b) as f32;
+                    }
+                }
+            }
+        }
+    }
+
+    fn law(self, inputs: usize, units: usize) -> Law {
+        let (fan_in, fan_out) = (inputs.max(1) as f64, units.max(1) as f64);
+        match self {
+            Init::Zeros => Law::Constant(0.0),
+            Init::Constant(value) => Law::Constant(value),
+            Init::Normal(sd) => Law::Normal { sd: sd as f64 },
+            Init::Uniform(bound) => Law::Uniform { bound: bound as f64 },
+            Init::FanUniform => Law::Uniform {
+                bound: (1.0 / fan_in).sqrt(),
+            },
+            Init::XavierUniform => Law::Uniform {
+                bound: (6.0 / (fan_in + fan_out)).sqrt(),
+            },
+            Init::XavierNormal => Law::Normal {
+                sd: (2.0 / (fan_in + fan_out)).sqrt(),
+            },
+            Init::HeUniform => Law::Uniform {
+                bound: (6.0 / fan_in).sqrt(),
+            },
+            Init::HeNormal => Law::Normal {
+                sd: (2.0 / fan_in).sqrt(),
+            },
+            Init::Word2Vec => Law::Uniform { bound: 0.5 / fan_out },
+        }
+    }
+
+    /// Refuses numbers that are not finite and spreads below zero.
+    pub(super) fn validate(self) -> Result<()> {
+        match self {
+            Init::Constant(value) if !value.is_finite() => Err(Error::spec(format!(
+                "the initial constant is {value}: expected a finite number"
+            ))),
+            Init::Normal(sd) if !sd.is_finite() || sd < 0.0 => Err(Error::spec(format!(
+                "the standard deviation of the initial weights is {sd}: expected 0 or more"
+            ))),
+            Init::Uniform(a) if !a.is_finite() || a < 0.0 => Err(Error::spec(format!(
+                "the bound of the initial weights is {a}: expected 0 or more"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Init {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Init::Zeros => f.write_str("zeros"),
+            Init::Constant(value) => write!(f, "constant {value}"),
+            Init::Normal(sd) => write!(f, "normal {sd}"),
+            Init::Uniform(a) => write!(f, "uniform {a}"),
+            Init::FanUniform => f.write_str("fan uniform"),
+            Init::XavierUniform => f.write_str("xavier uniform"),
+            Init::XavierNormal => f.write_str("xavier normal"),
+            Init::HeUniform => f.write_str("he uniform"),
+            Init::HeNormal => f.write_str("he normal"),
+            Init::Word2Vec => f.write_str("word2vec"),
+        }
+    }
+}
+
+/// Uniform in [0, 1), 53 bits.
+fn uniform(rng: &mut Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// Two independent standard normal numbers (Box and Muller 1958).
+fn normal_pair(rng: &mut Rng) -> (f64, f64) {
+    // 1 - u lies in (0, 1], so that the logarithm is finite.
+    let radius = (-2.0 * (1.0 - uniform(rng)).ln()).sqrt();
+    let (sin, cos) = (TAU * uniform(rng)).sin_cos();
+    (radius * cos, radius * sin)
 }

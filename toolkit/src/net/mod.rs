@@ -1,9 +1,27 @@
 //! Networks as data ([`NetSpec`]), built by [`Mlp`] and friends, run by a fused CPU executor.
 
 mod activation;
+pub mod cpu;
 mod init;
+mod mlp;
+mod network;
+mod show;
 mod spec;
+pub mod tape;
+mod validate;
 
 pub use activation::Activation;
 pub use init::Init;
+pub use mlp::Mlp;
+pub use network::{Network, Role, TensorInfo};
 pub use spec::{Layer, LayerKind, NetSpec};
+pub use validate::{MAX_PARAMETERS, MAX_WIDTH};
+
+// In a cell a network reads `Mlp::new([64, 10]).activation(Relu).init(HeUniform)`.
+pub use activation::Activation::{Gelu, Identity, LeakyRelu, Maxout, Relu, Sigmoid, Tanh};
+pub use init::Init::{
+    Constant, FanUniform, HeNormal, HeUniform, Normal, Uniform, Word2Vec, XavierNormal, XavierUniform, Zeros,
+};
+
+#[cfg(test)]
+pub(crate) mod tests;

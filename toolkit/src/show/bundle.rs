@@ -1,7 +1,9 @@
 //! One output in several forms, of which a front end picks one it can show.
 
 use plotly::Plot;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use super::sink;
 
 /// One output in several forms. Plain text is always there.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,10 +29,40 @@ impl Bundle {
         self
     }
 
-    /// Adds a Plotly chart.
+    /// Adds a Plotly chart. Numbers that JSON cannot hold (NaN, infinity) become gaps.
     pub fn plot(mut self, plot: &Plot) -> Self {
-        self.plotly = serde_json::from_str(&plot.to_json()).ok();
+        self.plotly = serde_json::to_value(plot).ok();
+        // Front ends expect frames to be a list or absent.
+        if let Some(Value::Object(figure)) = &mut self.plotly {
+            figure.retain(|_, part| !part.is_null());
+        }
         self
+    }
+
+    /// The plain text form.
+    pub fn plain(&self) -> &str {
+        &self.text
+    }
+
+    /// The HTML form; where there is none, the plain text as an HTML block.
+    pub fn to_html(&self) -> String {
+        match &self.html {
+            Some(html) => html.clone(),
+            None => super::html::preformatted(&self.text),
+        }
+    }
+
+    /// Every form under its MIME type, as a Jupyter message carries them.
+    pub(crate) fn by_mime(&self) -> Map<String, Value> {
+        let mut data = Map::new();
+        data.insert("text/plain".into(), Value::String(self.text.clone()));
+        if let Some(html) = &self.html {
+            data.insert("text/html".into(), Value::String(html.clone()));
+        }
+        if let Some(plotly) = &self.plotly {
+            data.insert("application/vnd.plotly.v1+json".into(), plotly.clone());
+        }
+        data
     }
 }
 
@@ -39,8 +71,36 @@ pub trait Show {
     /// The value in every form it has.
     fn bundle(&self) -> Bundle;
 
+    /// The outputs it makes, in order: its bundle alone, unless it is several things, such as charts, of
+    /// which each is an output of its own.
+    fn outputs(&self) -> Vec<Bundle> {
+        vec![self.bundle()]
+    }
+
     /// Called by the kernel (and by stock evcxr) on the value that ends a cell.
     fn evcxr_display(&self) {
-        println!("{}", self.bundle().text);
+        let outputs = self.outputs();
+        if let Some((last, before)) = outputs.split_last() {
+            before
+                .iter()
+                .for_each(|output| sink::send(&sink::Message::Display(output, None)));
+            sink::send(&sink::Message::Result(last));
+        }
+    }
+}
+
+impl Show for Bundle {
+    fn bundle(&self) -> Bundle {
+        self.clone()
+    }
+}
+
+impl<T: Show + ?Sized> Show for &T {
+    fn bundle(&self) -> Bundle {
+        (**self).bundle()
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        (**self).outputs()
     }
 }

@@ -1,8 +1,40 @@
 //! How results look: in a notebook, in a page, and as readable text anywhere else.
+//!
+//! [`Show`] turns a value into a [`Bundle`] of forms (plain text, HTML, a Plotly chart). [`show()`] puts
+//! one on display now; a value that ends a cell shows itself. [`show_updatable`] gives a [`Display`] that
+//! can be replaced later and [`Progress`] a bar that keeps itself up to date.
+//!
+//! Where the forms go depends on who listens (see the `sink` module): the Jook kernel, stock evcxr, a
+//! terminal, or a pipe.
 
 mod bundle;
+pub mod chart;
+mod confusion;
+mod display;
+mod frame;
+mod grid;
+mod html;
+mod number;
+mod png;
+mod progress;
+mod sink;
+mod sparkline;
+mod table;
+mod values;
+
+#[cfg(test)]
+mod gallery;
+#[cfg(test)]
+mod tests;
 
 pub use bundle::{Bundle, Show};
+pub use confusion::confusion_bundle;
+pub use display::{Display, clear_output, show, show_updatable};
+pub use grid::ImageGrid;
+pub use html::escape_html;
+pub use number::{readable_number, readable_time};
+pub use progress::{Progress, quiet};
+pub use table::{Align, Table, table_html};
 
 /// Set by the Jook kernel in the process that runs cells: standard output carries display messages.
 pub const NOTEBOOK_ENV: &str = "JOOK_NOTEBOOK";

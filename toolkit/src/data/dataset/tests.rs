@@ -1,0 +1,130 @@
+use super::*;
+
+fn small() -> Dataset {
+    Dataset::new("small", Shape::Flat(2), vec![1.0, 2.0, 3.0, 4.0, 5.0, -6.0])
+        .unwrap()
+        .with_labels(vec![1, 0, 1], vec!["a".into(), "b".into(), "c".into()])
+        .unwrap()
+}
+
+#[track_caller]
+fn refused<T>(made: Result<T>, words: &[&str]) {
+    let Err(error) = made else { panic!("accepted") };
+    for word in words {
+        assert!(error.to_string().contains(word), "no {word:?} in: {error}");
+    }
+}
+
+#[test]
+fn accessors_agree_with_what_was_put_in() {
+    let data = small().with_feature_names(vec!["x".into(), "y".into()]).unwrap();
+    assert_eq!((data.len(), data.width(), data.classes()), (3, 2, 3));
+    assert_eq!(data.class_counts(), [1, 2, 0]);
+    assert_eq!((data.rows_of(1), data.rows_of(2)), (vec![0, 2], vec![]));
+    assert_eq!(
+        (data.label(1), data.class_name(1), data.class_name(9)),
+        (Some(0), "b".into(), "9".into())
+    );
+    assert_eq!(data.feature_ranges(), [(1.0, 5.0), (-6.0, 4.0)]);
+    assert_eq!(data.range(), Some((-6.0, 5.0)));
+    let pairs: Vec<(Vec<f32>, Option<u32>)> = data.iter().map(|(row, label)| (row.to_vec(), label)).collect();
+    assert_eq!(pairs[2], (vec![5.0, -6.0], Some(1)));
+    assert_eq!(data.rows().len(), 3);
+    assert_eq!(data.to_string(), "small: 3 examples, 2 features, 3 classes");
+    assert_eq!(
+        format!("{data:?}"),
+        "Dataset(small: 3 examples, 2 features, 3 classes)"
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let new = |shape, features| Dataset::new("d", shape, features);
+    refused(
+        new(Shape::Flat(2), vec![1.0; 3]),
+        &["multiple of 2", "found 3", "dataset d"],
+    );
+    refused(new(Shape::Flat(0), vec![]), &["multiple of 0"]);
+    let vast = Shape::Image {
+        height: usize::MAX,
+        width: 3,
+        channels: 2,
+    };
+    refused(new(vast, vec![1.0; 6]), &["multiple of"]);
+    refused(
+        new(Shape::Flat(2), vec![0.0, 1.0, 2.0, f32::NAN]),
+        &["found NaN", "row 1, column 1"],
+    );
+    refused(
+        new(Shape::Flat(1), vec![f32::INFINITY]),
+        &["found inf", "row 0, column 0"],
+    );
+    let labelled = |labels: Vec<u32>| small().with_labels(labels, vec!["a".into(), "b".into()]);
+    refused(labelled(vec![0, 1]), &["expected 3 labels, found 2"]);
+    refused(labelled(vec![0, 1, 2]), &["labels below 2, found 2", "row 2"]);
+    refused(small().subset(&[0, 3]), &["rows below 3, found 3"]);
+    refused(
+        small().with_feature_names(vec!["x".into()]),
+        &["expected 2 feature names, found 1"],
+    );
+    refused(
+        new(Shape::Flat(1), vec![1.0]).unwrap().require_labels(),
+        &["expected labels, found none"],
+    );
+}
+
+#[test]
+fn a_subset_keeps_order_labels_and_origin() {
+    let data = small().with_origin("somewhere", "CC0");
+    let part = data.subset(&[2, 0, 2]).unwrap();
+    assert_eq!(part.features(), [5.0, -6.0, 1.0, 2.0, 5.0, -6.0]);
+    assert_eq!(part.labels().unwrap(), [1, 1, 1]);
+    assert_eq!(
+        (part.class_names(), part.source(), part.licence()),
+        (data.class_names(), "somewhere", "CC0")
+    );
+    let none = data.subset(&[]).unwrap();
+    assert!(none.is_empty() && none.feature_ranges().is_empty() && none.range().is_none());
+}
+
+#[test]
+fn the_digest_tells_what_training_would_tell() {
+    let data = small();
+    let digest = data.digest();
+    assert_eq!(digest.len(), 64);
+    let renamed = data.clone().named("other").with_origin("x", "y");
+    assert_eq!(renamed.digest(), digest);
+    assert_eq!(data.subset(&[0, 1, 2]).unwrap().digest(), digest);
+    let mut features = data.features().to_vec();
+    features[5] = -6.000_001;
+    let names = || data.class_names().to_vec();
+    let image = Shape::Image {
+        height: 1,
+        width: 2,
+        channels: 1,
+    };
+    let bare = Dataset::new("d", Shape::Flat(2), data.features().to_vec()).unwrap();
+    let others = [
+        data.with_features(features).unwrap(),
+        data.clone().with_labels(vec![1, 1, 1], names()).unwrap(),
+        Dataset::new("d", image, data.features().to_vec())
+            .unwrap()
+            .with_labels(vec![1, 0, 1], names())
+            .unwrap(),
+        bare,
+        data.subset(&[1, 0, 2]).unwrap(),
+    ];
+    for (i, other) in others.iter().enumerate() {
+        assert_ne!(other.digest(), digest, "{i}");
+    }
+}
+
+/// Taken with Python: hashlib over struct.pack of 0, 2, 3 (<Q), the features (<f), b"labels", 3 (<Q) and the
+/// labels (<I). The digest is in the keys of result stores: it must not change from one version to the next.
+#[test]
+fn the_digest_is_pinned() {
+    assert_eq!(
+        small().digest(),
+        "dff01473749d7b652fc429d07a78d3ad1b8bb7eee4bca587a78d61a95c0df8d2"
+    );
+}

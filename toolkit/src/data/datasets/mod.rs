@@ -1,0 +1,8 @@
+//! Data to start with: [`digits`], [`iris`], [`wine`] and [`breast_cancer`] ship with Jook and need no
+//! network; [`two_moons`], [`blobs`] and [`spirals`] are made from a seed.
+
+mod generators;
+mod shipped;
+
+pub use generators::{blobs, spirals, two_moons};
+pub use shipped::{breast_cancer, digits, iris, wine};

@@ -1,0 +1,264 @@
+//! How datasets and splits show themselves: a few images, the classes, the ranges of the features.
+
+use super::{Dataset, Shape, Split};
+use crate::show::{Bundle, ImageGrid, Show, Table, escape_html, readable_number};
+
+/// Images a class, classes, and features that are shown.
+const PER_CLASS: usize = 10;
+const CLASSES: usize = 20;
+const FEATURES: usize = 12;
+
+impl Show for Dataset {
+    /// Images: a row of them for each class and a table of the classes. Other data: the table of the
+    /// classes and one of the features.
+    fn bundle(&self) -> Bundle {
+        let mut parts = Vec::new();
+        if let Some(grid) = self.grid() {
+            parts.push(grid.bundle());
+        }
+        if self.labels().is_some() {
+            parts.push(self.class_table().bundle());
+        }
+        if let (Shape::Flat(_), false) = (self.shape(), self.is_empty()) {
+            parts.push(self.feature_table().bundle());
+        }
+        join(&self.heading(), &self.origin(), &parts)
+    }
+}
+
+impl Show for Split {
+    /// How many examples of each class are in which part.
+    fn bundle(&self) -> Bundle {
+        let (train, test) = (&self.train, &self.test);
+        let mut table = Table::new(["class", "train", "test"]);
+        let counts = train.class_counts().into_iter().zip(test.class_counts());
+        for (class, (a, b)) in counts.enumerate().take(CLASSES) {
+            table = table.row([train.class_name(class), a.to_string(), b.to_string()]);
+        }
+        table = table.row(["all".to_owned(), train.len().to_string(), test.len().to_string()]);
+        if let Some(note) = rest(train.classes(), CLASSES, "classes") {
+            table = table.note(note);
+        }
+        let heading = format!(
+            "Split: {} examples to train on, {} to test on, {}",
+            train.len(),
+            test.len(),
+            train.shape()
+        );
+        join(&heading, &train.origin(), &[table.bundle()])
+    }
+}
+
+impl Dataset {
+    fn heading(&self) -> String {
+        match self.range() {
+            Some((low, high)) => {
+                let [low, high] = [low, high].map(|x| readable_number(f64::from(x)));
+                format!("{self}, values {low} to {high}")
+            }
+            None => self.to_string(),
+        }
+    }
+
+    fn origin(&self) -> String {
+        match (self.source(), self.licence()) {
+            ("", licence) => licence.to_owned(),
+            (source, "") => source.to_owned(),
+            (source, licence) => format!("{source}. {licence}"),
+        }
+    }
+
+    /// The first images of each class, in the order of the classes; without labels, the first images.
+    fn grid(&self) -> Option<ImageGrid> {
+        let Shape::Image {
+            height,
+            width,
+            channels,
+        } = self.shape()
+        else {
+            return None;
+        };
+        let mut rows = Vec::new();
+        if self.labels().is_some() {
+            let mut shown = vec![0; self.classes().min(CLASSES)];
+            for (row, &label) in self.labels()?.iter().enumerate() {
+                if let Some(n) = shown.get_mut(label as usize).filter(|n| **n < PER_CLASS) {
+                    *n += 1;
+                    rows.push((label, row));
+                }
+            }
+            // Stable: within a class the order of the data stays. Round by round, so that a terminal,
+            // which has room for few images, shows every class.
+            rows.sort_by_key(|&(label, _)| label);
+            let mut turn = vec![0; shown.len()];
+            let mut by_turn: Vec<(usize, usize, usize)> = Vec::with_capacity(rows.len());
+            for (label, row) in rows.drain(..) {
+                by_turn.push((turn[label as usize], label as usize, row));
+                turn[label as usize] += 1;
+            }
+            by_turn.sort_unstable();
+            rows.extend(by_turn.into_iter().map(|(_, label, row)| (label as u32, row)));
+        } else {
+            rows.extend((0..self.len().min(PER_CLASS)).map(|row| (0, row)));
+        }
+        let images: Vec<f32> = rows.iter().flat_map(|&(_, row)| self.row(row)).copied().collect();
+        let captions = rows.iter().map(|&(label, row)| match self.labels() {
+            Some(_) => self.class_name(label as usize),
+            None => row.to_string(),
+        });
+        // Four channels and the like have no grid; values outside 0..1 are stretched.
+        let grid = ImageGrid::new((height, width, channels), &images, captions).ok()?;
+        let (low, high) = self.range()?;
+        let grid = if low < 0.0 || high > 1.0 {
+            grid.range(low, high)
+        } else {
+            grid
+        };
+        let columns = self.classes().clamp(1, CLASSES);
+        Some(
+            grid.columns(if self.labels().is_some() {
+                columns
+            } else {
+                PER_CLASS
+            })
+            .limit(PER_CLASS * CLASSES),
+        )
+    }
+
+    fn class_table(&self) -> Table {
+        let mut table = Table::new(["class", "examples", "share"]);
+        let total = self.len().max(1) as f64;
+        for (class, n) in self.class_counts().into_iter().enumerate().take(CLASSES) {
+            let share = format!("{:.1}%", 100.0 * n as f64 / total);
+            table = table.row([self.class_name(class), n.to_string(), share]);
+        }
+        match rest(self.classes(), CLASSES, "classes") {
+            Some(note) => table.note(note),
+            None => table,
+        }
+    }
+
+    fn feature_table(&self) -> Table {
+        let mut table = Table::new(["feature", "lowest", "mean", "highest"]);
+        for (j, (low, high)) in self.feature_ranges().into_iter().enumerate().take(FEATURES) {
+            let name = self
+                .feature_names()
+                .get(j)
+                .cloned()
+                .unwrap_or_else(|| j.to_string());
+            let sum: f64 = self.rows().map(|row| f64::from(row[j])).sum();
+            let numbers = [f64::from(low), sum / self.len() as f64, f64::from(high)].map(readable_number);
+            table = table.row([name].into_iter().chain(numbers));
+        }
+        match rest(self.width(), FEATURES, "features") {
+            Some(note) => table.note(note),
+            None => table,
+        }
+    }
+}
+
+fn rest(all: usize, shown: usize, what: &str) -> Option<String> {
+    (all > shown).then(|| format!("{shown} of {all} {what}"))
+}
+
+/// A heading, the parts below each other, and where the data come from.
+fn join(heading: &str, origin: &str, parts: &[Bundle]) -> Bundle {
+    let mut text = heading.to_owned();
+    let mut html = format!(
+        "<div style=\"font-weight:600;margin:2px 0\">{}</div>",
+        escape_html(heading)
+    );
+    html += "<div style=\"display:flex;flex-wrap:wrap;gap:12px 32px;align-items:flex-start\">";
+    for part in parts {
+        text += &format!("\n\n{}", part.plain());
+        html += &format!("<div style=\"max-width:100%\">{}</div>", part.to_html());
+    }
+    html += "</div>";
+    if !origin.is_empty() {
+        text += &format!("\n\n{origin}");
+        html += &format!(
+            "<div style=\"font-size:0.85em;opacity:0.65\">{}</div>",
+            escape_html(origin)
+        );
+    }
+    Bundle::text(text).html(html)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::datasets;
+
+    #[test]
+    fn digits_show_images_of_every_class_and_a_table() {
+        let bundle = datasets::digits().unwrap().bundle();
+        let html = bundle.to_html();
+        assert_eq!(html.matches("<img").count(), 100);
+        assert_eq!(html.matches("data:image/png;base64,").count(), 100);
+        for part in [
+            "digits: 1797 examples, 8 x 8 images, 10 classes, values 0 to 1",
+            "CC BY 4.0",
+        ] {
+            assert!(html.contains(part) && bundle.plain().contains(part), "{part}");
+        }
+        assert!(bundle.plain().contains("178"), "{}", bundle.plain());
+        assert!(bundle.plain().contains('█'), "{}", bundle.plain());
+        // A terminal, which has room for ten images, sees each class.
+        let captions = bundle.plain().lines().filter(|line| !line.contains('.'));
+        let captions: String = captions.collect::<Vec<_>>().join(" ");
+        assert!((0..10).all(|class| captions.contains(&class.to_string())));
+    }
+
+    #[test]
+    fn flat_data_show_classes_and_ranges() {
+        let text = datasets::iris().unwrap().bundle().plain().to_owned();
+        for part in [
+            "setosa",
+            "33.3%",
+            "petal width (cm)",
+            "0.1",
+            "5.843",
+            "7.9",
+            "CC BY 4.0",
+        ] {
+            assert!(text.contains(part), "no {part} in: {text}");
+        }
+        let cancer = datasets::breast_cancer().unwrap().bundle().plain().to_owned();
+        assert!(cancer.contains("12 of 30 features"), "{cancer}");
+    }
+
+    #[test]
+    fn odd_data_show_too() {
+        let image = |channels| Shape::Image {
+            height: 2,
+            width: 2,
+            channels,
+        };
+        let bare = Dataset::new("<bare>", image(1), vec![-3.0, 0.0, 1.0, 5.0]).unwrap();
+        let html = bare.bundle().to_html();
+        assert!(
+            html.contains("&lt;bare&gt;") && !html.contains("<bare>"),
+            "{html}"
+        );
+        assert!(html.contains("<img") && html.contains("no labels"), "{html}");
+        let deep = Dataset::new("deep", image(5), vec![0.5; 20]).unwrap();
+        assert!(deep.bundle().plain().contains("2 x 2 x 5 images"));
+        let empty = bare.subset(&[]).unwrap();
+        assert!(empty.bundle().plain().contains("0 examples"));
+        let many = datasets::blobs(90, 30, 1.0, 0).unwrap();
+        assert!(many.bundle().plain().contains("20 of 30 classes"));
+    }
+
+    #[test]
+    fn a_split_shows_both_parts() {
+        let split = datasets::iris().unwrap().split(0.2, 0).unwrap();
+        let text = split.bundle().plain().to_owned();
+        for part in [
+            "120 examples to train on, 30 to test on",
+            "versicolor     40    10",
+            "all           120    30",
+        ] {
+            assert!(text.contains(part), "no {part} in: {text}");
+        }
+    }
+}

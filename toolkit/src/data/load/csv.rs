@@ -1,0 +1,278 @@
+//! CSV files. The structure (quotes, cells a line) is checked here, where the line is known; polars reads
+//! the cells.
+
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
+
+use polars::prelude::{CsvReadOptions, DataFrame, DataType, PolarsResult, SerReader};
+
+use super::table::{self, Labels};
+use super::{check_memory, file_length, gzip, name_of};
+use crate::data::Dataset;
+use crate::data::dataset::listed;
+use crate::{Error, Result};
+
+impl Dataset {
+    /// Examples from a CSV file with a header line. `label_column` names the column with the classes
+    /// (`None`: no labels); every other column is a feature and holds a finite number in every row.
+    ///
+    /// Classes are whole numbers, in their order, or text, in alphabetical order. Cells are separated by
+    /// commas, semicolons or tabs, whichever the header line has most of; quotes may surround a cell.
+    ///
+    /// # Errors
+    /// Naming file, line and column: no data, a line with more or fewer cells than the header, an empty or
+    /// non-numeric cell, a label that is neither text nor a whole number, a missing label column, columns
+    /// without a name or with the same name, an open quote, text that is not UTF-8.
+    pub fn from_csv<'a>(path: impl AsRef<Path>, label_column: impl Into<Option<&'a str>>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        let length = file_length(path)?;
+        check_memory(length / 4, &file)?;
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
+        let data = parse(&name_of(path), &file, &bytes, &Labels::of(label_column.into()))?;
+        Ok(data.with_origin(file, ""))
+    }
+}
+
+/// Reads the text of a CSV file.
+pub(super) fn parse(name: &str, file: &str, bytes: &[u8], labels: &Labels<'_>) -> Result<Dataset> {
+    let layout = Layout::scan(file, bytes)?;
+    let label = labels
+        .column()
+        .map(|label| table::find_label(file, &layout.header, label))
+        .transpose()?;
+    let rows = layout.lines.len();
+    if rows == 0 {
+        return Err(
+            Error::data("expected at least 1 row of data, found only the header")
+                .at(format!("{file}, line 1")),
+        );
+    }
+    check_memory((rows as u64).saturating_mul(layout.header.len() as u64), file)?;
+    let place = |row: usize, column: &str| match layout.lines.get(row) {
+        Some(line) => format!("{file}, line {line}, column {column}"),
+        None => format!("{file}, column {column}"),
+    };
+    // Numbers straight away; only when a cell is none is everything read as text, to find that cell.
+    let read = |dtype: &DataType| -> Result<Dataset> {
+        let types = (0..layout.header.len())
+            .map(|i| {
+                if Some(i) == label {
+                    DataType::String
+                } else {
+                    dtype.clone()
+                }
+            })
+            .collect();
+        let mut frame = layout.frame(types).map_err(|e| table::unreadable(&e, file))?;
+        if frame.height() != rows {
+            return Err(Error::data(format!("expected {rows} rows, found {}", frame.height())).at(file));
+        }
+        frame
+            .set_column_names(&layout.header)
+            .map_err(|e| table::unreadable(&e, file))?;
+        table::build(name, file, &frame, labels, &place)
+    };
+    read(&DataType::Float32).or_else(|_| read(&DataType::String))
+}
+
+/// What a CSV text consists of.
+struct Layout<'a> {
+    /// The text without byte-order mark and without empty lines at the end.
+    text: &'a str,
+    separator: u8,
+    header: Vec<String>,
+    /// The line (from 1) on which each row starts.
+    lines: Vec<usize>,
+}
+
+impl<'a> Layout<'a> {
+    fn scan(file: &str, bytes: &'a [u8]) -> Result<Self> {
+        let text = utf8(file, bytes)?.trim_end_matches(['\n', '\r']);
+        if text.trim().is_empty() {
+            return Err(Error::data("expected a header line, found no text").at(format!("{file}, line 1")));
+        }
+        let separator = sniff(text);
+        let mut header = Vec::new();
+        let mut lines = Vec::new();
+        let mut rest = text;
+        let mut line = 1;
+        while !rest.is_empty() {
+            let record = Record::next(rest, separator).map_err(|at| {
+                let open = line + rest[..at].matches('\n').count();
+                Error::data("expected a quote that closes the cell, found the end of the file")
+                    .at(format!("{file}, line {open}"))
+            })?;
+            let raw = &rest[..record.length];
+            if header.is_empty() {
+                header = record.cells(raw);
+            } else if raw.trim().is_empty() && header.len() > 1 || record.ends.len() != header.len() {
+                let found = match record.ends.len() {
+                    _ if raw.trim().is_empty() => "an empty line".to_owned(),
+                    1 => "1".to_owned(),
+                    n => n.to_string(),
+                };
+                return Err(Error::data(format!(
+                    "expected {} cells as in the header, found {found}",
+                    header.len()
+                ))
+                .at(format!("{file}, line {line}")));
+            } else {
+                lines.push(line);
+            }
+            line += raw.matches('\n').count() + 1;
+            rest = &rest[record.next..];
+        }
+        check_header(file, &header)?;
+        Ok(Self {
+            text,
+            separator,
+            header,
+            lines,
+        })
+    }
+
+    fn frame(&self, types: Vec<DataType>) -> PolarsResult<DataFrame> {
+        CsvReadOptions::default()
+            .with_has_header(true)
+            .with_infer_schema_length(Some(0))
+            .with_dtype_overwrite(Some(Arc::new(types)))
+            .map_parse_options(|options| options.with_separator(self.separator))
+            .into_reader_with_file_handle(Cursor::new(self.text.as_bytes()))
+            .finish()
+    }
+}
+
+/// One record: the offsets just after its cells, its length, and where the next one starts.
+struct Record {
+    ends: Vec<usize>,
+    length: usize,
+    next: usize,
+}
+
+impl Record {
+    /// # Errors
+    /// The offset of a quote that is never closed.
+    fn next(text: &str, separator: u8) -> Result<Self, usize> {
+        let bytes = text.as_bytes();
+        let mut ends = Vec::new();
+        let (mut i, mut start) = (0, 0);
+        loop {
+            if i == start && bytes.get(i) == Some(&b'"') {
+                i = closing_quote(bytes, i).ok_or(i)?;
+            }
+            match bytes.get(i) {
+                Some(&byte) if byte == separator => {
+                    ends.push(i);
+                    i += 1;
+                    start = i;
+                }
+                Some(b'\n') | None => {
+                    ends.push(i);
+                    let length = if i > 0 && bytes[i - 1] == b'\r' { i - 1 } else { i };
+                    return Ok(Self {
+                        ends,
+                        length,
+                        next: (i + 1).min(bytes.len()),
+                    });
+                }
+                Some(_) => i += 1,
+            }
+        }
+    }
+
+    /// The text of the cells, without quotes and surrounding blanks.
+    fn cells(&self, raw: &str) -> Vec<String> {
+        let mut start = 0;
+        let mut cells = Vec::with_capacity(self.ends.len());
+        for &end in &self.ends {
+            let cell = raw[start..end.min(raw.len())].trim();
+            let inner = cell.strip_prefix('"').and_then(|c| c.strip_suffix('"'));
+            cells.push(inner.map_or(cell.to_owned(), |c| c.trim().replace("\"\"", "\"")));
+            start = end + 1;
+        }
+        cells
+    }
+}
+
+/// The offset after the quote that closes the one at `open`; a doubled quote stands for itself.
+fn closing_quote(bytes: &[u8], open: usize) -> Option<usize> {
+    let mut i = open + 1;
+    loop {
+        i += bytes.get(i..)?.iter().position(|&b| b == b'"')? + 1;
+        if bytes.get(i) != Some(&b'"') {
+            return Some(i);
+        }
+        i += 1;
+    }
+}
+
+fn utf8<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
+    if bytes.starts_with(&gzip::MAGIC) {
+        return Err(Error::data("expected text, found a gzip file")
+            .at(format!("{file}, byte 0"))
+            .fix("unpack it first: gunzip"));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|e| {
+        let offset = e.valid_up_to();
+        let line = 1 + bytes[..offset].iter().filter(|&&b| b == b'\n').count();
+        Error::data(format!("expected UTF-8 text, found byte {:02x}", bytes[offset]))
+            .at(format!("{file}, line {line}"))
+            .fix("save the file as UTF-8 text")
+    })?;
+    if let Some(offset) = text.find('\0') {
+        let line = 1 + text[..offset].matches('\n').count();
+        return Err(Error::data("expected text, found byte 00").at(format!("{file}, line {line}")));
+    }
+    Ok(text)
+}
+
+/// The separator the header line has most of; a comma when it has none.
+fn sniff(text: &str) -> u8 {
+    let header = text.lines().next().unwrap_or("");
+    let mut quoted = false;
+    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
+    for byte in header.bytes() {
+        quoted ^= byte == b'"';
+        let hit = counts
+            .iter_mut()
+            .find(|(separator, _)| *separator == byte && !quoted);
+        hit.into_iter().for_each(|(_, count)| *count += 1);
+    }
+    // The first of equals wins: the comma.
+    counts
+        .iter()
+        .rev()
+        .max_by_key(|(_, count)| *count)
+        .map_or(b',', |(s, _)| *s)
+}
+
+fn check_header(file: &str, header: &[String]) -> Result<()> {
+    for (i, name) in header.iter().enumerate() {
+        if name.is_empty() {
+            return Err(
+                Error::data("expected a name for every column, found an empty one")
+                    .at(format!("{file}, line 1, column {}", i + 1))
+                    .fix("name the column, or leave it out (pandas: to_csv(..., index=False))"),
+            );
+        }
+        if header[..i].contains(name) {
+            return Err(Error::data(format!(
+                "expected columns with different names, found {name} twice among {}",
+                listed(header)
+            ))
+            .at(format!("{file}, line 1, column {}", i + 1)));
+        }
+    }
+    if header.iter().all(|name| name.parse::<f64>().is_ok()) {
+        return Err(Error::data(format!(
+            "expected a header line with column names, found numbers: {}",
+            listed(header)
+        ))
+        .at(format!("{file}, line 1"))
+        .fix("put a line with the names of the columns in front"));
+    }
+    Ok(())
+}

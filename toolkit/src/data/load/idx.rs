@@ -1,0 +1,272 @@
+//! IDX files, with or without gzip: the format of MNIST, Fashion-MNIST, KMNIST and EMNIST.
+//!
+//! An IDX file is two zero bytes, a type byte (08: unsigned bytes), the number of dimensions, each
+//! dimension as a big-endian 32-bit number, and the data.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use super::gzip::{self, Gzip};
+use super::{check_memory, file_length, name_of};
+use crate::data::{Dataset, Shape};
+use crate::{Error, Result};
+
+/// Bytes read at a time: memory grows by what was read, not by what a header promises.
+const PIECE: usize = 1 << 16;
+
+impl Dataset {
+    /// Images and labels from two IDX files of unsigned bytes, each with or without gzip (the contents
+    /// decide, not the name). Pixels become 0..1 (raw / 255).
+    ///
+    /// Images have 3 dimensions (n x h x w), 4 (n x h x w x c) or 2 (n x features). A label is the class,
+    /// named by its number, so that files of one family agree. Up to 10 classes, as in MNIST, any label
+    /// from 0 to 9 will do; a larger one is accepted only when every label up to it occurs (from 0, or
+    /// from 1 as in EMNIST letters, whose labels then count from 0 and keep the file's numbers as names).
+    /// [`from_idx_with_classes`](Self::from_idx_with_classes) takes any set of classes.
+    ///
+    /// # Errors
+    /// When a file is missing, short, too long or damaged, declares what is not there, when the two files
+    /// differ in number, and when a label is out of range.
+    pub fn from_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Self> {
+        let labels = labels.as_ref();
+        let (data, found) = pair(images.as_ref(), labels)?;
+        let (first, names) = infer_classes(&found, labels)?;
+        data.with_labels(found.iter().map(|&l| u32::from(l) - first).collect(), names)
+    }
+
+    /// As [`from_idx`](Self::from_idx), with the names of the classes: label 0 is the first.
+    ///
+    /// # Errors
+    /// As `from_idx`; a label without a name is out of range.
+    pub fn from_idx_with_classes(
+        images: impl AsRef<Path>,
+        labels: impl AsRef<Path>,
+        class_names: &[&str],
+    ) -> Result<Self> {
+        let labels = labels.as_ref();
+        let (data, found) = pair(images.as_ref(), labels)?;
+        if let Some(i) = found.iter().position(|&l| usize::from(l) >= class_names.len()) {
+            return Err(out_of_range(labels, i, found[i], class_names.len()));
+        }
+        let names = class_names.iter().map(|&name| name.to_owned()).collect();
+        data.with_labels(found.into_iter().map(u32::from).collect(), names)
+    }
+
+    /// Images alone, as [`from_idx`](Self::from_idx) reads them.
+    ///
+    /// # Errors
+    /// When the file is missing, short, too long or damaged, or declares what is not there.
+    pub fn from_idx_images(images: impl AsRef<Path>) -> Result<Self> {
+        let path = images.as_ref();
+        let idx = read(path, 2..=4, "images")?;
+        let shape = match *idx.dims {
+            [_, width] => Shape::Flat(width),
+            [_, height, width] => Shape::Image {
+                height,
+                width,
+                channels: 1,
+            },
+            [_, height, width, channels] => Shape::Image {
+                height,
+                width,
+                channels,
+            },
+            _ => unreachable!("`read` allows 2 to 4 dimensions"),
+        };
+        let features = idx.bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+        Ok(Dataset::new(name_of(path), shape, features)?.with_origin(path.display().to_string(), ""))
+    }
+}
+
+fn pair(images: &Path, labels: &Path) -> Result<(Dataset, Vec<u8>)> {
+    // The small file first: what is wrong with it is known before the large one is read.
+    let found = read(labels, 1..=1, "labels")?.bytes;
+    let data = Dataset::from_idx_images(images)?;
+    if data.len() != found.len() {
+        return Err(Error::data(format!(
+            "expected {} labels, one an image in {}, found {}",
+            data.len(),
+            images.display(),
+            found.len()
+        ))
+        .at(labels.display().to_string())
+        .fix("check that both files belong to the same part (train or test)"));
+    }
+    Ok((data, found))
+}
+
+/// The label that becomes class 0, and the names of the classes.
+fn infer_classes(labels: &[u8], path: &Path) -> Result<(u32, Vec<String>)> {
+    let mut occurs = [false; 256];
+    labels.iter().for_each(|&label| occurs[usize::from(label)] = true);
+    let last = occurs.iter().rposition(|&o| o).unwrap_or(0);
+    let first = usize::from(last > 9 && !occurs[0]);
+    if last > 9 && occurs[first..=last].contains(&false) {
+        let known = occurs[first..].iter().position(|&o| !o).unwrap_or(0).max(10);
+        let i = labels.iter().position(|&l| usize::from(l) >= known).unwrap_or(0);
+        return Err(out_of_range(path, i, labels[i], known));
+    }
+    Ok((
+        first as u32,
+        (first..=last).map(|label| label.to_string()).collect(),
+    ))
+}
+
+fn out_of_range(path: &Path, i: usize, label: u8, classes: usize) -> Error {
+    let last = classes.saturating_sub(1);
+    Error::data(format!("expected labels from 0 to {last}, found {label}"))
+        .at(format!("{}, byte {} (label {i})", path.display(), HEADER + 4 + i))
+        .fix("if the label is right, name all classes with `from_idx_with_classes`")
+}
+
+/// Bytes before the dimensions.
+const HEADER: usize = 4;
+
+struct Idx {
+    dims: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+fn read(path: &Path, ranks: std::ops::RangeInclusive<usize>, what: &str) -> Result<Idx> {
+    let length = file_length(path)?;
+    let file = path.display().to_string();
+    let opened = File::open(path).map_err(|e| Error::io(path, &e))?;
+    let mut input = BufReader::with_capacity(PIECE, opened);
+    let start = input.fill_buf().map_err(|e| Error::io(path, &e))?;
+    if start.starts_with(&gzip::MAGIC) {
+        let mut gzip = Gzip::new(&file, input)?;
+        let most = length.saturating_mul(gzip::MAX_EXPANSION);
+        parse(&file, ranks, what, Length::AtMost(most), &mut |buffer| {
+            gzip.fill(buffer)
+        })
+    } else {
+        parse(&file, ranks, what, Length::Exactly(length), &mut |buffer| {
+            fill(&mut input, buffer).map_err(|e| Error::io(path, &e))
+        })
+    }
+}
+
+/// What is known of the unpacked file's length before it is read.
+#[derive(Clone, Copy)]
+enum Length {
+    Exactly(u64),
+    AtMost(u64),
+}
+
+/// Fills a buffer from the front; fewer bytes than asked only at the end.
+type Fill<'a> = dyn FnMut(&mut [u8]) -> Result<usize> + 'a;
+
+fn parse(
+    file: &str,
+    ranks: std::ops::RangeInclusive<usize>,
+    what: &str,
+    length: Length,
+    fill: &mut Fill<'_>,
+) -> Result<Idx> {
+    let mut magic = [0; HEADER];
+    need(file, fill, &mut magic, 0, "an IDX header")?;
+    if magic[..3] != [0, 0, 8] {
+        let [a, b, c, d] = magic;
+        return Err(Error::data(format!(
+            "expected the magic number of an IDX file of bytes (00 00 08 and the number of dimensions), \
+             found {a:02x} {b:02x} {c:02x} {d:02x}"
+        ))
+        .at(format!("{file}, bytes 0 to 3")));
+    }
+    let rank = usize::from(magic[3]);
+    if !ranks.contains(&rank) {
+        let (low, high) = (ranks.start(), ranks.end());
+        let expected = if low == high {
+            format!("{low}")
+        } else {
+            format!("{low} to {high}")
+        };
+        return Err(Error::data(format!(
+            "expected {what} with {expected} dimension{}, found {rank}",
+            if *high == 1 { "" } else { "s" }
+        ))
+        .at(format!("{file}, byte 3"))
+        .fix("check that the image and the label file are not swapped"));
+    }
+    let mut dims = Vec::with_capacity(rank);
+    let mut declared = 1u64;
+    for i in 0..rank {
+        let offset = HEADER + 4 * i;
+        let mut word = [0; 4];
+        need(file, fill, &mut word, offset, "a dimension")?;
+        let dim = u32::from_be_bytes(word);
+        if dim == 0 {
+            return Err(Error::data("expected a dimension above 0, found 0")
+                .at(format!("{file}, bytes {offset} to {}", offset + 3)));
+        }
+        dims.push(dim as usize);
+        declared = declared.saturating_mul(u64::from(dim));
+    }
+    let head = (HEADER + 4 * rank) as u64;
+    let shape = dims
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" x ");
+    let lying = |found: String| {
+        Error::data(format!(
+            "expected {declared} bytes of data for the declared {shape}, found {found}"
+        ))
+        .at(format!("{file}, from byte {head}"))
+        .fix("the file is damaged or cut short: fetch it again")
+    };
+    match length {
+        Length::Exactly(n) if n.saturating_sub(head) != declared => {
+            return Err(lying(n.saturating_sub(head).to_string()));
+        }
+        Length::AtMost(n) if n.saturating_sub(head) < declared => {
+            return Err(lying(format!("a gzip file that cannot hold more than {n}")));
+        }
+        _ => check_memory(declared, file)?,
+    }
+    let mut bytes = Vec::new();
+    let mut piece = vec![0; PIECE];
+    loop {
+        let left = declared - bytes.len() as u64;
+        // One byte more than is left shows that a packed file goes on.
+        let asked = PIECE.min(usize::try_from(left.saturating_add(1)).unwrap_or(PIECE));
+        let n = fill(&mut piece[..asked])?;
+        if n as u64 > left {
+            return Err(lying("more than that".to_owned()));
+        }
+        bytes.extend_from_slice(&piece[..n]);
+        if n < asked {
+            break;
+        }
+    }
+    if (bytes.len() as u64) < declared {
+        return Err(lying(bytes.len().to_string()));
+    }
+    Ok(Idx { dims, bytes })
+}
+
+fn need(file: &str, fill: &mut Fill<'_>, buffer: &mut [u8], offset: usize, what: &str) -> Result<()> {
+    let n = fill(buffer)?;
+    if n < buffer.len() {
+        return Err(Error::data(format!(
+            "expected {} bytes for {what}, found {n} before the end",
+            buffer.len()
+        ))
+        .at(format!("{file}, byte {offset}")));
+    }
+    Ok(())
+}
+
+fn fill(input: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match input.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}

@@ -1,0 +1,96 @@
+//! Good files, and the many ways in which a file can be broken.
+
+mod csv;
+mod folder;
+mod idx;
+mod parquet;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::data::Dataset;
+use crate::{Error, Result};
+
+/// A folder of its own for a test, removed with all that is in it.
+struct TestDir(PathBuf);
+
+impl TestDir {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("jook-load-{}-{n}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Self(dir)
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for TestDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The error of `loaded`, which must name `file` and say each of `words`.
+#[track_caller]
+fn assert_error(loaded: Result<Dataset>, file: &Path, words: &[&str]) -> Error {
+    let error = loaded.expect_err("a broken file was read");
+    let text = error.to_string();
+    assert!(
+        text.contains(&*file.to_string_lossy()),
+        "no {} in: {text}",
+        file.display()
+    );
+    for word in words {
+        assert!(text.contains(word), "no {word:?} in: {text}");
+    }
+    error
+}
+
+#[test]
+fn what_is_no_file_is_named() {
+    let dir = TestDir::new();
+    let missing = dir.0.join("none.csv");
+    let error = assert_error(Dataset::from_csv(&missing, None), &missing, &["No such file"]);
+    assert_eq!(error.kind(), crate::error::ErrorKind::Io);
+    assert_error(
+        Dataset::from_csv(&dir.0, None),
+        &dir.0,
+        &["expected a file, found a folder"],
+    );
+    let empty = dir.file("empty", "");
+    for loaded in [
+        Dataset::from_csv(&empty, None),
+        Dataset::from_parquet(&empty, None),
+        Dataset::from_idx_images(&empty),
+    ] {
+        assert_error(loaded, &empty, &["empty file (0 bytes)"]);
+    }
+}
+
+#[test]
+fn names_come_from_files() {
+    for (path, name) in [
+        ("a/train.csv.gz", "train"),
+        ("/x/.hidden", "hidden"),
+        ("b", "b"),
+        ("..", "data"),
+    ] {
+        assert_eq!(super::name_of(Path::new(path)), name);
+    }
+}
+
+#[test]
+fn more_than_memory_is_refused() {
+    assert!(super::check_memory(1 << 20, "x").is_ok());
+    if super::free_memory().is_some() {
+        let error = super::check_memory(1 << 50, "x").unwrap_err().to_string();
+        assert!(error.contains("GiB of free memory"), "{error}");
+    }
+}

@@ -1,0 +1,189 @@
+use std::path::Path;
+
+use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+
+use super::{TestDir, assert_error};
+use crate::data::{Dataset, Shape};
+
+fn save(image: impl Into<DynamicImage>, dir: &TestDir, name: &str, format: ImageFormat) {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.into().write_to(&mut bytes, format).unwrap();
+    dir.file(name, bytes.into_inner());
+}
+
+fn grey(width: u32, height: u32) -> GrayImage {
+    GrayImage::from_fn(width, height, |x, y| Luma([(10 * x + y) as u8]))
+}
+
+#[test]
+fn grey_images_have_one_channel_row_by_row() {
+    let dir = TestDir::new();
+    save(grey(3, 2), &dir, "b/1.png", ImageFormat::Png);
+    save(
+        GrayImage::from_pixel(3, 2, Luma([255])),
+        &dir,
+        "b/2.PNG",
+        ImageFormat::Png,
+    );
+    save(GrayImage::new(3, 2), &dir, "a/x.png", ImageFormat::Png);
+    dir.file("b/notes.txt", "passed over");
+    dir.file("b/.hidden.png", "passed over");
+    dir.file("README.md", "passed over");
+    let data = Dataset::from_image_folder(&dir.0).unwrap();
+    assert_eq!(
+        data.shape(),
+        Shape::Image {
+            height: 2,
+            width: 3,
+            channels: 1
+        }
+    );
+    assert_eq!(data.class_names(), ["a", "b"]);
+    assert_eq!(data.labels().unwrap(), [0, 1, 1]);
+    let want: Vec<f32> = [0, 10, 20, 1, 11, 21].iter().map(|&x| x as f32 / 255.0).collect();
+    assert_eq!(data.row(1), want);
+    assert_eq!((data.row(0)[0], data.row(2)[5]), (0.0, 1.0));
+}
+
+#[test]
+fn one_colour_image_makes_all_colour() {
+    let dir = TestDir::new();
+    save(grey(2, 2), &dir, "a/grey.png", ImageFormat::Png);
+    save(
+        RgbImage::from_pixel(2, 2, Rgb([255, 0, 51])),
+        &dir,
+        "a/red.png",
+        ImageFormat::Png,
+    );
+    let deep = image::ImageBuffer::from_pixel(2, 2, Luma([13107u16]));
+    save(
+        DynamicImage::ImageLuma16(deep),
+        &dir,
+        "b/deep.png",
+        ImageFormat::Png,
+    );
+    let data = Dataset::from_image_folder(&dir.0).unwrap();
+    assert_eq!(
+        data.shape(),
+        Shape::Image {
+            height: 2,
+            width: 2,
+            channels: 3
+        }
+    );
+    let close = |found: &[f32], want: [f32; 3]| found.iter().zip(want).all(|(f, w)| (f - w).abs() < 1e-6);
+    assert!(close(&data.row(0)[3..6], [10.0 / 255.0; 3]), "{:?}", data.row(0));
+    assert!(close(&data.row(1)[..3], [1.0, 0.0, 0.2]), "{:?}", data.row(1));
+    assert!(close(&data.row(2)[..3], [0.2; 3]), "{:?}", data.row(2));
+}
+
+#[test]
+fn jpeg_is_read_by_its_contents() {
+    let dir = TestDir::new();
+    save(
+        GrayImage::from_pixel(16, 8, Luma([128])),
+        &dir,
+        "a/1.jpg",
+        ImageFormat::Jpeg,
+    );
+    // A PNG under a JPEG's name.
+    save(
+        GrayImage::from_pixel(16, 8, Luma([128])),
+        &dir,
+        "a/2.jpeg",
+        ImageFormat::Png,
+    );
+    let data = Dataset::from_image_folder(&dir.0).unwrap();
+    assert_eq!(
+        data.shape(),
+        Shape::Image {
+            height: 8,
+            width: 16,
+            channels: 1
+        }
+    );
+    assert!(data.features().iter().all(|x| (x - 128.0 / 255.0).abs() < 0.01));
+}
+
+#[test]
+fn broken_folders_name_the_file() {
+    let empty = TestDir::new();
+    assert_error(
+        Dataset::from_image_folder(&empty.0),
+        &empty.0,
+        &["a folder for each class, found none"],
+    );
+    let missing = empty.0.join("none");
+    assert_error(Dataset::from_image_folder(&missing), &missing, &["No such file"]);
+    type Damage = fn(&TestDir) -> std::path::PathBuf;
+    let cases: [(Damage, &[&str]); 9] = [
+        (
+            |dir| {
+                save(grey(4, 3), dir, "b/other.png", ImageFormat::Png);
+                dir.0.join("b/other.png")
+            },
+            &["expected 3 x 2 pixels (width x height) as in", "found 4 x 3"],
+        ),
+        (
+            |dir| dir.file("b/text.png", "no image at all"),
+            &["PNG or JPEG image, found neither", "byte 0"],
+        ),
+        (|dir| dir.file("b/empty.png", ""), &["empty file"]),
+        (|dir| dir.file("b/photo.webp", "x"), &["expected PNG or JPEG"]),
+        (|dir| dir.file("stray.png", "x"), &["one beside them"]),
+        (
+            |dir| dir.file("b/deep/x.png", "x").parent().unwrap().to_owned(),
+            &["found a folder"],
+        ),
+        (
+            |dir| {
+                std::fs::create_dir(dir.0.join("bare")).unwrap();
+                dir.0.join("bare")
+            },
+            &["images in the class folder, found none"],
+        ),
+        (
+            |dir| cut(dir, "a/1.png", "b/cut.png"),
+            &["a whole image, found damage"],
+        ),
+        (
+            |dir| header(dir, 15_000, 15_000),
+            &["fits the file's", "declares 15000 x 15000 pixels"],
+        ),
+    ];
+    for (i, (damage, words)) in cases.into_iter().enumerate() {
+        let dir = TestDir::new();
+        save(grey(3, 2), &dir, "a/1.png", ImageFormat::Png);
+        assert!(
+            Dataset::from_image_folder(&dir.0).is_ok(),
+            "case {i} before the damage"
+        );
+        let file = damage(&dir);
+        assert_error(Dataset::from_image_folder(&dir.0), &file, words);
+    }
+    let dir = TestDir::new();
+    save(grey(3, 2), &dir, "a/1.png", ImageFormat::Png);
+    let file = header(&dir, 2_000_000_000, 2_000_000_000);
+    assert_error(
+        Dataset::from_image_folder(&dir.0),
+        &file,
+        &["at most 16384 pixels a side"],
+    );
+}
+
+fn cut(dir: &TestDir, from: &str, to: &str) -> std::path::PathBuf {
+    let whole = std::fs::read(dir.0.join(Path::new(from))).unwrap();
+    dir.file(to, &whole[..whole.len() - 20])
+}
+
+/// A good PNG whose header was made to declare another size, with the checksum to go with it.
+fn header(dir: &TestDir, width: u32, height: u32) -> std::path::PathBuf {
+    let mut png = std::fs::read(dir.0.join("a/1.png")).unwrap();
+    png[16..20].copy_from_slice(&width.to_be_bytes());
+    png[20..24].copy_from_slice(&height.to_be_bytes());
+    let mut crc = flate2::Crc::new();
+    crc.update(&png[12..29]);
+    let sum = crc.sum().to_be_bytes();
+    png[29..33].copy_from_slice(&sum);
+    dir.file("b/huge.png", png)
+}

@@ -1,0 +1,93 @@
+//! Standard losses fused: the value and the gradient by the logits in one pass.
+
+use super::{Loss, Targets};
+use crate::net::cpu::math;
+
+impl Loss {
+    /// The loss of a batch, and d loss / d logits into `grad`. `logits` and `grad` are rows x outputs, the
+    /// rows as many as `targets` has. Targets that [`Loss::check`] refuses, and an empty batch, give NaN
+    /// and a gradient of zeros.
+    pub fn value_and_gradient(&self, logits: &[f32], targets: Targets<'_>, grad: &mut [f32]) -> f32 {
+        debug_assert_eq!(logits.len(), grad.len());
+        let value = match (self, targets) {
+            (Loss::SoftmaxCrossEntropy, Targets::Classes(classes)) => cross_entropy(logits, classes, grad),
+            (Loss::MeanSquaredError, Targets::Classes(classes)) => squared_to_classes(logits, classes, grad),
+            (Loss::MeanSquaredError, Targets::Values(values)) => squared(logits, values, grad),
+            (Loss::SoftmaxCrossEntropy, Targets::Values(_)) => None,
+        };
+        value.unwrap_or_else(|| {
+            grad.fill(0.0);
+            f32::NAN
+        })
+    }
+
+    /// The loss of a batch alone, for evaluation: as [`Loss::value_and_gradient`] without its gradient.
+    pub fn value(&self, logits: &[f32], targets: Targets<'_>) -> f32 {
+        self.value_and_gradient(logits, targets, &mut vec![0.0; logits.len()])
+    }
+}
+
+/// Numbers in a row, if there are rows and they are whole.
+fn width(logits: &[f32], rows: usize, grad: &[f32]) -> Option<usize> {
+    let width = logits.len().checked_div(rows)?;
+    (width > 0 && width * rows == logits.len() && grad.len() == logits.len()).then_some(width)
+}
+
+/// The mean of -log softmax(row)\[class\]. The largest logit is taken off first, so that nothing overflows.
+fn cross_entropy(logits: &[f32], classes: &[u32], grad: &mut [f32]) -> Option<f32> {
+    let width = width(logits, classes.len(), grad)?;
+    let rows = || logits.chunks_exact(width).zip(classes);
+    for ((row, _), grad) in rows().zip(grad.chunks_exact_mut(width)) {
+        let most = row
+            .iter()
+            .fold(f32::NEG_INFINITY, |most, &x| if x > most { x } else { most });
+        for (grad, &x) in grad.iter_mut().zip(row) {
+            *grad = x - most;
+        }
+    }
+    let mut total = 0.0f64;
+    for (grad, &class) in grad.chunks_exact(width).zip(classes) {
+        total -= f64::from(*grad.get(class as usize)?);
+    }
+    // All rows at once: short rows would leave most of a register empty.
+    grad.iter_mut().for_each(|x| *x = math::exp(*x));
+    let share = 1.0 / classes.len() as f32;
+    for (grad, &class) in grad.chunks_exact_mut(width).zip(classes) {
+        let sum: f32 = grad.iter().sum();
+        total += f64::from(sum.ln());
+        let factor = share / sum;
+        grad.iter_mut().for_each(|p| *p *= factor);
+        grad[class as usize] -= share;
+    }
+    Some((total / classes.len() as f64) as f32)
+}
+
+/// The mean of (output - value)^2.
+fn squared(logits: &[f32], values: &[f32], grad: &mut [f32]) -> Option<f32> {
+    if logits.is_empty() || values.len() != logits.len() || grad.len() != logits.len() {
+        return None;
+    }
+    for ((grad, &x), &value) in grad.iter_mut().zip(logits).zip(values) {
+        *grad = x - value;
+    }
+    Some(finish_squared(grad))
+}
+
+/// [`squared`] towards 1 for the class and 0 elsewhere.
+fn squared_to_classes(logits: &[f32], classes: &[u32], grad: &mut [f32]) -> Option<f32> {
+    let width = width(logits, classes.len(), grad)?;
+    grad.copy_from_slice(logits);
+    for (grad, &class) in grad.chunks_exact_mut(width).zip(classes) {
+        *grad.get_mut(class as usize)? -= 1.0;
+    }
+    Some(finish_squared(grad))
+}
+
+/// From differences to the gradient, giving the mean square.
+fn finish_squared(differences: &mut [f32]) -> f32 {
+    let total: f64 = differences.iter().map(|&d| f64::from(d) * f64::from(d)).sum();
+    let count = differences.len() as f64;
+    let factor = (2.0 / count) as f32;
+    differences.iter_mut().for_each(|d| *d *= factor);
+    (total / count) as f32
+}

@@ -1,0 +1,120 @@
+//! Losses against PyTorch, whose values tests/reference/net.py wrote, and against wrong targets.
+
+use serde::Deserialize;
+
+use super::{Loss, Targets};
+use crate::net::tests::relative_error;
+
+#[derive(Deserialize)]
+struct Golden {
+    losses: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    loss: Loss,
+    outputs: usize,
+    logits: Vec<f32>,
+    classes: Option<Vec<u32>>,
+    values: Option<Vec<f32>>,
+    value: f64,
+    gradient: Vec<f64>,
+}
+
+#[test]
+fn values_and_gradients_are_pytorchs() {
+    let golden: Golden = serde_json::from_str(include_str!("../../../tests/reference/net.json")).unwrap();
+    assert_eq!(golden.losses.len(), 3);
+    for case in golden.losses {
+        let targets = match (&case.classes, &case.values) {
+            (Some(classes), _) => Targets::Classes(classes),
+            (None, values) => Targets::Values(values.as_deref().unwrap()),
+        };
+        case.loss
+            .check(case.logits.len() / case.outputs, case.outputs, targets)
+            .unwrap();
+        let mut gradient = vec![f32::NAN; case.logits.len()];
+        let value = case.loss.value_and_gradient(&case.logits, targets, &mut gradient);
+        assert!(
+            (f64::from(value) / case.value - 1.0).abs() < 1e-5,
+            "{:?}: {value}",
+            case.loss
+        );
+        assert!(
+            relative_error(&gradient, &case.gradient) < 1e-5,
+            "{:?}: {gradient:?}",
+            case.loss
+        );
+        assert_eq!(case.loss.value(&case.logits, targets), value);
+    }
+}
+
+#[test]
+fn a_sure_network_has_a_tiny_loss() {
+    // ln(1 + e^-12), to what f32 leaves of it in 1 + e^-12.
+    let value = Loss::SoftmaxCrossEntropy.value(&[0.0, 12.0, 12.0, 0.0], Targets::Classes(&[1, 0]));
+    assert!((value - 6.144e-6).abs() < 2e-7, "{value}");
+}
+
+#[test]
+fn nan_shows_in_the_loss() {
+    for loss in [Loss::SoftmaxCrossEntropy, Loss::MeanSquaredError] {
+        let targets = Targets::Classes(&[1, 0]);
+        assert!(
+            loss.value(&[0.0, f32::NAN, 1.0, 2.0], targets).is_nan(),
+            "{loss:?}"
+        );
+        assert!(
+            loss.value(&[f32::NAN, 0.0, 1.0, 2.0], targets).is_nan(),
+            "{loss:?}"
+        );
+        assert!(
+            !loss.value(&[0.0, f32::INFINITY, 1.0, 2.0], targets).is_finite(),
+            "{loss:?}"
+        );
+    }
+}
+
+#[test]
+fn targets_that_do_not_fit_are_refused() {
+    let refused = |loss: Loss, rows, targets: Targets<'_>, words: &[&str]| {
+        let error = loss.check(rows, 3, targets).unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "{word:?} is not in: {error}");
+        }
+        let mut gradient = vec![1.0; rows * 3];
+        assert!(
+            loss.value_and_gradient(&vec![0.5; rows * 3], targets, &mut gradient)
+                .is_nan()
+        );
+        assert!(gradient.iter().all(|&g| g == 0.0));
+    };
+    let cross_entropy = Loss::SoftmaxCrossEntropy;
+    refused(
+        cross_entropy,
+        2,
+        Targets::Classes(&[0, 3]),
+        &["label 3", "0 to 2", "example 1"],
+    );
+    refused(
+        cross_entropy,
+        2,
+        Targets::Classes(&[0, u32::MAX]),
+        &["label 4294967295"],
+    );
+    refused(
+        cross_entropy,
+        2,
+        Targets::Classes(&[0, 1, 2, 0]),
+        &["4 labels for 2"],
+    );
+    refused(cross_entropy, 2, Targets::Values(&[0.0; 6]), &["classes"]);
+    refused(
+        Loss::MeanSquaredError,
+        2,
+        Targets::Values(&[0.0; 5]),
+        &["5 target values for 2 examples of 3"],
+    );
+    refused(Loss::MeanSquaredError, 2, Targets::Classes(&[0, 9]), &["label 9"]);
+    assert!(cross_entropy.value(&[], Targets::Classes(&[])).is_nan());
+}

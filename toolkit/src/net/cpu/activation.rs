@@ -1,0 +1,77 @@
+//! Activations, forward and backward, over whole buffers.
+
+use super::math;
+use crate::net::Activation;
+
+/// y = f(x). `saved` takes what the backward pass needs besides x and y (the derivative of GELU).
+pub fn forward(activation: Activation, x: &[f32], y: &mut [f32], saved: &mut [f32]) {
+    match activation {
+        Activation::Identity => y.copy_from_slice(x),
+        // Written so that NaN stays NaN.
+        Activation::Relu => map(x, y, |x| if x < 0.0 { 0.0 } else { x }),
+        Activation::LeakyRelu(slope) => map(x, y, |x| if x > 0.0 { x } else { slope * x }),
+        Activation::Tanh => map(x, y, math::tanh),
+        Activation::Sigmoid => map(x, y, math::sigmoid),
+        Activation::Gelu => {
+            for ((y, saved), &x) in y.iter_mut().zip(saved).zip(x) {
+                (*y, *saved) = math::gelu(x);
+            }
+        }
+        Activation::Maxout(k) => {
+            for (y, pieces) in y.iter_mut().zip(x.chunks_exact(k)) {
+                *y = pieces
+                    .iter()
+                    .fold(f32::NEG_INFINITY, |most, &x| if x <= most { most } else { x });
+            }
+        }
+    }
+}
+
+/// How many numbers [`forward`] saves for `outputs` numbers.
+pub fn saved(activation: Activation, outputs: usize) -> usize {
+    if activation == Activation::Gelu {
+        outputs
+    } else {
+        0
+    }
+}
+
+/// Turns d loss / d y in `grad` into d loss / d x, for an element-wise activation.
+pub fn backward(activation: Activation, x: &[f32], y: &[f32], saved: &[f32], grad: &mut [f32]) {
+    match activation {
+        Activation::Identity => {}
+        Activation::Relu => scale(grad, y, |y| if y > 0.0 { 1.0 } else { 0.0 }),
+        Activation::LeakyRelu(slope) => scale(grad, x, |x| if x > 0.0 { 1.0 } else { slope }),
+        Activation::Tanh => scale(grad, y, |y| 1.0 - y * y),
+        Activation::Sigmoid => scale(grad, y, |y| y * (1.0 - y)),
+        Activation::Gelu => scale(grad, saved, |slope| slope),
+        Activation::Maxout(_) => unreachable!("maxout changes the width: see maxout_backward"),
+    }
+}
+
+/// d loss / d x of maxout: the gradient goes to the first piece that is the largest.
+pub fn maxout_backward(k: usize, x: &[f32], y: &[f32], grad_y: &[f32], grad_x: &mut [f32]) {
+    let pieces = x.chunks_exact(k).zip(grad_x.chunks_exact_mut(k));
+    for ((&y, &grad), (x, grad_x)) in y.iter().zip(grad_y).zip(pieces) {
+        let mut rest = grad;
+        for (&x, grad_x) in x.iter().zip(grad_x) {
+            let chosen = x == y;
+            *grad_x = if chosen { rest } else { 0.0 };
+            rest = if chosen { 0.0 } else { rest };
+        }
+    }
+}
+
+#[inline(always)]
+fn map(x: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = f(x);
+    }
+}
+
+#[inline(always)]
+fn scale(grad: &mut [f32], by: &[f32], slope: impl Fn(f32) -> f32) {
+    for (grad, &by) in grad.iter_mut().zip(by) {
+        *grad *= slope(by);
+    }
+}

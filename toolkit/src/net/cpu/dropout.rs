@@ -1,0 +1,84 @@
+//! Dropout (Srivastava et al. 2014), inverted: what stays is divided by 1 - p in training, so that
+//! evaluation changes nothing.
+
+use rand::RngCore;
+
+use crate::seed::Rng;
+
+/// Draws a mask of 0 and 1 / (1 - p). The generator gives one key; a mixing function of the key and the
+/// place gives each number's fate, which loops do many at a time.
+pub fn draw(mask: &mut [f32], p: f32, rng: &mut Rng) {
+    let keep = 1.0 / (1.0 - p);
+    // The share p of all u32, as an integer: exact to 2^-32.
+    let threshold = (f64::from(p) * 4_294_967_296.0) as u32;
+    let key = rng.next_u64();
+    let (first, second) = (key as u32, (key >> 32) as u32);
+    for (place, value) in mask.iter_mut().enumerate() {
+        let bits = mix(mix(place as u32 ^ first).wrapping_add(second));
+        *value = if bits < threshold { 0.0 } else { keep };
+    }
+}
+
+/// Each bit of the result depends on every bit of `x`: multiply and xor-shift rounds, a bijection.
+#[inline(always)]
+fn mix(mut x: u32) -> u32 {
+    x ^= x >> 16;
+    x = x.wrapping_mul(0x9E37_79B1);
+    x ^= x >> 15;
+    x = x.wrapping_mul(0x85EB_CA77);
+    x ^ (x >> 16)
+}
+
+/// y = x times the mask.
+pub fn apply(x: &[f32], mask: &[f32], y: &mut [f32]) {
+    for ((y, &x), &mask) in y.iter_mut().zip(x).zip(mask) {
+        *y = x * mask;
+    }
+}
+
+/// Multiplies by the mask.
+pub fn scale(values: &mut [f32], mask: &[f32]) {
+    for (value, &mask) in values.iter_mut().zip(mask) {
+        *value *= mask;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::stream;
+
+    #[test]
+    fn drops_its_share_everywhere_and_keeps_the_mean() {
+        const WIDTH: usize = 100;
+        const ROWS: usize = 4000;
+        let mut rng = stream(5, "dropout");
+        let mut mask = vec![0.0; WIDTH * ROWS];
+        draw(&mut mask, 0.3, &mut rng);
+        let mean = mask.iter().sum::<f32>() / mask.len() as f32;
+        // Six standard errors of a mean of 400,000.
+        assert!(
+            (mean - 1.0).abs() < 6.0 * (0.3f32 / 0.7 / mask.len() as f32).sqrt(),
+            "{mean}"
+        );
+        for column in 0..WIDTH {
+            let dropped = (0..ROWS).filter(|row| mask[row * WIDTH + column] == 0.0).count() as f32;
+            assert!((dropped / ROWS as f32 - 0.3).abs() < 6.0 * (0.21 / ROWS as f32).sqrt());
+        }
+        // Neighbours, along and across, fall independently: 9% of pairs drop both.
+        for distance in [1, 2, 16, WIDTH, 4 * WIDTH] {
+            let pairs = mask.len() - distance;
+            let both = (0..pairs)
+                .filter(|&i| mask[i] == 0.0 && mask[i + distance] == 0.0)
+                .count();
+            assert!(
+                (both as f32 / pairs as f32 - 0.09).abs() < 0.004,
+                "distance {distance}: {both}"
+            );
+        }
+        let before = mask.clone();
+        draw(&mut mask, 0.3, &mut rng);
+        let same = mask.iter().zip(&before).filter(|(a, b)| a == b).count() as f32 / mask.len() as f32;
+        assert!((same - 0.58).abs() < 0.01, "the next mask is a new one: {same}");
+    }
+}

@@ -1,0 +1,275 @@
+//! [`Network`]: a spec with its numbers.
+
+use std::ops::Range;
+
+use super::cpu::Executor;
+use super::tape::Leaf;
+use super::{LayerKind, NetSpec};
+use crate::seed::stream;
+use crate::{Error, Result};
+
+/// What a tensor is for; weight decay, for instance, looks at weights only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The matrix of a dense layer, inputs x units.
+    Weight,
+    /// What a dense layer adds.
+    Bias,
+    /// What batch norm multiplies by.
+    Scale,
+    /// What batch norm adds.
+    Shift,
+    /// A running statistic of batch norm: lives in the buffers, is not learned.
+    Running,
+}
+
+/// Where a tensor of a network lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Layer and tensor: `dense1.weight`, `dense1.bias`, `batch_norm1.scale`, `.shift`, `.running_mean`,
+    /// `.running_var`.
+    pub name: String,
+    /// Sizes, row-major.
+    pub shape: Vec<usize>,
+    /// Where it lies in [`Network::parameters`], or in [`Network::buffers`] if its role is
+    /// [`Role::Running`].
+    pub range: Range<usize>,
+    /// Whether its layer takes no update.
+    pub frozen: bool,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// A network: what it is ([`NetSpec`]) and its numbers, one flat vector of parameters and one of buffers
+/// (the running statistics of batch norm), laid out as [`Network::tensors`] says.
+#[derive(Clone, Debug)]
+pub struct Network {
+    spec: NetSpec,
+    tensors: Vec<TensorInfo>,
+    parameters: Vec<f32>,
+    buffers: Vec<f32>,
+    pub(super) leaf: Leaf,
+}
+
+impl Network {
+    /// The network of this spec, its initial numbers drawn from `seed`: each tensor from its own stream,
+    /// so that a change to one layer leaves the start of the others.
+    pub fn new(spec: &NetSpec, seed: u64) -> Result<Self> {
+        spec.validate()?;
+        let tensors = layout(spec);
+        let count = |running: bool| -> usize {
+            tensors
+                .iter()
+                .filter(|t| (t.role == Role::Running) == running)
+                .map(|t| t.range.len())
+                .sum()
+        };
+        let mut network = Self {
+            parameters: zeros(count(false))?,
+            buffers: zeros(count(true))?,
+            spec: spec.clone(),
+            tensors,
+            leaf: Leaf::default(),
+        };
+        network.initialize(seed);
+        Ok(network)
+    }
+
+    fn initialize(&mut self, seed: u64) {
+        let mut tensors = self.tensors.iter();
+        let mut width = self.spec.input;
+        for layer in &self.spec.layers {
+            let mut next = || {
+                tensors
+                    .next()
+                    .map(|t| (t.name.as_str(), t.range.clone()))
+                    .unwrap_or_default()
+            };
+            match layer.kind {
+                LayerKind::Dense {
+                    units,
+                    bias,
+                    init,
+                    bias_init,
+                } => {
+                    for init in [Some(init), bias.then_some(bias_init)].into_iter().flatten() {
+                        let (name, range) = next();
+                        let mut rng = stream(seed, &format!("init/{name}"));
+                        init.fill(&mut self.parameters[range], width, units, &mut rng);
+                    }
+                }
+                LayerKind::BatchNorm { .. } => {
+                    self.parameters[next().1].fill(1.0);
+                    self.parameters[next().1].fill(0.0);
+                    self.buffers[next().1].fill(0.0);
+                    self.buffers[next().1].fill(1.0);
+                }
+                LayerKind::Activation(_) | LayerKind::Dropout(_) => {}
+            }
+            width = layer.kind.outputs(width);
+        }
+    }
+
+    /// What the network is.
+    pub fn spec(&self) -> &NetSpec {
+        &self.spec
+    }
+
+    /// Numbers in one example.
+    pub fn inputs(&self) -> usize {
+        self.spec.input
+    }
+
+    /// Numbers that come out for one example.
+    pub fn outputs(&self) -> usize {
+        self.spec.outputs()
+    }
+
+    /// What is learned, flat.
+    pub fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
+
+    /// What is learned, flat, to change.
+    pub fn parameters_mut(&mut self) -> &mut [f32] {
+        &mut self.parameters
+    }
+
+    /// The running statistics, flat.
+    pub fn buffers(&self) -> &[f32] {
+        &self.buffers
+    }
+
+    /// The running statistics, flat, to change.
+    pub fn buffers_mut(&mut self) -> &mut [f32] {
+        &mut self.buffers
+    }
+
+    /// Where each tensor lies: layer by layer, in the order of the parameters.
+    pub fn tensors(&self) -> &[TensorInfo] {
+        &self.tensors
+    }
+
+    /// The numbers of the tensor of this name, from the parameters or the buffers.
+    pub fn tensor(&self, name: &str) -> Option<&[f32]> {
+        let info = self.tensors.iter().find(|t| t.name == name)?;
+        let store = if info.role == Role::Running {
+            &self.buffers
+        } else {
+            &self.parameters
+        };
+        store.get(info.range.clone())
+    }
+
+    /// The ranges of the parameters that take updates, in order, neighbours joined.
+    pub fn trainable(&self) -> Vec<Range<usize>> {
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for tensor in self
+            .tensors
+            .iter()
+            .filter(|t| !t.frozen && t.role != Role::Running)
+        {
+            match ranges.last_mut() {
+                Some(last) if last.end == tensor.range.start => last.end = tensor.range.end,
+                _ => ranges.push(tensor.range.clone()),
+            }
+        }
+        ranges
+    }
+
+    /// The ranges of the parameters that weight decay shrinks: weights that take updates, and no biases,
+    /// scales or shifts.
+    pub fn decayed(&self) -> Vec<Range<usize>> {
+        let decayed = |t: &&TensorInfo| !t.frozen && t.role == Role::Weight;
+        self.tensors
+            .iter()
+            .filter(decayed)
+            .map(|t| t.range.clone())
+            .collect()
+    }
+
+    /// Freezes the layer of this name from now on: it takes no update.
+    pub fn freeze(&mut self, name: &str) -> Result<()> {
+        self.spec.freeze(name)?;
+        self.tensors = layout(&self.spec);
+        Ok(())
+    }
+
+    /// The outputs (logits of a classifier) in evaluation mode for examples laid one after another:
+    /// n x inputs numbers in, n x outputs out, both row-major.
+    pub fn predict(&self, examples: &[f32]) -> Result<Vec<f32>> {
+        /// Rows that go through the network together: enough to keep the matrix products busy, few
+        /// enough for the caches; fewer where the layers are very wide.
+        const ROWS: usize = 256;
+        const NUMBERS: usize = 1 << 24;
+        let (inputs, outputs) = (self.inputs(), self.outputs());
+        if !examples.len().is_multiple_of(inputs) {
+            return Err(Error::data(format!(
+                "{} numbers are no whole number of examples: the network takes {inputs} each",
+                examples.len()
+            )));
+        }
+        let rows = examples.len() / inputs;
+        let widest = self.spec.widths().into_iter().fold(inputs, usize::max);
+        let together = (NUMBERS / widest).clamp(1, ROWS);
+        let mut executor = Executor::new(self, rows.min(together));
+        let mut predictions = Vec::with_capacity(rows * outputs);
+        for chunk in examples.chunks(together * inputs) {
+            predictions.extend_from_slice(executor.evaluate(self, chunk));
+        }
+        Ok(predictions)
+    }
+}
+
+/// Zeros, or an error where the memory is not there.
+fn zeros(count: usize) -> Result<Vec<f32>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|_| {
+        Error::spec(format!("there is no memory for {count} parameters")).fix("use fewer units")
+    })?;
+    values.resize(count, 0.0);
+    Ok(values)
+}
+
+/// The tensors of a valid spec, in order.
+fn layout(spec: &NetSpec) -> Vec<TensorInfo> {
+    let mut tensors = Vec::new();
+    let (mut parameters, mut buffers) = (0, 0);
+    let mut width = spec.input;
+    for layer in &spec.layers {
+        let mut add = |name: &str, shape: &[usize], role| {
+            let end = if role == Role::Running {
+                &mut buffers
+            } else {
+                &mut parameters
+            };
+            let start = *end;
+            *end += shape.iter().product::<usize>();
+            let name = format!("{}.{name}", layer.name);
+            tensors.push(TensorInfo {
+                name,
+                shape: shape.to_vec(),
+                range: start..*end,
+                frozen: layer.frozen,
+                role,
+            });
+        };
+        match layer.kind {
+            LayerKind::Dense { units, bias, .. } => {
+                add("weight", &[width, units], Role::Weight);
+                if bias {
+                    add("bias", &[units], Role::Bias);
+                }
+            }
+            LayerKind::BatchNorm { .. } => {
+                add("scale", &[width], Role::Scale);
+                add("shift", &[width], Role::Shift);
+                add("running_mean", &[width], Role::Running);
+                add("running_var", &[width], Role::Running);
+            }
+            LayerKind::Activation(_) | LayerKind::Dropout(_) => {}
+        }
+        width = layer.kind.outputs(width);
+    }
+    tensors
+}

@@ -1,0 +1,203 @@
+//! Gradients against central differences. The loss is a random mix of the outputs, summed in f64. The steps
+//! are 2^-6 and 2^-7, for numbers of size 1, and the two differences are combined (Richardson): what is
+//! left is of the order of step^4, and f32's rounding over the step. Required: 2e-3 of the largest
+//! gradient. Numbers whose two differences disagree stand at a kink and are skipped; at most a tenth may be.
+
+use super::scattered;
+use crate::net::cpu::{Executor, Mode};
+use crate::net::{Activation, Init, Layer, LayerKind, NetSpec, Network};
+use crate::seed::stream;
+
+const ROWS: usize = 6;
+
+fn dense(units: usize) -> LayerKind {
+    LayerKind::Dense {
+        units,
+        bias: true,
+        init: Init::FanUniform,
+        bias_init: Init::Uniform(0.5),
+    }
+}
+
+fn spec(kinds: Vec<LayerKind>) -> NetSpec {
+    let name = |i| format!("layer{i}");
+    let layers = kinds
+        .into_iter()
+        .enumerate()
+        .map(|(i, kind)| Layer {
+            name: name(i),
+            kind,
+            frozen: false,
+        })
+        .collect();
+    NetSpec { input: 4, layers }
+}
+
+/// The loss, with the same dropout masks each time and the running statistics left alone.
+fn loss(executor: &mut Executor, network: &Network, x: &[f32], above: &[f32], training: bool) -> f64 {
+    let mut network = network.clone();
+    let mut rng = stream(3, "dropout");
+    let mode = if training {
+        Mode::Train(&mut rng)
+    } else {
+        Mode::Evaluate
+    };
+    let y = executor.forward(&mut network, x, mode);
+    y.iter()
+        .zip(above)
+        .map(|(&y, &a)| f64::from(y) * f64::from(a))
+        .sum()
+}
+
+/// Compares every parameter's and every input's gradient.
+fn check(name: &str, spec: &NetSpec, training: bool) {
+    let mut network = Network::new(spec, 11).unwrap();
+    // Scales and shifts away from 1 and 0, running statistics from 0 and 1.
+    for (p, noise) in network.parameters_mut().iter_mut().zip(scattered(10_000, 1)) {
+        *p += 0.2 * noise;
+    }
+    for (b, noise) in network.buffers_mut().iter_mut().zip(scattered(1000, 2)) {
+        *b += 0.3 * noise;
+    }
+    let x = scattered(ROWS * spec.input, 3);
+    let above = scattered(ROWS * spec.outputs(), 4);
+    let mut executor = Executor::new(&network, ROWS);
+    loss(&mut executor, &network, &x, &above, training);
+    executor.backward_to_input(&network, &above);
+    let expected: Vec<f32> = executor
+        .gradients()
+        .iter()
+        .chain(executor.input_gradient())
+        .copied()
+        .collect();
+    let scale = expected.iter().fold(0.0f32, |most, g| most.max(g.abs()));
+    assert!(scale > 0.01, "{name}: the gradient is {scale}");
+
+    let parameters = network.parameters().len();
+    let mut skipped = 0;
+    for (i, &expected) in expected.iter().enumerate() {
+        let mut slope = |step: f32| {
+            let mut at = |moved: f32| {
+                let (mut network, mut x) = (network.clone(), x.clone());
+                match i.checked_sub(parameters) {
+                    None => network.parameters_mut()[i] += moved,
+                    Some(i) => x[i] += moved,
+                }
+                loss(&mut executor, &network, &x, &above, training)
+            };
+            (at(step) - at(-step)) / f64::from(2.0 * step)
+        };
+        let (wide, narrow) = (slope(1.0 / 64.0), slope(1.0 / 128.0));
+        if (wide - narrow).abs() > 2e-3 * f64::from(scale) {
+            skipped += 1;
+            continue;
+        }
+        let estimate = (4.0 * narrow - wide) / 3.0;
+        let error = (estimate - f64::from(expected)).abs() / f64::from(scale);
+        assert!(
+            error < 2e-3,
+            "{name}: gradient {i} is {expected}, by differences {estimate}"
+        );
+    }
+    assert!(
+        skipped * 10 <= expected.len(),
+        "{name}: {skipped} of {} skipped",
+        expected.len()
+    );
+}
+
+#[test]
+fn every_layer_has_the_gradient_of_its_function() {
+    let activations = [
+        Activation::Identity,
+        Activation::Relu,
+        Activation::LeakyRelu(0.1),
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::Gelu,
+        Activation::Maxout(2),
+        Activation::Maxout(3),
+    ];
+    for activation in activations {
+        let kinds = vec![
+            dense(5 * activation.pieces()),
+            LayerKind::Activation(activation),
+            dense(3),
+        ];
+        check(&activation.to_string(), &spec(kinds), true);
+    }
+    let norm = LayerKind::BatchNorm {
+        momentum: 0.1,
+        epsilon: 1e-5,
+    };
+    for training in [true, false] {
+        let kinds = vec![
+            dense(5),
+            norm.clone(),
+            LayerKind::Activation(Activation::Tanh),
+            dense(3),
+        ];
+        check(
+            &format!("batch norm, training {training}"),
+            &spec(kinds),
+            training,
+        );
+        let kinds = vec![
+            dense(9),
+            LayerKind::Activation(Activation::Tanh),
+            LayerKind::Dropout(0.4),
+            dense(3),
+        ];
+        check(&format!("dropout, training {training}"), &spec(kinds), training);
+        let kinds = vec![
+            dense(9),
+            LayerKind::Activation(Activation::Relu),
+            LayerKind::Dropout(0.4),
+            dense(3),
+        ];
+        check(
+            &format!("dropout behind relu, training {training}"),
+            &spec(kinds),
+            training,
+        );
+    }
+}
+
+#[test]
+fn a_frozen_batch_norm_lets_gradients_through() {
+    let norm = LayerKind::BatchNorm {
+        momentum: 0.1,
+        epsilon: 1e-5,
+    };
+    let mut spec = spec(vec![
+        dense(5),
+        norm,
+        LayerKind::Activation(Activation::Tanh),
+        dense(3),
+    ]);
+    let free = Network::new(&spec, 11).unwrap();
+    spec.freeze("layer1").unwrap();
+    let mut network = Network::new(&spec, 11).unwrap();
+    let (x, above) = (scattered(ROWS * 4, 3), scattered(ROWS * 3, 4));
+    let mut rng = stream(0, "dropout");
+    let mut executor = Executor::new(&network, ROWS);
+    let y = executor.forward(&mut network, &x, Mode::Train(&mut rng)).to_vec();
+    assert_eq!(
+        network.buffers(),
+        free.buffers(),
+        "frozen running statistics stay"
+    );
+    assert_eq!(
+        y,
+        free.predict(&x).unwrap(),
+        "frozen batch norm evaluates with them"
+    );
+    executor.backward(&network, &above);
+    let gradient = |name: &str| {
+        let tensor = network.tensors().iter().find(|t| t.name == name).unwrap();
+        executor.gradients()[tensor.range.clone()].to_vec()
+    };
+    assert!(gradient("layer0.weight").iter().any(|g| g.abs() > 1e-3));
+    assert!(gradient("layer1.scale").iter().all(|&g| g == 0.0));
+    assert!(gradient("layer1.shift").iter().all(|&g| g == 0.0));
+}

@@ -1,0 +1,155 @@
+//! Passes through whole networks: the same bits, dropout, small batches, prediction.
+
+use super::scattered;
+use crate::net::cpu::{Executor, Mode};
+use crate::net::{Activation, Init, Mlp, Role};
+use crate::seed::stream;
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let run = |seed: u64| {
+        let mut network = Mlp::new([20, 33, 33, 7])
+            .activation(Activation::Gelu)
+            .dropout(0.3)
+            .batch_norm()
+            .build(seed)
+            .unwrap();
+        let mut rng = stream(seed, "dropout");
+        let mut executor = Executor::new(&network, 50);
+        let x = scattered(50 * 20, 1);
+        for _ in 0..3 {
+            let y = executor.forward(&mut network, &x, Mode::Train(&mut rng)).to_vec();
+            executor.backward(&network, &y);
+            for (p, g) in network.parameters_mut().iter_mut().zip(executor.gradients()) {
+                *p -= 0.01 * g;
+            }
+        }
+        let bits: Vec<u32> = network
+            .parameters()
+            .iter()
+            .chain(network.buffers())
+            .map(|x| x.to_bits())
+            .collect();
+        bits
+    };
+    let here = run(5);
+    let elsewhere = std::thread::spawn(move || run(5)).join().unwrap();
+    assert_eq!(here, elsewhere);
+    assert_ne!(here, run(6));
+}
+
+#[test]
+fn an_example_gets_the_same_bits_in_any_batch() {
+    let network = Mlp::new([300, 37, 5]).build(1).unwrap();
+    let x = scattered(301 * 300, 2);
+    let all = network.predict(&x).unwrap();
+    for row in [0, 1, 4, 5, 255, 256, 299, 300] {
+        let alone = network.predict(&x[row * 300..(row + 1) * 300]).unwrap();
+        assert_eq!(alone, all[row * 5..(row + 1) * 5], "row {row}");
+    }
+    assert!(network.predict(&[]).unwrap().is_empty());
+    let error = network.predict(&[1.0; 299]).unwrap_err().to_string();
+    assert!(error.contains("299") && error.contains("300"), "{error}");
+}
+
+#[test]
+fn networks_go_to_other_threads() {
+    fn travels<T: Send + Sync + Clone + 'static>(_: &T) {}
+    travels(&Mlp::new([3, 2]));
+    travels(&Mlp::new([3, 2]).build(0).unwrap());
+}
+
+#[test]
+fn tensors_start_alone() {
+    let start = |mlp: Mlp| mlp.build(3).unwrap().tensor("logits.weight").unwrap().to_vec();
+    let plain = start(Mlp::new([8, 16, 4]));
+    assert_eq!(
+        plain,
+        start(Mlp::new([9, 16, 4])),
+        "another input leaves the last layer's start"
+    );
+    assert_ne!(plain, start(Mlp::new([8, 16, 4]).init(Init::XavierUniform)));
+    let biased = Mlp::new([8, 16, 4])
+        .bias_init(Init::Constant(0.1))
+        .build(3)
+        .unwrap();
+    assert!(biased.tensor("dense1.bias").unwrap().iter().all(|&b| b == 0.1));
+}
+
+#[test]
+fn dropout_acts_in_training_only_and_differs_each_step() {
+    let mut network = Mlp::new([6, 200, 3]).dropout(0.5).build(1).unwrap();
+    let x = scattered(4 * 6, 1);
+    let mut rng = stream(1, "dropout");
+    let mut executor = Executor::new(&network, 4);
+    let first = executor.forward(&mut network, &x, Mode::Train(&mut rng)).to_vec();
+    let second = executor.forward(&mut network, &x, Mode::Train(&mut rng)).to_vec();
+    assert_ne!(first, second);
+    let still = executor.forward(&mut network, &x, Mode::Evaluate).to_vec();
+    assert_eq!(still, network.predict(&x).unwrap());
+    assert_eq!(
+        still,
+        Mlp::new([6, 200, 3]).build(1).unwrap().predict(&x).unwrap()
+    );
+}
+
+#[test]
+fn a_single_row_goes_through_batch_norm() {
+    let mut network = Mlp::new([6, 5, 3]).batch_norm().build(1).unwrap();
+    let before = network.buffers().to_vec();
+    let mut rng = stream(1, "dropout");
+    let mut executor = Executor::new(&network, 8);
+    let y = executor
+        .forward(&mut network, &scattered(6, 1), Mode::Train(&mut rng))
+        .to_vec();
+    assert!(y.iter().all(|y| y.is_finite()));
+    assert_eq!(network.buffers(), before);
+    executor.forward(&mut network, &scattered(12, 1), Mode::Train(&mut rng));
+    assert_ne!(network.buffers(), before);
+}
+
+#[test]
+fn nan_comes_out_where_it_goes_in() {
+    for activation in [
+        Activation::Relu,
+        Activation::LeakyRelu(0.1),
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::Gelu,
+        Activation::Maxout(2),
+    ] {
+        let network = Mlp::new([3, 4, 2]).activation(activation).build(1).unwrap();
+        let y = network.predict(&[0.0, f32::NAN, 1.0, 0.0, 0.0, 1.0]).unwrap();
+        assert!(
+            y[..2].iter().all(|y| y.is_nan()) && y[2..].iter().all(|y| y.is_finite()),
+            "{activation}"
+        );
+    }
+}
+
+#[test]
+fn optimizers_learn_what_to_move() {
+    let network = Mlp::new([3, 4, 4, 2])
+        .batch_norm()
+        .freeze("dense2")
+        .build(1)
+        .unwrap();
+    let frozen: usize = network
+        .tensors()
+        .iter()
+        .filter(|t| t.frozen)
+        .map(|t| t.range.len())
+        .sum();
+    let moving: usize = network.trainable().iter().map(|r| r.len()).sum();
+    assert_eq!((frozen, moving + frozen), (20, network.parameters().len()));
+    assert_eq!(network.trainable().len(), 2, "neighbours are joined");
+    let decayed: usize = network.decayed().iter().map(|r| r.len()).sum();
+    assert_eq!(decayed, 3 * 4 + 4 * 2);
+    let running: usize = network
+        .tensors()
+        .iter()
+        .filter(|t| t.role == Role::Running)
+        .map(|t| t.range.len())
+        .sum();
+    assert_eq!(running, network.buffers().len());
+}

@@ -1,0 +1,209 @@
+//! Networks as data: what is refused, how they print, travel and show themselves.
+
+use crate::net::{Activation, Init, Layer, LayerKind, MAX_WIDTH, Mlp, NetSpec, Network};
+use crate::show::Show;
+
+fn refused(mlp: Mlp, words: &[&str]) {
+    let error = mlp.spec().expect_err("a spec that cannot be").to_string();
+    for word in words {
+        assert!(error.contains(word), "{word:?} is not in: {error}");
+    }
+}
+
+#[test]
+fn wrong_settings_are_refused_with_their_place() {
+    refused(Mlp::new([]), &["0 widths"]);
+    refused(Mlp::new([64]), &["1 widths"]);
+    refused(Mlp::new([0, 10]), &["input", "0 numbers"]);
+    refused(Mlp::new([64, 0, 10]), &["0 units", "dense1"]);
+    refused(Mlp::new([64, 8, 0]), &["0 units", "logits"]);
+    refused(Mlp::new([64, MAX_WIDTH + 1]), &["logits"]);
+    refused(Mlp::new([64, usize::MAX, 10]), &["dense1"]);
+    refused(Mlp::new([usize::MAX, 10]), &["input"]);
+    refused(Mlp::new([1 << 20, 1 << 20]), &["parameters", "logits"]);
+    refused(
+        Mlp::new([64, usize::MAX / 2, 10]).activation(Activation::Maxout(3)),
+        &["columns", "dense1"],
+    );
+    refused(
+        Mlp::new([64, 8, 10]).activation(Activation::Maxout(0)),
+        &["maxout", "0 pieces"],
+    );
+    refused(
+        Mlp::new([64, 8, 10]).activation(Activation::LeakyRelu(f32::NAN)),
+        &["slope", "NaN"],
+    );
+    refused(Mlp::new([64, 8, 10]).dropout(1.0), &["dropout", "1"]);
+    refused(Mlp::new([64, 8, 10]).dropout(-0.1), &["dropout", "-0.1"]);
+    refused(Mlp::new([64, 8, 10]).dropout(f64::NAN), &["dropout", "NaN"]);
+    refused(
+        Mlp::new([64, 8, 10]).init(Init::Normal(-1.0)),
+        &["standard deviation", "-1", "dense1"],
+    );
+    refused(
+        Mlp::new([64, 8, 10]).init(Init::Uniform(f32::INFINITY)),
+        &["bound", "inf"],
+    );
+    refused(
+        Mlp::new([64, 8, 10]).bias_init(Init::Constant(f32::NAN)),
+        &["constant", "NaN"],
+    );
+    refused(
+        Mlp::new([64, 8, 10]).freeze("dense7"),
+        &["dense7", "dense1, activation1, logits"],
+    );
+    // Also where it barely fits f64 but not f32: 0.99999999999 becomes 1 in f32.
+    refused(Mlp::new([64, 8, 10]).dropout(0.999_999_999_99), &["dropout"]);
+}
+
+fn layer(name: &str, kind: LayerKind) -> Layer {
+    Layer {
+        name: name.into(),
+        kind,
+        frozen: false,
+    }
+}
+
+#[test]
+fn wrong_specs_are_refused_whole() {
+    let refused = |layers: Vec<Layer>, word: &str| {
+        let error = NetSpec { input: 4, layers }
+            .validate()
+            .expect_err(word)
+            .to_string();
+        assert!(error.contains(word), "{word:?} is not in: {error}");
+    };
+    let norm = |momentum, epsilon| vec![layer("norm", LayerKind::BatchNorm { momentum, epsilon })];
+    refused(vec![], "no layers");
+    refused(norm(1.5, 1e-5), "momentum");
+    refused(norm(f32::NAN, 1e-5), "momentum");
+    refused(norm(0.1, 0.0), "epsilon");
+    refused(norm(0.1, f32::NAN), "epsilon");
+    refused(
+        vec![layer("m", LayerKind::Activation(Activation::Maxout(3)))],
+        "multiple of 3",
+    );
+    refused(vec![layer("d", LayerKind::Dropout(1.0))], "dropout");
+    refused(
+        vec![
+            layer("a", LayerKind::Dropout(0.1)),
+            layer("a", LayerKind::Dropout(0.1)),
+        ],
+        "two layers",
+    );
+    refused(vec![layer("", LayerKind::Dropout(0.1))], "name");
+    refused(vec![layer("a.b", LayerKind::Dropout(0.1))], "name");
+    assert!(
+        Network::new(
+            &NetSpec {
+                input: 4,
+                layers: vec![]
+            },
+            0
+        )
+        .is_err()
+    );
+}
+
+#[test]
+fn the_first_error_is_kept() {
+    refused(
+        Mlp::new([64, 8, 10])
+            .dropout(2.0)
+            .activation(Activation::Maxout(0)),
+        &["maxout"],
+    );
+    struct Never;
+    impl TryFrom<Never> for Init {
+        type Error = crate::Error;
+        fn try_from(_: Never) -> crate::Result<Init> {
+            Err(crate::Error::spec("not an initialization"))
+        }
+    }
+    refused(
+        Mlp::new([64, 8, 10]).init(Never).init(Init::Zeros),
+        &["not an initialization"],
+    );
+}
+
+#[test]
+fn a_network_reads_as_one_line() {
+    let line = |mlp: Mlp| mlp.spec().unwrap().to_string();
+    assert_eq!(
+        line(Mlp::new([64, 128, 10]).dropout(0.2)),
+        "64 > dense 128 relu > dropout 0.2 > dense 10"
+    );
+    assert_eq!(
+        line(
+            Mlp::new([2, 8, 8, 3])
+                .activation(Activation::Maxout(2))
+                .batch_norm()
+                .freeze("dense1")
+        ),
+        "2 > dense 16 (frozen) > batch norm > maxout 2 > dense 16 > batch norm > maxout 2 > dense 3"
+    );
+    assert_eq!(line(Mlp::new([4, 3])), "4 > dense 3");
+    assert_eq!(
+        line(Mlp::new([4, 9, 9, 3]).hidden(5)),
+        "4 > dense 5 relu > dense 5 relu > dense 3"
+    );
+    let names: Vec<String> = Mlp::new([4, 5, 6, 3])
+        .batch_norm()
+        .dropout(0.5)
+        .spec()
+        .unwrap()
+        .layers
+        .into_iter()
+        .map(|l| l.name)
+        .collect();
+    let expected = "dense1 batch_norm1 activation1 dropout1 dense2 batch_norm2 activation2 dropout2 logits";
+    assert_eq!(names.join(" "), expected);
+}
+
+#[test]
+fn specs_travel_and_keep_their_digest() {
+    let spec = Mlp::new([64, 32, 10])
+        .activation(Activation::LeakyRelu(0.01))
+        .dropout(0.1)
+        .spec()
+        .unwrap();
+    let text = serde_json::to_string(&spec).unwrap();
+    let back: NetSpec = serde_json::from_str(&text).unwrap();
+    assert_eq!((&back, back.digest()), (&spec, spec.digest()));
+    assert_eq!(spec.digest().len(), 64);
+    // Fixed for good: stores of earlier versions are found by it.
+    let plain = Mlp::new([64, 10]).spec().unwrap();
+    assert_eq!(
+        plain.digest(),
+        "cae48a333ab4243cc3d6d7d1f0b4fb475feca70553fd52003c0bfada6e2b08c8"
+    );
+    let mut digests = std::collections::HashSet::new();
+    for mlp in [
+        Mlp::new([64, 32, 10]),
+        Mlp::new([64, 33, 10]),
+        Mlp::new([64, 32, 10]).dropout(0.1),
+        Mlp::new([64, 32, 10]).freeze("dense1"),
+        Mlp::new([64, 32, 10]).init(Init::Zeros),
+    ] {
+        assert!(digests.insert(mlp.spec().unwrap().digest()));
+    }
+}
+
+#[test]
+fn a_network_shows_a_table_of_its_layers() {
+    let network = Mlp::new([64, 128, 10]).freeze("dense1").build(0).unwrap();
+    let text = network.bundle().plain().to_string();
+    for word in [
+        "64 > dense 128",
+        "dense1",
+        "8320",
+        "1290",
+        "9610 parameters",
+        "1290 of them",
+        "frozen",
+    ] {
+        assert!(text.contains(word), "{word:?} is not in:\n{text}");
+    }
+    let html = network.bundle().to_html();
+    assert!(html.contains("dense1") && html.contains("<table"), "{html}");
+}

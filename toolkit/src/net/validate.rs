@@ -1,0 +1,136 @@
+//! What a [`NetSpec`] must fulfil before anything is allocated for it.
+
+use std::collections::HashSet;
+
+use super::{Layer, LayerKind, NetSpec};
+use crate::{Error, Result};
+
+/// The most numbers a network may hold: 2^28, a GiB in f32, of which training needs several.
+pub const MAX_PARAMETERS: usize = 1 << 28;
+
+/// The most numbers that one layer may take or give for one example: 2^24.
+pub const MAX_WIDTH: usize = 1 << 24;
+
+impl NetSpec {
+    /// Checks every layer in order: names unique, sizes at least 1 and not beyond [`MAX_WIDTH`] and
+    /// [`MAX_PARAMETERS`], widths that fit, probabilities and constants in their ranges. The error names
+    /// the layer.
+    pub fn validate(&self) -> Result<()> {
+        width_in_range(self.input, "the input of the network has", "numbers")?;
+        if self.layers.is_empty() {
+            return Err(Error::spec("the network has no layers").fix("add at least one dense layer"));
+        }
+        let mut names = HashSet::new();
+        let mut width = self.input;
+        let mut total = 0usize;
+        for layer in &self.layers {
+            check_name(&layer.name)?;
+            if !names.insert(layer.name.as_str()) {
+                return Err(Error::spec(format!("two layers are named {:?}", layer.name))
+                    .fix("give every layer its own name"));
+            }
+            let at_layer = |error: Error| error.at(format!("layer {}", layer.name));
+            layer.validate(width).map_err(at_layer)?;
+            total = layer
+                .parameters(width)
+                .and_then(|count| total.checked_add(count))
+                .filter(|&count| count <= MAX_PARAMETERS)
+                .ok_or_else(|| {
+                    at_layer(
+                        Error::spec(format!(
+                            "up to here the network has more than {MAX_PARAMETERS} parameters, the most it may hold"
+                        ))
+                        .fix("use fewer units"),
+                    )
+                })?;
+            width = layer.kind.outputs(width);
+        }
+        Ok(())
+    }
+}
+
+impl Layer {
+    fn validate(&self, width: usize) -> Result<()> {
+        match &self.kind {
+            LayerKind::Dense {
+                units,
+                init,
+                bias_init,
+                ..
+            } => {
+                width_in_range(*units, "a dense layer has", "units")?;
+                init.validate()?;
+                bias_init.validate()
+            }
+            LayerKind::Activation(activation) => {
+                activation.validate()?;
+                let k = activation.pieces();
+                if !width.is_multiple_of(k) {
+                    return Err(Error::spec(format!(
+                        "maxout of {k} pieces gets {width} columns: expected a multiple of {k}"
+                    ))
+                    .fix(format!("give the dense layer before it units x {k} columns")));
+                }
+                Ok(())
+            }
+            LayerKind::Dropout(p) => check_dropout(f64::from(*p)),
+            LayerKind::BatchNorm { momentum, epsilon } => {
+                if !(0.0..=1.0).contains(momentum) {
+                    return Err(Error::spec(format!(
+                        "the momentum of batch norm is {momentum}: expected 0 to 1, usually 0.1"
+                    )));
+                }
+                if !epsilon.is_finite() || *epsilon <= 0.0 {
+                    return Err(Error::spec(format!(
+                        "epsilon of batch norm is {epsilon}: expected a number above 0, usually 1e-5"
+                    )));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Numbers the layer learns when `width` columns come in; `None` past the largest integer.
+    pub(super) fn parameters(&self, width: usize) -> Option<usize> {
+        match self.kind {
+            LayerKind::Dense { units, bias, .. } => {
+                width
+                    .checked_mul(units)?
+                    .checked_add(if bias { units } else { 0 })
+            }
+            LayerKind::BatchNorm { .. } => width.checked_mul(2),
+            LayerKind::Activation(_) | LayerKind::Dropout(_) => Some(0),
+        }
+    }
+}
+
+/// Whether `p` is a probability below 1: with p = 1 nothing would be left.
+pub(super) fn check_dropout(p: f64) -> Result<()> {
+    if (0.0..1.0).contains(&p) {
+        return Ok(());
+    }
+    Err(Error::spec(format!(
+        "the dropout probability is {p}: expected at least 0 and less than 1"
+    ))
+    .fix("0.2 to 0.5 is usual"))
+}
+
+fn width_in_range(width: usize, whose: &str, what: &str) -> Result<()> {
+    if (1..=MAX_WIDTH).contains(&width) {
+        return Ok(());
+    }
+    Err(Error::spec(format!(
+        "{whose} {width} {what}: expected 1 to {MAX_WIDTH}"
+    )))
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.is_empty() && name.len() <= 128 && name.chars().all(fits) {
+        return Ok(());
+    }
+    Err(Error::spec(format!(
+        "{:?} cannot name a layer: expected 1 to 128 letters, digits, _ or -",
+        name.chars().take(40).collect::<String>()
+    )))
+}

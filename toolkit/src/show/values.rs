@@ -1,0 +1,331 @@
+//! Values of the language, of dfdx and of plotly.
+
+use dfdx::shapes::{Shape, Unit};
+use dfdx::tensor::{Cpu, Storage, Tensor};
+use plotly::Plot;
+use serde_json::Value;
+
+use super::html::preformatted;
+use super::{Bundle, Show, readable_number};
+use crate::Error;
+
+/// Values of a list that are shown.
+const SEVERAL: usize = 50;
+
+impl Show for str {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(self).html(preformatted(self))
+    }
+}
+
+impl Show for String {
+    fn bundle(&self) -> Bundle {
+        self.as_str().bundle()
+    }
+}
+
+impl Show for Error {
+    fn bundle(&self) -> Bundle {
+        error_bundle(&self.to_string())
+    }
+}
+
+fn error_bundle(text: &str) -> Bundle {
+    let block = preformatted(text);
+    let html = format!("<div style=\"border-left:3px solid #d55e00;padding-left:10px\">{block}</div>");
+    Bundle::text(format!("error: {text}")).html(html)
+}
+
+impl<T: Show> Show for Option<T> {
+    fn bundle(&self) -> Bundle {
+        match self {
+            Some(value) => value.bundle(),
+            None => Bundle::text("None"),
+        }
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        match self {
+            Some(value) => value.outputs(),
+            None => vec![self.bundle()],
+        }
+    }
+}
+
+/// A cell may end without the `?`: the value shows itself, an error says what is wrong.
+impl<T: Show, E: std::fmt::Display> Show for Result<T, E> {
+    fn bundle(&self) -> Bundle {
+        match self {
+            Ok(value) => value.bundle(),
+            Err(error) => error_bundle(&error.to_string()),
+        }
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        match self {
+            Ok(value) => value.outputs(),
+            Err(_) => vec![self.bundle()],
+        }
+    }
+}
+
+impl<T: Show> Show for [T] {
+    /// The first values one below the other. A bundle holds one chart at most: of several, their text.
+    fn bundle(&self) -> Bundle {
+        let bundles: Vec<Bundle> = self.iter().take(SEVERAL).map(Show::bundle).collect();
+        match &bundles[..] {
+            [] => Bundle::text("(empty)"),
+            [one] => one.clone(),
+            several => below_each_other(several, self.len() - several.len()),
+        }
+    }
+
+    /// One output, or with charts among the values one for each, so that charts stay charts.
+    fn outputs(&self) -> Vec<Bundle> {
+        let all: Vec<Bundle> = self.iter().take(SEVERAL).flat_map(Show::outputs).collect();
+        match all.iter().any(|output| output.plotly.is_some()) {
+            true => all,
+            false => vec![self.bundle()],
+        }
+    }
+}
+
+fn below_each_other(bundles: &[Bundle], more: usize) -> Bundle {
+    let mut texts: Vec<String> = bundles.iter().map(|b| b.plain().to_owned()).collect();
+    let part = |b: &Bundle| format!("<div style=\"margin-bottom:8px\">{}</div>", b.to_html());
+    let mut html: String = bundles.iter().map(part).collect();
+    if more > 0 {
+        texts.push(format!("… and {more} more"));
+        html += &format!("<div style=\"opacity:0.65\">… and {more} more</div>");
+    }
+    Bundle::text(texts.join("\n")).html(html)
+}
+
+impl<T: Show> Show for Vec<T> {
+    fn bundle(&self) -> Bundle {
+        self.as_slice().bundle()
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        self.as_slice().outputs()
+    }
+}
+
+impl Show for Plot {
+    fn bundle(&self) -> Bundle {
+        let bundle = Bundle::text(String::new()).plot(self);
+        let text = bundle.plotly.as_ref().map(plot_text).unwrap_or_default();
+        Bundle { text, ..bundle }
+    }
+}
+
+/// What a chart says where it cannot be drawn: its title and what is in it.
+fn plot_text(figure: &Value) -> String {
+    let word = |value: &Value| value.as_str().map(str::to_owned);
+    let title = |value: &Value| word(&value["text"]).or_else(|| word(value));
+    let layout = &figure["layout"];
+    let axes = [title(&layout["xaxis"]["title"]), title(&layout["yaxis"]["title"])];
+    let mut text = format!("[chart] {}", title(&layout["title"]).unwrap_or_default());
+    if let [Some(x), Some(y)] = &axes {
+        text += &format!(" ({y} over {x})");
+    }
+    let traces = figure["data"].as_array().map_or(&[][..], Vec::as_slice);
+    for trace in traces.iter().take(12) {
+        let (kind, name) = (word(&trace["type"]), word(&trace["name"]));
+        let points = ["y", "x", "z"]
+            .iter()
+            .find_map(|axis| trace[*axis].as_array())
+            .map(Vec::len);
+        text += &format!("\n  {}", kind.unwrap_or_else(|| "trace".into()));
+        text += &name.map(|name| format!(" {name}")).unwrap_or_default();
+        text += &points.map(|n| format!(": {n} points")).unwrap_or_default();
+    }
+    if traces.len() > 12 {
+        text += &format!("\n  and {} more", traces.len() - 12);
+    }
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+}
+
+impl<S: Shape, E: Unit + Into<f64>, T> Show for Tensor<S, E, Cpu, T>
+where
+    Cpu: Storage<E>,
+{
+    fn bundle(&self) -> Bundle {
+        let shape: Vec<usize> = dfdx::shapes::HasShape::shape(self).concrete().into();
+        // dfdx panics when it copies out of an empty tensor.
+        let values: Vec<f64> = match shape.contains(&0) {
+            true => Vec::new(),
+            false => self.as_vec().into_iter().map(Into::into).collect(),
+        };
+        let text = tensor_text(&shape, &values, std::any::type_name::<E>());
+        let html = preformatted(&text);
+        Bundle::text(text).html(html)
+    }
+}
+
+/// Shape, range and mean, then the values, the middle of long axes left out.
+fn tensor_text(shape: &[usize], values: &[f64], kind: &str) -> String {
+    let mut out = format!("tensor {kind} {}", shape_text(shape));
+    if values.is_empty() {
+        return out + ", no values";
+    }
+    if values.len() > 1 {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let [low, high, mean] = [low, high, mean].map(readable_number);
+        out += &format!(", {low} to {high}, mean {mean}");
+        let broken = values.iter().filter(|v| !v.is_finite()).count();
+        if broken > 0 {
+            out += &format!(", {broken} not finite");
+        }
+    }
+    let texts: Vec<String> = values.iter().map(|v| readable_number(*v)).collect();
+    let most = if texts.len() > 200 { 3 } else { usize::MAX / 2 };
+    let shown = kept(shape, &texts, most);
+    let width = shown.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+    out.push('\n');
+    nested(shape, &texts, most, width, 0, &mut out);
+    out
+}
+
+fn shape_text(shape: &[usize]) -> String {
+    match shape {
+        [] => "(one value)".into(),
+        sides => sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "),
+    }
+}
+
+/// The indices of an axis that are shown: all, or `most` at each end around a gap.
+fn shown_indices(n: usize, most: usize) -> Vec<Option<usize>> {
+    match n > 2 * most + 1 {
+        true => (0..most)
+            .map(Some)
+            .chain([None])
+            .chain((n - most..n).map(Some))
+            .collect(),
+        false => (0..n).map(Some).collect(),
+    }
+}
+
+fn kept<'a>(shape: &[usize], texts: &'a [String], most: usize) -> Vec<&'a str> {
+    match shape {
+        [] => texts.iter().map(String::as_str).collect(),
+        [n, rest @ ..] => {
+            let size = texts.len() / n.max(&1);
+            let part = |i: usize| kept(rest, &texts[i * size..(i + 1) * size], most);
+            shown_indices(*n, most)
+                .into_iter()
+                .flatten()
+                .flat_map(part)
+                .collect()
+        }
+    }
+}
+
+fn nested(shape: &[usize], texts: &[String], most: usize, width: usize, depth: usize, out: &mut String) {
+    let Some((n, rest)) = shape.split_first() else {
+        *out += &format!("{:>width$}", texts[0]);
+        return;
+    };
+    let size = texts.len() / n.max(&1);
+    out.push('[');
+    for (place, index) in shown_indices(*n, most).into_iter().enumerate() {
+        if place > 0 {
+            *out += if rest.is_empty() { ", " } else { ",\n" };
+            *out += &if rest.is_empty() {
+                String::new()
+            } else {
+                " ".repeat(depth + 1)
+            };
+        }
+        match index {
+            Some(i) => nested(
+                rest,
+                &texts[i * size..(i + 1) * size],
+                most,
+                width,
+                depth + 1,
+                out,
+            ),
+            None => out.push('…'),
+        }
+    }
+    out.push(']');
+}
+
+#[cfg(test)]
+mod tests {
+    use dfdx::shapes::Const;
+    use dfdx::tensor::{TensorFrom, ZerosTensor};
+
+    use super::*;
+    use crate::show::chart;
+
+    #[test]
+    fn a_tensor_shows_shape_range_and_values() {
+        let cpu = Cpu::default();
+        let tensor = cpu.tensor([[1.0f32, -2.5, 0.125], [10.0, f32::NAN, 3.0]]);
+        let text = tensor.bundle().text;
+        let expected = "tensor f32 2 × 3, -2.5 to 10, mean NaN, 1 not finite\n\
+                        [[    1,  -2.5, 0.125],\n [   10,   NaN,     3]]";
+        assert_eq!(text, expected);
+        assert_eq!(cpu.tensor(2.0f64).bundle().text, "tensor f64 (one value)\n2");
+    }
+
+    #[test]
+    fn a_large_tensor_is_abbreviated_on_every_axis_and_an_empty_one_says_so() {
+        let cpu = Cpu::default();
+        let large: Tensor<(usize, Const<50>), f32, Cpu> = cpu.zeros_like(&(1000, Const));
+        let text = large.bundle().text;
+        assert!(text.starts_with("tensor f32 1000 × 50, 0 to 0"), "{text}");
+        assert_eq!(text.lines().count(), 8, "{text}");
+        assert!(text.lines().nth(1).unwrap().contains("…"));
+        let empty: Tensor<(usize, Const<5>), f32, Cpu> = cpu.zeros_like(&(0, Const));
+        assert!(empty.bundle().text.contains("0 × 5, no values"));
+    }
+
+    #[test]
+    fn a_chart_says_in_words_what_is_in_it() {
+        let curve = chart::Curve {
+            name: "a<b".into(),
+            x: vec![1.0, 2.0],
+            y: vec![0.5, f64::NAN],
+            band: None,
+        };
+        let plot = chart::curves(["loss", "epoch", "value"], &[curve]);
+        let bundle = plot.bundle();
+        assert_eq!(
+            bundle.text,
+            "[chart] loss (value over epoch)\n  scatter a<b: 2 points"
+        );
+        let figure = bundle.plotly.unwrap();
+        assert_eq!(figure["data"][0]["y"], serde_json::json!([0.5, null]));
+        assert_eq!(figure["data"][0]["name"], "a&lt;b");
+        assert!(figure.get("frames").is_none());
+    }
+
+    #[test]
+    fn several_values_keep_their_order_and_an_error_is_escaped() {
+        let text = vec!["one".to_owned(), "<two>".to_owned()].bundle();
+        assert_eq!(text.text, "one\n<two>");
+        assert!(text.to_html().find("one") < text.to_html().find("&lt;two&gt;"));
+        let plots = vec![chart::curves([""; 3], &[]), chart::curves([""; 3], &[])];
+        assert!(
+            Some(&plots)
+                .outputs()
+                .iter()
+                .all(|output| output.plotly.is_some())
+        );
+        assert_eq!(plots.outputs().len(), 2);
+        assert_eq!(Vec::<String>::new().outputs()[0].text, "(empty)");
+        let long = vec!["words"; 10_000];
+        assert_eq!(long.outputs().len(), 1);
+        assert!(long.bundle().text.ends_with("words\n… and 9950 more"));
+        let failed: crate::Result<String> = Err(Error::data("found <x>").at("row 3"));
+        let error = failed.bundle();
+        assert!(error.to_html().contains("found &lt;x&gt;") && error.text.contains("where: row 3"));
+    }
+}
