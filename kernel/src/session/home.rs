@@ -104,6 +104,7 @@ pub fn enter() -> Result<&'static Home> {
 }
 
 fn make() -> Result<Home> {
+    sweep();
     let exe = jook_exe()?;
     let dir = std::env::temp_dir().join(format!("jook-{}", std::process::id()));
     let path = real_path();
@@ -162,12 +163,21 @@ fn link_contents(real: &Path, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes the private directory when the process is done with it.
-pub fn leave() {
-    if let Some(dir) = std::env::var_os(PRIVATE) {
-        let dir = PathBuf::from(dir);
-        if dir.ends_with(format!("jook-{}", std::process::id())) {
-            let _ = std::fs::remove_dir_all(dir);
+/// Removes the private directories of kernels that are gone.
+fn sweep() {
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix("jook-"));
+        let Some(process) = process.and_then(|number| number.parse::<u32>().ok()) else {
+            continue;
+        };
+        // Only what this module made.
+        let ours = entry.path().join("tools").exists() && entry.path().join("evcxr.toml").exists();
+        if ours && !Path::new("/proc").join(process.to_string()).exists() {
+            let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }
