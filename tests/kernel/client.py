@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from queue import Empty
 
 TIMEOUT = 60
+# The first start on a machine builds the toolkit.
+FIRST_START = 1800
 
 
 @dataclass

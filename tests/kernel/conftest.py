@@ -1,6 +1,7 @@
 """The kernel under test: the built binary, registered with Jupyter by its own `install` command.
 
-The tests talk to it with Jupyter's reference client over ZeroMQ. `JOOK` names another binary than the release build.
+The tests talk to it with Jupyter's reference client over ZeroMQ. `JOOK_BINARY` names another binary than the release
+build.
 """
 
 import os
@@ -10,17 +11,14 @@ from pathlib import Path
 import pytest
 from jupyter_client.manager import KernelManager
 
-from client import Client
+from client import FIRST_START, Client
 
 ROOT = Path(__file__).resolve().parents[2]
-# The first start on a machine builds the toolkit.
-FIRST_START = 1800
-
 
 @pytest.fixture(scope="session")
 def jook():
     """Path of the binary."""
-    binary = Path(os.environ.get("JOOK", ROOT / "target" / "release" / "jook"))
+    binary = Path(os.environ.get("JOOK_BINARY", ROOT / "target" / "release" / "jook"))
     assert binary.is_file(), f"{binary} is missing: run `cargo build --release` first"
     return binary
 

@@ -6,8 +6,7 @@ import nbformat
 import pexpect
 from nbclient import NotebookClient
 
-from client import plain, shown
-from conftest import FIRST_START
+from client import FIRST_START, plain, shown
 
 
 def notebook(*sources):
