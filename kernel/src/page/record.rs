@@ -56,8 +56,9 @@ impl Recorder {
 
     /// Takes in that cell number `cell` failed.
     pub fn error(&mut self, cell: usize, error: &CellError) {
-        let CellError { ename, evalue, traceback, .. } = error.clone();
-        self.cells[cell].push(Entry { kind: Output::Error { ename, evalue, traceback }, id: None });
+        let (ename, evalue) = (error.ename.clone(), error.evalue.clone());
+        let kind = Output::Error { ename, evalue, traceback: error.traceback.clone() };
+        self.cells[cell].push(Entry { kind, id: None });
     }
 
     /// Every output with this id, in whichever cell, shows the new data from now on.
