@@ -18,6 +18,9 @@
     filled.layout = Object.assign({
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       colorway: ["#3b76c4", "#d9822b", "#3d9a6c", "#c24d5a", "#8467b8", "#4a9fb0", "#b58a2e", "#7a7f87"],
+      colorscale: { sequential: [[0, "#e9f0f8"], [0.5, "#6f9fd3"], [1, "#173f70"]] },
+      margin: { t: 56, r: 24, b: 56, l: 64 },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--faint"), activecolor: colour("--ink") },
       hoverlabel: { font: { family: colour("--sans") } }
     }, layout);
     filled.layout.font = Object.assign({ color: colour("--ink"), family: colour("--sans") }, layout.font);
