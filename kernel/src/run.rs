@@ -70,7 +70,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let notebook = Notebook::read(&args.notebook)?;
     if let Some(language) = notebook.language().filter(|language| language != "rust") {
-        bail!("{} is written in {language}; Jook runs Rust", args.notebook.display());
+        bail!(
+            "{} is written in {language}; Jook runs Rust",
+            args.notebook.display()
+        );
     }
     let targets = Targets::choose(args)?;
     let folder = targets::folder(&args.notebook).canonicalize()?;
@@ -80,16 +83,32 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let begun = Instant::now();
     terminal.begin("Preparing the toolkit");
     prebuild(&|step: &str| terminal.step(step)).context("the toolkit could not be built")?;
-    terminal.done(&format!("Toolkit ready ({})", page::duration(begun.elapsed().as_secs_f64())));
+    terminal.done(&format!(
+        "Toolkit ready ({})",
+        page::duration(begun.elapsed().as_secs_f64())
+    ));
 
     terminal.begin("Starting the session");
     let progress = terminal.clone();
     let on_progress = Box::new(move |step: String| progress.step(&step));
-    let session = Arc::new(Session::start(Options { working_dir: folder.clone(), on_progress })?);
+    let session = Arc::new(Session::start(Options {
+        working_dir: folder.clone(),
+        on_progress,
+    })?);
     stop.watch(&session);
 
-    let mut run = Run { args, targets, folder, terminal, stop, session, recorder: Recorder::new(notebook.cells().len()),
-        notebook, steps: Vec::new(), unsaved: Duration::ZERO };
+    let mut run = Run {
+        args,
+        targets,
+        folder,
+        terminal,
+        stop,
+        session,
+        recorder: Recorder::new(notebook.cells().len()),
+        notebook,
+        steps: Vec::new(),
+        unsaved: Duration::ZERO,
+    };
     run.prepare();
     let failures = run.cells();
     run.session.shutdown();
@@ -136,7 +155,9 @@ impl Run<'_> {
         let mut about = provenance::describe(&self.notebook);
         about.insert("started".to_string(), json!(now()));
         let metadata = self.notebook.metadata_mut();
-        metadata.entry("kernelspec").or_insert_with(|| json!({"name": "jook", "display_name": "Jook", "language": "rust"}));
+        metadata
+            .entry("kernelspec")
+            .or_insert_with(|| json!({"name": "jook", "display_name": "Jook", "language": "rust"}));
         metadata.entry("language_info").or_insert_with(|| {
             json!({"name": "rust", "file_extension": ".rs", "mimetype": "text/rust", "pygments_lexer": "rust"})
         });
@@ -150,8 +171,14 @@ impl Run<'_> {
                 && !notebook::source(cell).trim().is_empty()
                 && !notebook::has_tag(cell, "skip-execution")
         };
-        let all: Vec<usize> =
-            self.notebook.cells().iter().enumerate().filter(|(_, cell)| runnable(cell)).map(|(index, _)| index).collect();
+        let all: Vec<usize> = self
+            .notebook
+            .cells()
+            .iter()
+            .enumerate()
+            .filter(|(_, cell)| runnable(cell))
+            .map(|(index, _)| index)
+            .collect();
         let mut failures = Vec::new();
         for (done, &index) in all.iter().enumerate() {
             let number = done + 1;
@@ -162,7 +189,13 @@ impl Run<'_> {
             if let Err(error) = result
                 && (!may_fail || stopped)
             {
-                let failure = Failure { number, of: all.len(), index, source, error };
+                let failure = Failure {
+                    number,
+                    of: all.len(),
+                    index,
+                    source,
+                    error,
+                };
                 if !stopped {
                     self.terminal.print(&failure.describe(self.terminal.colours()));
                 }
@@ -199,7 +232,11 @@ impl Run<'_> {
             (Err(_), _) => "error",
         };
         let seconds = (taken.as_secs_f64() * 1000.0).round() / 1000.0;
-        self.steps.push(Step { index, seconds, status });
+        self.steps.push(Step {
+            index,
+            seconds,
+            status,
+        });
         self.unsaved += taken;
         let cell = self.notebook.cell_mut(index);
         cell["execution_count"] = json!(number);
@@ -210,8 +247,13 @@ impl Run<'_> {
             });
             metadata.insert("execution".to_string(), times);
         }
-        let note = if status == "ok" { String::new() } else { format!("  ({status})") };
-        self.terminal.done(&format!("{label}  {}{note}", page::duration(taken.as_secs_f64())));
+        let note = if status == "ok" {
+            String::new()
+        } else {
+            format!("  ({status})")
+        };
+        self.terminal
+            .done(&format!("{label}  {}{note}", page::duration(taken.as_secs_f64())));
         result
     }
 
@@ -236,9 +278,11 @@ impl Run<'_> {
             let (ended, end) = std::sync::mpsc::channel::<()>();
             let late = &late;
             scope.spawn(move || {
-                if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = end.recv_timeout(Duration::from_secs(limit)) {
+                if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) =
+                    end.recv_timeout(Duration::from_secs(limit))
+                {
                     late.store(true, Ordering::SeqCst);
-                    session.interrupt();
+                    stop::stop(session);
                 }
             });
             let result = session.execute(source, &mut on_event, &input);
@@ -247,7 +291,12 @@ impl Run<'_> {
         });
         if late.load(Ordering::SeqCst) {
             let evalue = format!("the cell was stopped after {limit} s (--timeout)");
-            return Err(CellError { ename: "Timeout".into(), traceback: vec![format!("Timeout: {evalue}")], evalue, line: None });
+            return Err(CellError {
+                ename: "Timeout".into(),
+                traceback: vec![format!("Timeout: {evalue}")],
+                evalue,
+                line: None,
+            });
         }
         result
     }
@@ -257,12 +306,22 @@ impl Run<'_> {
         for (at, step) in self.steps.iter().enumerate() {
             self.notebook.cell_mut(step.index)["outputs"] = self.recorder.outputs(step.index, at as u64 + 1);
         }
-        let cells: Vec<Value> = self.steps.iter().enumerate().map(|(at, step)| {
-            let id = &self.notebook.cells()[step.index]["id"];
-            json!({"id": id, "execution_count": at + 1, "seconds": step.seconds, "status": step.status})
-        }).collect();
+        let cells: Vec<Value> = self
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(at, step)| {
+                let id = &self.notebook.cells()[step.index]["id"];
+                json!({"id": id, "execution_count": at + 1, "seconds": step.seconds, "status": step.status})
+            })
+            .collect();
         let total: f64 = self.steps.iter().map(|step| step.seconds).sum();
-        if let Some(about) = self.notebook.metadata_mut().get_mut("jook").and_then(Value::as_object_mut) {
+        if let Some(about) = self
+            .notebook
+            .metadata_mut()
+            .get_mut("jook")
+            .and_then(Value::as_object_mut)
+        {
             let finished = Map::from_iter([
                 ("cells".to_string(), json!(cells)),
                 ("seconds".to_string(), json!((total * 1000.0).round() / 1000.0)),
@@ -278,7 +337,11 @@ impl Run<'_> {
         self.terminal.clear();
         self.save()?;
         if let Some(path) = &self.targets.page {
-            let name = self.args.notebook.file_stem().map_or("notebook".into(), |stem| stem.to_string_lossy());
+            let name = self
+                .args
+                .notebook
+                .file_stem()
+                .map_or("notebook".into(), |stem| stem.to_string_lossy());
             notebook::write_whole(path, &page::render(&self.notebook, &self.folder, &name))?;
         }
         let written = |what: &str, path: &Path| println!("{what:<10}{}", path.display());
@@ -293,7 +356,11 @@ impl Run<'_> {
         for failure in failures {
             eprintln!("{}", failure.summary(&self.args.notebook));
         }
-        Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if failures.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }
 

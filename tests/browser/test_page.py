@@ -1,9 +1,9 @@
 """The pages Jook writes, opened in a browser whose network is cut: every chart is drawn, nothing is red in
 the console, nothing asks for anything outside.
 
-Needs Chromium (Debian: chromium). `JOOK` names the program, else target/release/jook is taken; `JOOK_PAGE`
-and `JOOK_EXECUTED` name the page and the executed notebook of an earlier run of the first bowl, which
-spares running it again.
+Needs Chromium (Debian: chromium). `JOOK_BINARY` names the program, else target/release/jook is taken;
+`JOOK_PAGE` and `JOOK_EXECUTED` name the page and the executed notebook of an earlier run of the first bowl,
+which spares running it again.
 """
 
 import json
@@ -22,17 +22,24 @@ DRAWN = """[...document.querySelectorAll('.js-plotly-plot')].filter(
     plot => plot.querySelector('svg.main-svg') && plot.getBoundingClientRect().height > 50).length"""
 
 
+def missing(what):
+    """A part the tests need is not here: a failure where everything must be checked, else a skip."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
+
+
 @pytest.fixture(scope="session")
 def browser():
-    assert executable(), "these tests need Chromium: apt-get install chromium"
+    if not executable():
+        missing("Chromium is not here (Debian: chromium)")
     with Browser() as browser:
         yield browser
 
 
 @pytest.fixture(scope="session")
 def jook():
-    program = Path(os.environ.get("JOOK", ROOT / "target" / "release" / "jook"))
-    assert program.exists(), f"{program} is missing: cargo build --release"
+    program = Path(os.environ.get("JOOK_BINARY", ROOT / "target" / "release" / "jook"))
+    if not program.exists():
+        missing(f"{program} is not built (cargo build --release)")
     return program
 
 

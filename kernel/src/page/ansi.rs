@@ -4,7 +4,9 @@ use super::escape;
 use std::fmt::Write as _;
 
 /// Names of the eight terminal colours, in their code's order; also the ends of the CSS classes.
-const COLOURS: [&str; 8] = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
+const COLOURS: [&str; 8] = [
+    "black", "red", "green", "yellow", "blue", "magenta", "cyan", "white",
+];
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Colour {
@@ -94,7 +96,9 @@ fn overwrite_line(line: &str) -> String {
 
 impl Style {
     fn apply(&mut self, codes: &str) {
-        let mut codes = codes.split([';', ':']).map(|code| code.parse::<u16>().unwrap_or(0));
+        let mut codes = codes
+            .split([';', ':'])
+            .map(|code| code.parse::<u16>().unwrap_or(0));
         while let Some(code) = codes.next() {
             match code {
                 0 => *self = Style::default(),
@@ -140,9 +144,10 @@ impl Style {
                 classes.push(class.to_string());
             }
         }
-        for (colour, class, property) in
-            [(self.front, "a-", "color"), (self.back, "a-on-", "background-color")]
-        {
+        for (colour, class, property) in [
+            (self.front, "a-", "color"),
+            (self.back, "a-on-", "background-color"),
+        ] {
             match colour {
                 Some(Colour::Named(n)) => {
                     let bright = if n >= 8 { "bright-" } else { "" };
@@ -180,7 +185,11 @@ fn extended(codes: &mut impl Iterator<Item = u16>) -> Option<Colour> {
                 Colour::Rgb(grey, grey, grey)
             }
         }),
-        2 => Some(Colour::Rgb(byte(codes.next())?, byte(codes.next())?, byte(codes.next())?)),
+        2 => Some(Colour::Rgb(
+            byte(codes.next())?,
+            byte(codes.next())?,
+            byte(codes.next())?,
+        )),
         _ => None,
     }
 }
@@ -230,7 +239,10 @@ fn sequence(text: &str) -> (Option<&str>, usize) {
     let bytes = text.as_bytes();
     match bytes.get(1) {
         Some(b'[') => {
-            let end = bytes[2..].iter().position(|b| (0x40..=0x7e).contains(b)).map(|at| at + 2);
+            let end = bytes[2..]
+                .iter()
+                .position(|b| (0x40..=0x7e).contains(b))
+                .map(|at| at + 2);
             match end {
                 Some(end) if bytes[end] == b'm' => (Some(&text[2..end]), end + 1),
                 Some(end) => (None, end + 1),
@@ -241,7 +253,10 @@ fn sequence(text: &str) -> (Option<&str>, usize) {
         Some(b']') => {
             let end = text.find('\u{7}').map(|at| at + 1);
             let other = text.find("\u{1b}\\").map(|at| at + 2);
-            (None, [end, other].into_iter().flatten().min().unwrap_or(text.len()))
+            (
+                None,
+                [end, other].into_iter().flatten().min().unwrap_or(text.len()),
+            )
         }
         Some(b) if b.is_ascii() => (None, 2),
         _ => (None, 1),
@@ -258,7 +273,10 @@ mod tests {
             to_html("\u{1b}[1;31merror\u{1b}[0m: <T>"),
             "<span class=\"a-bold a-red\">error</span>: &lt;T&gt;"
         );
-        assert_eq!(to_html("\u{1b}[38;5;9mx\u{1b}[m"), "<span class=\"a-bright-red\">x</span>");
+        assert_eq!(
+            to_html("\u{1b}[38;5;9mx\u{1b}[m"),
+            "<span class=\"a-bright-red\">x</span>"
+        );
         assert_eq!(
             to_html("\u{1b}[38;2;1;2;3;48;5;231mx"),
             "<span style=\"color:rgb(1,2,3);background-color:rgb(255,255,255);\">x</span>"

@@ -42,11 +42,18 @@ fn coloured(source: &str, syntax: &SyntaxReference) -> Option<String> {
     let mut open = 0;
     for line in LinesWithEndings::from(source) {
         if is_command(line) && syntax.name == "Rust" {
-            html.push_str(&format!("<span class=\"s-command\">{}</span>", escape::html(line)));
+            html.push_str(&format!(
+                "<span class=\"s-command\">{}</span>",
+                escape::html(line)
+            ));
             continue;
         }
         // The grammar reads lines that end; only the last one may not.
-        let ended = if line.ends_with('\n') { line.to_string() } else { format!("{line}\n") };
+        let ended = if line.ends_with('\n') {
+            line.to_string()
+        } else {
+            format!("{line}\n")
+        };
         let tokens = state.parse_line(&ended, syntaxes()).ok()?;
         let (spans, delta) = line_tokens_to_classed_spans(&ended, &tokens, STYLE, &mut stack).ok()?;
         html.push_str(&spans);
@@ -58,7 +65,8 @@ fn coloured(source: &str, syntax: &SyntaxReference) -> Option<String> {
 
 /// A line for the kernel, not for the compiler: `:dep polars`.
 fn is_command(line: &str) -> bool {
-    line.strip_prefix(':').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+    line.strip_prefix(':')
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
 }
 
 #[cfg(test)]

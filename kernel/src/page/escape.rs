@@ -59,7 +59,10 @@ mod tests {
 
     #[test]
     fn text_cannot_open_a_tag_or_leave_an_attribute() {
-        assert_eq!(html(r#"<b a="x" b='y'>&"#), "&lt;b a=&quot;x&quot; b=&#39;y&#39;&gt;&amp;");
+        assert_eq!(
+            html(r#"<b a="x" b='y'>&"#),
+            "&lt;b a=&quot;x&quot; b=&#39;y&#39;&gt;&amp;"
+        );
     }
 
     #[test]
@@ -73,6 +76,9 @@ mod tests {
     #[test]
     fn a_script_cannot_end_early() {
         let text = script("a = '</script>' + '</SCRIPT ' + '<!-- x'; b = 1 < 2; c = '</p>'");
-        assert_eq!(text, "a = '<\\/script>' + '<\\/SCRIPT ' + '<\\!-- x'; b = 1 < 2; c = '</p>'");
+        assert_eq!(
+            text,
+            "a = '<\\/script>' + '<\\/SCRIPT ' + '<\\!-- x'; b = 1 < 2; c = '</p>'"
+        );
     }
 }

@@ -36,7 +36,10 @@ impl Images<'_> {
         if let Some(name) = address.strip_prefix("attachment:") {
             return self.attachment(name);
         }
-        let scheme = address.split(['/', '?', '#']).next().is_some_and(|start| start.contains(':'));
+        let scheme = address
+            .split(['/', '?', '#'])
+            .next()
+            .is_some_and(|start| start.contains(':'));
         if scheme && !address.starts_with("file:") || address.starts_with("//") {
             return Picture::Remote;
         }
@@ -52,7 +55,10 @@ impl Images<'_> {
                 let data = data.as_str()?;
                 mime.starts_with("image/").then(|| match mime.as_str() {
                     "image/svg+xml" => data_address(mime, data.as_bytes()),
-                    _ => format!("data:{mime};base64,{}", data.split_whitespace().collect::<String>()),
+                    _ => format!(
+                        "data:{mime};base64,{}",
+                        data.split_whitespace().collect::<String>()
+                    ),
                 })
             })
         });
@@ -69,7 +75,10 @@ pub fn data_address(mime: &str, bytes: &[u8]) -> String {
 }
 
 fn file(path: &Path) -> Picture {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let ending = path
+        .extension()
+        .and_then(|ending| ending.to_str())
+        .unwrap_or_default();
     let mime = match ending.to_ascii_lowercase().as_str() {
         "png" => "image/png",
         "jpg" | "jpeg" => "image/jpeg",
@@ -126,9 +135,18 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("a b.png"), [1, 2, 3]).unwrap();
         let attachments = json!({"x.png": {"image/png": "QUJD\n"}});
-        let images = Images { folder: &folder, attachments: Some(&attachments) };
-        assert_eq!(images.find("a%20b.png"), Picture::Inside("data:image/png;base64,AQID".into()));
-        assert_eq!(images.find("attachment:x.png"), Picture::Inside("data:image/png;base64,QUJD".into()));
+        let images = Images {
+            folder: &folder,
+            attachments: Some(&attachments),
+        };
+        assert_eq!(
+            images.find("a%20b.png"),
+            Picture::Inside("data:image/png;base64,AQID".into())
+        );
+        assert_eq!(
+            images.find("attachment:x.png"),
+            Picture::Inside("data:image/png;base64,QUJD".into())
+        );
         assert_eq!(images.find("https://example.org/x.png"), Picture::Remote);
         assert_eq!(images.find("//example.org/x.png"), Picture::Remote);
         assert!(matches!(images.find("none.png"), Picture::Missing(_)));

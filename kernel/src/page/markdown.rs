@@ -27,14 +27,22 @@ impl Outline {
     /// Adds a heading. Its id is its text with hyphens for spaces, as Jupyter's links expect.
     fn add(&mut self, level: u8, text: &str) -> &Heading {
         let wanted = text.split_whitespace().collect::<Vec<_>>().join("-");
-        let wanted = if wanted.is_empty() { "section".to_string() } else { wanted };
+        let wanted = if wanted.is_empty() {
+            "section".to_string()
+        } else {
+            wanted
+        };
         let mut id = wanted.clone();
         let mut n = 2;
         while !self.taken.insert(id.clone()) {
             id = format!("{wanted}-{n}");
             n += 1;
         }
-        self.headings.push(Heading { level, text: text.to_string(), id });
+        self.headings.push(Heading {
+            level,
+            text: text.to_string(),
+            id,
+        });
         self.headings.last().expect("one was just added")
     }
 }
@@ -50,14 +58,17 @@ pub fn render(source: &str, images: &Images<'_>, outline: &mut Outline) -> Strin
     let mut out = Vec::new();
     while let Some(event) = events.next() {
         match event {
-            Event::Start(Tag::Heading { level, .. }) => heading(level, &mut events, images, outline, &mut out),
+            Event::Start(Tag::Heading { level, .. }) => {
+                heading(level, &mut events, images, outline, &mut out)
+            }
             Event::Start(Tag::CodeBlock(kind)) => out.push(code_block(&kind, &mut events)),
             other => out.push(inline(other, &mut events, images)),
         }
     }
     let mut page = String::with_capacity(source.len() * 2);
     html::push_html(&mut page, out.into_iter());
-    page.replace("<table>", "<div class=\"wide\"><table>").replace("</table>", "</table></div>")
+    page.replace("<table>", "<div class=\"wide\"><table>")
+        .replace("</table>", "</table></div>")
 }
 
 /// An event as it is, unless the page has its own form for it.
@@ -95,7 +106,9 @@ fn heading<'a>(
         inner.push(inline(event, events, images));
     }
     let id = &outline.add(level as u8, text.trim()).id;
-    out.push(Event::Html(format!("<{level} id=\"{}\">", escape::html(id)).into()));
+    out.push(Event::Html(
+        format!("<{level} id=\"{}\">", escape::html(id)).into(),
+    ));
     out.append(&mut inner);
     out.push(Event::Html(format!("</{level}>\n").into()));
 }
@@ -106,7 +119,13 @@ fn code_block<'a>(kind: &CodeBlockKind<'_>, events: &mut Parser<'a>) -> Event<'a
         CodeBlockKind::Indented => String::new(),
     };
     let source = text_until(events, |end| matches!(end, TagEnd::CodeBlock));
-    Event::Html(format!("<pre class=\"code\">{}</pre>\n", code::highlight(&source, &language)).into())
+    Event::Html(
+        format!(
+            "<pre class=\"code\">{}</pre>\n",
+            code::highlight(&source, &language)
+        )
+        .into(),
+    )
 }
 
 /// The text up to the end of the element that has just begun.
@@ -139,7 +158,10 @@ fn image(address: &str, title: &str, alt: &str, images: &Images<'_>) -> String {
             format!("<a class=\"absent\" href=\"{address}\">Picture on the network: {words}</a>")
         }
         Picture::Missing(why) => {
-            format!("<span class=\"absent\">Picture not found: {alt} ({})</span>", escape::html(&why))
+            format!(
+                "<span class=\"absent\">Picture not found: {alt} ({})</span>",
+                escape::html(&why)
+            )
         }
     }
 }
@@ -211,7 +233,9 @@ fn attribute(tag: &str, name: &str) -> Option<(usize, usize)> {
 }
 
 fn find_ignoring_case(text: &str, what: &str) -> Option<usize> {
-    text.as_bytes().windows(what.len()).position(|window| window.eq_ignore_ascii_case(what.as_bytes()))
+    text.as_bytes()
+        .windows(what.len())
+        .position(|window| window.eq_ignore_ascii_case(what.as_bytes()))
 }
 
 #[cfg(test)]
@@ -221,7 +245,10 @@ mod tests {
 
     fn page(source: &str) -> (String, Outline) {
         let mut outline = Outline::default();
-        let images = Images { folder: Path::new("/nonexistent"), attachments: None };
+        let images = Images {
+            folder: Path::new("/nonexistent"),
+            attachments: None,
+        };
         let html = render(source, &images, &mut outline);
         (html, outline)
     }
@@ -231,7 +258,11 @@ mod tests {
         let (html, outline) = page("# The `first` bowl\n\ntext\n\n## Train it\n\n## Train it\n");
         assert!(html.contains("<h1 id=\"The-first-bowl\">The <code>first</code> bowl</h1>"));
         assert!(html.contains("id=\"Train-it\"") && html.contains("id=\"Train-it-2\""));
-        let texts: Vec<_> = outline.headings.iter().map(|h| (h.level, h.text.as_str())).collect();
+        let texts: Vec<_> = outline
+            .headings
+            .iter()
+            .map(|h| (h.level, h.text.as_str()))
+            .collect();
         assert_eq!(texts, [(1, "The first bowl"), (2, "Train it"), (2, "Train it")]);
     }
 
@@ -256,14 +287,19 @@ mod tests {
         );
         assert_eq!(html.matches("<img").count(), 1);
         assert!(!html.contains("<IMG"));
-        assert!(html.contains("href=\"https://example.org/d.png\">Picture on the network: a &quot;dog&quot;"));
+        assert!(
+            html.contains("href=\"https://example.org/d.png\">Picture on the network: a &quot;dog&quot;")
+        );
         assert!(html.contains("href=\"http://example.org/c.png\">Picture on the network: cat"));
         assert!(html.contains("src=\"data:image/png;base64,AA==\""));
     }
 
     #[test]
     fn raw_images_are_found_whatever_their_quotes() {
-        assert_eq!(attribute("<img data-src=\"x\" src=y >", "src").map(|(a, b)| (a, b)), Some((22, 23)));
+        assert_eq!(
+            attribute("<img data-src=\"x\" src=y >", "src").map(|(a, b)| (a, b)),
+            Some((22, 23))
+        );
         assert_eq!(attribute("<img src = 'a b'>", "src"), Some((12, 15)));
         assert_eq!(attribute("<img alt='src='>", "title"), None);
     }

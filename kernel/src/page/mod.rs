@@ -36,7 +36,10 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
     for (index, cell) in notebook.cells().iter().enumerate() {
         match notebook::kind(cell) {
             Kind::Markdown => {
-                let images = Images { folder, attachments: cell.get("attachments") };
+                let images = Images {
+                    folder,
+                    attachments: cell.get("attachments"),
+                };
                 let html = markdown::render(&notebook::source(cell), &images, &mut outline);
                 let _ = write!(body, "<section class=\"cell prose\">\n{html}</section>\n");
             }
@@ -44,9 +47,13 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
             Kind::Raw => raw_cell(cell, &mut body),
         }
     }
-    let title = outline.headings.first().map_or(name, |heading| heading.text.as_str());
+    let title = outline
+        .headings
+        .first()
+        .map_or(name, |heading| heading.text.as_str());
     let charts = body.contains("<div class=\"plot\"");
-    let mut page = String::with_capacity(body.len() + 64 * 1024 + if charts { plotly::library().len() } else { 0 });
+    let mut page =
+        String::with_capacity(body.len() + 64 * 1024 + if charts { plotly::library().len() } else { 0 });
     let _ = write!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -61,7 +68,12 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
         // Before the body, so that outputs which look for Plotly find it.
         let _ = write!(page, "<script>{}</script>\n", plotly::library());
     }
-    let _ = write!(page, "</head>\n<body>\n{}<main>\n{body}</main>\n{}", contents(&outline.headings), foot(notebook));
+    let _ = write!(
+        page,
+        "</head>\n<body>\n{}<main>\n{body}</main>\n{}",
+        contents(&outline.headings),
+        foot(notebook)
+    );
     if charts {
         let _ = write!(page, "<script>\n{SCRIPT}</script>\n");
     }
@@ -71,11 +83,20 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
 
 fn code_cell(cell: &Value, index: usize, body: &mut String) {
     let source = notebook::source(cell);
-    let outputs: String = cell["outputs"].as_array().into_iter().flatten().map(output::render).collect();
+    let outputs: String = cell["outputs"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(output::render)
+        .collect();
     if source.trim().is_empty() && outputs.is_empty() {
         return;
     }
-    let failed = cell["outputs"].as_array().into_iter().flatten().any(|output| output["output_type"] == "error");
+    let failed = cell["outputs"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|output| output["output_type"] == "error");
     let _ = write!(
         body,
         "<section class=\"cell code-cell{}\" id=\"cell-{}\">\n",
@@ -88,10 +109,18 @@ fn code_cell(cell: &Value, index: usize, body: &mut String) {
         Some(count) => format!("<span class=\"count\">{count}</span>"),
         None => "<span class=\"count\" title=\"not run\">–</span>".to_string(),
     };
-    let time = seconds(cell).map_or(String::new(), |time| format!("<span class=\"time\">{time}</span>"));
-    let input = format!("<pre class=\"code\">{}</pre>", code::highlight(source.trim_end(), "rust"));
+    let time = seconds(cell).map_or(String::new(), |time| {
+        format!("<span class=\"time\">{time}</span>")
+    });
+    let input = format!(
+        "<pre class=\"code\">{}</pre>",
+        code::highlight(source.trim_end(), "rust")
+    );
     if hidden {
-        let _ = write!(body, "<details class=\"input\"><summary>{count}Code{time}</summary>{input}</details>\n");
+        let _ = write!(
+            body,
+            "<details class=\"input\"><summary>{count}Code{time}</summary>{input}</details>\n"
+        );
     } else {
         let _ = write!(body, "<div class=\"input\">{count}{input}{time}</div>\n");
     }
@@ -99,7 +128,10 @@ fn code_cell(cell: &Value, index: usize, body: &mut String) {
         let folded = cell.pointer("/metadata/jupyter/outputs_hidden") == Some(&Value::Bool(true));
         match folded {
             true => {
-                let _ = write!(body, "<details class=\"outputs\"><summary>Output</summary>{outputs}</details>\n");
+                let _ = write!(
+                    body,
+                    "<details class=\"outputs\"><summary>Output</summary>{outputs}</details>\n"
+                );
             }
             false => {
                 let _ = write!(body, "<div class=\"outputs\">\n{outputs}</div>\n");
@@ -112,14 +144,20 @@ fn code_cell(cell: &Value, index: usize, body: &mut String) {
 /// A raw cell is for the format it names: HTML is part of a page, anything else is shown as text.
 fn raw_cell(cell: &Value, body: &mut String) {
     let source = notebook::source(cell);
-    let format = ["format", "raw_mimetype"].iter().find_map(|key| cell["metadata"][*key].as_str());
+    let format = ["format", "raw_mimetype"]
+        .iter()
+        .find_map(|key| cell["metadata"][*key].as_str());
     match format {
         Some("text/html") => {
             let _ = write!(body, "<section class=\"cell html\">{source}</section>\n");
         }
         Some(_) => {}
         None => {
-            let _ = write!(body, "<section class=\"cell\"><pre class=\"stream\">\n{}</pre></section>\n", escape::html(&source));
+            let _ = write!(
+                body,
+                "<section class=\"cell\"><pre class=\"stream\">\n{}</pre></section>\n",
+                escape::html(&source)
+            );
         }
     }
 }
@@ -146,14 +184,21 @@ pub fn duration(seconds: f64) -> String {
 
 /// The table of contents: headings of the first three levels, when there is something to choose from.
 fn contents(headings: &[Heading]) -> String {
-    let shown: Vec<_> = headings.iter().filter(|heading| heading.level <= 3 && !heading.text.is_empty()).collect();
+    let shown: Vec<_> = headings
+        .iter()
+        .filter(|heading| heading.level <= 3 && !heading.text.is_empty())
+        .collect();
     if shown.len() < 3 {
         return String::new();
     }
     let mut list = String::from("<nav aria-label=\"Contents\">\n<ul>\n");
     for heading in shown {
         let (id, text) = (escape::html(&heading.id), escape::html(&heading.text));
-        let _ = write!(list, "<li class=\"level-{}\"><a href=\"#{id}\">{text}</a></li>\n", heading.level);
+        let _ = write!(
+            list,
+            "<li class=\"level-{}\"><a href=\"#{id}\">{text}</a></li>\n",
+            heading.level
+        );
     }
     list.push_str("</ul>\n</nav>\n");
     list
@@ -161,7 +206,10 @@ fn contents(headings: &[Heading]) -> String {
 
 fn foot(notebook: &Notebook) -> String {
     let lines = provenance::foot(&notebook.metadata()["jook"]);
-    let lines: Vec<_> = lines.iter().map(|line| format!("<p>{}</p>\n", escape::html(line))).collect();
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| format!("<p>{}</p>\n", escape::html(line)))
+        .collect();
     format!("<footer>\n{}</footer>\n", lines.concat())
 }
 

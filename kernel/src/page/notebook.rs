@@ -86,10 +86,13 @@ impl Notebook {
     /// The language the notebook says it is written in, in lower case.
     pub fn language(&self) -> Option<String> {
         let metadata = self.metadata();
-        [&metadata["language_info"]["name"], &metadata["kernelspec"]["language"]]
-            .into_iter()
-            .find_map(Value::as_str)
-            .map(str::to_lowercase)
+        [
+            &metadata["language_info"]["name"],
+            &metadata["kernelspec"]["language"],
+        ]
+        .into_iter()
+        .find_map(Value::as_str)
+        .map(str::to_lowercase)
     }
 
     /// The file's text as Jupyter writes it: keys sorted, one space of indent, a line end at the end.
@@ -97,7 +100,9 @@ impl Notebook {
         let mut bytes = Vec::new();
         let format = serde_json::ser::PrettyFormatter::with_indent(b" ");
         let mut writer = serde_json::Serializer::with_formatter(&mut bytes, format);
-        sorted(&self.value).serialize(&mut writer).expect("JSON values always serialize");
+        sorted(&self.value)
+            .serialize(&mut writer)
+            .expect("JSON values always serialize");
         bytes.push(b'\n');
         String::from_utf8(bytes).expect("JSON is UTF-8")
     }
@@ -119,7 +124,9 @@ pub fn source(cell: &Value) -> String {
 
 /// Whether the cell carries `tag`.
 pub fn has_tag(cell: &Value, tag: &str) -> bool {
-    cell["metadata"]["tags"].as_array().is_some_and(|tags| tags.iter().any(|t| t.as_str() == Some(tag)))
+    cell["metadata"]["tags"]
+        .as_array()
+        .is_some_and(|tags| tags.iter().any(|t| t.as_str() == Some(tag)))
 }
 
 /// Text that a notebook may hold as one string or as a list of lines.
@@ -138,7 +145,9 @@ pub fn lines(text: &str) -> Value {
 
 /// Replaces `path` by `text` in one step: a reader finds the old file or the new one, never a part.
 pub fn write_whole(path: &Path, text: &str) -> Result<()> {
-    let name = path.file_name().ok_or_else(|| anyhow!("{} names no file", path.display()))?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| anyhow!("{} names no file", path.display()))?;
     let draft = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
     let written = std::fs::File::create(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
@@ -216,7 +225,9 @@ fn check(value: &Value) -> Result<()> {
             cell["outputs"] = json!([]);
         }
     }
-    nbformat::parse_notebook(&bare.to_string()).map(drop).map_err(|error| anyhow!("{error}"))
+    nbformat::parse_notebook(&bare.to_string())
+        .map(drop)
+        .map_err(|error| anyhow!("{error}"))
 }
 
 fn fresh_id() -> String {
@@ -231,7 +242,12 @@ fn sorted(value: &Value) -> Value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by_key(|(key, _)| *key);
-            Value::Object(entries.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect())
+            Value::Object(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (key.clone(), sorted(value)))
+                    .collect(),
+            )
         }
         Value::Array(items) => items.iter().map(sorted).collect(),
         other => other.clone(),
@@ -269,7 +285,11 @@ mod tests {
         let text = r#"{"cells": [{"cell_type": "code", "metadata": {}, "source": "1", "outputs": [], "execution_count": null},
             {"cell_type": "markdown", "metadata": {}, "source": "x"}], "metadata": {}, "nbformat": 4, "nbformat_minor": 2}"#;
         let notebook = Notebook::parse(text).unwrap();
-        let ids: Vec<_> = notebook.cells().iter().map(|cell| cell["id"].as_str().unwrap()).collect();
+        let ids: Vec<_> = notebook
+            .cells()
+            .iter()
+            .map(|cell| cell["id"].as_str().unwrap())
+            .collect();
         assert!(ids.iter().all(|id| id.len() == 8) && ids[0] != ids[1]);
         assert_eq!(notebook.value["nbformat_minor"], 5);
 
@@ -278,7 +298,10 @@ mod tests {
             {"cell_type": "code", "collapsed": false, "input": ["1 + 1"], "language": "rust", "metadata": {}, "outputs": []}]}]}"#;
         let notebook = Notebook::parse(old).unwrap();
         assert_eq!(source(&notebook.cells()[0]), "## Old");
-        assert_eq!((kind(&notebook.cells()[1]), source(&notebook.cells()[1])), (Kind::Code, "1 + 1".to_string()));
+        assert_eq!(
+            (kind(&notebook.cells()[1]), source(&notebook.cells()[1])),
+            (Kind::Code, "1 + 1".to_string())
+        );
     }
 
     #[test]
@@ -301,10 +324,17 @@ mod tests {
         assert!(wrong(r#"{"nbformat": 9, "nbformat_minor": 1}"#).contains("9.1"));
         assert!(wrong(r#"{"nbformat": 4, "nbformat_minor": 5}"#).contains("cells"));
         assert!(wrong(r#"{"nbformat": 4, "cells": [3]}"#).contains("cell 1 is not"));
-        assert!(wrong(r#"{"nbformat": 4, "cells": [{"cell_type": "magic", "source": ""}]}"#).contains("magic"));
-        assert!(wrong(r#"{"nbformat": 4, "cells": [{"cell_type": "code", "source": 7}]}"#).contains("cell 1"));
+        assert!(
+            wrong(r#"{"nbformat": 4, "cells": [{"cell_type": "magic", "source": ""}]}"#).contains("magic")
+        );
+        assert!(
+            wrong(r#"{"nbformat": 4, "cells": [{"cell_type": "code", "source": 7}]}"#).contains("cell 1")
+        );
         assert!(wrong(r#"{"nbformat": 4, "metadata": 1, "cells": []}"#).contains("metadata"));
-        let missing = format!("{:#}", Notebook::read(Path::new("/nonexistent/a.ipynb")).unwrap_err());
+        let missing = format!(
+            "{:#}",
+            Notebook::read(Path::new("/nonexistent/a.ipynb")).unwrap_err()
+        );
         assert!(missing.contains("/nonexistent/a.ipynb"));
         assert!(format!("{:#}", Notebook::read(Path::new("/")).unwrap_err()).contains("folder"));
     }

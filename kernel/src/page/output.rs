@@ -26,7 +26,11 @@ const FORMS: [&str; 11] = [
 pub fn render(output: &Value) -> String {
     match output["output_type"].as_str() {
         Some("stream") => {
-            let class = if output["name"] == "stderr" { "stream stderr" } else { "stream" };
+            let class = if output["name"] == "stderr" {
+                "stream stderr"
+            } else {
+                "stream"
+            };
             pre(class, &ansi::to_html(&joined(&output["text"])))
         }
         Some("error") => pre("failure", &failure(output)),
@@ -49,23 +53,39 @@ fn bundle(data: &Map<String, Value>, metadata: Option<&Map<String, Value>>) -> S
         "text/html" => format!("<div class=\"html\">{text}</div>\n"),
         "image/svg+xml" => format!("<div class=\"picture\">{}</div>\n", without_prolog(&text)),
         "text/markdown" => {
-            let images = Images { folder: Path::new(""), attachments: None };
+            let images = Images {
+                folder: Path::new(""),
+                attachments: None,
+            };
             // Headings of an output are no part of the page's contents.
-            format!("<div class=\"prose\">{}</div>\n", markdown::render(&text, &images, &mut Outline::default()))
+            format!(
+                "<div class=\"prose\">{}</div>\n",
+                markdown::render(&text, &images, &mut Outline::default())
+            )
         }
         "text/latex" => format!("<div class=\"math\">{}</div>\n", escape::html(&text)),
-        "application/json" => {
-            pre("result", &escape::html(&serde_json::to_string_pretty(value).unwrap_or_default()))
-        }
+        "application/json" => pre(
+            "result",
+            &escape::html(&serde_json::to_string_pretty(value).unwrap_or_default()),
+        ),
         "text/plain" => pre("result", &ansi::to_html(&text)),
         image => picture(image, &text, metadata, data),
     }
 }
 
-fn picture(mime: &str, base64: &str, metadata: Option<&Map<String, Value>>, data: &Map<String, Value>) -> String {
+fn picture(
+    mime: &str,
+    base64: &str,
+    metadata: Option<&Map<String, Value>>,
+    data: &Map<String, Value>,
+) -> String {
     let size = |key: &str| {
-        let pixels = metadata.and_then(|all| all.get(mime)).and_then(|size| size.get(key));
-        pixels.and_then(Value::as_u64).map_or(String::new(), |pixels| format!(" {key}=\"{pixels}\""))
+        let pixels = metadata
+            .and_then(|all| all.get(mime))
+            .and_then(|size| size.get(key));
+        pixels
+            .and_then(Value::as_u64)
+            .map_or(String::new(), |pixels| format!(" {key}=\"{pixels}\""))
     };
     let alt = data.get("text/plain").map(joined).unwrap_or_default();
     let base64: String = base64.split_whitespace().collect();
@@ -80,14 +100,25 @@ fn picture(mime: &str, base64: &str, metadata: Option<&Map<String, Value>>, data
 
 /// An error as text: its traceback, which begins or ends with what it is.
 fn failure(output: &Value) -> String {
-    let lines: Vec<_> = output["traceback"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let lines: Vec<_> = output["traceback"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let traceback = lines.join("\n");
     let (name, value) = (joined(&output["ename"]), joined(&output["evalue"]));
     if ansi::strip(&traceback).contains(value.trim()) && !traceback.trim().is_empty() {
         return ansi::to_html(traceback.trim_end());
     }
-    let head = format!("<span class=\"a-bold\">{}: {}</span>", escape::html(&name), escape::html(&value));
-    format!("{head}\n{}", ansi::to_html(&traceback)).trim_end().to_string()
+    let head = format!(
+        "<span class=\"a-bold\">{}: {}</span>",
+        escape::html(&name),
+        escape::html(&value)
+    );
+    format!("{head}\n{}", ansi::to_html(&traceback))
+        .trim_end()
+        .to_string()
 }
 
 fn pre(class: &str, html: &str) -> String {
@@ -110,7 +141,9 @@ mod tests {
     use serde_json::json;
 
     fn shown(data: Value) -> String {
-        render(&json!({"output_type": "display_data", "data": data, "metadata": {"image/png": {"width": 80}}}))
+        render(
+            &json!({"output_type": "display_data", "data": data, "metadata": {"image/png": {"width": 80}}}),
+        )
     }
 
     #[test]
@@ -118,9 +151,10 @@ mod tests {
         let chart = json!({plotly::MIME: {"data": []}, "text/html": "big", "text/plain": "chart"});
         assert!(shown(chart).starts_with("<div class=\"plot\""));
         assert!(shown(json!({"text/html": ["<b>", "x</b>"], "text/plain": "x"})).contains("<b>x</b>"));
-        assert!(shown(json!({"image/png": "QUJD\n", "text/plain": "a \"b\""})).contains(
-            "<img src=\"data:image/png;base64,QUJD\" alt=\"a &quot;b&quot;\" width=\"80\">"
-        ));
+        assert!(
+            shown(json!({"image/png": "QUJD\n", "text/plain": "a \"b\""}))
+                .contains("<img src=\"data:image/png;base64,QUJD\" alt=\"a &quot;b&quot;\" width=\"80\">")
+        );
         assert!(shown(json!({"image/svg+xml": "<?xml version='1.0'?><svg></svg>"})).contains("\"><svg>"));
         assert!(shown(json!({"text/markdown": "*x*", "text/plain": "x"})).contains("<em>x</em>"));
         assert!(shown(json!({"application/json": {"a": 1}})).contains("&quot;a&quot;: 1"));
@@ -130,7 +164,10 @@ mod tests {
     #[test]
     fn what_a_program_prints_is_text() {
         let out = json!({"output_type": "stream", "name": "stdout", "text": ["<script>alert(1)</script>\n", "1\r2\n"]});
-        assert_eq!(render(&out), "<pre class=\"stream\">\n&lt;script&gt;alert(1)&lt;/script&gt;\n2</pre>\n");
+        assert_eq!(
+            render(&out),
+            "<pre class=\"stream\">\n&lt;script&gt;alert(1)&lt;/script&gt;\n2</pre>\n"
+        );
         let plain = shown(json!({"text/plain": "<img src=x>"}));
         assert!(plain.contains("&lt;img") && !plain.contains("<img"));
         let nothing = json!({"output_type": "stream", "name": "stderr", "text": ""});
@@ -140,7 +177,9 @@ mod tests {
     #[test]
     fn an_error_shows_its_traceback_and_its_message_once() {
         let error = |value: &str, traceback: &[&str]| {
-            render(&json!({"output_type": "error", "ename": "Error", "evalue": value, "traceback": traceback}))
+            render(
+                &json!({"output_type": "error", "ename": "Error", "evalue": value, "traceback": traceback}),
+            )
         };
         let html = error("<bad>", &["\u{1b}[31mError\u{1b}[0m", "  <bad>"]);
         assert_eq!(html.matches("&lt;bad&gt;").count(), 1);

@@ -58,7 +58,9 @@ fn packed_library() -> &'static str {
     static PACKED: OnceLock<String> = OnceLock::new();
     PACKED.get_or_init(|| {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        let packed = packer.write_all(library().as_bytes()).and_then(|()| packer.finish());
+        let packed = packer
+            .write_all(library().as_bytes())
+            .and_then(|()| packer.finish());
         BASE64.encode(packed.expect("writing to memory does not fail"))
     })
 }
@@ -74,11 +76,15 @@ fn first_script(html: &str) -> &str {
 /// links to the network.
 fn drawable(figure: &Value) -> Value {
     let part = |key: &str| figure.get(key).cloned().filter(|value| !value.is_null());
-    let mut layout = part("layout").filter(Value::is_object).unwrap_or_else(|| json!({}));
+    let mut layout = part("layout")
+        .filter(Value::is_object)
+        .unwrap_or_else(|| json!({}));
     if layout.get("width").is_none_or(Value::is_null) {
         layout["autosize"] = json!(true);
     }
-    let mut config = part("config").filter(Value::is_object).unwrap_or_else(|| json!({}));
+    let mut config = part("config")
+        .filter(Value::is_object)
+        .unwrap_or_else(|| json!({}));
     config["responsive"] = json!(true);
     config["displaylogo"] = json!(false);
     let mut drawable = json!({
@@ -93,7 +99,10 @@ fn drawable(figure: &Value) -> Value {
 }
 
 fn height(figure: &Value) -> u64 {
-    let height = figure.pointer("/layout/height").and_then(Value::as_f64).unwrap_or(HEIGHT as f64);
+    let height = figure
+        .pointer("/layout/height")
+        .and_then(Value::as_f64)
+        .unwrap_or(HEIGHT as f64);
     height.clamp(60.0, 4000.0) as u64
 }
 
@@ -106,7 +115,11 @@ mod tests {
     fn the_library_is_plotly_alone() {
         let library = library();
         assert!(library.contains("plotly.js v") && library.contains("window.Plotly"));
-        assert!(library.len() > 3_000_000 && library.len() < 6_000_000, "{}", library.len());
+        assert!(
+            library.len() > 3_000_000 && library.len() < 6_000_000,
+            "{}",
+            library.len()
+        );
         assert!(!library.to_ascii_lowercase().contains("</script"));
     }
 
@@ -121,7 +134,9 @@ mod tests {
         let packed = html.rsplit('"').nth(1).unwrap();
         let bytes = BASE64.decode(packed).unwrap();
         let mut unpacked = String::new();
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut unpacked).unwrap();
+        flate2::read::GzDecoder::new(&bytes[..])
+            .read_to_string(&mut unpacked)
+            .unwrap();
         assert_eq!(unpacked, library());
         assert!(html.len() < 2_500_000, "{}", html.len());
     }
@@ -137,7 +152,10 @@ mod tests {
         let mut chart = json!({MIME: {"data": []}}).as_object().unwrap().clone();
         add_html(&mut chart);
         assert!(chart["text/html"].as_str().unwrap().contains("jook-plot"));
-        let mut own = json!({MIME: {"data": []}, "text/html": "mine"}).as_object().unwrap().clone();
+        let mut own = json!({MIME: {"data": []}, "text/html": "mine"})
+            .as_object()
+            .unwrap()
+            .clone();
         add_html(&mut own);
         assert_eq!(own["text/html"], "mine");
         let mut plain = json!({"text/plain": "x"}).as_object().unwrap().clone();
@@ -148,7 +166,14 @@ mod tests {
     #[test]
     fn a_figure_follows_the_width_unless_it_has_one() {
         assert_eq!(drawable(&json!({"layout": {}}))["layout"]["autosize"], true);
-        assert!(drawable(&json!({"layout": {"width": 300}}))["layout"].get("autosize").is_none());
-        assert_eq!(drawable(&json!({"config": {"scrollZoom": true}}))["config"]["scrollZoom"], true);
+        assert!(
+            drawable(&json!({"layout": {"width": 300}}))["layout"]
+                .get("autosize")
+                .is_none()
+        );
+        assert_eq!(
+            drawable(&json!({"config": {"scrollZoom": true}}))["config"]["scrollZoom"],
+            true
+        );
     }
 }

@@ -23,7 +23,10 @@ pub fn describe(notebook: &Notebook) -> Map<String, Value> {
     all.insert("versions".to_string(), Value::Object(versions));
     all.insert("device".to_string(), json!("cpu"));
     all.insert("cpu".to_string(), json!(cpu()));
-    all.insert("cores".to_string(), json!(std::thread::available_parallelism().map_or(1, usize::from)));
+    all.insert(
+        "cores".to_string(),
+        json!(std::thread::available_parallelism().map_or(1, usize::from)),
+    );
     if let Some(seed) = seed(notebook) {
         all.insert("seed".to_string(), json!(seed));
     }
@@ -32,18 +35,37 @@ pub fn describe(notebook: &Notebook) -> Map<String, Value> {
 
 /// The seed a notebook sets with `let seed = 7;`, from its first cell that does.
 fn seed(notebook: &Notebook) -> Option<u64> {
-    let cells = notebook.cells().iter().filter(|cell| notebook::kind(cell) == Kind::Code);
-    cells.flat_map(|cell| notebook::source(cell).lines().map(seed_of_line).collect::<Vec<_>>()).flatten().next()
+    let cells = notebook
+        .cells()
+        .iter()
+        .filter(|cell| notebook::kind(cell) == Kind::Code);
+    cells
+        .flat_map(|cell| {
+            notebook::source(cell)
+                .lines()
+                .map(seed_of_line)
+                .collect::<Vec<_>>()
+        })
+        .flatten()
+        .next()
 }
 
 fn seed_of_line(line: &str) -> Option<u64> {
-    let rest = line.trim().strip_prefix("let seed").or_else(|| line.trim().strip_prefix("const SEED"))?;
+    let rest = line
+        .trim()
+        .strip_prefix("let seed")
+        .or_else(|| line.trim().strip_prefix("const SEED"))?;
     let rest = rest.trim_start();
     let value = match rest.strip_prefix(':') {
         Some(typed) => typed.split_once('=')?.1,
         None => rest.strip_prefix('=')?,
     };
-    let number = value.split(';').next()?.trim().trim_end_matches("u64").trim_end_matches('_');
+    let number = value
+        .split(';')
+        .next()?
+        .trim()
+        .trim_end_matches("u64")
+        .trim_end_matches('_');
     number.replace('_', "").parse().ok()
 }
 
@@ -63,9 +85,13 @@ fn locked(lock: &str, name: &str) -> Option<String> {
 /// The processor's name as it gives it.
 fn cpu() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map(|(_, name)| name.split_whitespace().collect::<Vec<_>>().join(" "));
-    model.filter(|name| !name.is_empty()).unwrap_or_else(|| std::env::consts::ARCH.to_string())
+    model
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| std::env::consts::ARCH.to_string())
 }
 
 /// The lines at the foot of a page, from the `jook` entry that [`describe`] and the run have filled.
@@ -73,14 +99,24 @@ pub fn foot(about: &Value) -> Vec<String> {
     let text = |key: &str| about[key].as_str().map(str::to_string);
     let mut lines = Vec::new();
     if let Some(versions) = about["versions"].as_object() {
-        let named = versions.iter().filter_map(|(name, version)| Some((name.as_str(), version.as_str()?)));
+        let named = versions
+            .iter()
+            .filter_map(|(name, version)| Some((name.as_str(), version.as_str()?)));
         let (ours, others): (Vec<_>, Vec<_>) = named.partition(|(name, _)| matches!(*name, "jook" | "rustc"));
-        let list: Vec<_> = ours.iter().chain(&others).map(|(name, version)| format!("{name} {version}")).collect();
+        let list: Vec<_> = ours
+            .iter()
+            .chain(&others)
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
         lines.push(list.join(" · "));
     }
     let mut machine: Vec<String> = text("cpu").into_iter().collect();
     if let Some(cores) = about["cores"].as_u64() {
-        machine.push(if cores == 1 { "1 core".to_string() } else { format!("{cores} cores") });
+        machine.push(if cores == 1 {
+            "1 core".to_string()
+        } else {
+            format!("{cores} cores")
+        });
     }
     lines.push(machine.join(", "));
     let mut run = Vec::new();
@@ -129,7 +165,11 @@ mod tests {
         });
         assert_eq!(
             foot(&about),
-            ["jook 0.1.0 · dfdx 0.13.0", "Some CPU, 2 cores", "23 November 2026, 15:00 UTC · 12.3 s in cells · seed 7"]
+            [
+                "jook 0.1.0 · dfdx 0.13.0",
+                "Some CPU, 2 cores",
+                "23 November 2026, 15:00 UTC · 12.3 s in cells · seed 7"
+            ]
         );
     }
 }

@@ -25,16 +25,31 @@ struct Entry {
 }
 
 enum Output {
-    Stream { name: &'static str, text: String },
-    Display { data: MimeBundle, metadata: MimeBundle },
-    Result { data: MimeBundle, metadata: MimeBundle },
-    Error { ename: String, evalue: String, traceback: Vec<String> },
+    Stream {
+        name: &'static str,
+        text: String,
+    },
+    Display {
+        data: MimeBundle,
+        metadata: MimeBundle,
+    },
+    Result {
+        data: MimeBundle,
+        metadata: MimeBundle,
+    },
+    Error {
+        ename: String,
+        evalue: String,
+        traceback: Vec<String>,
+    },
 }
 
 impl Recorder {
     /// For a notebook of `cells` cells, of whatever kind.
     pub fn new(cells: usize) -> Self {
-        Self { cells: (0..cells).map(|_| Outputs::default()).collect() }
+        Self {
+            cells: (0..cells).map(|_| Outputs::default()).collect(),
+        }
     }
 
     /// Takes in what cell number `cell` (from 0) just put out.
@@ -42,12 +57,14 @@ impl Recorder {
         match event {
             Event::Stdout(text) => self.cells[cell].stream("stdout", text),
             Event::Stderr(text) => self.cells[cell].stream("stderr", text),
-            Event::Display { data, metadata, id } => {
-                self.cells[cell].push(Entry { kind: Output::Display { data, metadata }, id })
-            }
-            Event::Result { data, metadata } => {
-                self.cells[cell].push(Entry { kind: Output::Result { data, metadata }, id: None })
-            }
+            Event::Display { data, metadata, id } => self.cells[cell].push(Entry {
+                kind: Output::Display { data, metadata },
+                id,
+            }),
+            Event::Result { data, metadata } => self.cells[cell].push(Entry {
+                kind: Output::Result { data, metadata },
+                id: None,
+            }),
             Event::Update { data, metadata, id } => self.update(&id, &data, &metadata),
             Event::Clear { wait: true } => self.cells[cell].clear_pending = true,
             Event::Clear { wait: false } => self.cells[cell].clear(),
@@ -57,7 +74,11 @@ impl Recorder {
     /// Takes in that cell number `cell` failed.
     pub fn error(&mut self, cell: usize, error: &CellError) {
         let (ename, evalue) = (error.ename.clone(), error.evalue.clone());
-        let kind = Output::Error { ename, evalue, traceback: error.traceback.clone() };
+        let kind = Output::Error {
+            ename,
+            evalue,
+            traceback: error.traceback.clone(),
+        };
         self.cells[cell].push(Entry { kind, id: None });
     }
 
@@ -65,14 +86,21 @@ impl Recorder {
     fn update(&mut self, id: &str, data: &MimeBundle, metadata: &MimeBundle) {
         for entry in self.cells.iter_mut().flat_map(|cell| &mut cell.entries) {
             if entry.id.as_deref() == Some(id) {
-                entry.kind = Output::Display { data: data.clone(), metadata: metadata.clone() };
+                entry.kind = Output::Display {
+                    data: data.clone(),
+                    metadata: metadata.clone(),
+                };
             }
         }
     }
 
     /// The outputs of cell number `cell` as its notebook entry, with results under `execution_count`.
     pub fn outputs(&self, cell: usize, execution_count: u64) -> Value {
-        self.cells[cell].entries.iter().map(|entry| entry.kind.for_notebook(execution_count)).collect()
+        self.cells[cell]
+            .entries
+            .iter()
+            .map(|entry| entry.kind.for_notebook(execution_count))
+            .collect()
     }
 }
 
@@ -82,13 +110,19 @@ impl Outputs {
             return;
         }
         self.clear_if_pending();
-        if let Some(Entry { kind: Output::Stream { name: last, text }, .. }) = self.entries.last_mut()
+        if let Some(Entry {
+            kind: Output::Stream { name: last, text },
+            ..
+        }) = self.entries.last_mut()
             && *last == name
         {
             text.push_str(&new);
             return;
         }
-        self.entries.push(Entry { kind: Output::Stream { name, text: new }, id: None });
+        self.entries.push(Entry {
+            kind: Output::Stream { name, text: new },
+            id: None,
+        });
     }
 
     fn push(&mut self, entry: Entry) {
@@ -111,7 +145,9 @@ impl Outputs {
 impl Output {
     fn for_notebook(&self, execution_count: u64) -> Value {
         match self {
-            Output::Stream { name, text } => json!({"output_type": "stream", "name": name, "text": lines(text)}),
+            Output::Stream { name, text } => {
+                json!({"output_type": "stream", "name": name, "text": lines(text)})
+            }
             Output::Display { data, metadata } => {
                 json!({"output_type": "display_data", "data": bundle(data), "metadata": metadata})
             }
@@ -119,7 +155,11 @@ impl Output {
                 "output_type": "execute_result", "execution_count": execution_count,
                 "data": bundle(data), "metadata": metadata,
             }),
-            Output::Error { ename, evalue, traceback } => {
+            Output::Error {
+                ename,
+                evalue,
+                traceback,
+            } => {
                 json!({"output_type": "error", "ename": ename, "evalue": evalue, "traceback": traceback})
             }
         }
@@ -131,8 +171,8 @@ fn bundle(data: &MimeBundle) -> MimeBundle {
     let mut data = data.clone();
     plotly::add_html(&mut data);
     for (mime, value) in &mut data {
-        let text = mime.starts_with("text/")
-            || matches!(mime.as_str(), "image/svg+xml" | "application/javascript");
+        let text =
+            mime.starts_with("text/") || matches!(mime.as_str(), "image/svg+xml" | "application/javascript");
         if let (true, Value::String(content)) = (text, &*value) {
             *value = lines(content);
         }
@@ -149,18 +189,30 @@ mod tests {
     }
 
     fn display(words: &str, id: Option<&str>) -> Event {
-        Event::Display { data: text(words), metadata: MimeBundle::new(), id: id.map(String::from) }
+        Event::Display {
+            data: text(words),
+            metadata: MimeBundle::new(),
+            id: id.map(String::from),
+        }
     }
 
     fn update(words: &str, id: &str) -> Event {
-        Event::Update { data: text(words), metadata: MimeBundle::new(), id: id.to_string() }
+        Event::Update {
+            data: text(words),
+            metadata: MimeBundle::new(),
+            id: id.to_string(),
+        }
     }
 
     /// What each output of a cell says, in order.
     fn said(recorder: &Recorder, cell: usize) -> Vec<String> {
         let outputs = recorder.outputs(cell, 7);
         let words = |output: &Value| match output["output_type"].as_str().unwrap() {
-            "stream" => format!("{}:{}", output["name"].as_str().unwrap(), super::super::notebook::joined(&output["text"])),
+            "stream" => format!(
+                "{}:{}",
+                output["name"].as_str().unwrap(),
+                super::super::notebook::joined(&output["text"])
+            ),
             "error" => output["ename"].as_str().unwrap().to_string(),
             _ => super::super::notebook::joined(&output["data"]["text/plain"]),
         };
@@ -174,10 +226,21 @@ mod tests {
     #[test]
     fn neighbouring_streams_merge_and_others_keep_their_order() {
         let mut recorder = Recorder::new(1);
-        for event in [out("a"), out("b\n"), Event::Stderr("e".into()), out("c"), display("d", None), out("f"), out("")] {
+        for event in [
+            out("a"),
+            out("b\n"),
+            Event::Stderr("e".into()),
+            out("c"),
+            display("d", None),
+            out("f"),
+            out(""),
+        ] {
             recorder.event(0, event);
         }
-        assert_eq!(said(&recorder, 0), ["stdout:ab\n", "stderr:e", "stdout:c", "d", "stdout:f"]);
+        assert_eq!(
+            said(&recorder, 0),
+            ["stdout:ab\n", "stderr:e", "stdout:c", "d", "stdout:f"]
+        );
         assert_eq!(recorder.outputs(0, 7)[0]["text"], json!(["ab\n"]));
     }
 
@@ -212,8 +275,19 @@ mod tests {
     #[test]
     fn results_and_errors_have_the_formats_fields() {
         let mut recorder = Recorder::new(1);
-        recorder.event(0, Event::Result { data: text("2\n3"), metadata: MimeBundle::new() });
-        let error = CellError { ename: "E0308".into(), evalue: "no".into(), traceback: vec!["t".into()], line: Some(1) };
+        recorder.event(
+            0,
+            Event::Result {
+                data: text("2\n3"),
+                metadata: MimeBundle::new(),
+            },
+        );
+        let error = CellError {
+            ename: "E0308".into(),
+            evalue: "no".into(),
+            traceback: vec!["t".into()],
+            line: Some(1),
+        };
         recorder.error(0, &error);
         assert_eq!(
             recorder.outputs(0, 7),
@@ -230,9 +304,18 @@ mod tests {
         let figure = json!({"data": [], "layout": {}});
         let data = json!({"application/vnd.plotly.v1+json": figure, "text/plain": "chart"});
         let data = data.as_object().unwrap().clone();
-        recorder.event(0, Event::Display { data, metadata: MimeBundle::new(), id: None });
+        recorder.event(
+            0,
+            Event::Display {
+                data,
+                metadata: MimeBundle::new(),
+                id: None,
+            },
+        );
         let outputs = recorder.outputs(0, 7);
         assert_eq!(outputs[0]["data"]["application/vnd.plotly.v1+json"], figure);
-        assert!(super::super::notebook::joined(&outputs[0]["data"]["text/html"]).contains("DecompressionStream"));
+        assert!(
+            super::super::notebook::joined(&outputs[0]["data"]["text/html"]).contains("DecompressionStream")
+        );
     }
 }

@@ -26,8 +26,14 @@ fn without_library(page: &str) -> String {
 #[test]
 fn the_library_is_there_once_and_only_for_charts() {
     let chart = json!({"output_type": "display_data", "metadata": {}, "data": {plotly::MIME: {"data": [{"y": [1]}]}}});
-    let with = page(json!([code("a", json!([chart, chart])), code("b", json!([chart]))]));
-    assert_eq!(with.matches("plotly.js v3").count(), plotly::library().matches("plotly.js v3").count());
+    let with = page(json!([
+        code("a", json!([chart, chart])),
+        code("b", json!([chart]))
+    ]));
+    assert_eq!(
+        with.matches("plotly.js v3").count(),
+        plotly::library().matches("plotly.js v3").count()
+    );
     assert_eq!(with.matches("<div class=\"plot\"").count(), 3);
     let without = page(json!([code("a", json!([]))]));
     assert!(without.len() < 100_000 && !without.contains("Plotly"));
@@ -36,9 +42,19 @@ fn the_library_is_there_once_and_only_for_charts() {
 #[test]
 fn the_page_refers_to_nothing_outside() {
     let chart = json!({"output_type": "display_data", "metadata": {}, "data": {plotly::MIME: {"data": []}}});
-    let all = page(json!([markdown("# T\n![x](https://example.org/x.png)"), code("a", json!([chart]))]));
+    let all = page(json!([
+        markdown("# T\n![x](https://example.org/x.png)"),
+        code("a", json!([chart]))
+    ]));
     let own = without_library(&all);
-    for reference in ["src=\"http", "src='http", "url(http", "@import", "<link rel=\"stylesheet\"", "<script src"] {
+    for reference in [
+        "src=\"http",
+        "src='http",
+        "url(http",
+        "@import",
+        "<link rel=\"stylesheet\"",
+        "<script src",
+    ] {
         assert!(!own.contains(reference), "{reference}");
     }
     assert!(own.contains("Content-Security-Policy") && own.contains("default-src 'none'"));
@@ -46,7 +62,11 @@ fn the_page_refers_to_nothing_outside() {
 
 #[test]
 fn title_contents_and_foot() {
-    let all = page(json!([markdown("# First & last"), markdown("## Two"), markdown("## Three")]));
+    let all = page(json!([
+        markdown("# First & last"),
+        markdown("## Two"),
+        markdown("## Three")
+    ]));
     assert!(all.contains("<title>First &amp; last</title>"));
     assert!(all.contains("<a href=\"#Two\">Two</a>"));
     assert!(all.contains("<p>Some CPU, 2 cores</p>") && all.contains("seed 7"));

@@ -21,7 +21,10 @@ impl Failure {
     /// The cell's source around the line, and the error, for the terminal.
     pub fn describe(&self, colours: bool) -> String {
         let mut text = String::new();
-        let place = self.error.line.map_or(String::new(), |line| format!(", line {line}"));
+        let place = self
+            .error
+            .line
+            .map_or(String::new(), |line| format!(", line {line}"));
         let _ = writeln!(
             text,
             "\nCell {} of {} failed (cell {} of the notebook{place}):\n",
@@ -41,18 +44,31 @@ impl Failure {
 
     /// One line, as compilers say it.
     pub fn summary(&self, notebook: &Path) -> String {
-        let line = self.error.line.map_or(String::new(), |line| format!(", line {line}"));
+        let line = self
+            .error
+            .line
+            .map_or(String::new(), |line| format!(", line {line}"));
         let why = ansi::strip(&self.error.evalue);
-        let why = why.lines().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim();
+        let why = why
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("no message")
+            .trim();
         let name = ansi::strip(&self.error.ename);
-        let why = if why.starts_with(&name) { why.to_string() } else { format!("{name}: {why}") };
+        let why = if why.starts_with(&name) {
+            why.to_string()
+        } else {
+            format!("{name}: {why}")
+        };
         format!("{}: cell {}{line}: {why}", notebook.display(), self.number)
     }
 
     /// The traceback, with the message before it if it is not part of it.
     fn told(&self) -> String {
         let traceback = self.error.traceback.join("\n");
-        if !traceback.trim().is_empty() && ansi::strip(&traceback).contains(ansi::strip(&self.error.evalue).trim()) {
+        if !traceback.trim().is_empty()
+            && ansi::strip(&traceback).contains(ansi::strip(&self.error.evalue).trim())
+        {
             return traceback;
         }
         format!("{}: {}\n{traceback}", self.error.ename, self.error.evalue)
@@ -78,7 +94,12 @@ impl Failure {
 /// The line that stands for a cell on the terminal: its first that is neither empty nor a comment.
 pub fn first_line(source: &str) -> &str {
     let telling = |line: &&str| !line.is_empty() && !line.starts_with("//");
-    source.lines().map(str::trim).find(telling).or_else(|| source.lines().next()).unwrap_or_default()
+    source
+        .lines()
+        .map(str::trim)
+        .find(telling)
+        .or_else(|| source.lines().next())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -93,7 +114,13 @@ mod tests {
             line,
         };
         let source = "let a = 1;\nlet b: String = a;\nlet c = 3;\nlet d = 4;\nlet e = 5;\n".to_string();
-        Failure { number: 3, of: 12, index: 5, source, error }
+        Failure {
+            number: 3,
+            of: 12,
+            index: 5,
+            source,
+            error,
+        }
     }
 
     #[test]
@@ -110,7 +137,10 @@ mod tests {
     fn an_error_without_line_or_traceback_is_told_too() {
         let failure = failure(None, &[]);
         assert!(failure.describe(true).contains("E0308: mismatched types"));
-        assert_eq!(failure.summary(Path::new("a.ipynb")), "a.ipynb: cell 3: E0308: mismatched types");
+        assert_eq!(
+            failure.summary(Path::new("a.ipynb")),
+            "a.ipynb: cell 3: E0308: mismatched types"
+        );
     }
 
     #[test]

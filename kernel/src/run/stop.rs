@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The writing end of the pipe that the signal handler, which may do little else, writes to.
 static BELL: AtomicI32 = AtomicI32::new(-1);
 
+/// How long a cell may take to stop by itself: toolkit loops end at their next step.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Listens for Ctrl-C and for the request to terminate.
 #[derive(Clone)]
 pub struct Stop {
@@ -31,7 +34,10 @@ impl Stop {
             libc::signal(libc::SIGTERM, ring as *const () as libc::sighandler_t);
             OwnedFd::from_raw_fd(ends[0])
         };
-        let stop = Self { asked: Arc::default(), session: Arc::default() };
+        let stop = Self {
+            asked: Arc::default(),
+            session: Arc::default(),
+        };
         let listener = stop.clone();
         std::thread::spawn(move || listener.listen(reader.into()));
         Ok(stop)
@@ -50,11 +56,15 @@ impl Stop {
     fn listen(&self, mut bell: std::fs::File) {
         let mut byte = [0];
         while std::io::Read::read_exact(&mut bell, &mut byte).is_ok() {
-            let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let session = self
+                .session
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
             match session {
                 Some(session) if !self.asked.swap(true, Ordering::SeqCst) => {
                     eprintln!("\nStopping the running cell; Ctrl-C again ends at once.");
-                    session.interrupt();
+                    stop(&session);
                 }
                 session => {
                     if let Some(session) = session {
@@ -68,6 +78,16 @@ impl Stop {
             }
         }
     }
+}
+
+/// Interrupts what `session` runs. A cell that does not stop by itself is killed.
+pub fn stop(session: &Arc<Session>) {
+    session.interrupt();
+    let session = session.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(PATIENCE);
+        session.interrupt();
+    });
 }
 
 extern "C" fn ring(signal: libc::c_int) {

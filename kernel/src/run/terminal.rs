@@ -36,8 +36,16 @@ impl Terminal {
     /// `live`: whether a line may live, which it cannot between what cells print.
     pub fn new(live: bool) -> Self {
         let screen = std::io::stderr().is_terminal();
-        let state = Arc::new(Mutex::new(State { task: None, drawn: false, told: None }));
-        let terminal = Self { state, live: live && screen, colours: screen && std::env::var_os("NO_COLOR").is_none() };
+        let state = Arc::new(Mutex::new(State {
+            task: None,
+            drawn: false,
+            told: None,
+        }));
+        let terminal = Self {
+            state,
+            live: live && screen,
+            colours: screen && std::env::var_os("NO_COLOR").is_none(),
+        };
         if terminal.live {
             let state = Arc::downgrade(&terminal.state);
             std::thread::spawn(move || tick(&state));
@@ -53,7 +61,10 @@ impl Terminal {
     /// A task begins; its line lives until [`Terminal::done`].
     pub fn begin(&self, text: &str) {
         let mut state = self.lock();
-        state.task = Some(Task { text: text.to_string(), since: Instant::now() });
+        state.task = Some(Task {
+            text: text.to_string(),
+            since: Instant::now(),
+        });
         state.told = None;
         if self.live {
             state.draw();
@@ -66,7 +77,12 @@ impl Terminal {
         if self.live {
             match &mut state.task {
                 Some(task) => task.text = text.to_string(),
-                None => state.task = Some(Task { text: text.to_string(), since: Instant::now() }),
+                None => {
+                    state.task = Some(Task {
+                        text: text.to_string(),
+                        since: Instant::now(),
+                    })
+                }
             }
             state.draw();
         } else if state.told.is_none_or(|told| told.elapsed() >= QUIET) {
