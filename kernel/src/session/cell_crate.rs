@@ -1,0 +1,209 @@
+//! The crate that evcxr writes for a cell, compiled by one call of rustc.
+
+use super::{deps, graph, home, source, stand_in};
+use anyhow::{Context, Result};
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Kept in the cell crate's folder: what the kernel and the stand-ins tell each other.
+pub const NOTES: &str = ".jook";
+/// In the kernel's private directory: the folder of the newest session's cell crate.
+pub const CRATE_DIR: &str = "crate-dir";
+/// Locked, and holding the process number, while a compiler runs.
+pub const COMPILING: &str = "compiling";
+/// There while the running cell is to be given up.
+pub const CANCELLED: &str = "cancelled";
+/// What cargo says while it builds a dependency.
+pub const PROGRESS: &str = "progress";
+
+/// What evcxr's Cargo.toml says.
+pub struct CellCrate {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// `(name, requirement)` of what the notebook asked for beyond the toolkit, sorted.
+    pub dependencies: Vec<(String, String)>,
+    name: String,
+    opt_level: String,
+}
+
+impl CellCrate {
+    /// Reads the manifest in `dir`; `None` when it is not one that evcxr wrote.
+    pub fn read(dir: &Path) -> Option<Self> {
+        let manifest = std::fs::read_to_string(dir.join("Cargo.toml")).ok()?;
+        let value = |key: &str| {
+            manifest.lines().find_map(|line| {
+                let (name, value) = line.trim().split_once('=')?;
+                (name.trim() == key).then(|| value.trim().trim_matches('"').to_owned())
+            })
+        };
+        let name = value("name")?;
+        if name != "ctx" && name != "evcxr_dummy_validate_dep" {
+            return None;
+        }
+        let opt_level = value("opt-level").unwrap_or_else(|| "0".into());
+        let (_, listed) = manifest.split_once("[dependencies]")?;
+        let mut dependencies: Vec<(String, String)> = listed
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, requirement)| (name.trim().to_owned(), requirement.trim().to_owned()))
+            .filter(|(name, _)| name != "jook")
+            .collect();
+        dependencies.sort();
+        Some(Self {
+            dir: dir.to_owned(),
+            dependencies,
+            name,
+            opt_level,
+        })
+    }
+
+    /// Whether this is a cell, and not evcxr's trial of a new dependency.
+    pub fn is_cell(&self) -> bool {
+        self.name == "ctx"
+    }
+
+    /// Compiles the cell into the library that the child process loads. Returns only on failure.
+    pub fn build(&self) -> Result<i32> {
+        std::fs::write(stand_in::private().join(CRATE_DIR), self.dir.as_os_str().as_encoded_bytes())?;
+        let out = self.dir.join("target/cell");
+        let library = out.join("libctx.so");
+        let mut rustc = self.rustc(&out)?;
+        rustc.arg("--emit=link").arg("-o").arg(&library);
+        rustc.arg("-C").arg(format!("opt-level={}", self.opt_level.trim_matches('\'')));
+        if let Some(told) = std::env::var_os("EVCXR_EXECUTION_SO_PATH") {
+            std::fs::write(told, library.as_os_str().as_encoded_bytes())?;
+        }
+        self.hand_over(rustc)
+    }
+
+    /// Type-checks the cell. Returns only on failure.
+    pub fn check(&self) -> Result<i32> {
+        let out = self.dir.join("target/cell");
+        let mut rustc = self.rustc(&out)?;
+        rustc.arg("--emit=metadata").arg("-o").arg(out.join("ctx.rmeta"));
+        self.hand_over(rustc)
+    }
+
+    fn rustc(&self, out: &Path) -> Result<Command> {
+        let toolkit = graph::ToolkitFiles::of_session()?;
+        let (rustc, _) = stand_in::tools()?;
+        let extra = deps::prepare(self)?;
+        let generated = std::fs::read_to_string(self.dir.join("src/lib.rs"))?;
+        let folder = self.dir.join("cell");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::create_dir_all(out)?;
+        std::fs::write(folder.join("lib.rs"), source::with_notices(&generated))?;
+        let mut command = Command::new(rustc);
+        home::outside(&mut command)
+            .args(["--crate-name", "ctx", "--edition=2024", "--crate-type", "cdylib"])
+            .args(["--error-format=json", "-A", "warnings"])
+            .args(["-C", "debuginfo=0", "-C", "codegen-units=8", "-C", "embed-bitcode=no"])
+            .args(["-C", "overflow-checks=on", "-C", "debug-assertions=on", "-C", "rpath"])
+            .args(["-C", "target-cpu=native"])
+            .arg("--extern")
+            .arg(format!("jook={}", toolkit.dylib.display()))
+            .arg("-L")
+            .arg(format!("dependency={}", toolkit.deps.display()))
+            .args(std::env::var("RUSTFLAGS").unwrap_or_default().split_whitespace());
+        for (name, path) in extra.externs {
+            command.arg("--extern").arg(format!("{name}={}", path.display()));
+        }
+        if let Some(dir) = extra.folder {
+            command.arg("-L").arg(format!("dependency={}", dir.display()));
+        }
+        // Relative, so that a panic's place is short.
+        command.current_dir(&self.dir).arg("cell/lib.rs");
+        Ok(command)
+    }
+
+    /// Becomes the compiler, in a process group of its own that the kernel can stop.
+    fn hand_over(&self, mut command: Command) -> Result<i32> {
+        let _lock = Stoppable::enter(&self.dir)?;
+        Err(command.exec()).context("could not run rustc")
+    }
+}
+
+/// While held (also by what this process becomes), the kernel can stop the work.
+pub struct Stoppable(#[allow(dead_code)] std::fs::File);
+
+impl Stoppable {
+    /// Refuses when the cell is already cancelled.
+    pub fn enter(crate_dir: &Path) -> Result<Self> {
+        let notes = crate_dir.join(NOTES);
+        std::fs::create_dir_all(&notes)?;
+        let mut file = std::fs::File::options()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(notes.join(COMPILING))?;
+        // SAFETY: system calls on this process and a file it has open.
+        unsafe {
+            libc::setpgid(0, 0);
+            // No compiler outlives its kernel.
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+            // The lock lives on in the compiler: the file stays open across exec.
+            libc::fcntl(file.as_raw_fd(), libc::F_SETFD, 0);
+            libc::flock(file.as_raw_fd(), libc::LOCK_EX);
+        }
+        file.set_len(0)?;
+        write!(file, "{}", std::process::id())?;
+        file.flush()?;
+        anyhow::ensure!(!notes.join(CANCELLED).exists(), "interrupted");
+        Ok(Self(file))
+    }
+}
+
+/// Stops a compiler that works for the cell crate in `crate_dir`, if there is one, and lets no other start
+/// until [`uncancel`].
+pub fn cancel(crate_dir: &Path) {
+    let notes = crate_dir.join(NOTES);
+    let _ = std::fs::create_dir_all(&notes);
+    let _ = std::fs::write(notes.join(CANCELLED), "");
+    let Ok(file) = std::fs::File::open(notes.join(COMPILING)) else {
+        return;
+    };
+    // SAFETY: a lock that cannot be had means that the process named in the file still runs.
+    unsafe {
+        if libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 {
+            return;
+        }
+        if let Ok(text) = std::fs::read_to_string(notes.join(COMPILING))
+            && let Ok(group) = text.trim().parse::<libc::pid_t>()
+            && group > 1
+        {
+            libc::kill(-group, libc::SIGKILL);
+        }
+    }
+}
+
+/// Lets compilers start again.
+pub fn uncancel(crate_dir: &Path) {
+    let _ = std::fs::remove_file(crate_dir.join(NOTES).join(CANCELLED));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evcxrs_manifest_is_read_and_the_toolkit_left_out() {
+        let dir = std::env::temp_dir().join(format!("jook-manifest-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(
+            dir.join("Cargo.toml"),
+            "\n[package]\nname = \"ctx\"\nversion = \"1.0.0\"\n[profile.dev]\nopt-level = 2\n\n\
+             [dependencies]\nrand = { version = \"0.9\" }\njook = { path = \"../toolkit\" }\nhex = \"0.4\"\n",
+        )
+        .unwrap();
+        let read = CellCrate::read(&dir).unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert!(read.is_cell());
+        assert_eq!(read.opt_level, "2");
+        let names: Vec<&str> = read.dependencies.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["hex", "rand"]);
+        assert_eq!(read.dependencies[1].1, "{ version = \"0.9\" }");
+    }
+}

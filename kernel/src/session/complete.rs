@@ -1,0 +1,205 @@
+//! Whether a cell is whole, or its author is still writing (for consoles: Enter runs it or adds a line).
+
+/// What a console should do with the code so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// Run it.
+    Complete,
+    /// Ask for another line, which starts with this.
+    Incomplete {
+        /// Spaces, four for each open bracket.
+        indent: String,
+    },
+    /// A bracket closes what was not opened; running it shows the error.
+    Invalid,
+}
+
+/// Follows brackets, text and comments; the rest of the grammar is rustc's business.
+pub fn is_complete(code: &str) -> Completeness {
+    let mut scanner = Scanner { rest: code.char_indices().collect(), at: 0 };
+    let mut open = Vec::new();
+    let mut last = ' ';
+    while let Some(c) = scanner.next() {
+        let whole = match c {
+            '/' if scanner.peek() == Some('/') => {
+                scanner.skip_line();
+                continue;
+            }
+            '/' if scanner.peek() == Some('*') => scanner.skip_comment(),
+            '"' => scanner.skip_text(),
+            '\'' => {
+                scanner.skip_char_or_lifetime();
+                true
+            }
+            '(' | '[' | '{' => {
+                open.push(c);
+                true
+            }
+            ')' | ']' | '}' => {
+                let expected = match c {
+                    ')' => '(',
+                    ']' => '[',
+                    _ => '{',
+                };
+                if open.pop() != Some(expected) {
+                    return Completeness::Invalid;
+                }
+                true
+            }
+            c if c.is_alphabetic() || c == '_' => scanner.skip_word(c),
+            _ => true,
+        };
+        if !whole {
+            return Completeness::Incomplete { indent: String::new() };
+        }
+        if !c.is_whitespace() {
+            last = c;
+        }
+    }
+    if !open.is_empty() {
+        return Completeness::Incomplete { indent: "    ".repeat(open.len()) };
+    }
+    // A line that ends in an operator, or a chain that goes on, is not the end.
+    let waits = matches!(last, '.' | '=' | '+' | '-' | '*' | '&' | '|' | ',' | ':' | '<') && !code.trim_start().starts_with(':');
+    if waits || ends_with_attribute(code) {
+        return Completeness::Incomplete { indent: "    ".into() };
+    }
+    Completeness::Complete
+}
+
+fn ends_with_attribute(code: &str) -> bool {
+    let last = code.trim_end().lines().last().unwrap_or_default().trim();
+    last.starts_with("#[") && last.ends_with(']')
+}
+
+struct Scanner {
+    rest: Vec<(usize, char)>,
+    at: usize,
+}
+
+impl Scanner {
+    fn next(&mut self) -> Option<char> {
+        let c = self.rest.get(self.at)?.1;
+        self.at += 1;
+        Some(c)
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.peek_at(0)
+    }
+
+    fn peek_at(&self, ahead: usize) -> Option<char> {
+        self.rest.get(self.at + ahead).map(|(_, c)| *c)
+    }
+
+    fn skip_line(&mut self) {
+        while self.next().is_some_and(|c| c != '\n') {}
+    }
+
+    /// After `/` of `/*`; comments nest.
+    fn skip_comment(&mut self) -> bool {
+        self.at += 1;
+        let mut depth = 1;
+        while depth > 0 {
+            match (self.next(), self.peek()) {
+                (None, _) => return false,
+                (Some('/'), Some('*')) => {
+                    self.at += 1;
+                    depth += 1;
+                }
+                (Some('*'), Some('/')) => {
+                    self.at += 1;
+                    depth -= 1;
+                }
+                _ => {}
+            }
+        }
+        true
+    }
+
+    /// After the opening quote.
+    fn skip_text(&mut self) -> bool {
+        loop {
+            match self.next() {
+                None => return false,
+                Some('"') => return true,
+                Some('\\') => drop(self.next()),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// After `'`: a character ends with another one, a lifetime does not.
+    fn skip_char_or_lifetime(&mut self) {
+        if self.peek() == Some('\\') {
+            self.at += 2;
+            while self.next().is_some_and(|c| c != '\'' && c != '\n') {}
+        } else if self.peek_at(1) == Some('\'') {
+            self.at += 2;
+        }
+    }
+
+    /// A word; `r"..."`, `r#"..."#`, `b"..."` and their like are text.
+    fn skip_word(&mut self, first: char) -> bool {
+        let mut word = String::from(first);
+        while let Some(c) = self.peek().filter(|c| c.is_alphanumeric() || *c == '_') {
+            word.push(c);
+            self.at += 1;
+        }
+        match word.as_str() {
+            "r" | "br" | "cr" => {
+                let hashes = (0..).take_while(|ahead| self.peek_at(*ahead) == Some('#')).count();
+                if self.peek_at(hashes) != Some('"') {
+                    return true;
+                }
+                self.at += hashes + 1;
+                self.skip_raw_text(hashes)
+            }
+            _ => true,
+        }
+    }
+
+    fn skip_raw_text(&mut self, hashes: usize) -> bool {
+        while let Some(c) = self.next() {
+            if c == '"' && (0..hashes).all(|ahead| self.peek_at(ahead) == Some('#')) {
+                self.at += hashes;
+                return true;
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_cells() {
+        for code in [
+            "", "1 + 1", "let x = '}';", "let s = \"{\";", "fn f<'a>(x: &'a str) -> &'a str { x }", "// {",
+            "/* { /* ( */ */ 1", r##"let s = r#"a " { "#;"##, "let c = '\\'';", "let b = b'{'; let t = br\"(\";",
+            ":dep rand = \"0.9\"", "let a = [1, 2];\na", "let q = '\"';", "r#type()", "let r = 1;", ":vars", "let s = \"\\\"{\";",
+        ] {
+            assert_eq!(is_complete(code), Completeness::Complete, "{code}");
+        }
+    }
+
+    #[test]
+    fn cells_that_go_on() {
+        for code in [
+            "fn f() {", "let s = \"a", "let s = r#\"a\"", "/* a /* b */", "let x = f(1,", "frame\n    .", "let x =",
+            "#[derive(Debug)]", "a &&", "let v = vec![1, 2",
+        ] {
+            assert!(matches!(is_complete(code), Completeness::Incomplete { .. }), "{code}");
+        }
+        let Completeness::Incomplete { indent } = is_complete("for i in 0..3 { if i > 1 {") else { panic!() };
+        assert_eq!(indent.len(), 8);
+    }
+
+    #[test]
+    fn cells_that_cannot_be_saved() {
+        assert_eq!(is_complete("let x = (1, 2];"), Completeness::Invalid);
+        assert_eq!(is_complete("}"), Completeness::Invalid);
+    }
+}

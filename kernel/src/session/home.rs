@@ -1,0 +1,173 @@
+//! The private directory of a kernel process: where evcxr and rust-analyzer find their tools.
+//!
+//! evcxr looks for cargo and rustc by asking `rustup`, rust-analyzer looks in `$CARGO_HOME/bin`. Both are
+//! pointed at one directory whose `cargo` and `rustup` are links to this program (see
+//! [`super::stand_in`]); everything else in it leads to the real thing.
+
+use anyhow::{Context, Result};
+use std::ffi::OsString;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The private directory; its presence in the environment means that the stand-ins are in force.
+pub const PRIVATE: &str = "JOOK_PRIVATE";
+/// What `PATH` was before.
+pub const REAL_PATH: &str = "JOOK_REAL_PATH";
+/// Where cargo's own directory is.
+pub const REAL_CARGO_HOME: &str = "JOOK_REAL_CARGO_HOME";
+/// The `jook` program, when it is not the running one (tests).
+pub const EXE: &str = "JOOK_EXE";
+
+/// The program that runs cells and stands in for cargo.
+pub fn jook_exe() -> Result<PathBuf> {
+    match std::env::var_os(EXE) {
+        Some(path) => Ok(path.into()),
+        None => std::env::current_exe().context("the path of the jook program is unknown"),
+    }
+}
+
+/// The search path that the user has, without the stand-ins.
+pub fn real_path() -> OsString {
+    std::env::var_os(REAL_PATH)
+        .or_else(|| std::env::var_os("PATH"))
+        .unwrap_or_default()
+}
+
+/// Cargo's directory: registry, caches, credentials.
+pub fn real_cargo_home() -> Option<PathBuf> {
+    let set = std::env::var_os(REAL_CARGO_HOME).or_else(|| {
+        // A kernel started from another kernel's environment must not take the private directory for it.
+        std::env::var_os(PRIVATE)
+            .is_none()
+            .then(|| std::env::var_os("CARGO_HOME"))
+            .flatten()
+    });
+    set.map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
+}
+
+/// Puts a command back into the user's own environment.
+pub fn outside(command: &mut Command) -> &mut Command {
+    command
+        .env("PATH", real_path())
+        .env_remove(PRIVATE)
+        .env_remove(REAL_PATH)
+        .env_remove(REAL_CARGO_HOME)
+        .env_remove("EVCXR_CONFIG_DIR");
+    match real_cargo_home() {
+        Some(home) => command.env("CARGO_HOME", home),
+        None => command.env_remove("CARGO_HOME"),
+    }
+}
+
+/// Finds a program on the user's own search path.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let own = std::env::var_os(PRIVATE).map(PathBuf::from);
+    std::env::split_paths(&real_path())
+        .chain(real_cargo_home().map(|home| home.join("bin")))
+        .filter(|dir| own.as_ref().is_none_or(|own| !dir.starts_with(own)))
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file())
+}
+
+/// The toolchain's own `rustc` or `cargo`, past rustup's proxies (each costs tens of milliseconds).
+pub fn real_tool(name: &str) -> Result<PathBuf> {
+    if let Some(rustup) = find_program("rustup") {
+        let output = outside(Command::new(rustup).args(["which", name])).output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().into());
+        }
+    }
+    find_program(name).with_context(|| {
+        format!("{name} was not found: Jook compiles cells with Rust's own compiler; install Rust from https://rustup.rs")
+    })
+}
+
+/// The private directory of this process.
+pub struct Home {
+    /// Also what evcxr and rust-analyzer see as `CARGO_HOME`.
+    pub dir: PathBuf,
+    /// The real compiler.
+    pub rustc: PathBuf,
+    /// The real cargo.
+    pub cargo: PathBuf,
+}
+
+/// Makes the private directory and points this process's environment at it. Once a process.
+pub fn enter() -> Result<&'static Home> {
+    static HOME: OnceLock<Result<Home, String>> = OnceLock::new();
+    HOME.get_or_init(|| make().map_err(|error| format!("{error:#}")))
+        .as_ref()
+        .map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+fn make() -> Result<Home> {
+    let exe = jook_exe()?;
+    let dir = std::env::temp_dir().join(format!("jook-{}", std::process::id()));
+    let path = real_path();
+    let cargo_home = real_cargo_home();
+    // What an earlier process with this number may have left.
+    let _ = std::fs::remove_dir_all(&dir);
+    let bin = dir.join("bin");
+    std::fs::create_dir_all(&bin).with_context(|| format!("could not create {}", bin.display()))?;
+    let home = Home {
+        rustc: real_tool("rustc")?,
+        cargo: real_tool("cargo")?,
+        dir,
+    };
+    symlink(&exe, bin.join("cargo"))?;
+    symlink(&exe, bin.join("rustup"))?;
+    symlink(&home.rustc, bin.join("rustc"))?;
+    if let Some(real) = &cargo_home {
+        link_contents(real, &home.dir)?;
+    }
+    std::fs::write(home.dir.join("evcxr.toml"), EVCXR_CONFIG)?;
+    std::fs::write(
+        home.dir.join("tools"),
+        format!("{}\n{}\n", home.rustc.display(), home.cargo.display()),
+    )?;
+    let mut search = OsString::from(&bin);
+    search.push(":");
+    search.push(&path);
+    // SAFETY: done once, when a session starts; Rust code reads the environment under std's own lock, and
+    // evcxr itself does the same.
+    unsafe {
+        std::env::set_var(REAL_PATH, &path);
+        if let Some(real) = &cargo_home {
+            std::env::set_var(REAL_CARGO_HOME, real);
+        }
+        std::env::set_var(PRIVATE, &home.dir);
+        std::env::set_var("CARGO_HOME", &home.dir);
+        std::env::set_var("EVCXR_CONFIG_DIR", &home.dir);
+        std::env::set_var("PATH", search);
+    }
+    Ok(home)
+}
+
+/// Cells start unoptimized: the work is in the toolkit, and they compile several times as fast.
+/// `:opt 2` changes it for a notebook whose own loops matter.
+const EVCXR_CONFIG: &str = "[evcxr]\nopt_level = \"0\"\n";
+
+fn link_contents(real: &Path, dir: &Path) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(real) else {
+        return Ok(());
+    };
+    for entry in entries.flatten() {
+        if entry.file_name() != "bin" {
+            symlink(entry.path(), dir.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the private directory when the process is done with it.
+pub fn leave() {
+    if let Some(dir) = std::env::var_os(PRIVATE) {
+        let dir = PathBuf::from(dir);
+        if dir.ends_with(format!("jook-{}", std::process::id())) {
+            let _ = std::fs::remove_dir_all(dir);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! A notebook's session: cells go in, outputs and errors come out.
+//!
+//! One thread owns evcxr ([`worker`]); one thread reads what cells print and decodes it ([`pump`]); a child
+//! process runs the cells. [`toolkit`] builds what cells link against, [`stand_in`] makes compiling them
+//! quick, [`home`] points evcxr at the stand-ins.
+
+mod cell_crate;
+mod complete;
+mod deps;
+mod graph;
+mod home;
+mod place;
+mod protocol;
+mod pump;
+mod report;
+mod source;
+mod stand_in;
+mod toolkit;
+mod worker;
+
+pub use complete::{Completeness, is_complete};
+pub use protocol::Event;
+pub use pump::on_plot;
+pub use stand_in::runtime_hook;
+pub use toolkit::{Toolkit, prebuild};
+
+use pump::Message;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use worker::{Control, Request};
+
+/// One output, by MIME type.
+pub type MimeBundle = serde_json::Map<String, serde_json::Value>;
+
+/// What was wrong with a cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellError {
+    /// A rustc code such as `E0308`, or `CompileError`, `Panic`, `UserError`, `ChildDied`, `Interrupted`,
+    /// `ToolkitError`.
+    pub ename: String,
+    /// One line.
+    pub evalue: String,
+    /// The readable form, in lines; may hold ANSI colours.
+    pub traceback: Vec<String>,
+    /// The line in the cell, from 1.
+    pub line: Option<usize>,
+}
+
+/// How to start a session.
+pub struct Options {
+    /// Where cells run: the notebook's folder.
+    pub working_dir: PathBuf,
+    /// Told what takes long, in words for the user.
+    pub on_progress: Box<dyn Fn(String) + Send>,
+}
+
+/// What may stand at the cursor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completion {
+    /// The text to insert.
+    pub text: String,
+    /// `function`, `class`, `module`, `instance`, `keyword` or `magic`.
+    pub kind: String,
+}
+
+/// Completions, and the bytes of the code that they replace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Completions {
+    /// First byte replaced.
+    pub start: usize,
+    /// Byte after the last one replaced.
+    pub end: usize,
+    /// The candidates.
+    pub items: Vec<Completion>,
+}
+
+/// A running session. All calls may come from any thread.
+pub struct Session {
+    requests: Mutex<mpsc::Sender<Request>>,
+    control: Arc<Control>,
+}
+
+impl Session {
+    /// Starts a session and returns at once; the toolkit is built and warmed up behind it, and the first
+    /// cell waits for that.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(options: Options) -> anyhow::Result<Session> {
+        let (requests, incoming) = mpsc::channel();
+        let control = Arc::new(Control::default());
+        let shared = control.clone();
+        std::thread::Builder::new()
+            .name("session".into())
+            // evcxr and rust-analyzer recurse deeply over long method chains.
+            .stack_size(256 << 20)
+            .spawn(move || worker::run(options, &incoming, &shared))?;
+        Ok(Session {
+            requests: Mutex::new(requests),
+            control,
+        })
+    }
+
+    /// Runs a cell and waits for its end. Outputs arrive through `on_event` while it runs; `input` answers
+    /// a cell that asks the user (prompt, and whether the answer is a password).
+    ///
+    /// # Errors
+    /// When the cell does not compile, panics, leaves by `?`, ends its process or is interrupted.
+    pub fn execute(
+        &self,
+        code: &str,
+        on_event: &mut dyn FnMut(Event),
+        input: &dyn Fn(&str, bool) -> String,
+    ) -> Result<(), CellError> {
+        let (sink, messages) = mpsc::channel();
+        let request = Request::Execute { code: code.to_owned(), sink };
+        if !self.send(request) {
+            return Err(ended());
+        }
+        for message in messages {
+            match message {
+                Message::Event(event) => on_event(event),
+                Message::Input { prompt, password, answer } => {
+                    let _ = answer.send(input(&prompt, password));
+                }
+                Message::Done(result) => return result,
+            }
+        }
+        Err(ended())
+    }
+
+    /// What may stand at `cursor` (a byte of `code`). Nothing while a cell runs.
+    ///
+    /// # Errors
+    /// When the analysis fails.
+    pub fn complete(&self, code: &str, cursor: usize) -> anyhow::Result<Completions> {
+        let nothing = Completions { start: cursor, end: cursor, items: Vec::new() };
+        if self.control.is_busy() {
+            return Ok(nothing);
+        }
+        self.ask(|answer| Request::Complete { code: code.to_owned(), cursor, answer })
+            .unwrap_or(Ok(nothing))
+    }
+
+    /// What stands at `cursor` (a byte of `code`): type and documentation. Nothing while a cell runs.
+    ///
+    /// # Errors
+    /// When the analysis fails.
+    pub fn inspect(&self, code: &str, cursor: usize) -> anyhow::Result<Option<MimeBundle>> {
+        if self.control.is_busy() {
+            return Ok(None);
+        }
+        self.ask(|answer| Request::Inspect { code: code.to_owned(), cursor, answer })
+            .unwrap_or(Ok(None))
+    }
+
+    /// Whether `code` is a whole cell, or the user is still writing.
+    pub fn is_complete(code: &str) -> Completeness {
+        is_complete(code)
+    }
+
+    /// The Stop button. The toolkit's loops stop at their next step and return what they have; a cell that
+    /// is still being compiled is given up. A cell that does neither is killed, with its variables, by a
+    /// second call two seconds later.
+    pub fn interrupt(&self) {
+        self.control.interrupt();
+    }
+
+    /// Ends the session: the running cell is killed, and later calls fail.
+    pub fn shutdown(&self) {
+        self.control.shut_down();
+        self.send(Request::Shutdown);
+    }
+
+    fn send(&self, request: Request) -> bool {
+        let requests = self.requests.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        requests.send(request).is_ok()
+    }
+
+    fn ask<T>(&self, request: impl FnOnce(mpsc::Sender<T>) -> Request) -> Option<T> {
+        let (answer, answers) = mpsc::channel();
+        self.send(request(answer)).then(|| answers.recv().ok()).flatten()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+fn ended() -> CellError {
+    CellError {
+        ename: "ChildDied".into(),
+        evalue: "the session has ended".into(),
+        traceback: vec!["The session has ended; restart the kernel.".into()],
+        line: None,
+    }
+}

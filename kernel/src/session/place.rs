@@ -1,0 +1,60 @@
+//! From a line of the source that evcxr generated back to a line of the cell.
+
+/// The line of `cell` that stands at `line` of `generated` (both from 1). evcxr copies the user's lines as
+/// they are but moves items about, so lines are matched by their text, and equal ones by their order.
+pub fn cell_line(generated: &str, cell: &str, line: usize) -> Option<usize> {
+    let wanted = generated.lines().nth(line.checked_sub(1)?)?.trim();
+    if wanted.is_empty() {
+        return None;
+    }
+    let rank = generated.lines().take(line - 1).filter(|text| text.trim() == wanted).count();
+    let same: Vec<usize> = cell
+        .lines()
+        .enumerate()
+        .filter(|(_, text)| text.trim() == wanted)
+        .map(|(index, _)| index + 1)
+        .collect();
+    if let Some(&only) = same.get(rank).or(same.last()) {
+        return Some(only);
+    }
+    // A statement that shares its line with others stands alone in the generated source.
+    let mut holding = cell.lines().enumerate().filter(|(_, text)| text.contains(wanted));
+    match (holding.next(), holding.next()) {
+        (Some((index, _)), None) => Some(index + 1),
+        _ => None,
+    }
+}
+
+/// Shortens the path of a library's file to what a reader knows it by.
+pub fn short_path(path: &str) -> &str {
+    for mark in ["/registry/src/", "/rustc/"] {
+        if let Some((_, rest)) = path.split_once(mark) {
+            return rest.split_once('/').map_or(rest, |(_, rest)| rest);
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_found_by_text_and_order() {
+        let cell = "let a = 1;\nstep();\nlet b = 2;\nstep();\nlet c = 3; last()?;";
+        let generated = "mod x {}\nlet a = 1;\n step();\nlet b = 2;\nstep();\nlet c = 3;\n last()?;\n";
+        assert_eq!(cell_line(generated, cell, 2), Some(1));
+        assert_eq!(cell_line(generated, cell, 3), Some(2));
+        assert_eq!(cell_line(generated, cell, 5), Some(4));
+        assert_eq!(cell_line(generated, cell, 7), Some(5));
+        assert_eq!(cell_line(generated, cell, 1), None);
+        assert_eq!(cell_line(generated, cell, 99), None);
+    }
+
+    #[test]
+    fn library_paths_lose_what_is_the_same_for_all() {
+        let path = "/home/a/.cargo/registry/src/index-123/polars-core-0.55.2/src/frame/mod.rs";
+        assert_eq!(short_path(path), "polars-core-0.55.2/src/frame/mod.rs");
+        assert_eq!(short_path("cell/lib.rs"), "cell/lib.rs");
+    }
+}

@@ -1,0 +1,209 @@
+//! Reads what cells print, decodes it, and hands it to whoever runs the cell.
+
+use super::protocol::{self, Event, Notice, Part};
+use super::{CellError, MimeBundle};
+use crossbeam_channel::{Receiver, Sender, select, unbounded};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// From the session to the thread that waits for a cell.
+pub enum Message {
+    Event(Event),
+    Input { prompt: String, password: bool, answer: mpsc::Sender<String> },
+    Done(Result<(), CellError>),
+}
+
+/// What a cell's output said about how it went.
+#[derive(Default)]
+pub struct Notes {
+    /// The last panic on the cell's own thread, and its place.
+    pub panic: Option<(String, String, usize)>,
+    /// That panic ended the cell.
+    pub panicked: bool,
+    /// A `?` left the cell: the message and the line in the generated source.
+    pub error: Option<(String, usize)>,
+}
+
+enum Order {
+    Begin(Option<mpsc::Sender<Message>>),
+    Finish(Sender<Notes>),
+}
+
+/// The reading thread.
+pub struct Pump {
+    orders: Sender<Order>,
+}
+
+impl Pump {
+    pub fn start(outputs: evcxr::EvalContextOutputs) -> Self {
+        let (orders, incoming) = unbounded();
+        std::thread::spawn(move || {
+            Reader {
+                stdout: outputs.stdout,
+                stderr: outputs.stderr,
+                sink: None,
+                waiting: Vec::new(),
+                notes: Notes::default(),
+                ends: (0, 0),
+            }
+            .run(&incoming);
+        });
+        Self { orders }
+    }
+
+    /// What comes from now on belongs to a new cell; without a `sink` it is dropped.
+    pub fn begin(&self, sink: Option<mpsc::Sender<Message>>) {
+        let _ = self.orders.send(Order::Begin(sink));
+    }
+
+    /// Delivers everything that the cell printed, and returns what its output said.
+    pub fn finish(&self) -> Notes {
+        let (answer, answers) = unbounded();
+        let _ = self.orders.send(Order::Finish(answer));
+        answers.recv().unwrap_or_default()
+    }
+}
+
+struct Reader {
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+    sink: Option<mpsc::Sender<Message>>,
+    /// Events that came between cells.
+    waiting: Vec<Event>,
+    notes: Notes,
+    /// Ends of code seen on stdout and on stderr: equal when both are read.
+    ends: (usize, usize),
+}
+
+impl Reader {
+    fn run(mut self, orders: &Receiver<Order>) {
+        loop {
+            select! {
+                recv(self.stdout) -> line => match line {
+                    Ok(line) => self.out(&line),
+                    Err(_) => return,
+                },
+                recv(self.stderr) -> line => match line {
+                    Ok(line) => self.err(&line),
+                    // A dead child's stderr ends before the next child is there.
+                    Err(_) => return,
+                },
+                recv(orders) -> order => match order {
+                    Ok(Order::Begin(sink)) => self.begin(sink),
+                    Ok(Order::Finish(answer)) => drop(answer.send(self.finish())),
+                    Err(_) => return,
+                },
+            }
+        }
+    }
+
+    fn begin(&mut self, sink: Option<mpsc::Sender<Message>>) {
+        self.sink = sink;
+        self.notes = Notes::default();
+        self.ends = (0, 0);
+        if self.sink.is_some() {
+            for event in std::mem::take(&mut self.waiting) {
+                self.send(event);
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Notes {
+        while let Ok(line) = self.stdout.try_recv() {
+            self.out(&line);
+        }
+        // The two pipes are read apart: wait until stderr is as far as stdout.
+        let limit = Instant::now() + Duration::from_millis(300);
+        while self.ends.1 < self.ends.0 {
+            match self.stderr.recv_deadline(limit) {
+                Ok(line) => self.err(&line),
+                Err(_) => break,
+            }
+        }
+        while let Ok(line) = self.stderr.try_recv() {
+            self.err(&line);
+        }
+        if !self.notes.panicked
+            && let Some((message, place, line)) = self.notes.panic.take()
+        {
+            self.send(Event::Stderr(format!("caught a panic at {place}:{line}: {message}\n")));
+        }
+        self.sink = None;
+        std::mem::take(&mut self.notes)
+    }
+
+    fn out(&mut self, line: &str) {
+        for part in protocol::decode(line) {
+            match part {
+                Part::Text(text) => self.send(Event::Stdout(text)),
+                Part::Event(event) => self.send(with_html(event)),
+                Part::Notice(Notice::End) => self.ends.0 += 1,
+                Part::Notice(Notice::Break) => {}
+                Part::Notice(Notice::Panic { message, file, line }) => {
+                    self.notes.panic = Some((message, file, line));
+                }
+                Part::Notice(Notice::Panicked) => self.notes.panicked = true,
+                Part::Notice(Notice::Error { message, line }) => self.notes.error = Some((message, line)),
+            }
+        }
+    }
+
+    fn err(&mut self, line: &str) {
+        for part in protocol::decode(line) {
+            match part {
+                Part::Text(text) => self.send(Event::Stderr(text)),
+                Part::Notice(Notice::End) => self.ends.1 += 1,
+                _ => {}
+            }
+        }
+    }
+
+    fn send(&mut self, event: Event) {
+        match &self.sink {
+            Some(sink) => drop(sink.send(Message::Event(event))),
+            None => self.waiting.push(event),
+        }
+    }
+}
+
+/// The value that ended a cell, as evcxr collected it. A cell that ends in `()` shows nothing.
+pub fn result(content: &HashMap<String, String>) -> Option<Event> {
+    let data = protocol::from_evcxr(content.iter());
+    let unit = data.len() == 1 && data.get("text/plain").is_some_and(|text| text == "()");
+    if data.is_empty() || unit {
+        return None;
+    }
+    Some(with_html(Event::Result { data, metadata: MimeBundle::new() }))
+}
+
+static PLOT_PAGE: OnceLock<fn(&Value) -> String> = OnceLock::new();
+
+/// Sets how a Plotly figure becomes HTML that needs nothing else; called once by `main`.
+pub fn on_plot(page: fn(&Value) -> String) {
+    let _ = PLOT_PAGE.set(page);
+}
+
+const PLOTLY: &str = "application/vnd.plotly.v1+json";
+
+/// A chart comes with forms that every front end can show.
+fn with_html(mut event: Event) -> Event {
+    let (Event::Display { data, .. } | Event::Update { data, .. } | Event::Result { data, .. }) = &mut event else {
+        return event;
+    };
+    let Some(figure) = data.get(PLOTLY) else {
+        return event;
+    };
+    let traces = figure["data"].as_array().map_or(0, Vec::len);
+    // evcxr's own HTML form loads plotly from the network.
+    let html = PLOT_PAGE.get().map(|page| page(figure));
+    if let Some(html) = html {
+        data.insert("text/html".into(), html.into());
+    }
+    data.entry("text/plain").or_insert_with(|| {
+        format!("chart with {traces} trace{}", if traces == 1 { "" } else { "s" }).into()
+    });
+    event
+}

@@ -1,0 +1,217 @@
+//! Errors as a reader wants them: the message, the cell's own lines, and a caret.
+
+use super::pump::Notes;
+use super::{CellError, place};
+use evcxr::{CompilationError, Error};
+use std::fmt::Write;
+
+const RED: &str = "\u{1b}[1;31m";
+const BLUE: &str = "\u{1b}[1;34m";
+const BOLD: &str = "\u{1b}[1m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// More errors than this are usually echoes of the first.
+const SHOWN: usize = 5;
+
+/// An error without a place.
+pub fn plain(ename: &str, message: &str) -> CellError {
+    let mut traceback: Vec<String> = message.lines().map(str::to_owned).collect();
+    if let Some(first) = traceback.first_mut() {
+        *first = format!("{RED}{ename}{PLAIN}: {first}");
+    }
+    CellError {
+        ename: ename.to_owned(),
+        evalue: message.lines().next().unwrap_or_default().to_owned(),
+        traceback,
+        line: None,
+    }
+}
+
+/// All that evcxr says, for errors outside cells.
+pub fn all_messages(error: &Error) -> String {
+    match error {
+        Error::CompilationErrors(errors) => {
+            let shown: Vec<String> = errors.iter().map(|e| format!("{}\n{}", e.message(), e.rendered())).collect();
+            shown.join("\n")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A cell whose code ran: did it panic, or leave by `?`?
+pub fn of_notes(notes: &Notes, generated: &str, cell: &str) -> Result<(), CellError> {
+    let in_cell = |line: usize| place::cell_line(generated, cell, line);
+    if notes.panicked {
+        let (message, file, at) = notes.panic.clone().unwrap_or_default();
+        let line = file.ends_with("cell/lib.rs").then(|| in_cell(at)).flatten();
+        let mut error = plain("Panic", &message);
+        match line {
+            Some(line) => error.traceback.extend(excerpt(cell, line)),
+            None if file.is_empty() || file.ends_with("cell/lib.rs") => {}
+            None => error.traceback.push(format!("{BLUE}  --> {PLAIN}{}:{at}", place::short_path(&file))),
+        }
+        error.line = line;
+        return Err(error);
+    }
+    if let Some((message, at)) = &notes.error {
+        let mut error = plain("UserError", message);
+        error.line = in_cell(*at);
+        if let Some(line) = error.line {
+            error.traceback.extend(excerpt(cell, line));
+        }
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// What evcxr returned instead of outputs.
+pub fn of_error(error: &Error, cell: &str, interrupted: bool, killed: bool) -> CellError {
+    match error {
+        Error::SubprocessTerminated(_) if killed => plain(
+            "Interrupted",
+            "the cell did not stop and was killed\nThe notebook's variables are lost; its `use` lines and functions are still there.",
+        ),
+        Error::SubprocessTerminated(message) => plain("ChildDied", &child_died(message)),
+        _ if interrupted => plain("Interrupted", "stopped before the cell ran"),
+        Error::CompilationErrors(errors) => compile_errors(errors, cell),
+        Error::TypeRedefinedVariablesLost(names) => plain(
+            "CompileError",
+            &format!("variables lost because their type was defined anew: {}", names.join(", ")),
+        ),
+        Error::Message(message) => {
+            let mut error = plain("CompileError", message);
+            error.line = named_variable(message, cell);
+            if let Some(line) = error.line {
+                error.traceback.extend(excerpt(cell, line));
+            }
+            error
+        }
+    }
+}
+
+fn child_died(message: &str) -> String {
+    let (printed, status) = message.rsplit_once("Subprocess terminated with status: ").unwrap_or(("", message));
+    let mut text = format!(
+        "the process that ran the cell ended ({})\nThe notebook's variables are lost; its `use` lines and functions are still there.",
+        status.trim()
+    );
+    for line in printed.lines().filter(|line| !line.starts_with(super::protocol::MARKER)) {
+        let _ = write!(text, "\n{line}");
+    }
+    text
+}
+
+/// evcxr names the variable whose type it does not know, in backquotes.
+fn named_variable(message: &str, cell: &str) -> Option<usize> {
+    let name = message.split('`').nth(1)?;
+    let defines = |line: &str| line.contains("let ") && line.contains(name);
+    cell.lines().position(defines).map(|index| index + 1)
+}
+
+fn compile_errors(errors: &[CompilationError], cell: &str) -> CellError {
+    let real: Vec<&CompilationError> = errors.iter().filter(|error| error.level() != "warning").collect();
+    let Some(first) = real.first() else {
+        return plain("CompileError", "the cell could not be compiled");
+    };
+    let mut traceback = Vec::new();
+    for error in real.iter().take(SHOWN) {
+        if !traceback.is_empty() {
+            traceback.push(String::new());
+        }
+        traceback.extend(one_error(error, cell));
+    }
+    if real.len() > SHOWN {
+        traceback.push(String::new());
+        traceback.push(format!("and {} more errors", real.len() - SHOWN));
+    }
+    CellError {
+        ename: first.code().unwrap_or("CompileError").to_owned(),
+        evalue: first.message().lines().next().unwrap_or_default().to_owned(),
+        traceback,
+        line: line_of(first),
+    }
+}
+
+fn line_of(error: &CompilationError) -> Option<usize> {
+    error.primary_spanned_message()?.span.map(|span| span.start_line)
+}
+
+fn one_error(error: &CompilationError, cell: &str) -> Vec<String> {
+    let code = error.code().map(|code| format!("[{code}]")).unwrap_or_default();
+    let message = error.message();
+    let mut lines = message.lines();
+    let first = lines.next().unwrap_or_default();
+    let mut out = vec![format!("{RED}error{code}{PLAIN}{BOLD}: {first}{PLAIN}")];
+    out.extend(lines.map(str::to_owned));
+    let mut marks: Vec<Mark> = error
+        .spanned_messages()
+        .iter()
+        .filter_map(|message| {
+            let span = message.span?;
+            let single = span.start_line == span.end_line;
+            Some(Mark {
+                line: span.start_line,
+                column: span.start_column,
+                width: if single { span.end_column.saturating_sub(span.start_column).max(1) } else { 1 },
+                label: message.label.clone(),
+                primary: message.is_primary,
+            })
+        })
+        .collect();
+    marks.sort_by_key(|mark| (mark.line, std::cmp::Reverse(mark.column)));
+    match marks.iter().find(|mark| mark.primary).or(marks.first()) {
+        Some(main) => {
+            out.push(format!("{BLUE}  --> {PLAIN}line {}, column {}", main.line, main.column));
+            out.extend(marked_lines(&marks, cell));
+        }
+        None => out.extend(error.rendered().lines().skip(1).map(str::to_owned)),
+    }
+    let notes = error.help().into_iter().map(|help| ("help", help)).chain(
+        error.evcxr_extra_hint().map(|hint| ("note", hint.to_owned())),
+    );
+    for (kind, text) in notes {
+        for (index, line) in text.lines().enumerate() {
+            let start = if index == 0 { format!("{BLUE}   = {PLAIN}{BOLD}{kind}{PLAIN}: ") } else { "           ".into() };
+            out.push(format!("{start}{line}"));
+        }
+    }
+    out
+}
+
+struct Mark {
+    line: usize,
+    column: usize,
+    width: usize,
+    label: String,
+    primary: bool,
+}
+
+fn marked_lines(marks: &[Mark], cell: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut shown = 0;
+    for mark in marks {
+        let text = cell.lines().nth(mark.line.saturating_sub(1)).unwrap_or_default();
+        if mark.line != shown {
+            if shown != 0 && mark.line > shown + 1 {
+                out.push(format!("{BLUE}   ...{PLAIN}"));
+            }
+            out.push(format!("{BLUE}{:4} | {PLAIN}{text}", mark.line));
+            shown = mark.line;
+        }
+        // Tabs stay tabs, so that the caret stands under its column.
+        let pad: String =
+            text.chars().take(mark.column.saturating_sub(1)).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let (color, sign) = if mark.primary { (RED, "^") } else { (BLUE, "-") };
+        let label = mark.label.lines().next().unwrap_or_default();
+        out.push(format!("{BLUE}     | {PLAIN}{pad}{color}{} {label}{PLAIN}", sign.repeat(mark.width)));
+    }
+    out
+}
+
+fn excerpt(cell: &str, line: usize) -> Vec<String> {
+    let text = cell.lines().nth(line - 1).unwrap_or_default();
+    vec![
+        format!("{BLUE}  --> {PLAIN}line {line}"),
+        format!("{BLUE}{line:4} | {PLAIN}{text}"),
+    ]
+}

@@ -1,0 +1,122 @@
+//! Small additions to the source that evcxr generates for a cell, before it is compiled.
+//!
+//! No line that the user wrote moves: replacements stay within generated lines, and the rest is appended.
+
+use super::protocol::MARKER;
+
+/// Adds to a cell's crate what the kernel needs to know from it:
+///
+/// - a wrapper around its entry point, which flushes output without a final newline and says when it ends;
+/// - the error of a `?` and the fact of a panic as messages of the protocol;
+/// - a link to the toolkit even where a cell does not name it, so that all cells share one `std`.
+pub fn with_notices(source: &str) -> String {
+    let mut out = source
+        .replace(
+            PANIC_LINE,
+            &format!("println!(\"{MARKER}{{{{\\\"kind\\\":\\\"panicked\\\"}}}}\\nEVCXR_PANIC_NOTIFICATION\");"),
+        )
+        .replace(
+            "b\"EVCXR_BEGIN_CONTENT text/plain\\n\"",
+            "b\"\\x1ejook {\\\"kind\\\":\\\"break\\\"}\\nEVCXR_BEGIN_CONTENT text/plain\\n\"",
+        );
+    if source.contains(ERROR_FROM) {
+        out = out
+            .replacen("fn from(error: T) -> Self", "#[track_caller] fn from(error: T) -> Self", 1)
+            .replacen(
+                "eprintln!(\"{}\", error);",
+                "jook_user_error(&format!(\"{}\", error), std::panic::Location::caller());",
+                1,
+            )
+            .replacen(
+                "eprintln!(\"{:?}\", error);",
+                "jook_user_error(&format!(\"{:?}\", error), std::panic::Location::caller());",
+                1,
+            );
+        out.push_str(USER_ERROR);
+    }
+    if let Some((before, number)) = entry_point(&out) {
+        out.replace_range(before..before + ENTRY.len(), "pub extern \"C\" fn jook_cell_");
+        out.push_str(&wrapper(number));
+    }
+    out
+}
+
+const PANIC_LINE: &str = "println!(\"EVCXR_PANIC_NOTIFICATION\");";
+const ERROR_FROM: &str = "for EvcxrUserCodeError {";
+const ENTRY: &str = "pub extern \"C\" fn run_user_code_";
+
+fn entry_point(source: &str) -> Option<(usize, usize)> {
+    let at = source.rfind(ENTRY)?;
+    let digits: String = source[at + ENTRY.len()..].chars().take_while(char::is_ascii_digit).collect();
+    Some((at, digits.parse().ok()?))
+}
+
+/// `Debug` of a string writes `\u{1f}` for a control character, which JSON does not know; the escapes that
+/// the two share are all that a message needs, so control characters become spaces.
+const USER_ERROR: &str = r#"
+fn jook_user_error(message: &str, place: &std::panic::Location<'_>) {
+    let mut text = String::new();
+    for c in message.chars() {
+        match c {
+            '\n' => text.push_str("\\n"),
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            c if (c as u32) < 32 => text.push(' '),
+            c => text.push(c),
+        }
+    }
+    println!("\u{1e}jook {{\"kind\":\"error\",\"message\":\"{}\",\"line\":{}}}", text, place.line());
+}
+"#;
+
+fn wrapper(number: usize) -> String {
+    format!(
+        r#"
+extern crate jook as _;
+#[unsafe(no_mangle)]
+pub extern "C" fn run_user_code_{number}(store: *mut std::os::raw::c_void) -> *mut std::os::raw::c_void {{
+    let store = jook_cell_{number}(store as _);
+    let end: &[u8] = b"\x1ejook {{\"kind\":\"end\"}}\n";
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), end);
+    let _ = std::io::Write::flush(&mut std::io::stdout());
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), end);
+    store as _
+}}
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GENERATED: &str = "#![allow(unused_imports, unused_mut, dead_code)]\n\
+        #[unsafe(no_mangle)]\n\
+        pub extern \"C\" fn run_user_code_7(\n\
+        evcxr_variable_store: *mut u8) -> *mut u8 {\n\
+        if std::panic::catch_unwind(||{\n\
+        print!(\"a\");\n\
+        }).is_err() {\n    println!(\"EVCXR_PANIC_NOTIFICATION\");\n}\n\
+        evcxr_variable_store\n}\n";
+
+    #[test]
+    fn the_entry_point_is_wrapped_and_no_line_moves() {
+        let changed = with_notices(GENERATED);
+        assert!(changed.contains("pub extern \"C\" fn jook_cell_7(\n"));
+        assert!(changed.contains("pub extern \"C\" fn run_user_code_7(store"));
+        for (index, line) in GENERATED.lines().enumerate() {
+            let same = changed.lines().nth(index).unwrap();
+            let touched = line.contains("run_user_code_") || line.contains("PANIC");
+            assert_eq!(same == line, !touched, "line {index}: {same}");
+        }
+    }
+
+    #[test]
+    fn an_early_return_reports_the_error_instead_of_printing_it() {
+        let source = "struct EvcxrUserCodeError {}\nimpl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {\n\
+            fn from(error: T) -> Self {\neprintln!(\"{}\", error);\n";
+        let changed = with_notices(source);
+        assert!(!changed.contains("eprintln!"));
+        assert!(changed.contains("#[track_caller] fn from"));
+    }
+}

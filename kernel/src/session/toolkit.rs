@@ -1,0 +1,332 @@
+//! The toolkit, built once as a dynamic library that cells link against.
+
+use super::graph::{self, HOST, ToolkitFiles};
+use super::home;
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Names a `libjook.so` to use as it is; its dependencies are in [`DEPS`]. For packagers and trials.
+const DYLIB: &str = "JOOK_TOOLKIT";
+/// The folder with the crates that [`DYLIB`] was built from.
+const DEPS: &str = "JOOK_TOOLKIT_DEPS";
+
+/// A toolkit that is ready for cells.
+#[derive(Clone, Debug)]
+pub struct Toolkit {
+    pub(super) files: ToolkitFiles,
+}
+
+/// Builds the toolkit with cargo when it is missing or older than its sources, and prepares what a session
+/// needs beside it. Says what it does and how far it is through `on_progress`. When everything is fresh it
+/// only looks at file times.
+///
+/// # Errors
+/// When there is no source tree to build from, or cargo fails; the message holds the compiler's words.
+pub fn prebuild(on_progress: &dyn Fn(&str)) -> Result<Toolkit> {
+    let workspace = workspace();
+    let (dylib, deps, cache) = match std::env::var_os(DYLIB) {
+        Some(given) => {
+            let dylib = PathBuf::from(given);
+            let folder = dylib.parent().unwrap_or(Path::new(".")).to_owned();
+            let deps = std::env::var_os(DEPS).map_or_else(|| folder.clone(), PathBuf::from);
+            (dylib, deps, folder.join("jook-cache"))
+        }
+        None => {
+            let release = release_dir()?;
+            (release.join("deps/libjook.so"), release.join("deps"), release.join("jook-cache"))
+        }
+    };
+    std::fs::create_dir_all(&cache).with_context(|| format!("could not create {}", cache.display()))?;
+    let files = ToolkitFiles {
+        graph: cache.join("graph.json"),
+        dylib,
+        deps,
+        cache,
+    };
+    let _turn = Turn::wait(&files.cache, on_progress)?;
+    if std::env::var_os(DYLIB).is_some() {
+        ensure!(files.dylib.exists(), "{DYLIB} names {}, which is not there", files.dylib.display());
+    } else if !workspace.join("Cargo.toml").exists() {
+        ensure!(
+            files.dylib.exists() && files.graph.exists(),
+            "the toolkit is not built, and Jook's source is not at {}: run this program from a clone of Jook",
+            workspace.display()
+        );
+    } else if !fresh(&workspace, &files) {
+        build(&workspace, &files, on_progress)?;
+    }
+    standard_library_source(on_progress)?;
+    if !graph_is_fresh(&workspace, &files) {
+        on_progress("reading the toolkit's crate graph");
+        write_graph(&workspace, &files)?;
+    }
+    Ok(Toolkit { files })
+}
+
+fn workspace() -> PathBuf {
+    let kernel = Path::new(env!("CARGO_MANIFEST_DIR"));
+    kernel.parent().unwrap_or(kernel).to_owned()
+}
+
+/// `.../target/release` of the running program.
+fn release_dir() -> Result<PathBuf> {
+    let exe = home::jook_exe()?;
+    let folder = exe.parent().context("the jook program is in no folder")?;
+    // Test programs are one level deeper.
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    Ok(folder.to_owned())
+}
+
+/// One builder at a time: a second kernel waits for the first and then finds everything fresh.
+struct Turn(#[allow(dead_code)] std::fs::File);
+
+impl Turn {
+    fn wait(cache: &Path, on_progress: &dyn Fn(&str)) -> Result<Self> {
+        let file = std::fs::File::create(cache.join("lock"))?;
+        // SAFETY: locks a file that this process has open.
+        unsafe {
+            if libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) != 0 {
+                on_progress("another kernel is building the toolkit; waiting for it");
+                libc::flock(file.as_raw_fd(), libc::LOCK_EX);
+            }
+        }
+        Ok(Self(file))
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|meta| meta.modified()).ok()
+}
+
+fn fresh(workspace: &Path, files: &ToolkitFiles) -> bool {
+    // The stamp is written after a good build, with the compiler that made it.
+    let stamp = files.cache.join("built");
+    let (Some(built), Ok(compiler)) = (modified(&stamp), std::fs::read_to_string(&stamp)) else {
+        return false;
+    };
+    let older = |path: &Path| modified(path).is_some_and(|time| time <= built);
+    files.dylib.exists()
+        && older(&files.dylib)
+        && compiler == compiler_name()
+        && older(&workspace.join("Cargo.toml"))
+        && older(&workspace.join("Cargo.lock"))
+        && older(&workspace.join("toolkit/Cargo.toml"))
+        && newest(&workspace.join("toolkit/src")).is_some_and(|time| time <= built)
+}
+
+fn newest(dir: &Path) -> Option<SystemTime> {
+    let mut latest = modified(dir);
+    for entry in std::fs::read_dir(dir).ok()?.flatten() {
+        let path = entry.path();
+        latest = latest.max(if path.is_dir() { newest(&path) } else { modified(&path) });
+    }
+    latest
+}
+
+/// The compiler's path and age: enough to notice an update without starting it.
+fn compiler_name() -> String {
+    let rustc = home::enter().map(|home| home.rustc.clone()).unwrap_or_default();
+    format!("{} {:?}", rustc.display(), modified(&rustc))
+}
+
+fn build(workspace: &Path, files: &ToolkitFiles, on_progress: &dyn Fn(&str)) -> Result<()> {
+    let target = release_dir()?.parent().context("no target folder")?.to_owned();
+    let home = home::enter()?;
+    on_progress("building the toolkit (the first build takes 10 to 30 minutes)");
+    // The same call as the `cargo run` that built this program: the same crates with the same features, so
+    // whatever it has built is used again.
+    let mut child = home::outside(&mut Command::new(&home.cargo))
+        .current_dir(workspace)
+        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics"])
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_TERM_PROGRESS_WHEN", "always")
+        .env("CARGO_TERM_PROGRESS_WIDTH", "160")
+        .env_remove("RUSTFLAGS")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("could not run cargo")?;
+    let (send, lines) = mpsc::channel();
+    let stderr = child.stderr.take().context("cargo without a standard error")?;
+    std::thread::spawn(move || split_lines(stderr, |line| drop(send.send(line))));
+    let stdout = child.stdout.take().context("cargo without a standard output")?;
+    let artifacts = std::thread::spawn(move || {
+        let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        lines.filter(|line| line.contains("libjook.so")).last()
+    });
+    let said = follow(&lines, on_progress);
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("the toolkit could not be built:\n{}", said.trim_end());
+    }
+    let artifact: Value = artifacts
+        .join()
+        .ok()
+        .flatten()
+        .and_then(|line| serde_json::from_str(&line).ok())
+        .context("cargo built no libjook.so")?;
+    let built = artifact["filenames"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .find(|name| name.ends_with("libjook.so"))
+        .context("cargo built no libjook.so")?;
+    ensure!(
+        Path::new(built) == files.dylib || files.dylib.exists(),
+        "cargo put the toolkit at {built}, expected {}",
+        files.dylib.display()
+    );
+    std::fs::write(files.cache.join("built"), compiler_name())?;
+    on_progress("the toolkit is built");
+    Ok(())
+}
+
+/// Splits at newlines and at the carriage returns of cargo's progress bar.
+fn split_lines(source: impl Read, mut each: impl FnMut(String)) {
+    let mut line = Vec::new();
+    for byte in BufReader::new(source).bytes().map_while(Result::ok) {
+        if byte == b'\n' || byte == b'\r' {
+            if !line.is_empty() {
+                each(String::from_utf8_lossy(&line).into_owned());
+                line.clear();
+            }
+        } else {
+            line.push(byte);
+        }
+    }
+}
+
+/// Turns cargo's words into progress lines, and keeps those that explain a failure.
+fn follow(lines: &mpsc::Receiver<String>, on_progress: &dyn Fn(&str)) -> String {
+    let start = Instant::now();
+    let mut told = Instant::now();
+    let mut said = String::new();
+    for line in lines {
+        let plain = without_escapes(&line);
+        match progress(&plain) {
+            Some((done, total, now)) => {
+                if told.elapsed() > Duration::from_secs(5) {
+                    told = Instant::now();
+                    on_progress(&format!(
+                        "building the toolkit: {now} ({done} of {total}), {} so far",
+                        spoken(start.elapsed())
+                    ));
+                }
+            }
+            None if plain.trim_start().starts_with("Compiling") || plain.trim().is_empty() => {}
+            None => {
+                said.push_str(&plain);
+                said.push('\n');
+            }
+        }
+    }
+    said
+}
+
+/// Reads `Building [====>   ] 312/405: polars-core, serde`.
+fn progress(line: &str) -> Option<(usize, usize, String)> {
+    let (_, rest) = line.trim_start().strip_prefix("Building [")?.split_once("] ")?;
+    let (count, names) = rest.split_once(':').unwrap_or((rest, ""));
+    let (done, total) = count.trim().split_once('/')?;
+    let now = names.split(',').next().unwrap_or_default().trim().trim_end_matches("...").to_owned();
+    Some((done.parse().ok()?, total.parse().ok()?, now))
+}
+
+fn without_escapes(line: &str) -> String {
+    let mut out = String::new();
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        if c == '\u{1b}' {
+            for inner in chars.by_ref() {
+                if inner.is_ascii_alphabetic() {
+                    break;
+                }
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn spoken(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    }
+}
+
+/// Without the standard library's source, rust-analyzer cannot tell that `vec![1, 2]` is a `Vec<i32>`.
+fn standard_library_source(on_progress: &dyn Fn(&str)) -> Result<()> {
+    let home = home::enter()?;
+    let Some(sysroot) = home.rustc.parent().and_then(Path::parent) else {
+        return Ok(());
+    };
+    let core = sysroot.join("lib/rustlib/src/rust/library/core");
+    if core.exists() {
+        return Ok(());
+    }
+    on_progress("fetching the standard library's source (rust-src)");
+    let toolchain = sysroot.file_name().unwrap_or_default();
+    let done = match home::find_program("rustup") {
+        Some(rustup) => home::outside(&mut Command::new(rustup))
+            .args(["component", "add", "rust-src", "--toolchain"])
+            .arg(toolchain)
+            .output()
+            .is_ok_and(|output| output.status.success()),
+        None => false,
+    };
+    if !done {
+        on_progress(
+            "the standard library's source (rust-src) could not be fetched: variables need explicit types \
+             until `rustup component add rust-src` succeeds",
+        );
+    }
+    Ok(())
+}
+
+fn graph_is_fresh(workspace: &Path, files: &ToolkitFiles) -> bool {
+    let Some(made) = modified(&files.graph) else {
+        return false;
+    };
+    // The program itself holds the list of what to leave out.
+    let inputs = [workspace.join("Cargo.lock"), workspace.join("toolkit/Cargo.toml")];
+    let program = home::jook_exe().ok();
+    inputs.iter().chain(&program).all(|path| modified(path).is_none_or(|time| time <= made))
+}
+
+fn write_graph(workspace: &Path, files: &ToolkitFiles) -> Result<()> {
+    let home = home::enter()?;
+    let output = home::outside(&mut Command::new(&home.cargo))
+        .current_dir(workspace)
+        .args(["metadata", "--format-version=1", "--locked", "--filter-platform", HOST])
+        .output()
+        .context("could not run cargo")?;
+    ensure!(output.status.success(), "cargo metadata failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let pruned = graph::prune(&metadata)?;
+    let new = files.graph.with_extension("new");
+    std::fs::write(&new, serde_json::to_vec(&pruned)?)?;
+    Ok(std::fs::rename(new, &files.graph)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargos_progress_bar_is_understood() {
+        let line = "\u{1b}[1m\u{1b}[36m    Building\u{1b}[0m [=======>  ] 312/405: polars-core, serde(build)";
+        assert_eq!(progress(&without_escapes(line)), Some((312, 405, "polars-core".into())));
+        assert_eq!(progress("   Compiling serde v1.0"), None);
+        assert_eq!(progress("Building something else"), None);
+    }
+}

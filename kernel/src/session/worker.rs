@@ -1,0 +1,380 @@
+//! The thread that owns evcxr.
+
+use super::pump::{self, Message, Pump};
+use super::toolkit::{self, Toolkit};
+use super::{CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, home, report};
+use anyhow::{Context, Result};
+use evcxr::{CommandContext, EvalCallbacks, EvalContext};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// What the session's face asks of the thread.
+pub enum Request {
+    Execute { code: String, sink: Sender<Message> },
+    Complete { code: String, cursor: usize, answer: Sender<Result<Completions>> },
+    Inspect { code: String, cursor: usize, answer: Sender<Result<Option<MimeBundle>>> },
+    Shutdown,
+}
+
+/// How long a cell has to answer a stop request before a second one kills it.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What other threads may do to a running cell.
+#[derive(Default)]
+pub struct Control {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The number of the running cell; 0 when none runs.
+    cell: u64,
+    cells: u64,
+    sink: Option<Sender<Message>>,
+    interrupted: Option<Instant>,
+    killed: bool,
+    child: Option<Arc<Mutex<Child>>>,
+    crate_dir: Option<PathBuf>,
+}
+
+impl Control {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.state().cell != 0
+    }
+
+    pub fn interrupt(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.cell == 0 {
+            return;
+        }
+        match state.interrupted {
+            None => {
+                state.interrupted = Some(Instant::now());
+                if let Some(dir) = &state.crate_dir {
+                    cell_crate::cancel(dir);
+                }
+                state.signal(libc::SIGINT);
+                let (cell, control) = (state.cell, self.clone());
+                std::thread::spawn(move || control.say_how_to_kill(cell));
+            }
+            Some(first) if first.elapsed() >= GRACE => {
+                state.killed = true;
+                state.signal(libc::SIGKILL);
+            }
+            Some(_) => state.signal(libc::SIGINT),
+        }
+    }
+
+    fn say_how_to_kill(&self, cell: u64) {
+        std::thread::sleep(GRACE);
+        let state = self.state();
+        if state.cell == cell
+            && !state.killed
+            && let Some(sink) = &state.sink
+        {
+            let text = "This cell does not answer to the stop request. Interrupt once more to kill it; \
+                        the notebook's variables are lost then.\n";
+            let _ = sink.send(Message::Event(Event::Stderr(text.into())));
+        }
+    }
+
+    pub fn shut_down(&self) {
+        let mut state = self.state();
+        if state.cell != 0 {
+            state.killed = true;
+            if let Some(dir) = &state.crate_dir {
+                cell_crate::cancel(dir);
+            }
+            state.signal(libc::SIGKILL);
+        }
+    }
+
+    fn begin(&self, sink: &Sender<Message>) {
+        let mut state = self.state();
+        state.cells += 1;
+        state.cell = state.cells;
+        state.sink = Some(sink.clone());
+        state.interrupted = None;
+        state.killed = false;
+    }
+
+    /// Ends the cell; says whether it was interrupted, and whether it was killed.
+    fn end(&self) -> (bool, bool) {
+        let mut state = self.state();
+        state.cell = 0;
+        state.sink = None;
+        if state.interrupted.is_some() {
+            if let Some(dir) = &state.crate_dir {
+                cell_crate::uncancel(dir);
+            }
+            // A request that no loop answered must not stop the next cell.
+            state.signal(libc::SIGUSR1);
+        }
+        (state.interrupted.is_some(), state.killed)
+    }
+}
+
+impl State {
+    fn signal(&self, signal: libc::c_int) {
+        if let Some(child) = &self.child {
+            let child = child.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            // SAFETY: evcxr holds this child unreaped while the handle is in place.
+            unsafe { libc::kill(child.id() as libc::pid_t, signal) };
+        }
+    }
+}
+
+/// Serves requests until the session ends.
+pub fn run(options: Options, requests: &Receiver<Request>, control: &Arc<Control>) {
+    let mut engine = Engine::start(&options, control);
+    let mut told = false;
+    for request in requests {
+        match request {
+            Request::Execute { code, sink } => {
+                if engine.is_err() && told {
+                    // The user may have repaired what was wrong.
+                    engine = Engine::start(&options, control);
+                }
+                told = true;
+                let result = match &mut engine {
+                    Ok(engine) => engine.execute(&code, &sink, control),
+                    Err(error) => Err(report::plain("ToolkitError", &format!("{error:#}"))),
+                };
+                let _ = sink.send(Message::Done(result));
+            }
+            Request::Complete { code, cursor, answer } => {
+                let _ = answer.send(match &mut engine {
+                    Ok(engine) => engine.complete(&code, cursor),
+                    Err(_) => Ok(Completions { start: cursor, end: cursor, items: Vec::new() }),
+                });
+            }
+            Request::Inspect { code, cursor, answer } => {
+                let _ = answer.send(match &mut engine {
+                    Ok(engine) => engine.inspect(&code, cursor),
+                    Err(_) => Ok(None),
+                });
+            }
+            Request::Shutdown => break,
+        }
+    }
+}
+
+struct Engine {
+    context: CommandContext,
+    pump: Pump,
+    crate_dir: PathBuf,
+}
+
+/// Brings in the toolkit, has its loops answer to stop requests, and reports panics by the protocol.
+/// The `?` makes evcxr accept it in every cell from the first on.
+const PRELUDE: &str = r#"use jook::prelude::*;
+let _ = {
+    jook::interrupt::install();
+    let cells = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |info| {
+        let message = info.payload_as_str().unwrap_or("(the panic's value is not text)");
+        let (file, line) = info.location().map_or(("", 0), |place| (place.file(), place.line()));
+        if std::thread::current().id() != cells {
+            eprintln!("a thread panicked at {file}:{line}: {message}");
+            return;
+        }
+        let mut quoted = String::new();
+        for c in message.chars() {
+            match c {
+                '\n' => quoted.push_str("\\n"),
+                '"' | '\\' => { quoted.push('\\'); quoted.push(c) }
+                c if (c as u32) < 32 => quoted.push(' '),
+                c => quoted.push(c),
+            }
+        }
+        let notice = format!("\n\u{1e}jook {{\"kind\":\"panic\",\"message\":\"{quoted}\",\"file\":\"{file}\",\"line\":{line}}}\n");
+        // Not println!: it may be what panicked, with its lock held.
+        use std::os::fd::FromRawFd;
+        let mut out = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(1) });
+        let _ = std::io::Write::write_all(&mut *out, &notice.as_bytes()[1..]);
+    }));
+    Ok::<(), String>(())?;
+};"#;
+
+/// Has rust-analyzer look at the types that most cells use, so that the first cell need not wait for it.
+const WARM_UP: &str = "let frame = polars::df!(\"x\" => [1i64, 2])?; let plot = plotly::Plot::new(); \
+     let device = dfdx::tensor::Cpu::default(); frame.";
+
+impl Engine {
+    fn start(options: &Options, control: &Arc<Control>) -> Result<Self> {
+        let home = home::enter()?;
+        let toolkit: Toolkit = toolkit::prebuild(&|line| (options.on_progress)(line.to_owned()))?;
+        toolkit.files.announce(&home.dir)?;
+        let (context, outputs, crate_dir) = start_evcxr(options, &home.dir)?;
+        let mut engine = Self {
+            pump: Pump::start(outputs),
+            context,
+            crate_dir,
+        };
+        {
+            let mut state = control.state();
+            state.child = Some(engine.context.process_handle());
+            state.crate_dir = Some(engine.crate_dir.clone());
+        }
+        engine.bring_in_prelude()?;
+        let _ = engine.context.completions(WARM_UP, WARM_UP.len());
+        Ok(engine)
+    }
+
+    fn bring_in_prelude(&mut self) -> Result<()> {
+        self.pump.begin(None);
+        let result = self.context.execute(PRELUDE);
+        self.pump.finish();
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => Err(anyhow::anyhow!(
+                "the toolkit's prelude could not be brought in:\n{}",
+                report::all_messages(&error)
+            )),
+        }
+    }
+
+    fn execute(&mut self, code: &str, sink: &Sender<Message>, control: &Arc<Control>) -> Result<(), CellError> {
+        let cell = without_toolkit_dependency(code);
+        control.begin(sink);
+        self.pump.begin(Some(sink.clone()));
+        let outcome = {
+            let reader = |prompt: String, password: bool| {
+                let (answer, answers) = std::sync::mpsc::channel();
+                let _ = sink.send(Message::Input { prompt, password, answer });
+                answers.recv().unwrap_or_default()
+            };
+            let mut callbacks = EvalCallbacks {
+                input_reader: &|request| reader(request.prompt, request.is_password),
+            };
+            self.context.execute_with_callbacks(&cell, &mut callbacks)
+        };
+        let notes = self.pump.finish();
+        let generated = std::fs::read_to_string(self.crate_dir.join("cell/lib.rs")).unwrap_or_default();
+        let (interrupted, killed) = control.end();
+        let result = match &outcome {
+            Ok(outputs) => {
+                if let Some(event) = pump::result(&outputs.content_by_mime_type) {
+                    let _ = sink.send(Message::Event(event));
+                }
+                if let Some(time) = outputs.timing {
+                    let line = format!("took {} ms\n", time.as_millis());
+                    let _ = sink.send(Message::Event(Event::Stderr(line)));
+                }
+                report::of_notes(&notes, &generated, code)
+            }
+            Err(error) => Err(report::of_error(error, code, interrupted, killed)),
+        };
+        let died = matches!(outcome, Err(evcxr::Error::SubprocessTerminated(_)));
+        if (died || restarts(code))
+            && let Err(error) = self.bring_in_prelude()
+        {
+            let _ = sink.send(Message::Event(Event::Stderr(format!("{error:#}\n"))));
+        }
+        result
+    }
+
+    fn complete(&mut self, code: &str, cursor: usize) -> Result<Completions> {
+        let code = without_toolkit_dependency(code);
+        let found = self.context.completions(&code, cursor)?;
+        let mut items: Vec<Completion> = Vec::new();
+        for candidate in found.completions {
+            let internal = candidate.code.starts_with("evcxr_") || candidate.code.starts_with("Evcxr");
+            if !internal && !items.iter().any(|item| item.text == candidate.code) {
+                items.push(Completion {
+                    text: candidate.code,
+                    kind: candidate.kind.to_owned(),
+                });
+            }
+        }
+        Ok(Completions {
+            start: found.start_offset,
+            end: found.end_offset,
+            items,
+        })
+    }
+
+    fn inspect(&mut self, code: &str, cursor: usize) -> Result<Option<MimeBundle>> {
+        let code = without_toolkit_dependency(code);
+        let (text, html) = self.context.hover_at(&code, end_of_word(&code, cursor))?;
+        if text.trim().is_empty() || text == "No documentation found" {
+            return Ok(None);
+        }
+        let mut bundle = MimeBundle::new();
+        bundle.insert("text/plain".into(), text.into());
+        bundle.insert("text/html".into(), html.into());
+        Ok(Some(bundle))
+    }
+}
+
+fn start_evcxr(options: &Options, private: &Path) -> Result<(CommandContext, evcxr::EvalContextOutputs, PathBuf)> {
+    // The stand-in notes the crate's folder of the session that started last: one at a time.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut child = Command::new(home::jook_exe()?);
+    home::outside(&mut child)
+        .current_dir(&options.working_dir)
+        .env("JOOK_NOTEBOOK", "1");
+    let (context, outputs) = EvalContext::with_subprocess_command(child)
+        .map_err(|error| anyhow::anyhow!("{}", report::all_messages(&error)))?;
+    let noted = std::fs::read_to_string(private.join(cell_crate::CRATE_DIR)).context("evcxr compiled nothing")?;
+    Ok((CommandContext::with_eval_context(context), outputs, noted.into()))
+}
+
+/// Blanks the lines that ask for the toolkit: every cell has it. Lines keep their numbers, and bytes their
+/// places.
+fn without_toolkit_dependency(code: &str) -> String {
+    let asks = |line: &str| {
+        let mut words = line.trim_start().splitn(2, char::is_whitespace);
+        let rest = (words.next() == Some(":dep")).then(|| words.next()).flatten();
+        rest.is_some_and(|rest| {
+            let name = rest.split_once('=').map_or(rest, |(name, _)| name);
+            name.trim() == "jook"
+        })
+    };
+    code.split_inclusive('\n')
+        .map(|line| match asks(line) {
+            true => line.chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect(),
+            false => line.to_owned(),
+        })
+        .collect()
+}
+
+fn restarts(code: &str) -> bool {
+    code.lines().any(|line| matches!(line.trim(), ":clear" | ":restart"))
+}
+
+fn end_of_word(code: &str, cursor: usize) -> usize {
+    let mut at = cursor.min(code.len());
+    while !code.is_char_boundary(at) {
+        at -= 1;
+    }
+    at + code[at..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(code.len() - at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_toolkits_own_line_is_blanked_and_others_stay() {
+        let code = ":dep jook = { path = \"../toolkit\" }\n:dep jook_extra = \"1\"\nlet a = 1;";
+        let cell = without_toolkit_dependency(code);
+        assert_eq!(cell.len(), code.len());
+        assert_eq!(cell.lines().next().unwrap().trim(), "");
+        assert_eq!(cell.lines().skip(1).collect::<Vec<_>>(), code.lines().skip(1).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn inspection_looks_at_the_whole_word() {
+        assert_eq!(end_of_word("frame.height()", 8), 12);
+        assert_eq!(end_of_word("é", 1), 2);
+    }
+}
