@@ -36,8 +36,9 @@ enum Command {
 fn main() -> ExitCode {
     // A kernel starts this program again as the process that runs the cells; such a process stays in here.
     session::runtime_hook();
+    session::on_plot(page::plotly::self_contained_html);
     let done = match Cli::parse().command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(&args),
         Command::Lab(args) => lab::lab(args),
         Command::Install(args) => install::install(args).map(|()| ExitCode::SUCCESS),
         Command::Kernel { connection_file } => wire::serve(&connection_file).map(|()| ExitCode::SUCCESS),
