@@ -50,7 +50,7 @@ class Client:
 
     def wait_until_warm(self, timeout):
         cell = self.run("1 + 1", timeout=timeout)
-        assert cell.status == "ok", cell.reply
+        assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
 
     def close(self):
         self.kc.stop_channels()
