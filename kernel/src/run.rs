@@ -67,7 +67,7 @@ pub struct Args {
 }
 
 /// Runs the notebook, see [`Args`]. An error here means that it could not be run or written at all.
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub fn run(args: Args) -> Result<ExitCode> {
     let notebook = Notebook::read(&args.notebook)?;
     if let Some(language) = notebook.language().filter(|language| language != "rust") {
         bail!(
@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             args.notebook.display()
         );
     }
-    let targets = Targets::choose(args)?;
+    let targets = Targets::choose(&args)?;
     let folder = targets::folder(&args.notebook).canonicalize()?;
     let terminal = Terminal::new(!args.echo);
     let stop = Stop::install()?;
@@ -98,7 +98,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     stop.watch(&session);
 
     let mut run = Run {
-        args,
+        args: &args,
         targets,
         folder,
         terminal,
