@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     session::runtime_hook();
     session::on_plot(page::plotly::self_contained_html);
     let done = match Cli::parse().command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => run::run(args),
         Command::Lab(args) => lab::lab(args),
         Command::Install(args) => install::install(args).map(|()| ExitCode::SUCCESS),
         Command::Kernel { connection_file } => wire::serve(&connection_file).map(|()| ExitCode::SUCCESS),
