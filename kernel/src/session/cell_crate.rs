@@ -67,12 +67,17 @@ impl CellCrate {
 
     /// Compiles the cell into the library that the child process loads. Returns only on failure.
     pub fn build(&self) -> Result<i32> {
-        std::fs::write(stand_in::private().join(CRATE_DIR), self.dir.as_os_str().as_encoded_bytes())?;
+        std::fs::write(
+            stand_in::private().join(CRATE_DIR),
+            self.dir.as_os_str().as_encoded_bytes(),
+        )?;
         let out = self.dir.join("target/cell");
         let library = out.join("libctx.so");
         let mut rustc = self.rustc(&out)?;
         rustc.arg("--emit=link").arg("-o").arg(&library);
-        rustc.arg("-C").arg(format!("opt-level={}", self.opt_level.trim_matches('\'')));
+        rustc
+            .arg("-C")
+            .arg(format!("opt-level={}", self.opt_level.trim_matches('\'')));
         if let Some(told) = std::env::var_os("EVCXR_EXECUTION_SO_PATH") {
             std::fs::write(told, library.as_os_str().as_encoded_bytes())?;
         }
@@ -100,14 +105,37 @@ impl CellCrate {
         home::outside(&mut command)
             .args(["--crate-name", "ctx", "--edition=2024", "--crate-type", "cdylib"])
             .args(["--error-format=json", "-A", "warnings"])
-            .args(["-C", "debuginfo=0", "-C", "codegen-units=8", "-C", "embed-bitcode=no"])
-            .args(["-C", "overflow-checks=on", "-C", "debug-assertions=on", "-C", "rpath"])
-            .args(["-C", "target-cpu=native"])
+            .args([
+                "-C",
+                "debuginfo=0",
+                "-C",
+                "codegen-units=8",
+                "-C",
+                "embed-bitcode=no",
+            ])
+            .args([
+                "-C",
+                "overflow-checks=on",
+                "-C",
+                "debug-assertions=on",
+                "-C",
+                "target-cpu=native",
+            ])
             .arg("--extern")
             .arg(format!("jook={}", toolkit.dylib.display()))
-            .arg("-L")
-            .arg(format!("dependency={}", toolkit.deps.display()))
+            // evcxr's own: prefer-dynamic (one `std` for all cells), and a faster linker where there is one.
             .args(std::env::var("RUSTFLAGS").unwrap_or_default().split_whitespace());
+        for dir in &toolkit.deps {
+            command.arg("-L").arg(format!("dependency={}", dir.display()));
+        }
+        for dir in [toolkit.dylib.parent(), Some(&toolkit.std_dir)]
+            .into_iter()
+            .flatten()
+        {
+            command
+                .arg("-C")
+                .arg(format!("link-arg=-Wl,-rpath,{}", dir.display()));
+        }
         for (name, path) in extra.externs {
             command.arg("--extern").arg(format!("{name}={}", path.display()));
         }

@@ -16,7 +16,10 @@ pub enum Completeness {
 
 /// Follows brackets, text and comments; the rest of the grammar is rustc's business.
 pub fn is_complete(code: &str) -> Completeness {
-    let mut scanner = Scanner { rest: code.char_indices().collect(), at: 0 };
+    let mut scanner = Scanner {
+        rest: code.char_indices().collect(),
+        at: 0,
+    };
     let mut open = Vec::new();
     let mut last = ' ';
     while let Some(c) = scanner.next() {
@@ -50,19 +53,26 @@ pub fn is_complete(code: &str) -> Completeness {
             _ => true,
         };
         if !whole {
-            return Completeness::Incomplete { indent: String::new() };
+            return Completeness::Incomplete {
+                indent: String::new(),
+            };
         }
         if !c.is_whitespace() {
             last = c;
         }
     }
     if !open.is_empty() {
-        return Completeness::Incomplete { indent: "    ".repeat(open.len()) };
+        return Completeness::Incomplete {
+            indent: "    ".repeat(open.len()),
+        };
     }
     // A line that ends in an operator, or a chain that goes on, is not the end.
-    let waits = matches!(last, '.' | '=' | '+' | '-' | '*' | '&' | '|' | ',' | ':' | '<') && !code.trim_start().starts_with(':');
+    let waits = matches!(last, '.' | '=' | '+' | '-' | '*' | '&' | '|' | ',' | ':' | '<')
+        && !code.trim_start().starts_with(':');
     if waits || ends_with_attribute(code) {
-        return Completeness::Incomplete { indent: "    ".into() };
+        return Completeness::Incomplete {
+            indent: "    ".into(),
+        };
     }
     Completeness::Complete
 }
@@ -148,7 +158,9 @@ impl Scanner {
         }
         match word.as_str() {
             "r" | "br" | "cr" => {
-                let hashes = (0..).take_while(|ahead| self.peek_at(*ahead) == Some('#')).count();
+                let hashes = (0..)
+                    .take_while(|ahead| self.peek_at(*ahead) == Some('#'))
+                    .count();
                 if self.peek_at(hashes) != Some('"') {
                     return true;
                 }
@@ -177,9 +189,23 @@ mod tests {
     #[test]
     fn whole_cells() {
         for code in [
-            "", "1 + 1", "let x = '}';", "let s = \"{\";", "fn f<'a>(x: &'a str) -> &'a str { x }", "// {",
-            "/* { /* ( */ */ 1", r##"let s = r#"a " { "#;"##, "let c = '\\'';", "let b = b'{'; let t = br\"(\";",
-            ":dep rand = \"0.9\"", "let a = [1, 2];\na", "let q = '\"';", "r#type()", "let r = 1;", ":vars", "let s = \"\\\"{\";",
+            "",
+            "1 + 1",
+            "let x = '}';",
+            "let s = \"{\";",
+            "fn f<'a>(x: &'a str) -> &'a str { x }",
+            "// {",
+            "/* { /* ( */ */ 1",
+            r##"let s = r#"a " { "#;"##,
+            "let c = '\\'';",
+            "let b = b'{'; let t = br\"(\";",
+            ":dep rand = \"0.9\"",
+            "let a = [1, 2];\na",
+            "let q = '\"';",
+            "r#type()",
+            "let r = 1;",
+            ":vars",
+            "let s = \"\\\"{\";",
         ] {
             assert_eq!(is_complete(code), Completeness::Complete, "{code}");
         }
@@ -188,12 +214,25 @@ mod tests {
     #[test]
     fn cells_that_go_on() {
         for code in [
-            "fn f() {", "let s = \"a", "let s = r#\"a\"", "/* a /* b */", "let x = f(1,", "frame\n    .", "let x =",
-            "#[derive(Debug)]", "a &&", "let v = vec![1, 2",
+            "fn f() {",
+            "let s = \"a",
+            "let s = r#\"a\"",
+            "/* a /* b */",
+            "let x = f(1,",
+            "frame\n    .",
+            "let x =",
+            "#[derive(Debug)]",
+            "a &&",
+            "let v = vec![1, 2",
         ] {
-            assert!(matches!(is_complete(code), Completeness::Incomplete { .. }), "{code}");
+            assert!(
+                matches!(is_complete(code), Completeness::Incomplete { .. }),
+                "{code}"
+            );
         }
-        let Completeness::Incomplete { indent } = is_complete("for i in 0..3 { if i > 1 {") else { panic!() };
+        let Completeness::Incomplete { indent } = is_complete("for i in 0..3 { if i > 1 {") else {
+            panic!()
+        };
         assert_eq!(indent.len(), 8);
     }
 

@@ -26,7 +26,10 @@ pub fn prepare(cell: &CellCrate) -> Result<Extra> {
     }
     let side = SideCrate::of(cell)?;
     let listed = side.dir.join("externs.json");
-    let local = cell.dependencies.iter().any(|(_, requirement)| requirement.contains("path"));
+    let local = cell
+        .dependencies
+        .iter()
+        .any(|(_, requirement)| requirement.contains("path"));
     if local || !side.complete(&listed) {
         let externs = side.build(cell)?;
         std::fs::write(&listed, serde_json::to_vec(&externs)?)?;
@@ -58,7 +61,9 @@ impl SideCrate {
         let mut key = DefaultHasher::new();
         rustc.hash(&mut key);
         cell.dependencies.hash(&mut key);
-        let root = graph::cache_dir().context("no place to keep built crates")?.join("deps");
+        let root = graph::cache_dir()
+            .context("no place to keep built crates")?
+            .join("deps");
         let dir = root.join(format!("{:016x}", key.finish()));
         std::fs::create_dir_all(dir.join("src"))?;
         let listed: String = cell
@@ -107,7 +112,10 @@ impl SideCrate {
 
     fn metadata(&self, cell: &CellCrate) -> Result<Value> {
         let kept = self.dir.join("metadata.json");
-        let local = cell.dependencies.iter().any(|(_, requirement)| requirement.contains("path"));
+        let local = cell
+            .dependencies
+            .iter()
+            .any(|(_, requirement)| requirement.contains("path"));
         if !local
             && let Ok(text) = std::fs::read(&kept)
             && let Ok(value) = serde_json::from_slice(&text)
@@ -118,7 +126,11 @@ impl SideCrate {
             .cargo(cell)?
             .args(["metadata", "--format-version=1", "--filter-platform", graph::HOST])
             .output()?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         std::fs::write(kept, &output.stdout)?;
         Ok(serde_json::from_slice(&output.stdout)?)
     }
@@ -158,7 +170,8 @@ impl SideCrate {
         let said = said.join().unwrap_or_default();
         if !status.success() {
             // One line of JSON is what evcxr takes for an error; anything else it would not pass on.
-            let message = json!({ "message": said.trim_end(), "level": "error", "spans": [], "children": [] });
+            let message =
+                json!({ "message": said.trim_end(), "level": "error", "spans": [], "children": [] });
             println!("{message}");
             std::process::exit(101);
         }
@@ -177,11 +190,15 @@ fn externs(metadata: &Value, artifacts: &[Value]) -> Vec<(String, PathBuf)> {
     let library = |package: &Value| {
         let artifact = artifacts.iter().find(|artifact| {
             &artifact["package_id"] == package
-                && artifact["target"]["kind"].as_array().is_some_and(|kinds| {
-                    kinds.iter().any(|kind| kind != "custom-build" && kind != "bin")
-                })
+                && artifact["target"]["kind"]
+                    .as_array()
+                    .is_some_and(|kinds| kinds.iter().any(|kind| kind != "custom-build" && kind != "bin"))
         })?;
-        let files: Vec<&str> = artifact["filenames"].as_array()?.iter().filter_map(Value::as_str).collect();
+        let files: Vec<&str> = artifact["filenames"]
+            .as_array()?
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
         files
             .iter()
             .find(|name| name.ends_with(".rlib"))

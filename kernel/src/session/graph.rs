@@ -22,10 +22,13 @@ pub const HOST: &str = "aarch64-unknown-linux-gnu";
 /// Where the prebuilt toolkit is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ToolkitFiles {
-    /// `libjook.so`.
+    /// The toolkit as one dynamic library, for cells to link against.
     pub dylib: PathBuf,
-    /// The crates that it was built from: rustc reads their metadata when a cell's types lead there.
-    pub deps: PathBuf,
+    /// Folders with the crates that it was built from: rustc reads their metadata when a cell's types lead
+    /// there.
+    pub deps: Vec<PathBuf>,
+    /// Where `libstd` is.
+    pub std_dir: PathBuf,
     /// The pruned crate graph.
     pub graph: PathBuf,
     /// What is kept between kernels: built dependencies, answers about the toolchain.
@@ -56,26 +59,122 @@ pub fn cache_dir() -> Option<PathBuf> {
 /// code at build time, or do the arithmetic inside. Found by the test that infers the types of a notebook:
 /// it fails when one too many is here.
 const UNSEEN: &[&str] = &[
-    "ahash", "argminmax", "askama", "async-channel", "async-stream", "async-trait", "atoi_simd", "bincode",
-    "blake3", "boxcar", "brotli", "brotli-decompressor", "chacha20", "chrono-tz", "comfy-table", "crossterm",
-    "cudarc", "darling", "digest", "event-listener", "fast-float2", "fs4", "futures", "futures-util", "glob",
-    "h2", "humantime", "hyper", "hyper-rustls", "hyper-util", "jiff", "jsonpath_lib_polars_vendor", "libc", "libm",
-    "linux-raw-sys", "lz4", "lz4-sys", "memmap2", "mio", "moxcms", "object_store", "parking_lot",
-    "parking_lot_core", "planus", "png", "polars-async", "polars-mem-engine", "polars-ooc", "polars-parquet",
-    "polars-parquet-format", "polars-sql", "polars-stream", "polars-json", "psm", "pulp", "pxfm", "quick-xml",
-    "quinn", "quinn-proto", "raw-cpuid", "recursive", "regex", "regex-automata", "regex-syntax",
-    "reqwest", "ring", "rmp", "rmp-serde", "rustix", "rustls", "rustls-native-certs", "rustls-pki-types",
-    "rustls-webpki", "schemars", "serde_stacker", "serde_with", "signal-hook", "simd-json", "snap", "sqlparser",
-    "stacker", "statrs", "sysinfo", "tempfile", "thread_local", "time", "tokio", "tokio-rustls", "tokio-util", "tower",
-    "tower-http", "tracing", "tracing-core", "typenum", "unicode-normalization", "unicode-width", "url", "uuid",
-    "value-trait", "zerocopy", "zlib-rs", "zstd", "zstd-safe", "zstd-sys", "zune-jpeg",
+    "ahash",
+    "argminmax",
+    "askama",
+    "async-channel",
+    "async-stream",
+    "async-trait",
+    "atoi_simd",
+    "bincode",
+    "blake3",
+    "boxcar",
+    "brotli",
+    "brotli-decompressor",
+    "chacha20",
+    "chrono-tz",
+    "comfy-table",
+    "crossterm",
+    "cudarc",
+    "darling",
+    "digest",
+    "event-listener",
+    "fast-float2",
+    "fs4",
+    "futures",
+    "futures-util",
+    "glob",
+    "h2",
+    "humantime",
+    "hyper",
+    "hyper-rustls",
+    "hyper-util",
+    "jiff",
+    "jsonpath_lib_polars_vendor",
+    "libc",
+    "libm",
+    "linux-raw-sys",
+    "lz4",
+    "lz4-sys",
+    "memmap2",
+    "mio",
+    "moxcms",
+    "object_store",
+    "parking_lot",
+    "parking_lot_core",
+    "planus",
+    "png",
+    "polars-async",
+    "polars-mem-engine",
+    "polars-ooc",
+    "polars-parquet",
+    "polars-parquet-format",
+    "polars-sql",
+    "polars-stream",
+    "polars-json",
+    "psm",
+    "pulp",
+    "pxfm",
+    "quick-xml",
+    "quinn",
+    "quinn-proto",
+    "raw-cpuid",
+    "recursive",
+    "regex",
+    "regex-automata",
+    "regex-syntax",
+    "reqwest",
+    "ring",
+    "rmp",
+    "rmp-serde",
+    "rustix",
+    "rustls",
+    "rustls-native-certs",
+    "rustls-pki-types",
+    "rustls-webpki",
+    "schemars",
+    "serde_stacker",
+    "serde_with",
+    "signal-hook",
+    "simd-json",
+    "snap",
+    "sqlparser",
+    "stacker",
+    "statrs",
+    "sysinfo",
+    "tempfile",
+    "thread_local",
+    "time",
+    "tokio",
+    "tokio-rustls",
+    "tokio-util",
+    "tower",
+    "tower-http",
+    "tracing",
+    "tracing-core",
+    "typenum",
+    "unicode-normalization",
+    "unicode-width",
+    "url",
+    "uuid",
+    "value-trait",
+    "zerocopy",
+    "zlib-rs",
+    "zstd",
+    "zstd-safe",
+    "zstd-sys",
+    "zune-jpeg",
 ];
 
 /// Cuts cargo's metadata of the workspace down to the toolkit and what its types lead to.
 pub fn prune(metadata: &Value) -> Result<Value> {
-    let packages = metadata["packages"].as_array().context("cargo metadata without packages")?;
-    let by_id: BTreeMap<&str, &Value> =
-        packages.iter().filter_map(|package| Some((package["id"].as_str()?, package))).collect();
+    let packages = metadata["packages"]
+        .as_array()
+        .context("cargo metadata without packages")?;
+    let by_id: BTreeMap<&str, &Value> = packages
+        .iter()
+        .filter_map(|package| Some((package["id"].as_str()?, package)))
+        .collect();
     let nodes: BTreeMap<&str, &Value> = metadata["resolve"]["nodes"]
         .as_array()
         .context("cargo metadata without a resolved graph")?
@@ -108,7 +207,11 @@ pub fn prune(metadata: &Value) -> Result<Value> {
             }
         }
     }
-    let packages: Vec<Value> = kept.iter().filter_map(|id| by_id.get(id)).map(|package| library_only(package)).collect();
+    let packages: Vec<Value> = kept
+        .iter()
+        .filter_map(|id| by_id.get(id))
+        .map(|package| library_only(package))
+        .collect();
     let nodes: Vec<Value> = kept
         .iter()
         .filter_map(|id| nodes.get(id))
@@ -118,7 +221,12 @@ pub fn prune(metadata: &Value) -> Result<Value> {
                 deps.retain(|dep| is_normal(dep) && dep["pkg"].as_str().is_some_and(|id| kept.contains(id)));
             }
             node["dependencies"] = Value::Array(
-                node["deps"].as_array().into_iter().flatten().map(|dep| dep["pkg"].clone()).collect(),
+                node["deps"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|dep| dep["pkg"].clone())
+                    .collect(),
             );
             node
         })
@@ -127,15 +235,21 @@ pub fn prune(metadata: &Value) -> Result<Value> {
 }
 
 fn is_normal(dep: &Value) -> bool {
-    dep["dep_kinds"].as_array().is_none_or(|kinds| kinds.iter().any(|kind| kind["kind"].is_null()))
+    dep["dep_kinds"]
+        .as_array()
+        .is_none_or(|kinds| kinds.iter().any(|kind| kind["kind"].is_null()))
 }
 
 fn has_kind(target: &Value, wanted: &[&str]) -> bool {
-    target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| wanted.iter().any(|w| kind == w)))
+    target["kind"]
+        .as_array()
+        .is_some_and(|kinds| kinds.iter().any(|kind| wanted.iter().any(|w| kind == w)))
 }
 
 fn is_proc_macro(package: &Value) -> bool {
-    package["targets"].as_array().is_some_and(|targets| targets.iter().any(|target| has_kind(target, &["proc-macro"])))
+    package["targets"]
+        .as_array()
+        .is_some_and(|targets| targets.iter().any(|target| has_kind(target, &["proc-macro"])))
 }
 
 fn library_only(package: &Value) -> Value {
@@ -174,9 +288,14 @@ fn compose(cell: &CellCrate, kept: Value, extra: Option<Value>) -> Value {
         own.push(edge("jook", root));
         names.push(requirement("jook"));
     }
-    let added = extra.as_ref().map(|extra| (&extra["packages"], &extra["resolve"]["nodes"]));
+    let added = extra
+        .as_ref()
+        .map(|extra| (&extra["packages"], &extra["resolve"]["nodes"]));
     let added_root = extra.as_ref().map(|extra| extra["workspace_members"][0].clone());
-    for (listed, resolved) in [Some((&kept["packages"], &kept["nodes"])), added].into_iter().flatten() {
+    for (listed, resolved) in [Some((&kept["packages"], &kept["nodes"])), added]
+        .into_iter()
+        .flatten()
+    {
         for package in listed.as_array().into_iter().flatten() {
             if Some(&package["id"]) == added_root.as_ref() {
                 continue;
@@ -247,7 +366,13 @@ fn unite(there: &mut Value, node: &Value) {
             continue;
         };
         for item in new {
-            let same = |other: &Value| if key.is_empty() { *other == item } else { other[key] == item[key] };
+            let same = |other: &Value| {
+                if key.is_empty() {
+                    *other == item
+                } else {
+                    other[key] == item[key]
+                }
+            };
             if !old.iter().any(same) {
                 old.push(item);
             }
@@ -278,8 +403,12 @@ mod tests {
                                    node("only-of-tokio", &[])] },
         });
         let pruned = prune(&metadata).unwrap();
-        let names: Vec<&str> =
-            pruned["packages"].as_array().unwrap().iter().filter_map(|p| p["name"].as_str()).collect();
+        let names: Vec<&str> = pruned["packages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|p| p["name"].as_str())
+            .collect();
         assert_eq!(names, ["jook", "polars"]);
         assert_eq!(pruned["nodes"][1]["deps"], json!([]));
         assert_eq!(pruned["packages"][0]["targets"].as_array().unwrap().len(), 1);

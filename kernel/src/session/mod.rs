@@ -114,14 +114,21 @@ impl Session {
         input: &dyn Fn(&str, bool) -> String,
     ) -> Result<(), CellError> {
         let (sink, messages) = mpsc::channel();
-        let request = Request::Execute { code: code.to_owned(), sink };
+        let request = Request::Execute {
+            code: code.to_owned(),
+            sink,
+        };
         if !self.send(request) {
             return Err(ended());
         }
         for message in messages {
             match message {
                 Message::Event(event) => on_event(event),
-                Message::Input { prompt, password, answer } => {
+                Message::Input {
+                    prompt,
+                    password,
+                    answer,
+                } => {
                     let _ = answer.send(input(&prompt, password));
                 }
                 Message::Done(result) => return result,
@@ -135,12 +142,20 @@ impl Session {
     /// # Errors
     /// When the analysis fails.
     pub fn complete(&self, code: &str, cursor: usize) -> anyhow::Result<Completions> {
-        let nothing = Completions { start: cursor, end: cursor, items: Vec::new() };
+        let nothing = Completions {
+            start: cursor,
+            end: cursor,
+            items: Vec::new(),
+        };
         if self.control.is_busy() {
             return Ok(nothing);
         }
-        self.ask(|answer| Request::Complete { code: code.to_owned(), cursor, answer })
-            .unwrap_or(Ok(nothing))
+        self.ask(|answer| Request::Complete {
+            code: code.to_owned(),
+            cursor,
+            answer,
+        })
+        .unwrap_or(Ok(nothing))
     }
 
     /// What stands at `cursor` (a byte of `code`): type and documentation. Nothing while a cell runs.
@@ -151,8 +166,12 @@ impl Session {
         if self.control.is_busy() {
             return Ok(None);
         }
-        self.ask(|answer| Request::Inspect { code: code.to_owned(), cursor, answer })
-            .unwrap_or(Ok(None))
+        self.ask(|answer| Request::Inspect {
+            code: code.to_owned(),
+            cursor,
+            answer,
+        })
+        .unwrap_or(Ok(None))
     }
 
     /// Whether `code` is a whole cell, or the user is still writing.
@@ -174,7 +193,10 @@ impl Session {
     }
 
     fn send(&self, request: Request) -> bool {
-        let requests = self.requests.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let requests = self
+            .requests
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         requests.send(request).is_ok()
     }
 

@@ -7,7 +7,11 @@ pub fn cell_line(generated: &str, cell: &str, line: usize) -> Option<usize> {
     if wanted.is_empty() {
         return None;
     }
-    let rank = generated.lines().take(line - 1).filter(|text| text.trim() == wanted).count();
+    let rank = generated
+        .lines()
+        .take(line - 1)
+        .filter(|text| text.trim() == wanted)
+        .count();
     let same: Vec<usize> = cell
         .lines()
         .enumerate()

@@ -11,9 +11,17 @@ pub enum Event {
     /// Text on standard error, as it came.
     Stderr(String),
     /// An output. With an `id` it can be updated in place.
-    Display { data: MimeBundle, metadata: MimeBundle, id: Option<String> },
+    Display {
+        data: MimeBundle,
+        metadata: MimeBundle,
+        id: Option<String>,
+    },
     /// A new state of the output with this `id`.
-    Update { data: MimeBundle, metadata: MimeBundle, id: String },
+    Update {
+        data: MimeBundle,
+        metadata: MimeBundle,
+        id: String,
+    },
     /// Clear the cell's outputs, at once or when the next one comes.
     Clear { wait: bool },
     /// The value that ended the cell.
@@ -38,7 +46,11 @@ pub enum Part {
 #[derive(Debug, PartialEq)]
 pub enum Notice {
     /// A panic was raised on the cell's own thread; it may still be caught.
-    Panic { message: String, file: String, line: usize },
+    Panic {
+        message: String,
+        file: String,
+        line: usize,
+    },
     /// The panic ended the cell.
     Panicked,
     /// A `?` at the top of the cell left with this error.
@@ -80,7 +92,10 @@ fn message_part(message: Value) -> Option<Part> {
             line,
         },
         "panicked" => Notice::Panicked,
-        "error" => Notice::Error { message: text("message")?, line },
+        "error" => Notice::Error {
+            message: text("message")?,
+            line,
+        },
         "end" => Notice::End,
         "break" => Notice::Break,
         "clear" => {
@@ -138,14 +153,21 @@ mod tests {
 
     #[test]
     fn lines_that_only_look_like_messages_stay_text() {
-        for line in ["plain", "\u{1e}jook not json", "\u{1e}jook {\"kind\":\"unheard of\"}", "a \u{1e} b"] {
+        for line in [
+            "plain",
+            "\u{1e}jook not json",
+            "\u{1e}jook {\"kind\":\"unheard of\"}",
+            "a \u{1e} b",
+        ] {
             assert_eq!(decode(line), vec![Part::Text(format!("{line}\n"))]);
         }
     }
 
     #[test]
     fn updates_and_clears_keep_their_fields() {
-        let parts = decode("\u{1e}jook {\"kind\":\"update\",\"id\":\"p1\",\"data\":{\"text/plain\":\"50%\"},\"metadata\":{}}");
+        let parts = decode(
+            "\u{1e}jook {\"kind\":\"update\",\"id\":\"p1\",\"data\":{\"text/plain\":\"50%\"},\"metadata\":{}}",
+        );
         assert!(matches!(&parts[..], [Part::Event(Event::Update { id, .. })] if id == "p1"));
         let parts = decode("\u{1e}jook {\"kind\":\"clear\",\"wait\":true}");
         assert_eq!(parts, vec![Part::Event(Event::Clear { wait: true })]);

@@ -12,7 +12,11 @@ use std::time::{Duration, Instant};
 /// From the session to the thread that waits for a cell.
 pub enum Message {
     Event(Event),
-    Input { prompt: String, password: bool, answer: mpsc::Sender<String> },
+    Input {
+        prompt: String,
+        password: bool,
+        answer: mpsc::Sender<String>,
+    },
     Done(Result<(), CellError>),
 }
 
@@ -129,7 +133,9 @@ impl Reader {
         if !self.notes.panicked
             && let Some((message, place, line)) = self.notes.panic.take()
         {
-            self.send(Event::Stderr(format!("caught a panic at {place}:{line}: {message}\n")));
+            self.send(Event::Stderr(format!(
+                "caught a panic at {place}:{line}: {message}\n"
+            )));
         }
         self.sink = None;
         std::mem::take(&mut self.notes)
@@ -176,7 +182,10 @@ pub fn result(content: &HashMap<String, String>) -> Option<Event> {
     if data.is_empty() || unit {
         return None;
     }
-    Some(with_html(Event::Result { data, metadata: MimeBundle::new() }))
+    Some(with_html(Event::Result {
+        data,
+        metadata: MimeBundle::new(),
+    }))
 }
 
 static PLOT_PAGE: OnceLock<fn(&Value) -> String> = OnceLock::new();
@@ -190,7 +199,8 @@ const PLOTLY: &str = "application/vnd.plotly.v1+json";
 
 /// A chart comes with forms that every front end can show.
 fn with_html(mut event: Event) -> Event {
-    let (Event::Display { data, .. } | Event::Update { data, .. } | Event::Result { data, .. }) = &mut event else {
+    let (Event::Display { data, .. } | Event::Update { data, .. } | Event::Result { data, .. }) = &mut event
+    else {
         return event;
     };
     let Some(figure) = data.get(PLOTLY) else {
@@ -202,8 +212,7 @@ fn with_html(mut event: Event) -> Event {
     if let Some(html) = html {
         data.insert("text/html".into(), html.into());
     }
-    data.entry("text/plain").or_insert_with(|| {
-        format!("chart with {traces} trace{}", if traces == 1 { "" } else { "s" }).into()
-    });
+    data.entry("text/plain")
+        .or_insert_with(|| format!("chart with {traces} trace{}", if traces == 1 { "" } else { "s" }).into());
     event
 }

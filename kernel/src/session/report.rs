@@ -31,7 +31,10 @@ pub fn plain(ename: &str, message: &str) -> CellError {
 pub fn all_messages(error: &Error) -> String {
     match error {
         Error::CompilationErrors(errors) => {
-            let shown: Vec<String> = errors.iter().map(|e| format!("{}\n{}", e.message(), e.rendered())).collect();
+            let shown: Vec<String> = errors
+                .iter()
+                .map(|e| format!("{}\n{}", e.message(), e.rendered()))
+                .collect();
             shown.join("\n")
         }
         other => other.to_string(),
@@ -48,7 +51,9 @@ pub fn of_notes(notes: &Notes, generated: &str, cell: &str) -> Result<(), CellEr
         match line {
             Some(line) => error.traceback.extend(excerpt(cell, line)),
             None if file.is_empty() || file.ends_with("cell/lib.rs") => {}
-            None => error.traceback.push(format!("{BLUE}  --> {PLAIN}{}:{at}", place::short_path(&file))),
+            None => error
+                .traceback
+                .push(format!("{BLUE}  --> {PLAIN}{}:{at}", place::short_path(&file))),
         }
         error.line = line;
         return Err(error);
@@ -76,7 +81,10 @@ pub fn of_error(error: &Error, cell: &str, interrupted: bool, killed: bool) -> C
         Error::CompilationErrors(errors) => compile_errors(errors, cell),
         Error::TypeRedefinedVariablesLost(names) => plain(
             "CompileError",
-            &format!("variables lost because their type was defined anew: {}", names.join(", ")),
+            &format!(
+                "variables lost because their type was defined anew: {}",
+                names.join(", ")
+            ),
         ),
         Error::Message(message) => {
             let mut error = plain("CompileError", message);
@@ -90,12 +98,17 @@ pub fn of_error(error: &Error, cell: &str, interrupted: bool, killed: bool) -> C
 }
 
 fn child_died(message: &str) -> String {
-    let (printed, status) = message.rsplit_once("Subprocess terminated with status: ").unwrap_or(("", message));
+    let (printed, status) = message
+        .rsplit_once("Subprocess terminated with status: ")
+        .unwrap_or(("", message));
     let mut text = format!(
         "the process that ran the cell ended ({})\nThe notebook's variables are lost; its `use` lines and functions are still there.",
         status.trim()
     );
-    for line in printed.lines().filter(|line| !line.starts_with(super::protocol::MARKER)) {
+    for line in printed
+        .lines()
+        .filter(|line| !line.starts_with(super::protocol::MARKER))
+    {
         let _ = write!(text, "\n{line}");
     }
     text
@@ -152,7 +165,11 @@ fn one_error(error: &CompilationError, cell: &str) -> Vec<String> {
             Some(Mark {
                 line: span.start_line,
                 column: span.start_column,
-                width: if single { span.end_column.saturating_sub(span.start_column).max(1) } else { 1 },
+                width: if single {
+                    span.end_column.saturating_sub(span.start_column).max(1)
+                } else {
+                    1
+                },
                 label: message.label.clone(),
                 primary: message.is_primary,
             })
@@ -161,17 +178,26 @@ fn one_error(error: &CompilationError, cell: &str) -> Vec<String> {
     marks.sort_by_key(|mark| (mark.line, std::cmp::Reverse(mark.column)));
     match marks.iter().find(|mark| mark.primary).or(marks.first()) {
         Some(main) => {
-            out.push(format!("{BLUE}  --> {PLAIN}line {}, column {}", main.line, main.column));
+            out.push(format!(
+                "{BLUE}  --> {PLAIN}line {}, column {}",
+                main.line, main.column
+            ));
             out.extend(marked_lines(&marks, cell));
         }
         None => out.extend(error.rendered().lines().skip(1).map(str::to_owned)),
     }
-    let notes = error.help().into_iter().map(|help| ("help", help)).chain(
-        error.evcxr_extra_hint().map(|hint| ("note", hint.to_owned())),
-    );
+    let notes = error
+        .help()
+        .into_iter()
+        .map(|help| ("help", help))
+        .chain(error.evcxr_extra_hint().map(|hint| ("note", hint.to_owned())));
     for (kind, text) in notes {
         for (index, line) in text.lines().enumerate() {
-            let start = if index == 0 { format!("{BLUE}   = {PLAIN}{BOLD}{kind}{PLAIN}: ") } else { "           ".into() };
+            let start = if index == 0 {
+                format!("{BLUE}   = {PLAIN}{BOLD}{kind}{PLAIN}: ")
+            } else {
+                "           ".into()
+            };
             out.push(format!("{start}{line}"));
         }
     }
@@ -199,11 +225,17 @@ fn marked_lines(marks: &[Mark], cell: &str) -> Vec<String> {
             shown = mark.line;
         }
         // Tabs stay tabs, so that the caret stands under its column.
-        let pad: String =
-            text.chars().take(mark.column.saturating_sub(1)).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let pad: String = text
+            .chars()
+            .take(mark.column.saturating_sub(1))
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
         let (color, sign) = if mark.primary { (RED, "^") } else { (BLUE, "-") };
         let label = mark.label.lines().next().unwrap_or_default();
-        out.push(format!("{BLUE}     | {PLAIN}{pad}{color}{} {label}{PLAIN}", sign.repeat(mark.width)));
+        out.push(format!(
+            "{BLUE}     | {PLAIN}{pad}{color}{} {label}{PLAIN}",
+            sign.repeat(mark.width)
+        ));
     }
     out
 }

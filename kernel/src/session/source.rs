@@ -7,13 +7,18 @@ use super::protocol::MARKER;
 /// Adds to a cell's crate what the kernel needs to know from it:
 ///
 /// - a wrapper around its entry point, which flushes output without a final newline and says when it ends;
-/// - the error of a `?` and the fact of a panic as messages of the protocol;
-/// - a link to the toolkit even where a cell does not name it, so that all cells share one `std`.
+/// - the error of a `?` and the fact of a panic as messages of the protocol.
 pub fn with_notices(source: &str) -> String {
+    // The first one is evcxr's own trial: nobody reads its output yet, and evcxr waits until it is read.
+    if entry_point(source).is_some_and(|(_, number)| number == 0) {
+        return source.to_owned();
+    }
     let mut out = source
         .replace(
             PANIC_LINE,
-            &format!("println!(\"{MARKER}{{{{\\\"kind\\\":\\\"panicked\\\"}}}}\\nEVCXR_PANIC_NOTIFICATION\");"),
+            &format!(
+                "println!(\"{MARKER}{{{{\\\"kind\\\":\\\"panicked\\\"}}}}\\nEVCXR_PANIC_NOTIFICATION\");"
+            ),
         )
         .replace(
             "b\"EVCXR_BEGIN_CONTENT text/plain\\n\"",
@@ -21,7 +26,11 @@ pub fn with_notices(source: &str) -> String {
         );
     if source.contains(ERROR_FROM) {
         out = out
-            .replacen("fn from(error: T) -> Self", "#[track_caller] fn from(error: T) -> Self", 1)
+            .replacen(
+                "fn from(error: T) -> Self",
+                "#[track_caller] fn from(error: T) -> Self",
+                1,
+            )
             .replacen(
                 "eprintln!(\"{}\", error);",
                 "jook_user_error(&format!(\"{}\", error), std::panic::Location::caller());",
@@ -47,7 +56,10 @@ const ENTRY: &str = "pub extern \"C\" fn run_user_code_";
 
 fn entry_point(source: &str) -> Option<(usize, usize)> {
     let at = source.rfind(ENTRY)?;
-    let digits: String = source[at + ENTRY.len()..].chars().take_while(char::is_ascii_digit).collect();
+    let digits: String = source[at + ENTRY.len()..]
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
     Some((at, digits.parse().ok()?))
 }
 
@@ -72,7 +84,6 @@ fn jook_user_error(message: &str, place: &std::panic::Location<'_>) {
 fn wrapper(number: usize) -> String {
     format!(
         r#"
-extern crate jook as _;
 #[unsafe(no_mangle)]
 pub extern "C" fn run_user_code_{number}(store: *mut std::os::raw::c_void) -> *mut std::os::raw::c_void {{
     let store = jook_cell_{number}(store as _);

@@ -43,12 +43,15 @@ pub fn runtime_hook() {
 
 /// The directory of the kernel that started this stand-in.
 pub fn private() -> PathBuf {
-    std::env::var_os(home::PRIVATE).map(PathBuf::from).unwrap_or_default()
+    std::env::var_os(home::PRIVATE)
+        .map(PathBuf::from)
+        .unwrap_or_default()
 }
 
 /// The real `(rustc, cargo)`, resolved once by the kernel.
 pub fn tools() -> Result<(PathBuf, PathBuf)> {
-    let text = std::fs::read_to_string(private().join("tools")).context("the kernel's list of tools is gone")?;
+    let text =
+        std::fs::read_to_string(private().join("tools")).context("the kernel's list of tools is gone")?;
     let mut lines = text.lines().map(PathBuf::from);
     let rustc = lines.next().context("no rustc in the kernel's list of tools")?;
     let cargo = lines.next().context("no cargo in the kernel's list of tools")?;
@@ -112,7 +115,10 @@ fn remembered(args: &[String]) -> Result<i32> {
     let mut key = DefaultHasher::new();
     env!("CARGO_PKG_VERSION").hash(&mut key);
     rustc.hash(&mut key);
-    std::fs::metadata(&rustc).and_then(|meta| meta.modified()).ok().hash(&mut key);
+    std::fs::metadata(&rustc)
+        .and_then(|meta| meta.modified())
+        .ok()
+        .hash(&mut key);
     let mut after_path = false;
     for arg in args {
         // Temporary paths change from call to call and do not change the answer.

@@ -1,4 +1,8 @@
 //! The toolkit, built once as a dynamic library that cells link against.
+//!
+//! cargo builds the toolkit as an ordinary library, and this module links that, whole, into a dynamic one: a
+//! crate of one line that passes the toolkit on. It takes seconds, and unlike a `dylib` of cargo's it shares
+//! `std` with the cells (`-C prefer-dynamic`), without which rustc refuses to link them.
 
 use super::graph::{self, HOST, ToolkitFiles};
 use super::home;
@@ -11,10 +15,13 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Names a `libjook.so` to use as it is; its dependencies are in [`DEPS`]. For packagers and trials.
-const DYLIB: &str = "JOOK_TOOLKIT";
-/// The folder with the crates that [`DYLIB`] was built from.
+/// Names a toolkit library (`libjook*.rlib`) to use instead of building one; the folders of its dependencies
+/// are in [`DEPS`]. For packagers and trials.
+const GIVEN: &str = "JOOK_TOOLKIT";
+/// Folders (separated by `:`) with the crates that [`GIVEN`] was built from.
 const DEPS: &str = "JOOK_TOOLKIT_DEPS";
+/// The dynamic library's file name; crate `jook_cells`.
+const DYLIB: &str = "libjook_cells.so";
 
 /// A toolkit that is ready for cells.
 #[derive(Clone, Debug)]
@@ -30,28 +37,35 @@ pub struct Toolkit {
 /// When there is no source tree to build from, or cargo fails; the message holds the compiler's words.
 pub fn prebuild(on_progress: &dyn Fn(&str)) -> Result<Toolkit> {
     let workspace = workspace();
-    let (dylib, deps, cache) = match std::env::var_os(DYLIB) {
-        Some(given) => {
-            let dylib = PathBuf::from(given);
-            let folder = dylib.parent().unwrap_or(Path::new(".")).to_owned();
-            let deps = std::env::var_os(DEPS).map_or_else(|| folder.clone(), PathBuf::from);
-            (dylib, deps, folder.join("jook-cache"))
+    let given = std::env::var_os(GIVEN).map(PathBuf::from);
+    let (deps, cache) = match &given {
+        Some(library) => {
+            let folder = library.parent().unwrap_or(Path::new(".")).to_owned();
+            let listed = std::env::var_os(DEPS).unwrap_or_default();
+            let deps = std::iter::once(folder.clone())
+                .chain(std::env::split_paths(&listed))
+                .collect();
+            (deps, folder.join("jook-cache"))
         }
         None => {
             let release = release_dir()?;
-            (release.join("deps/libjook.so"), release.join("deps"), release.join("jook-cache"))
+            (vec![release.join("deps")], release.join("jook-cache"))
         }
     };
     std::fs::create_dir_all(&cache).with_context(|| format!("could not create {}", cache.display()))?;
+    let home = home::enter()?;
     let files = ToolkitFiles {
-        graph: cache.join("graph.json"),
-        dylib,
+        dylib: cache.join(DYLIB),
         deps,
+        std_dir: sysroot(home).join("lib/rustlib").join(HOST).join("lib"),
+        graph: cache.join("graph.json"),
         cache,
     };
     let _turn = Turn::wait(&files.cache, on_progress)?;
-    if std::env::var_os(DYLIB).is_some() {
-        ensure!(files.dylib.exists(), "{DYLIB} names {}, which is not there", files.dylib.display());
+    if let Some(library) = given {
+        if modified(&library) > modified(&files.dylib) {
+            link(&library, &files)?;
+        }
     } else if !workspace.join("Cargo.toml").exists() {
         ensure!(
             files.dylib.exists() && files.graph.exists(),
@@ -59,7 +73,11 @@ pub fn prebuild(on_progress: &dyn Fn(&str)) -> Result<Toolkit> {
             workspace.display()
         );
     } else if !fresh(&workspace, &files) {
-        build(&workspace, &files, on_progress)?;
+        let library = build(&workspace, on_progress)?;
+        on_progress("linking the toolkit for cells");
+        link(&library, &files)?;
+        std::fs::write(files.cache.join("built"), compiler_name())?;
+        on_progress("the toolkit is ready");
     }
     standard_library_source(on_progress)?;
     if !graph_is_fresh(&workspace, &files) {
@@ -79,7 +97,11 @@ fn release_dir() -> Result<PathBuf> {
     let exe = home::jook_exe()?;
     let folder = exe.parent().context("the jook program is in no folder")?;
     // Test programs are one level deeper.
-    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    let folder = if folder.ends_with("deps") {
+        folder.parent().unwrap_or(folder)
+    } else {
+        folder
+    };
     Ok(folder.to_owned())
 }
 
@@ -113,6 +135,10 @@ fn fresh(workspace: &Path, files: &ToolkitFiles) -> bool {
     let older = |path: &Path| modified(path).is_some_and(|time| time <= built);
     files.dylib.exists()
         && older(&files.dylib)
+        && files
+            .deps
+            .iter()
+            .all(|dir| libraries(dir).all(|path| older(&path)))
         && compiler == compiler_name()
         && older(&workspace.join("Cargo.toml"))
         && older(&workspace.join("Cargo.lock"))
@@ -120,11 +146,26 @@ fn fresh(workspace: &Path, files: &ToolkitFiles) -> bool {
         && newest(&workspace.join("toolkit/src")).is_some_and(|time| time <= built)
 }
 
+/// The toolkit's libraries that cargo has built.
+fn libraries(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let ours = |name: &str| name.starts_with("libjook") && name.ends_with(".rlib");
+    std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(move |entry| entry.file_name().to_str().is_some_and(ours))
+        .map(|entry| entry.path())
+}
+
 fn newest(dir: &Path) -> Option<SystemTime> {
     let mut latest = modified(dir);
     for entry in std::fs::read_dir(dir).ok()?.flatten() {
         let path = entry.path();
-        latest = latest.max(if path.is_dir() { newest(&path) } else { modified(&path) });
+        latest = latest.max(if path.is_dir() {
+            newest(&path)
+        } else {
+            modified(&path)
+        });
     }
     latest
 }
@@ -135,7 +176,8 @@ fn compiler_name() -> String {
     format!("{} {:?}", rustc.display(), modified(&rustc))
 }
 
-fn build(workspace: &Path, files: &ToolkitFiles, on_progress: &dyn Fn(&str)) -> Result<()> {
+/// Has cargo build the toolkit; returns the library.
+fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
     let target = release_dir()?.parent().context("no target folder")?.to_owned();
     let home = home::enter()?;
     on_progress("building the toolkit (the first build takes 10 to 30 minutes)");
@@ -143,7 +185,12 @@ fn build(workspace: &Path, files: &ToolkitFiles, on_progress: &dyn Fn(&str)) -> 
     // whatever it has built is used again.
     let mut child = home::outside(&mut Command::new(&home.cargo))
         .current_dir(workspace)
-        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--message-format=json-render-diagnostics",
+        ])
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_TERM_PROGRESS_WHEN", "always")
         .env("CARGO_TERM_PROGRESS_WIDTH", "160")
@@ -159,7 +206,9 @@ fn build(workspace: &Path, files: &ToolkitFiles, on_progress: &dyn Fn(&str)) -> 
     let stdout = child.stdout.take().context("cargo without a standard output")?;
     let artifacts = std::thread::spawn(move || {
         let lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        lines.filter(|line| line.contains("libjook.so")).last()
+        lines
+            .filter(|line| line.contains("compiler-artifact") && line.contains("/libjook"))
+            .last()
     });
     let said = follow(&lines, on_progress);
     let status = child.wait()?;
@@ -171,22 +220,67 @@ fn build(workspace: &Path, files: &ToolkitFiles, on_progress: &dyn Fn(&str)) -> 
         .ok()
         .flatten()
         .and_then(|line| serde_json::from_str(&line).ok())
-        .context("cargo built no libjook.so")?;
-    let built = artifact["filenames"]
+        .context("cargo did not build the toolkit")?;
+    artifact["filenames"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
-        .find(|name| name.ends_with("libjook.so"))
-        .context("cargo built no libjook.so")?;
+        .find(|name| name.ends_with(".rlib"))
+        .map(PathBuf::from)
+        .context("cargo built no library of the toolkit")
+}
+
+/// Links a library of the toolkit, whole, into the dynamic one.
+fn link(library: &Path, files: &ToolkitFiles) -> Result<()> {
+    let home = home::enter()?;
+    let source = files.cache.join("jook_cells.rs");
+    std::fs::write(&source, "//! The toolkit, for cells.\npub use jook::*;\n")?;
+    let new = files.cache.join("new");
+    std::fs::create_dir_all(&new)?;
+    let mut rustc = Command::new(&home.rustc);
+    home::outside(&mut rustc)
+        .args([
+            "--crate-name",
+            "jook_cells",
+            "--edition",
+            "2024",
+            "--crate-type",
+            "dylib",
+        ])
+        .args([
+            "-C",
+            "prefer-dynamic",
+            "-C",
+            "opt-level=3",
+            "-C",
+            "target-cpu=native",
+            "-C",
+            "strip=debuginfo",
+        ])
+        .arg("-C")
+        .arg(format!("link-arg=-Wl,-rpath,{}", files.std_dir.display()))
+        .arg("--extern")
+        .arg(format!("jook={}", library.display()))
+        .arg("-o")
+        .arg(new.join(DYLIB))
+        .arg(source);
+    for dir in &files.deps {
+        rustc.arg("-L").arg(format!("dependency={}", dir.display()));
+    }
+    let output = rustc.output().context("could not run rustc")?;
     ensure!(
-        Path::new(built) == files.dylib || files.dylib.exists(),
-        "cargo put the toolkit at {built}, expected {}",
-        files.dylib.display()
+        output.status.success(),
+        "the toolkit could not be linked for cells:\n{}",
+        String::from_utf8_lossy(&output.stderr)
     );
-    std::fs::write(files.cache.join("built"), compiler_name())?;
-    on_progress("the toolkit is built");
-    Ok(())
+    // Running sessions keep the old file.
+    Ok(std::fs::rename(new.join(DYLIB), &files.dylib)?)
+}
+
+/// The toolchain's folder.
+fn sysroot(home: &home::Home) -> PathBuf {
+    home.rustc.ancestors().nth(2).unwrap_or(Path::new("/")).to_owned()
 }
 
 /// Splits at newlines and at the carriage returns of cargo's progress bar.
@@ -236,7 +330,13 @@ fn progress(line: &str) -> Option<(usize, usize, String)> {
     let (_, rest) = line.trim_start().strip_prefix("Building [")?.split_once("] ")?;
     let (count, names) = rest.split_once(':').unwrap_or((rest, ""));
     let (done, total) = count.trim().split_once('/')?;
-    let now = names.split(',').next().unwrap_or_default().trim().trim_end_matches("...").to_owned();
+    let now = names
+        .split(',')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .trim_end_matches("...")
+        .to_owned();
     Some((done.parse().ok()?, total.parse().ok()?, now))
 }
 
@@ -267,9 +367,7 @@ fn spoken(time: Duration) -> String {
 /// Without the standard library's source, rust-analyzer cannot tell that `vec![1, 2]` is a `Vec<i32>`.
 fn standard_library_source(on_progress: &dyn Fn(&str)) -> Result<()> {
     let home = home::enter()?;
-    let Some(sysroot) = home.rustc.parent().and_then(Path::parent) else {
-        return Ok(());
-    };
+    let sysroot = sysroot(home);
     let core = sysroot.join("lib/rustlib/src/rust/library/core");
     if core.exists() {
         return Ok(());
@@ -300,17 +398,30 @@ fn graph_is_fresh(workspace: &Path, files: &ToolkitFiles) -> bool {
     // The program itself holds the list of what to leave out.
     let inputs = [workspace.join("Cargo.lock"), workspace.join("toolkit/Cargo.toml")];
     let program = home::jook_exe().ok();
-    inputs.iter().chain(&program).all(|path| modified(path).is_none_or(|time| time <= made))
+    inputs
+        .iter()
+        .chain(&program)
+        .all(|path| modified(path).is_none_or(|time| time <= made))
 }
 
 fn write_graph(workspace: &Path, files: &ToolkitFiles) -> Result<()> {
     let home = home::enter()?;
     let output = home::outside(&mut Command::new(&home.cargo))
         .current_dir(workspace)
-        .args(["metadata", "--format-version=1", "--locked", "--filter-platform", HOST])
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--locked",
+            "--filter-platform",
+            HOST,
+        ])
         .output()
         .context("could not run cargo")?;
-    ensure!(output.status.success(), "cargo metadata failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "cargo metadata failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout)?;
     let pruned = graph::prune(&metadata)?;
     let new = files.graph.with_extension("new");
@@ -325,7 +436,10 @@ mod tests {
     #[test]
     fn cargos_progress_bar_is_understood() {
         let line = "\u{1b}[1m\u{1b}[36m    Building\u{1b}[0m [=======>  ] 312/405: polars-core, serde(build)";
-        assert_eq!(progress(&without_escapes(line)), Some((312, 405, "polars-core".into())));
+        assert_eq!(
+            progress(&without_escapes(line)),
+            Some((312, 405, "polars-core".into()))
+        );
         assert_eq!(progress("   Compiling serde v1.0"), None);
         assert_eq!(progress("Building something else"), None);
     }

@@ -13,9 +13,20 @@ use std::time::{Duration, Instant};
 
 /// What the session's face asks of the thread.
 pub enum Request {
-    Execute { code: String, sink: Sender<Message> },
-    Complete { code: String, cursor: usize, answer: Sender<Result<Completions>> },
-    Inspect { code: String, cursor: usize, answer: Sender<Result<Option<MimeBundle>>> },
+    Execute {
+        code: String,
+        sink: Sender<Message>,
+    },
+    Complete {
+        code: String,
+        cursor: usize,
+        answer: Sender<Result<Completions>>,
+    },
+    Inspect {
+        code: String,
+        cursor: usize,
+        answer: Sender<Result<Option<MimeBundle>>>,
+    },
     Shutdown,
 }
 
@@ -105,8 +116,9 @@ impl Control {
         state.killed = false;
     }
 
-    /// Ends the cell; says whether it was interrupted, and whether it was killed.
-    fn end(&self) -> (bool, bool) {
+    /// Ends the cell, whose process may have ended with it; says whether it was interrupted, and whether it
+    /// was killed.
+    fn end(&self, died: bool) -> (bool, bool) {
         let mut state = self.state();
         state.cell = 0;
         state.sink = None;
@@ -114,8 +126,10 @@ impl Control {
             if let Some(dir) = &state.crate_dir {
                 cell_crate::uncancel(dir);
             }
-            // A request that no loop answered must not stop the next cell.
-            state.signal(libc::SIGUSR1);
+            if !died {
+                // A request that no loop answered must not stop the next cell.
+                state.signal(libc::SIGUSR1);
+            }
         }
         (state.interrupted.is_some(), state.killed)
     }
@@ -152,7 +166,11 @@ pub fn run(options: Options, requests: &Receiver<Request>, control: &Arc<Control
             Request::Complete { code, cursor, answer } => {
                 let _ = answer.send(match &mut engine {
                     Ok(engine) => engine.complete(&code, cursor),
-                    Err(_) => Ok(Completions { start: cursor, end: cursor, items: Vec::new() }),
+                    Err(_) => Ok(Completions {
+                        start: cursor,
+                        end: cursor,
+                        items: Vec::new(),
+                    }),
                 });
             }
             Request::Inspect { code, cursor, answer } => {
@@ -241,14 +259,23 @@ impl Engine {
         }
     }
 
-    fn execute(&mut self, code: &str, sink: &Sender<Message>, control: &Arc<Control>) -> Result<(), CellError> {
+    fn execute(
+        &mut self,
+        code: &str,
+        sink: &Sender<Message>,
+        control: &Arc<Control>,
+    ) -> Result<(), CellError> {
         let cell = without_toolkit_dependency(code);
         control.begin(sink);
         self.pump.begin(Some(sink.clone()));
         let outcome = {
             let reader = |prompt: String, password: bool| {
                 let (answer, answers) = std::sync::mpsc::channel();
-                let _ = sink.send(Message::Input { prompt, password, answer });
+                let _ = sink.send(Message::Input {
+                    prompt,
+                    password,
+                    answer,
+                });
                 answers.recv().unwrap_or_default()
             };
             let mut callbacks = EvalCallbacks {
@@ -258,7 +285,8 @@ impl Engine {
         };
         let notes = self.pump.finish();
         let generated = std::fs::read_to_string(self.crate_dir.join("cell/lib.rs")).unwrap_or_default();
-        let (interrupted, killed) = control.end();
+        let died = matches!(outcome, Err(evcxr::Error::SubprocessTerminated(_)));
+        let (interrupted, killed) = control.end(died);
         let result = match &outcome {
             Ok(outputs) => {
                 if let Some(event) = pump::result(&outputs.content_by_mime_type) {
@@ -272,7 +300,6 @@ impl Engine {
             }
             Err(error) => Err(report::of_error(error, code, interrupted, killed)),
         };
-        let died = matches!(outcome, Err(evcxr::Error::SubprocessTerminated(_)));
         if (died || restarts(code))
             && let Err(error) = self.bring_in_prelude()
         {
@@ -314,17 +341,23 @@ impl Engine {
     }
 }
 
-fn start_evcxr(options: &Options, private: &Path) -> Result<(CommandContext, evcxr::EvalContextOutputs, PathBuf)> {
+fn start_evcxr(
+    options: &Options,
+    private: &Path,
+) -> Result<(CommandContext, evcxr::EvalContextOutputs, PathBuf)> {
     // The stand-in notes the crate's folder of the session that started last: one at a time.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _turn = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut child = Command::new(home::jook_exe()?);
     home::outside(&mut child)
         .current_dir(&options.working_dir)
         .env("JOOK_NOTEBOOK", "1");
     let (context, outputs) = EvalContext::with_subprocess_command(child)
         .map_err(|error| anyhow::anyhow!("{}", report::all_messages(&error)))?;
-    let noted = std::fs::read_to_string(private.join(cell_crate::CRATE_DIR)).context("evcxr compiled nothing")?;
+    let noted =
+        std::fs::read_to_string(private.join(cell_crate::CRATE_DIR)).context("evcxr compiled nothing")?;
     Ok((CommandContext::with_eval_context(context), outputs, noted.into()))
 }
 
@@ -348,7 +381,8 @@ fn without_toolkit_dependency(code: &str) -> String {
 }
 
 fn restarts(code: &str) -> bool {
-    code.lines().any(|line| matches!(line.trim(), ":clear" | ":restart"))
+    code.lines()
+        .any(|line| matches!(line.trim(), ":clear" | ":restart"))
 }
 
 fn end_of_word(code: &str, cursor: usize) -> usize {
@@ -356,7 +390,9 @@ fn end_of_word(code: &str, cursor: usize) -> usize {
     while !code.is_char_boundary(at) {
         at -= 1;
     }
-    at + code[at..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(code.len() - at)
+    at + code[at..]
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(code.len() - at)
 }
 
 #[cfg(test)]
@@ -369,7 +405,10 @@ mod tests {
         let cell = without_toolkit_dependency(code);
         assert_eq!(cell.len(), code.len());
         assert_eq!(cell.lines().next().unwrap().trim(), "");
-        assert_eq!(cell.lines().skip(1).collect::<Vec<_>>(), code.lines().skip(1).collect::<Vec<_>>());
+        assert_eq!(
+            cell.lines().skip(1).collect::<Vec<_>>(),
+            code.lines().skip(1).collect::<Vec<_>>()
+        );
     }
 
     #[test]
