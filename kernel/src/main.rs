@@ -1,1 +1,50 @@
-fn main(){}
+//! `jook`: Rust notebooks with the toolkit preloaded. See `jook --help`.
+
+mod install;
+mod lab;
+mod page;
+mod run;
+mod session;
+mod wire;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "jook", version, about = "Rust notebooks for deep learning on little data")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Execute a notebook without Jupyter; write it back with its outputs, and as one HTML page
+    Run(run::Args),
+    /// Open JupyterLab on the notebooks with the Jook kernel; installs JupyterLab privately when there is none
+    Lab(lab::Args),
+    /// Register the kernel with Jupyter
+    Install(install::Args),
+    /// Serve a Jupyter client (Jupyter starts this itself)
+    Kernel {
+        /// The connection file that the client wrote
+        connection_file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    // A kernel starts this program again as the process that runs the cells; such a process stays in here.
+    session::runtime_hook();
+    session::on_plot(page::plotly::self_contained_html);
+    let done = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Lab(args) => lab::lab(args),
+        Command::Install(args) => install::install(args).map(|()| ExitCode::SUCCESS),
+        Command::Kernel { connection_file } => wire::serve(&connection_file).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("jook: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,306 @@
+//! Markdown cells as HTML, the way Jupyter reads them: tables, code, raw HTML and formulas included.
+
+use super::images::{Images, Picture};
+use super::{code, escape};
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+use std::collections::HashSet;
+
+/// One line of a page's table of contents.
+#[derive(Debug, PartialEq)]
+pub struct Heading {
+    /// 1 to 6.
+    pub level: u8,
+    /// The text without markup.
+    pub text: String,
+    /// The id of its element, unique on the page.
+    pub id: String,
+}
+
+/// The headings of a page, in order; hands out their ids.
+#[derive(Default)]
+pub struct Outline {
+    pub headings: Vec<Heading>,
+    taken: HashSet<String>,
+}
+
+impl Outline {
+    /// Adds a heading. Its id is its text with hyphens for spaces, as Jupyter's links expect.
+    fn add(&mut self, level: u8, text: &str) -> &Heading {
+        let wanted = text.split_whitespace().collect::<Vec<_>>().join("-");
+        let wanted = if wanted.is_empty() {
+            "section".to_string()
+        } else {
+            wanted
+        };
+        let mut id = wanted.clone();
+        let mut n = 2;
+        while !self.taken.insert(id.clone()) {
+            id = format!("{wanted}-{n}");
+            n += 1;
+        }
+        self.headings.push(Heading {
+            level,
+            text: text.to_string(),
+            id,
+        });
+        self.headings.last().expect("one was just added")
+    }
+}
+
+/// `source` as HTML. Its headings go to `outline`, its pictures come from `images`.
+pub fn render(source: &str, images: &Images<'_>, outline: &mut Outline) -> String {
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_MATH;
+    let mut events = Parser::new_ext(source, options);
+    let mut out = Vec::new();
+    while let Some(event) = events.next() {
+        match event {
+            Event::Start(Tag::Heading { level, .. }) => {
+                heading(level, &mut events, images, outline, &mut out)
+            }
+            Event::Start(Tag::CodeBlock(kind)) => out.push(code_block(&kind, &mut events)),
+            other => out.push(inline(other, &mut events, images)),
+        }
+    }
+    let mut page = String::with_capacity(source.len() * 2);
+    html::push_html(&mut page, out.into_iter());
+    page.replace("<table>", "<div class=\"wide\"><table>")
+        .replace("</table>", "</table></div>")
+}
+
+/// An event as it is, unless the page has its own form for it.
+fn inline<'a>(event: Event<'a>, events: &mut Parser<'a>, images: &Images<'_>) -> Event<'a> {
+    match event {
+        Event::Start(Tag::Image { dest_url, title, .. }) => {
+            let alt = text_until(events, |end| matches!(end, TagEnd::Image));
+            Event::InlineHtml(image(&dest_url, &title, &alt, images).into())
+        }
+        Event::InlineMath(tex) => Event::InlineHtml(math("span", &format!("${tex}$")).into()),
+        Event::DisplayMath(tex) => Event::InlineHtml(math("div", &format!("$${tex}$$")).into()),
+        Event::Html(html) => Event::Html(with_pictures(&html, images).into()),
+        Event::InlineHtml(html) => Event::InlineHtml(with_pictures(&html, images).into()),
+        other => other,
+    }
+}
+
+fn heading<'a>(
+    level: HeadingLevel,
+    events: &mut Parser<'a>,
+    images: &Images<'_>,
+    outline: &mut Outline,
+    out: &mut Vec<Event<'a>>,
+) {
+    let mut inner = Vec::new();
+    let mut text = String::new();
+    while let Some(event) = events.next() {
+        match &event {
+            Event::End(TagEnd::Heading(_)) => break,
+            Event::Text(words) | Event::Code(words) => text.push_str(words),
+            Event::InlineMath(tex) => text.push_str(tex),
+            Event::SoftBreak | Event::HardBreak => text.push(' '),
+            _ => {}
+        }
+        inner.push(inline(event, events, images));
+    }
+    let id = &outline.add(level as u8, text.trim()).id;
+    out.push(Event::Html(
+        format!("<{level} id=\"{}\">", escape::html(id)).into(),
+    ));
+    out.append(&mut inner);
+    out.push(Event::Html(format!("</{level}>\n").into()));
+}
+
+fn code_block<'a>(kind: &CodeBlockKind<'_>, events: &mut Parser<'a>) -> Event<'a> {
+    let language = match kind {
+        CodeBlockKind::Fenced(language) => language.to_string(),
+        CodeBlockKind::Indented => String::new(),
+    };
+    let source = text_until(events, |end| matches!(end, TagEnd::CodeBlock));
+    Event::Html(
+        format!(
+            "<pre class=\"code\">{}</pre>\n",
+            code::highlight(&source, &language)
+        )
+        .into(),
+    )
+}
+
+/// The text up to the end of the element that has just begun.
+fn text_until(events: &mut Parser<'_>, ends: impl Fn(&TagEnd) -> bool) -> String {
+    let mut text = String::new();
+    for event in events {
+        match event {
+            Event::End(end) if ends(&end) => break,
+            Event::Text(words) | Event::Code(words) | Event::InlineMath(words) => text.push_str(&words),
+            Event::SoftBreak | Event::HardBreak => text.push(' '),
+            _ => {}
+        }
+    }
+    text
+}
+
+fn image(address: &str, title: &str, alt: &str, images: &Images<'_>) -> String {
+    let alt = escape::html(alt);
+    match images.find(address) {
+        Picture::Inside(data) => {
+            let title = match title {
+                "" => String::new(),
+                title => format!(" title=\"{}\"", escape::html(title)),
+            };
+            format!("<img src=\"{}\" alt=\"{alt}\"{title}>", escape::html(&data))
+        }
+        Picture::Remote => {
+            let address = escape::html(address);
+            let words = if alt.is_empty() { &address } else { &alt };
+            format!("<a class=\"absent\" href=\"{address}\">Picture on the network: {words}</a>")
+        }
+        Picture::Missing(why) => {
+            format!(
+                "<span class=\"absent\">Picture not found: {alt} ({})</span>",
+                escape::html(&why)
+            )
+        }
+    }
+}
+
+/// A formula stays in its TeX form, which reads without a renderer.
+fn math(element: &str, tex: &str) -> String {
+    format!("<{element} class=\"math\">{}</{element}>", escape::html(tex))
+}
+
+/// Raw HTML with the pictures of its `<img>` elements carried inside. Those on the network become
+/// links, so that the page asks for nothing.
+pub fn with_pictures(html: &str, images: &Images<'_>) -> String {
+    let mut out = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(at) = find_ignoring_case(rest, "<img") {
+        out.push_str(&rest[..at]);
+        let tag = &rest[at..];
+        let Some(end) = tag.find('>') else {
+            rest = tag;
+            break;
+        };
+        out.push_str(&picture_tag(&tag[..=end], images));
+        rest = &tag[end + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+fn picture_tag(tag: &str, images: &Images<'_>) -> String {
+    let Some((start, end)) = attribute(tag, "src") else {
+        return tag.to_string();
+    };
+    let address = tag[start..end].replace("&amp;", "&");
+    match images.find(&address) {
+        Picture::Inside(data) => format!("{}{}{}", &tag[..start], escape::html(&data), &tag[end..]),
+        _ => {
+            let alt = attribute(tag, "alt").map_or("", |(start, end)| &tag[start..end]);
+            image(&address, "", alt, images)
+        }
+    }
+}
+
+/// Where the value of an attribute stands in a tag, quotes left out.
+fn attribute(tag: &str, name: &str) -> Option<(usize, usize)> {
+    let mut from = 0;
+    loop {
+        let at = from + find_ignoring_case(&tag[from..], name)?;
+        from = at + name.len();
+        let alone = tag[..at].ends_with(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+        let after = tag[from..].trim_start();
+        let Some(value) = after.strip_prefix('=').map(str::trim_start) else {
+            continue;
+        };
+        if !alone {
+            continue;
+        }
+        let start = tag.len() - value.len();
+        return match value.chars().next()? {
+            quote @ ('"' | '\'') => {
+                let length = value[1..].find(quote)?;
+                Some((start + 1, start + 1 + length))
+            }
+            _ => {
+                let length = value.find(|c: char| c.is_whitespace() || c == '>')?;
+                Some((start, start + length))
+            }
+        };
+    }
+}
+
+fn find_ignoring_case(text: &str, what: &str) -> Option<usize> {
+    text.as_bytes()
+        .windows(what.len())
+        .position(|window| window.eq_ignore_ascii_case(what.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn page(source: &str) -> (String, Outline) {
+        let mut outline = Outline::default();
+        let images = Images {
+            folder: Path::new("/nonexistent"),
+            attachments: None,
+        };
+        let html = render(source, &images, &mut outline);
+        (html, outline)
+    }
+
+    #[test]
+    fn headings_get_unique_ids_and_an_outline() {
+        let (html, outline) = page("# The `first` bowl\n\ntext\n\n## Train it\n\n## Train it\n");
+        assert!(html.contains("<h1 id=\"The-first-bowl\">The <code>first</code> bowl</h1>"));
+        assert!(html.contains("id=\"Train-it\"") && html.contains("id=\"Train-it-2\""));
+        let texts: Vec<_> = outline
+            .headings
+            .iter()
+            .map(|h| (h.level, h.text.as_str()))
+            .collect();
+        assert_eq!(texts, [(1, "The first bowl"), (2, "Train it"), (2, "Train it")]);
+    }
+
+    #[test]
+    fn tables_code_links_formulas_and_raw_html() {
+        let source = "|a|b|\n|-|-|\n|1|2|\n\n```rust\nlet a: Vec<u8>;\n```\n\n[x](y.html) costs $5 and $x_1 * y_1$ \
+                      <b>bold</b>\n\n$$\\sum_i x_i < 1$$\n";
+        let (html, _) = page(source);
+        assert!(html.contains("<div class=\"wide\"><table>"));
+        assert!(html.contains("s-storage") && html.contains("&lt;"));
+        assert!(html.contains("<a href=\"y.html\">x</a>"));
+        assert!(html.contains("costs $5 and <span class=\"math\">$x_1 * y_1$</span>"));
+        assert!(html.contains("<b>bold</b>"));
+        assert!(html.contains("<div class=\"math\">$$\\sum_i x_i &lt; 1$$</div>"));
+    }
+
+    #[test]
+    fn pictures_never_reach_out() {
+        let (html, _) = page(
+            "![a \"dog\"](https://example.org/d.png) <IMG alt=cat SRC='http://example.org/c.png'>\n\n\
+             ![k](data:image/png;base64,AA==)",
+        );
+        assert_eq!(html.matches("<img").count(), 1);
+        assert!(!html.contains("<IMG"));
+        assert!(
+            html.contains("href=\"https://example.org/d.png\">Picture on the network: a &quot;dog&quot;")
+        );
+        assert!(html.contains("href=\"http://example.org/c.png\">Picture on the network: cat"));
+        assert!(html.contains("src=\"data:image/png;base64,AA==\""));
+    }
+
+    #[test]
+    fn raw_images_are_found_whatever_their_quotes() {
+        assert_eq!(
+            attribute("<img data-src=\"x\" src=y >", "src").map(|(a, b)| (a, b)),
+            Some((22, 23))
+        );
+        assert_eq!(attribute("<img src = 'a b'>", "src"), Some((12, 15)));
+        assert_eq!(attribute("<img alt='src='>", "title"), None);
+    }
+}

@@ -1,0 +1,90 @@
+use super::*;
+use serde_json::json;
+
+fn page(cells: Value) -> String {
+    let value = json!({
+        "cells": cells, "nbformat": 4, "nbformat_minor": 5,
+        "metadata": {"jook": {"versions": {"jook": "0.1.0"}, "cpu": "Some CPU", "cores": 2, "seed": 7}}
+    });
+    let notebook = Notebook::parse(&value.to_string()).unwrap();
+    render(&notebook, Path::new("/nonexistent"), "the name")
+}
+
+fn markdown(source: &str) -> Value {
+    json!({"cell_type": "markdown", "metadata": {}, "source": source})
+}
+
+fn code(source: &str, outputs: Value) -> Value {
+    json!({"cell_type": "code", "metadata": {}, "source": source, "outputs": outputs, "execution_count": 1})
+}
+
+/// Everything but the library, whose text holds addresses it never asks for.
+fn without_library(page: &str) -> String {
+    page.replace(plotly::library(), "")
+}
+
+#[test]
+fn the_library_is_there_once_and_only_for_charts() {
+    let chart = json!({"output_type": "display_data", "metadata": {}, "data": {plotly::MIME: {"data": [{"y": [1]}]}}});
+    let with = page(json!([
+        code("a", json!([chart, chart])),
+        code("b", json!([chart]))
+    ]));
+    assert_eq!(
+        with.matches("plotly.js v3").count(),
+        plotly::library().matches("plotly.js v3").count()
+    );
+    assert_eq!(with.matches("<div class=\"plot\"").count(), 3);
+    let without = page(json!([code("a", json!([]))]));
+    assert!(without.len() < 100_000 && !without.contains("Plotly"));
+}
+
+#[test]
+fn the_page_refers_to_nothing_outside() {
+    let chart = json!({"output_type": "display_data", "metadata": {}, "data": {plotly::MIME: {"data": []}}});
+    let all = page(json!([
+        markdown("# T\n![x](https://example.org/x.png)"),
+        code("a", json!([chart]))
+    ]));
+    let own = without_library(&all);
+    for reference in [
+        "src=\"http",
+        "src='http",
+        "url(http",
+        "@import",
+        "<link rel=\"stylesheet\"",
+        "<script src",
+    ] {
+        assert!(!own.contains(reference), "{reference}");
+    }
+    assert!(own.contains("Content-Security-Policy") && own.contains("default-src 'none'"));
+}
+
+#[test]
+fn title_contents_and_foot() {
+    let all = page(json!([
+        markdown("# First & last"),
+        markdown("## Two"),
+        markdown("## Three")
+    ]));
+    assert!(all.contains("<title>First &amp; last</title>"));
+    assert!(all.contains("<a href=\"#Two\">Two</a>"));
+    assert!(all.contains("<p>Some CPU, 2 cores</p>") && all.contains("seed 7"));
+    let bare = page(json!([code("1", json!([]))]));
+    assert!(bare.contains("<title>the name</title>") && !bare.contains("<nav"));
+}
+
+#[test]
+fn code_with_markup_stays_text_and_a_failed_cell_shows() {
+    let error = json!({"output_type": "error", "ename": "E", "evalue": "broke", "traceback": []});
+    let all = page(json!([code("let a = \"</script><img src=x>\";", json!([error]))]));
+    assert!(!all.contains("<img src=x>") && all.contains("&lt;/script&gt;"));
+    assert!(all.contains("code-cell failed") && all.contains("E: broke"));
+}
+
+#[test]
+fn durations_read_well() {
+    assert_eq!(duration(4.21), "4.2 s");
+    assert_eq!(duration(59.96), "1 min 00 s");
+    assert_eq!(duration(65.0), "1 min 05 s");
+}

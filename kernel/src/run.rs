@@ -1,0 +1,370 @@
+//! `jook run`: executes a notebook without Jupyter and writes it back with its outputs, and as one page.
+
+mod report;
+mod stop;
+mod targets;
+mod terminal;
+
+use crate::page::notebook::{self, Kind, Notebook};
+use crate::page::record::Recorder;
+use crate::page::{self, provenance};
+use crate::session::{CellError, Event, Options, Session, prebuild};
+use anyhow::{Context as _, Result, bail};
+use chrono::{SecondsFormat, Utc};
+use report::Failure;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use stop::Stop;
+use targets::Targets;
+use terminal::Terminal;
+
+/// What a shell reports for a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// A cell shorter than this is saved together with the next one.
+const SAVE_AFTER: Duration = Duration::from_secs(2);
+
+/// Run a notebook and write it with its outputs, and as one HTML page that opens offline.
+///
+/// Exit code 0 only if every cell ran; 1 if a cell failed; 130 if stopped with Ctrl-C. What ran up to then
+/// is written in each case.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Args {
+    /// The notebook (.ipynb); its folder is where its cells run
+    pub notebook: PathBuf,
+
+    /// Where the executed notebook goes: a file (.ipynb) or a folder [default: NAME.executed.ipynb beside it]
+    #[arg(long, short, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+
+    /// Where the page goes: a file or a folder [default: NAME.html beside the executed notebook]
+    #[arg(long, value_name = "PATH", conflicts_with = "no_html")]
+    pub html: Option<PathBuf>,
+
+    /// Write no page
+    #[arg(long)]
+    pub no_html: bool,
+
+    /// Write the outputs into the notebook itself
+    #[arg(long, conflicts_with = "output")]
+    pub inplace: bool,
+
+    /// Go on after a cell that fails; the exit code still says so
+    #[arg(long)]
+    pub keep_going: bool,
+
+    /// Stop a cell after this many seconds, as a failure
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+
+    /// Print what cells print, while they run
+    #[arg(long)]
+    pub echo: bool,
+}
+
+/// Runs the notebook, see [`Args`]. An error here means that it could not be run or written at all.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let notebook = Notebook::read(&args.notebook)?;
+    if let Some(language) = notebook.language().filter(|language| language != "rust") {
+        bail!(
+            "{} is written in {language}; Jook runs Rust",
+            args.notebook.display()
+        );
+    }
+    let targets = Targets::choose(&args)?;
+    let folder = targets::folder(&args.notebook).canonicalize()?;
+    let terminal = Terminal::new(!args.echo);
+    let stop = Stop::install()?;
+
+    let begun = Instant::now();
+    terminal.begin("Preparing the toolkit");
+    prebuild(&|step: &str| terminal.step(step)).context("the toolkit could not be built")?;
+    terminal.done(&format!(
+        "Toolkit ready ({})",
+        page::duration(begun.elapsed().as_secs_f64())
+    ));
+
+    terminal.begin("Starting the session");
+    let progress = terminal.clone();
+    let on_progress = Box::new(move |step: String| progress.step(&step));
+    let session = Arc::new(Session::start(Options {
+        working_dir: folder.clone(),
+        on_progress,
+    })?);
+    stop.watch(&session);
+
+    let mut run = Run {
+        args: &args,
+        targets,
+        folder,
+        terminal,
+        stop,
+        session,
+        recorder: Recorder::new(notebook.cells().len()),
+        notebook,
+        steps: Vec::new(),
+        unsaved: Duration::ZERO,
+    };
+    run.prepare();
+    let failures = run.cells();
+    run.session.shutdown();
+    let failures = failures?;
+    run.finish(&failures)
+}
+
+/// One run of one notebook.
+struct Run<'a> {
+    args: &'a Args,
+    targets: Targets,
+    folder: PathBuf,
+    terminal: Terminal,
+    stop: Stop,
+    session: Arc<Session>,
+    notebook: Notebook,
+    recorder: Recorder,
+    /// What the notebook's metadata says of each executed cell.
+    steps: Vec<Step>,
+    /// Time spent in cells since the executed notebook was last written.
+    unsaved: Duration,
+}
+
+/// One executed cell.
+struct Step {
+    index: usize,
+    seconds: f64,
+    status: &'static str,
+}
+
+impl Run<'_> {
+    /// Takes the outputs of an earlier run out and says which kernel this is.
+    fn prepare(&mut self) {
+        for index in 0..self.notebook.cells().len() {
+            let cell = self.notebook.cell_mut(index);
+            if notebook::kind(cell) == Kind::Code {
+                cell["outputs"] = json!([]);
+                cell["execution_count"] = Value::Null;
+                if let Some(metadata) = cell["metadata"].as_object_mut() {
+                    metadata.remove("execution");
+                }
+            }
+        }
+        let mut about = provenance::describe(&self.notebook);
+        about.insert("started".to_string(), json!(now()));
+        let metadata = self.notebook.metadata_mut();
+        metadata
+            .entry("kernelspec")
+            .or_insert_with(|| json!({"name": "jook", "display_name": "Jook", "language": "rust"}));
+        metadata.entry("language_info").or_insert_with(|| {
+            json!({"name": "rust", "file_extension": ".rs", "mimetype": "text/rust", "pygments_lexer": "rust"})
+        });
+        metadata.insert("jook".to_string(), Value::Object(about));
+    }
+
+    /// Executes the code cells in order, up to the first that fails or the user's stop.
+    fn cells(&mut self) -> Result<Vec<Failure>> {
+        let runnable = |cell: &Value| {
+            notebook::kind(cell) == Kind::Code
+                && !notebook::source(cell).trim().is_empty()
+                && !notebook::has_tag(cell, "skip-execution")
+        };
+        let all: Vec<usize> = self
+            .notebook
+            .cells()
+            .iter()
+            .enumerate()
+            .filter(|(_, cell)| runnable(cell))
+            .map(|(index, _)| index)
+            .collect();
+        let mut failures = Vec::new();
+        for (done, &index) in all.iter().enumerate() {
+            let number = done + 1;
+            let source = notebook::source(&self.notebook.cells()[index]);
+            let may_fail = notebook::has_tag(&self.notebook.cells()[index], "raises-exception");
+            let result = self.cell(index, number, all.len(), &source);
+            let stopped = self.stop.asked();
+            if let Err(error) = result
+                && (!may_fail || stopped)
+            {
+                let failure = Failure {
+                    number,
+                    of: all.len(),
+                    index,
+                    source,
+                    error,
+                };
+                if !stopped {
+                    self.terminal.print(&failure.describe(self.terminal.colours()));
+                }
+                failures.push(failure);
+                if !self.args.keep_going {
+                    break;
+                }
+            }
+            if stopped {
+                break;
+            }
+            if self.unsaved >= SAVE_AFTER {
+                self.save()?;
+            }
+        }
+        Ok(failures)
+    }
+
+    /// Executes one cell, with its line on the terminal.
+    fn cell(&mut self, index: usize, number: usize, of: usize, source: &str) -> Result<(), CellError> {
+        let width = of.to_string().len();
+        let label = format!("[{number:>width$}/{of}] {}", report::first_line(source));
+        self.terminal.begin(&label);
+        let (started, clock) = (now(), Instant::now());
+        let result = self.execute(index, source);
+        let (taken, ended) = (clock.elapsed(), now());
+
+        if let Err(error) = &result {
+            self.recorder.error(index, error);
+        }
+        let status = match (&result, self.stop.asked()) {
+            (_, true) => "interrupted",
+            (Ok(()), _) => "ok",
+            (Err(_), _) => "error",
+        };
+        let seconds = (taken.as_secs_f64() * 1000.0).round() / 1000.0;
+        self.steps.push(Step {
+            index,
+            seconds,
+            status,
+        });
+        self.unsaved += taken;
+        let cell = self.notebook.cell_mut(index);
+        cell["execution_count"] = json!(number);
+        if let Some(metadata) = cell["metadata"].as_object_mut() {
+            let times = json!({
+                "iopub.status.busy": started, "iopub.execute_input": started,
+                "shell.execute_reply": ended, "iopub.status.idle": ended,
+            });
+            metadata.insert("execution".to_string(), times);
+        }
+        let note = if status == "ok" {
+            String::new()
+        } else {
+            format!("  ({status})")
+        };
+        self.terminal
+            .done(&format!("{label}  {}{note}", page::duration(taken.as_secs_f64())));
+        result
+    }
+
+    fn execute(&mut self, index: usize, source: &str) -> Result<(), CellError> {
+        let (recorder, terminal, echo) = (&mut self.recorder, &self.terminal, self.args.echo);
+        let mut on_event = |event: Event| {
+            if echo {
+                match &event {
+                    Event::Stdout(text) => print!("{text}"),
+                    Event::Stderr(text) => eprint!("{text}"),
+                    _ => {}
+                }
+            }
+            recorder.event(index, event);
+        };
+        let input = |prompt: &str, _password: bool| terminal.ask(prompt);
+        let Some(limit) = self.args.timeout else {
+            return self.session.execute(source, &mut on_event, &input);
+        };
+        let (session, late) = (&self.session, AtomicBool::new(false));
+        let result = std::thread::scope(|scope| {
+            let (ended, end) = std::sync::mpsc::channel::<()>();
+            let late = &late;
+            scope.spawn(move || {
+                if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) =
+                    end.recv_timeout(Duration::from_secs(limit))
+                {
+                    late.store(true, Ordering::SeqCst);
+                    stop::stop(session);
+                }
+            });
+            let result = session.execute(source, &mut on_event, &input);
+            drop(ended);
+            result
+        });
+        if late.load(Ordering::SeqCst) {
+            let evalue = format!("the cell was stopped after {limit} s (--timeout)");
+            return Err(CellError {
+                ename: "Timeout".into(),
+                traceback: vec![format!("Timeout: {evalue}")],
+                evalue,
+                line: None,
+            });
+        }
+        result
+    }
+
+    /// Writes the executed notebook as it is now.
+    fn save(&mut self) -> Result<()> {
+        for (at, step) in self.steps.iter().enumerate() {
+            self.notebook.cell_mut(step.index)["outputs"] = self.recorder.outputs(step.index, at as u64 + 1);
+        }
+        let cells: Vec<Value> = self
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(at, step)| {
+                let id = &self.notebook.cells()[step.index]["id"];
+                json!({"id": id, "execution_count": at + 1, "seconds": step.seconds, "status": step.status})
+            })
+            .collect();
+        let total: f64 = self.steps.iter().map(|step| step.seconds).sum();
+        if let Some(about) = self
+            .notebook
+            .metadata_mut()
+            .get_mut("jook")
+            .and_then(Value::as_object_mut)
+        {
+            let finished = Map::from_iter([
+                ("cells".to_string(), json!(cells)),
+                ("seconds".to_string(), json!((total * 1000.0).round() / 1000.0)),
+            ]);
+            about.extend(finished);
+        }
+        self.unsaved = Duration::ZERO;
+        notebook::write_whole(&self.targets.notebook, &self.notebook.text())
+    }
+
+    /// Writes notebook and page, says where they are, and what the run was worth.
+    fn finish(&mut self, failures: &[Failure]) -> Result<ExitCode> {
+        self.terminal.clear();
+        self.save()?;
+        if let Some(path) = &self.targets.page {
+            let name = self
+                .args
+                .notebook
+                .file_stem()
+                .map_or("notebook".into(), |stem| stem.to_string_lossy());
+            notebook::write_whole(path, &page::render(&self.notebook, &self.folder, &name))?;
+        }
+        let written = |what: &str, path: &Path| println!("{what:<10}{}", path.display());
+        written("Notebook", &self.targets.notebook);
+        if let Some(path) = &self.targets.page {
+            written("Page", path);
+        }
+        if self.stop.asked() {
+            eprintln!("Stopped. The cells that had run are written.");
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        for failure in failures {
+            eprintln!("{}", failure.summary(&self.args.notebook));
+        }
+        Ok(if failures.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}
+
+/// The time now, as notebooks write it.
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)
+}

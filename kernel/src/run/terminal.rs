@@ -1,0 +1,195 @@
+//! The lines a run writes to the terminal: one that lives while something happens, and one for each
+//! thing done. On a pipe only the latter, and now and then what a long build is at.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// How often the living line moves.
+const TICK: Duration = Duration::from_millis(100);
+
+/// On a pipe, a step of a long task is told at most this often.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// Standard error, shared by the threads that report on one run.
+#[derive(Clone)]
+pub struct Terminal {
+    state: Arc<Mutex<State>>,
+    /// Whether there is a line that lives.
+    live: bool,
+    colours: bool,
+}
+
+struct State {
+    task: Option<Task>,
+    /// Whether the living line is on the screen now.
+    drawn: bool,
+    told: Option<Instant>,
+}
+
+struct Task {
+    text: String,
+    since: Instant,
+}
+
+impl Terminal {
+    /// `live`: whether a line may live, which it cannot between what cells print.
+    pub fn new(live: bool) -> Self {
+        let screen = std::io::stderr().is_terminal();
+        let state = Arc::new(Mutex::new(State {
+            task: None,
+            drawn: false,
+            told: None,
+        }));
+        let terminal = Self {
+            state,
+            live: live && screen,
+            colours: screen && std::env::var_os("NO_COLOR").is_none(),
+        };
+        if terminal.live {
+            let state = Arc::downgrade(&terminal.state);
+            std::thread::spawn(move || tick(&state));
+        }
+        terminal
+    }
+
+    /// Whether colours are welcome.
+    pub fn colours(&self) -> bool {
+        self.colours
+    }
+
+    /// A task begins; its line lives until [`Terminal::done`].
+    pub fn begin(&self, text: &str) {
+        let mut state = self.lock();
+        state.task = Some(Task {
+            text: text.to_string(),
+            since: Instant::now(),
+        });
+        state.told = None;
+        if self.live {
+            state.draw();
+        }
+    }
+
+    /// The running task is at another step.
+    pub fn step(&self, text: &str) {
+        let mut state = self.lock();
+        if self.live {
+            match &mut state.task {
+                Some(task) => task.text = text.to_string(),
+                None => {
+                    state.task = Some(Task {
+                        text: text.to_string(),
+                        since: Instant::now(),
+                    })
+                }
+            }
+            state.draw();
+        } else if state.told.is_none_or(|told| told.elapsed() >= QUIET) {
+            state.told = Some(Instant::now());
+            eprintln!("{text}");
+        }
+    }
+
+    /// The running task is done: `text` stays on the screen.
+    pub fn done(&self, text: &str) {
+        let mut state = self.lock();
+        state.erase();
+        state.task = None;
+        eprintln!("{text}");
+    }
+
+    /// Something to read, above the living line.
+    pub fn print(&self, text: &str) {
+        let mut state = self.lock();
+        state.erase();
+        eprintln!("{}", text.trim_end_matches('\n'));
+    }
+
+    /// No task runs any more.
+    pub fn clear(&self) {
+        let mut state = self.lock();
+        state.erase();
+        state.task = None;
+    }
+
+    /// Asks the person at the terminal; empty when there is none.
+    pub fn ask(&self, prompt: &str) -> String {
+        if !std::io::stdin().is_terminal() {
+            return String::new();
+        }
+        let mut state = self.lock();
+        state.erase();
+        eprint!("{prompt}");
+        let mut line = String::new();
+        let _ = std::io::stdin().lock().read_line(&mut line);
+        line.trim_end_matches(['\r', '\n']).to_string()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn draw(&mut self) {
+        if let Some(task) = &self.task {
+            let line = fitted(&task.text, task.since.elapsed(), columns());
+            eprint!("\r\u{1b}[2K{line}");
+            let _ = std::io::stderr().flush();
+            self.drawn = true;
+        }
+    }
+
+    fn erase(&mut self) {
+        if std::mem::take(&mut self.drawn) {
+            eprint!("\r\u{1b}[2K");
+        }
+    }
+}
+
+fn tick(state: &Weak<Mutex<State>>) {
+    loop {
+        std::thread::sleep(TICK);
+        match state.upgrade() {
+            Some(state) => state.lock().unwrap_or_else(PoisonError::into_inner).draw(),
+            None => return,
+        }
+    }
+}
+
+/// The text with its time, shortened to the width.
+fn fitted(text: &str, taken: Duration, columns: usize) -> String {
+    let time = crate::page::duration(taken.as_secs_f64());
+    let room = columns.saturating_sub(time.len() + 3);
+    let text = match text.chars().count() > room {
+        true => text.chars().take(room.saturating_sub(1)).chain(['…']).collect(),
+        false => text.to_string(),
+    };
+    format!("{text}  {time}")
+}
+
+fn columns() -> usize {
+    // SAFETY: the call fills the structure it is given, or fails and leaves it zero.
+    let columns = unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        libc::ioctl(libc::STDERR_FILENO, libc::TIOCGWINSZ, &mut size);
+        size.ws_col
+    };
+    if columns == 0 { 80 } else { usize::from(columns) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_fits_and_keeps_its_time() {
+        let taken = Duration::from_millis(4200);
+        assert_eq!(fitted("[1/2] let x = 1;", taken, 80), "[1/2] let x = 1;  4.2 s");
+        let short = fitted("[1/2] let größe = very_long(call);", taken, 24);
+        assert_eq!(short.chars().count(), 23);
+        assert!(short.ends_with("…  4.2 s"));
+        assert_eq!(fitted("anything", taken, 0), "…  4.2 s");
+    }
+}

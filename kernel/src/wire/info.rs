@@ -1,0 +1,50 @@
+//! `kernel_info`: what a client may expect of this kernel.
+
+use jupyter_protocol::{CodeMirrorMode, HelpLink, KernelInfoReply, LanguageInfo, ReplyStatus};
+use std::process::Command;
+
+/// The protocol version this kernel speaks.
+const PROTOCOL: &str = "5.3";
+
+/// The reply; `rustc` is the compiler's version.
+pub fn kernel_info(rustc: &str) -> KernelInfoReply {
+    let version = env!("CARGO_PKG_VERSION");
+    let link = |text: &str, url: &str| HelpLink {
+        text: text.to_string(),
+        url: url.to_string(),
+    };
+    KernelInfoReply {
+        status: ReplyStatus::Ok,
+        protocol_version: PROTOCOL.to_string(),
+        implementation: "jook".to_string(),
+        implementation_version: version.to_string(),
+        language_info: LanguageInfo {
+            name: "rust".to_string(),
+            version: rustc.to_string(),
+            mimetype: Some("text/rust".to_string()),
+            file_extension: Some(".rs".to_string()),
+            pygments_lexer: Some("rust".to_string()),
+            codemirror_mode: Some(CodeMirrorMode::Simple("rust".to_string())),
+            nbconvert_exporter: None,
+        },
+        banner: format!("Jook {version}: Rust {rustc} notebooks for deep learning on little data"),
+        help_links: vec![
+            link("The Rust book", "https://doc.rust-lang.org/book/"),
+            link("Rust standard library", "https://doc.rust-lang.org/std/"),
+            link("polars", "https://docs.rs/polars"),
+            link("plotly", "https://docs.rs/plotly"),
+            link("dfdx", "https://docs.rs/dfdx"),
+        ],
+        debugger: false,
+        error: None,
+    }
+}
+
+/// The version of the rustc that cells will be compiled with, or `unknown`.
+pub fn rustc_version() -> String {
+    let output = Command::new("rustc").arg("--version").output();
+    let text = output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    text.split_whitespace().nth(1).unwrap_or("unknown").to_string()
+}

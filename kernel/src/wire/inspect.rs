@@ -1,0 +1,25 @@
+//! Inspection: type and documentation of the name at the cursor.
+
+use super::complete::ask_session;
+use super::iopub::media;
+use super::kernel::Kernel;
+use super::message::byte_offset;
+use jupyter_protocol::{InspectReply, InspectRequest};
+use std::sync::Arc;
+
+/// What the session knows about the name at the cursor; `found: false` when it knows nothing or is busy.
+pub async fn inspect(kernel: &Arc<Kernel>, request: &InspectRequest) -> InspectReply {
+    let code = request.code.clone();
+    let cursor = byte_offset(&code, request.cursor_pos);
+    match ask_session(kernel, move |session| session.inspect(&code, cursor))
+        .await
+        .flatten()
+    {
+        Some(data) => InspectReply {
+            found: true,
+            data: media(data),
+            ..Default::default()
+        },
+        None => InspectReply::default(),
+    }
+}

@@ -1,0 +1,223 @@
+//! The iopub channel: statuses and outputs, to every client, in the order they were published.
+//!
+//! Nothing is dropped. Publishers wait when the queue is full, and the XPUB socket waits for slow readers
+//! (a PUB socket would silently drop). Text is the exception to one message an event: pieces of one stream that
+//! follow each other within [`STREAM_PACE`] travel together, because Jupyter's server cuts off a kernel that
+//! sends more than 1000 messages a second.
+
+use super::message::{child, signed_by_kernel};
+use jupyter_protocol::{
+    IoPubWelcome, JupyterMessage, JupyterMessageContent, Media, MediaType, Status, Stdio, StreamContent,
+};
+use jupyter_zmq_client::{KernelIoPubXPubConnection, SubscriptionEvent};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+/// Messages that may wait to be sent. A bundle with a plot may be megabytes, hence no more than these.
+const QUEUE: usize = 256;
+/// Time between two messages of one stream while text keeps coming.
+const STREAM_PACE: Duration = Duration::from_millis(10);
+/// Bytes of text in one message before it is sent without waiting for more.
+const STREAM_SIZE: usize = 64 * 1024;
+
+enum Outgoing {
+    Message(Box<JupyterMessage>),
+    /// Answered when all before it has been handed to the clients' connections.
+    Flush(oneshot::Sender<()>),
+}
+
+/// A handle to publish with; clones share one queue.
+#[derive(Clone)]
+pub struct IoPub {
+    queue: mpsc::Sender<Outgoing>,
+}
+
+impl IoPub {
+    /// Starts the task that owns the socket.
+    pub fn start(connection: KernelIoPubXPubConnection) -> IoPub {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        tokio::spawn(publish_all(connection, waiting));
+        IoPub { queue }
+    }
+
+    /// Publishes one message; waits while the queue is full.
+    pub async fn publish(&self, message: JupyterMessage) {
+        // The task ends only with the process: a closed queue means that nobody is left to listen.
+        let _ = self.queue.send(outgoing(message)).await;
+    }
+
+    /// The same from a thread that may block, outside the async runtime's workers.
+    pub fn publish_blocking(&self, message: JupyterMessage) {
+        let _ = self.queue.blocking_send(outgoing(message));
+    }
+
+    /// Publishes if there is room and drops the message otherwise: for news that grow old, like progress.
+    pub fn publish_or_drop(&self, message: JupyterMessage) {
+        let _ = self.queue.try_send(outgoing(message));
+    }
+
+    /// `busy` for a request: the first thing published about it.
+    pub async fn busy(&self, parent: &JupyterMessage) {
+        self.publish(signed_by_kernel(Status::busy().as_child_of(parent), parent))
+            .await;
+    }
+
+    /// `idle` for a request: the last thing published about it.
+    pub async fn idle(&self, parent: &JupyterMessage) {
+        self.publish(signed_by_kernel(Status::idle().as_child_of(parent), parent))
+            .await;
+    }
+
+    /// Waits until everything published so far is on its way.
+    pub async fn flush(&self) {
+        let (done, sent) = oneshot::channel();
+        if self.queue.send(Outgoing::Flush(done)).await.is_ok() {
+            let _ = sent.await;
+        }
+    }
+}
+
+/// Clients that subscribe to everything do not look at the topic; it tells the others what this is.
+fn outgoing(message: JupyterMessage) -> Outgoing {
+    let topic = format!("kernel.jook.{}", message.message_type());
+    Outgoing::Message(Box::new(message.with_zmq_identities(vec![topic.into()])))
+}
+
+async fn publish_all(mut connection: KernelIoPubXPubConnection, mut waiting: mpsc::Receiver<Outgoing>) {
+    let mut held: Option<Outgoing> = None;
+    let mut last_text = None;
+    loop {
+        let item = tokio::select! {
+            // Subscriptions first: a client that has just subscribed gets what is sent from now on.
+            biased;
+            event = connection.recv_subscription() => {
+                if let Ok(SubscriptionEvent::Subscribe(topic)) = event {
+                    welcome(&mut connection, topic).await;
+                }
+                continue;
+            }
+            item = next(&mut held, &mut waiting) => match item {
+                Some(item) => item,
+                None => return,
+            },
+        };
+        match item {
+            Outgoing::Flush(done) => {
+                let _ = done.send(());
+            }
+            Outgoing::Message(mut message) => {
+                if is_text(&message) {
+                    let pace = last_text.map_or_else(Instant::now, |last: Instant| last + STREAM_PACE);
+                    held = gather(&mut message, &mut waiting, pace).await;
+                    last_text = Some(Instant::now());
+                }
+                send(&mut connection, *message).await;
+            }
+        }
+    }
+}
+
+/// The item held back before, else the next one from the queue.
+async fn next(held: &mut Option<Outgoing>, waiting: &mut mpsc::Receiver<Outgoing>) -> Option<Outgoing> {
+    match held.take() {
+        Some(item) => Some(item),
+        None => waiting.recv().await,
+    }
+}
+
+/// Tells a new subscriber that it will miss nothing from here on
+/// (<https://jupyter.org/enhancement-proposals/65-jupyter-xpub/jupyter-xpub.html>).
+async fn welcome(connection: &mut KernelIoPubXPubConnection, topic: String) {
+    let message = JupyterMessage::from(IoPubWelcome::new(topic.clone()));
+    send(connection, message.with_zmq_identities(vec![topic.into()])).await;
+}
+
+/// Appends text that follows until `until`, or as long as more is already waiting. Returns the first item that
+/// does not belong to the text.
+async fn gather(
+    message: &mut JupyterMessage,
+    waiting: &mut mpsc::Receiver<Outgoing>,
+    until: Instant,
+) -> Option<Outgoing> {
+    while text_size(message) < STREAM_SIZE {
+        let next = match waiting.try_recv() {
+            Ok(next) => next,
+            Err(_) => timeout_at(until, waiting.recv()).await.ok().flatten()?,
+        };
+        match next {
+            Outgoing::Message(next) if continues(message, &next) => append(message, &next),
+            other => return Some(other),
+        }
+    }
+    None
+}
+
+fn is_text(message: &JupyterMessage) -> bool {
+    matches!(message.content, JupyterMessageContent::StreamContent(_))
+}
+
+fn text_size(message: &JupyterMessage) -> usize {
+    match &message.content {
+        JupyterMessageContent::StreamContent(stream) => stream.text.len(),
+        _ => 0,
+    }
+}
+
+/// Whether `next` is more of the same stream of the same request.
+fn continues(message: &JupyterMessage, next: &JupyterMessage) -> bool {
+    let parent =
+        |message: &JupyterMessage| message.parent_header.as_ref().map(|parent| parent.msg_id.clone());
+    match (&message.content, &next.content) {
+        (JupyterMessageContent::StreamContent(a), JupyterMessageContent::StreamContent(b)) => {
+            matches!(
+                (&a.name, &b.name),
+                (Stdio::Stdout, Stdio::Stdout) | (Stdio::Stderr, Stdio::Stderr)
+            ) && parent(message) == parent(next)
+        }
+        _ => false,
+    }
+}
+
+fn append(message: &mut JupyterMessage, next: &JupyterMessage) {
+    if let (JupyterMessageContent::StreamContent(stream), JupyterMessageContent::StreamContent(more)) =
+        (&mut message.content, &next.content)
+    {
+        stream.text.push_str(&more.text);
+    }
+}
+
+async fn send(connection: &mut KernelIoPubXPubConnection, message: JupyterMessage) {
+    if let Err(error) = connection.send(message).await {
+        eprintln!("jook: could not publish a message: {error}");
+    }
+}
+
+/// Text on `stdout`.
+pub fn stdout(text: &str, parent: &JupyterMessage) -> JupyterMessage {
+    signed_by_kernel(StreamContent::stdout(text).as_child_of(parent), parent)
+}
+
+/// Text on `stderr`.
+pub fn stderr(text: &str, parent: &JupyterMessage) -> JupyterMessage {
+    signed_by_kernel(StreamContent::stderr(text).as_child_of(parent), parent)
+}
+
+/// An output with a MIME bundle: `display_data`, `update_display_data` or `execute_result`.
+pub fn bundle(
+    msg_type: &str,
+    mut content: Map<String, Value>,
+    id: Option<String>,
+    parent: &JupyterMessage,
+) -> JupyterMessage {
+    if let Some(id) = id {
+        content.insert("transient".to_string(), json!({ "display_id": id }));
+    }
+    child(msg_type, Value::Object(content), parent)
+}
+
+/// A MIME bundle as the typed replies want it. Values go out as they are.
+pub fn media(data: Map<String, Value>) -> Media {
+    Media::new(data.into_iter().map(MediaType::Other).collect())
+}

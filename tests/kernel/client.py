@@ -1,0 +1,137 @@
+"""A thin layer over jupyter_client: run a cell, get everything that was said about it."""
+
+import json
+import time
+from dataclasses import dataclass
+from queue import Empty
+
+TIMEOUT = 60
+# The first start on a machine builds the toolkit.
+FIRST_START = 1800
+
+
+@dataclass
+class Cell:
+    """A finished execute request: its reply and its iopub messages in order."""
+
+    reply: dict
+    messages: list
+
+    @property
+    def status(self):
+        return self.reply["content"]["status"]
+
+    @property
+    def types(self):
+        return [message["msg_type"] for message in self.messages]
+
+    def contents(self, msg_type):
+        return [message["content"] for message in self.messages if message["msg_type"] == msg_type]
+
+    def text(self, name="stdout"):
+        return "".join(stream["text"] for stream in self.contents("stream") if stream["name"] == name)
+
+    @property
+    def outputs(self):
+        """The messages between `execute_input` and `idle`."""
+        return [message for message in self.messages if message["msg_type"] not in ("status", "execute_input")]
+
+    @property
+    def states(self):
+        return [status["execution_state"] for status in self.contents("status")]
+
+
+class Client:
+    def __init__(self, manager):
+        self.manager = manager
+        self.kc = manager.client()
+        self.kc.start_channels()
+        self.kc.wait_for_ready(timeout=TIMEOUT)
+
+    def wait_until_warm(self, timeout):
+        cell = self.run("1 + 1", timeout=timeout)
+        assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
+
+    def close(self):
+        self.kc.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+    def drain(self):
+        for channel in (self.kc.iopub_channel, self.kc.shell_channel):
+            while channel.msg_ready():
+                channel.get_msg()
+
+    def run(self, code, timeout=TIMEOUT, on_input=None, **options):
+        return self.wait(self.start(code, allow_stdin=on_input is not None, **options), timeout, on_input)
+
+    def start(self, code, allow_stdin=False, **options):
+        """Sends a cell without waiting for it; `wait` waits for the returned id."""
+        return self.kc.execute(code, allow_stdin=allow_stdin, **options)
+
+    def wait(self, msg_id, timeout=TIMEOUT, on_input=None):
+        messages = self.iopub(msg_id, timeout, on_input)
+        return Cell(self.reply(msg_id, timeout), messages)
+
+    def iopub(self, msg_id, timeout=TIMEOUT, on_input=None):
+        """iopub messages about a request up to its `idle`."""
+        messages = []
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            if on_input and self.kc.stdin_channel.msg_ready():
+                self.kc.input(on_input(self.kc.get_stdin_msg()["content"]))
+            try:
+                message = self.kc.get_iopub_msg(timeout=0.05 if on_input else 1)
+            except Empty:
+                continue
+            if message["parent_header"].get("msg_id") != msg_id:
+                continue
+            messages.append(message)
+            if message["content"].get("execution_state") == "idle":
+                return messages
+        raise TimeoutError(f"no idle within {timeout} s; got {[m['msg_type'] for m in messages]}")
+
+    def wait_for_output(self, msg_id, wanted, timeout=TIMEOUT):
+        """Reads iopub until the cell's stdout contains `wanted`."""
+        text = ""
+        end = time.monotonic() + timeout
+        while wanted not in text:
+            assert time.monotonic() < end, f"no {wanted!r} in {text!r}"
+            try:
+                message = self.kc.get_iopub_msg(timeout=1)
+            except Empty:
+                continue
+            if message["parent_header"].get("msg_id") == msg_id and message["msg_type"] == "stream":
+                text += message["content"]["text"]
+
+    def reply(self, msg_id, timeout=TIMEOUT):
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            try:
+                message = self.kc.get_shell_msg(timeout=1)
+            except Empty:
+                continue
+            if message["parent_header"].get("msg_id") == msg_id:
+                return message
+        raise TimeoutError(f"no reply within {timeout} s")
+
+    def interrupt(self):
+        """Sends an interrupt request, as the Stop button does; returns the reply's content."""
+        request = self.kc.session.msg("interrupt_request", {})
+        self.kc.control_channel.send(request)
+        return self.control_reply(request["header"]["msg_id"])
+
+    def control_reply(self, msg_id):
+        while True:
+            message = self.kc.get_control_msg(timeout=10)
+            if message["parent_header"].get("msg_id") == msg_id:
+                return message["content"]
+
+
+def shown(kind, **fields):
+    """A Rust statement that speaks the display protocol, as the toolkit does."""
+    message = json.dumps({"kind": kind, "metadata": {}, **fields})
+    return 'println!("\\u{1e}jook ' + message.replace("{", "{{").replace("}", "}}").replace('"', '\\"') + '");'
+
+
+def plain(text):
+    return {"text/plain": text}

@@ -1,0 +1,65 @@
+"""The kernel under test: the built binary, registered with Jupyter by its own `install` command.
+
+The tests talk to it with Jupyter's reference client over ZeroMQ. `JOOK_BINARY` names another binary than the release
+build.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+from client import FIRST_START, Client
+
+ROOT = Path(__file__).resolve().parents[2]
+
+@pytest.fixture(scope="session")
+def jook():
+    """Path of the binary."""
+    binary = Path(os.environ.get("JOOK_BINARY", ROOT / "target" / "release" / "jook"))
+    assert binary.is_file(), f"{binary} is missing: run `cargo build --release` first"
+    return binary
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed(jook, tmp_path_factory):
+    """A prefix with the kernelspec, made known to this process and its children only."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    subprocess.run([jook, "install", "--prefix", prefix], check=True)
+    os.environ["JUPYTER_PATH"] = str(prefix / "share" / "jupyter")
+    os.environ["JUPYTER_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("runtime"))
+    os.environ["IPYTHONDIR"] = str(tmp_path_factory.mktemp("ipython"))
+    return prefix
+
+
+def start_kernel():
+    """A new kernel, warmed up, and a client of it."""
+    manager = KernelManager(kernel_name="jook")
+    manager.start_kernel(cwd=str(ROOT))
+    client = Client(manager)
+    client.wait_until_warm(FIRST_START)
+    return client
+
+
+@pytest.fixture(scope="session")
+def shared(installed):
+    client = start_kernel()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def kernel(shared):
+    """The kernel that most tests share: a start takes seconds."""
+    shared.drain()
+    return shared
+
+
+@pytest.fixture
+def own_kernel(installed):
+    """A kernel for tests that end it."""
+    client = start_kernel()
+    yield client
+    client.close()

@@ -1,0 +1,153 @@
+"""Executing cells: what is said, in which order, and that nothing is lost."""
+
+import pytest
+
+from client import plain, shown
+
+
+def test_busy_input_outputs_idle(kernel):
+    cell = kernel.run('println!("hello");\neprintln!("oh");')
+    assert cell.status == "ok"
+    assert cell.states == ["busy", "idle"]
+    assert cell.types[:2] == ["status", "execute_input"] and cell.types[-1] == "status"
+    assert cell.contents("execute_input")[0]["code"] == 'println!("hello");\neprintln!("oh");'
+    assert (cell.text(), cell.text("stderr")) == ("hello\n", "oh\n")
+    assert cell.reply["content"]["execution_count"] == cell.contents("execute_input")[0]["execution_count"]
+
+
+def test_result_carries_the_count(kernel):
+    cell = kernel.run("6 * 7")
+    (result,) = cell.contents("execute_result")
+    assert result["data"]["text/plain"] == "42"
+    assert result["execution_count"] == cell.reply["content"]["execution_count"]
+
+
+def test_counts_go_up_by_one(kernel):
+    counts = [kernel.run("6 * 7").reply["content"]["execution_count"] for _ in range(2)]
+    assert counts[1] == counts[0] + 1
+
+
+def test_text_and_displays_keep_their_order(kernel):
+    cell = kernel.run(
+        "\n".join(
+            [
+                'println!("before");',
+                shown("display", data=plain("first")),
+                'println!("between");',
+                shown("display", data={"text/plain": "second", "text/html": "<b>second</b>"}),
+                'println!("after");',
+            ]
+        )
+    )
+    said = [m["content"].get("text") or m["content"]["data"]["text/plain"] for m in cell.outputs]
+    assert said == ["before\n", "first", "between\n", "second", "after\n"]
+    assert cell.contents("display_data")[1]["data"]["text/html"] == "<b>second</b>"
+
+
+def test_update_in_place(kernel):
+    cell = kernel.run(
+        "\n".join(
+            [shown("display", data=plain("0 %"), id="bar")]
+            + [shown("update", data=plain(f"{percent} %"), id="bar") for percent in (50, 100)]
+        )
+    )
+    assert cell.contents("display_data")[0]["transient"] == {"display_id": "bar"}
+    updates = cell.contents("update_display_data")
+    assert [update["data"]["text/plain"] for update in updates] == ["50 %", "100 %"]
+    assert all(update["transient"] == {"display_id": "bar"} for update in updates)
+
+
+def test_clear_output(kernel):
+    cell = kernel.run('println!("old");\n' + shown("clear", wait=True) + '\nprintln!("new");')
+    assert [m["msg_type"] for m in cell.outputs] == ["stream", "clear_output", "stream"]
+    assert cell.contents("clear_output") == [{"wait": True}]
+
+
+def test_plotly_arrives_as_json_with_a_page_beside_it(kernel):
+    figure = {"data": [{"type": "scatter", "y": [1, 3, 2]}], "layout": {"title": {"text": "A"}}}
+    cell = kernel.run(shown("display", data={"application/vnd.plotly.v1+json": figure, "text/plain": "plot"}))
+    (display,) = cell.contents("display_data")
+    assert display["data"]["application/vnd.plotly.v1+json"]["data"][0]["y"] == [1, 3, 2]
+    assert display["data"]["text/plain"] == "plot"
+
+
+def test_thousands_of_outputs_all_arrive(kernel):
+    display = shown("display", data=plain("NUMBER")).replace("NUMBER", "{i}")
+    cell = kernel.run("for i in 0..5000 { " + display + ' println!("{i}"); }', timeout=120)
+    numbers = [int(display["data"]["text/plain"]) for display in cell.contents("display_data")]
+    assert numbers == list(range(5000))
+    assert cell.text().split() == [str(i) for i in range(5000)]
+
+
+def test_much_text_is_few_messages(kernel):
+    cell = kernel.run('for i in 0..20000 { println!("{i}"); }', timeout=120)
+    assert cell.text().split() == [str(i) for i in range(20000)]
+    # Jupyter's server drops the output of a kernel that sends more than 1000 messages a second.
+    assert len(cell.contents("stream")) < 1000
+
+
+@pytest.mark.parametrize(
+    "code, place",
+    [
+        ('let fine = 1;\nlet broken: u32 = "text";', "broken"),
+        ('panic!("boom");', "boom"),
+    ],
+)
+def test_errors(kernel, code, place):
+    cell = kernel.run(code)
+    assert cell.status == "error"
+    (error,) = cell.contents("error")
+    reply = cell.reply["content"]
+    for part in ("ename", "evalue", "traceback"):
+        assert error[part] == reply[part]
+    assert error["ename"] and error["evalue"]
+    assert place in "\n".join(error["traceback"])
+    assert cell.states == ["busy", "idle"]
+
+
+def test_an_error_aborts_the_cells_behind_it(kernel):
+    bad = kernel.start('panic!("boom");')
+    behind = kernel.start('println!("must not run");')
+    cells = [kernel.wait(bad), kernel.wait(behind)]
+    assert [cell.status for cell in cells] == ["error", "aborted"]
+    assert cells[1].outputs == [] and cells[1].states == ["busy", "idle"]
+    assert kernel.run("6 * 7").status == "ok"
+
+
+def test_an_error_without_stop_on_error_aborts_nothing(kernel):
+    bad = kernel.start('panic!("boom");', stop_on_error=False)
+    behind = kernel.start('println!("runs");')
+    assert kernel.wait(bad).status == "error"
+    assert kernel.wait(behind).text() == "runs\n"
+
+
+def test_silent(kernel):
+    before = kernel.run("6 * 7").reply["content"]["execution_count"]
+    cell = kernel.run('println!("quiet");\n6 * 7', silent=True)
+    assert cell.types == ["status", "status"]
+    assert kernel.run("6 * 7").reply["content"]["execution_count"] == before + 1
+
+
+def test_without_history_the_count_stays(kernel):
+    before = kernel.run("6 * 7").reply["content"]["execution_count"]
+    cell = kernel.run('println!("shown");', store_history=False)
+    assert cell.text() == "shown\n"
+    assert kernel.run("6 * 7").reply["content"]["execution_count"] == before + 1
+
+
+def test_an_empty_cell_is_no_execution(kernel):
+    before = kernel.run("6 * 7").reply["content"]["execution_count"]
+    assert kernel.run("  \n").status == "ok"
+    assert kernel.run("6 * 7").reply["content"]["execution_count"] == before + 1
+
+
+def test_user_expressions_are_answered(kernel):
+    cell = kernel.run("6 * 7", user_expressions={"x": "1"})
+    assert cell.status == "ok"
+    assert cell.reply["content"]["user_expressions"]["x"]["status"] == "error"
+
+
+def test_a_variable_lives_on(kernel):
+    assert kernel.run("let kept = vec![1, 2, 3];").status == "ok"
+    cell = kernel.run('println!("{}", kept.len());')
+    assert cell.text() == "3\n"

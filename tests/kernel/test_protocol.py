@@ -1,0 +1,40 @@
+"""Jupyter's own conformance tests."""
+
+import unittest
+
+import jupyter_kernel_test
+
+from client import shown
+
+
+class JookProtocol(jupyter_kernel_test.KernelTests):
+    kernel_name = "jook"
+    language_name = "rust"
+    file_extension = ".rs"
+    code_hello_world = 'println!("hello, world");'
+    code_stderr = 'eprintln!("oh");'
+    completion_samples = [{"text": "let mut s = String::new(); s.push_s"}]
+    complete_code_samples = ["let a = 1;", "fn f() -> u32 { 1 }", "1 + 1"]
+    incomplete_code_samples = ["fn f() {", "let a = (1,", "/* a comment"]
+    invalid_code_samples = ["let a = )(", "fn f() { ] }"]
+    code_generate_error = 'panic!("boom");'
+    code_execute_result = [
+        {"code": "6 * 7", "result": "42"},
+        {"code": "1 + 1", "result": "2"},
+        {"code": "6 * 7", "result": "42"},
+    ]
+    code_display_data = [{"code": shown("display", data={"text/html": "<b>b</b>"}), "mime": "text/html"}]
+    code_history_pattern = "6 ? 7"
+    supported_history_operations = ("tail", "range", "search")
+    code_inspect_sample = "String"
+    code_clear_output = shown("clear", wait=False)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # The suite waits 15 seconds for a cell and allows an error no other output: let the kernel warm up first.
+        cls.kc.execute_interactive("1 + 1", timeout=1800, output_hook=lambda message: None)
+
+
+if __name__ == "__main__":
+    unittest.main()
