@@ -13,6 +13,9 @@ static BELL: AtomicI32 = AtomicI32::new(-1);
 /// How long a cell may take to stop by itself: toolkit loops end at their next step.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// After this the program ends, whatever the cell does.
+const LAST: Duration = Duration::from_secs(20);
+
 /// Listens for Ctrl-C and for the request to terminate.
 #[derive(Clone)]
 pub struct Stop {
@@ -65,6 +68,12 @@ impl Stop {
                 Some(session) if !self.asked.swap(true, Ordering::SeqCst) => {
                     eprintln!("\nStopping the running cell; Ctrl-C again ends at once.");
                     stop(&session);
+                    // What neither stops nor can be killed, such as a session that never got ready,
+                    // must not keep the program: cells that ran are on disk.
+                    std::thread::spawn(|| {
+                        std::thread::sleep(LAST);
+                        std::process::exit(i32::from(super::INTERRUPTED));
+                    });
                 }
                 session => {
                     if let Some(session) = session {
