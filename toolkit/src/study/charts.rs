@@ -16,6 +16,9 @@ use crate::{Error, Result};
 /// Curves in one chart, each with a colour of its own; of more the best are drawn.
 const CURVES: usize = chart::PALETTE.len();
 
+/// The name of a curve, and the samples at each of its positions.
+type Line = (String, Vec<(f64, Vec<f64>)>);
+
 /// A chart of a study. Shows itself as the drawing, or as the numbers in it where nothing can be drawn.
 #[derive(Clone)]
 pub struct Chart {
@@ -136,7 +139,7 @@ impl StudyResult {
         self.known(metric)?;
         self.varies(across)?;
         let groups = self.groups();
-        let mut lines: Vec<(String, Vec<(f64, Vec<f64>)>)> = Vec::new();
+        let mut lines: Vec<Line> = Vec::new();
         for (settings, trials) in &groups.0 {
             let x = settings
                 .get(across)
@@ -321,7 +324,7 @@ fn line_name(settings: &Settings) -> String {
 }
 
 /// Lines of samples at positions, as curves of means with bands.
-fn banded(titles: [&str; 3], lines: Vec<(String, Vec<(f64, Vec<f64>)>)>, low_first: bool) -> Plot {
+fn banded(titles: [&str; 3], lines: Vec<Line>, low_first: bool) -> Plot {
     let mut curves: Vec<(f64, chart::Curve)> = lines
         .into_iter()
         .map(|(name, mut points)| {

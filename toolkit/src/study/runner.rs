@@ -91,12 +91,10 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
             let batch: Vec<Finished> = std::iter::once(first)
                 .chain(finished.try_iter().take(31))
                 .collect();
-            let fresh = batch
-                .iter()
-                .filter(|one| one.fresh && one.result.complete)
-                .map(|one| &one.result);
+            let fresh = batch.iter().filter(|one| one.fresh && one.result.complete);
+            let fresh: Vec<&TrialResult> = fresh.map(|one| &one.result).collect();
             if failure.is_none()
-                && let Some(Err(error)) = plan.store.as_ref().map(|store| store.save(fresh))
+                && let Some(Err(error)) = plan.store.as_ref().map(|store| store.save(&fresh))
             {
                 work.broken.store(true, Ordering::Relaxed);
                 failure = Some(error);

@@ -109,26 +109,37 @@ impl Store {
         dir.join(format!("{key}.parquet"))
     }
 
-    /// Puts finished trials on disk; when this returns, they are there to stay. Several at once share the
-    /// wait for the folder.
-    pub(super) fn save<'a>(&self, trials: impl Iterator<Item = &'a TrialResult>) -> Result<()> {
+    /// Puts finished trials on disk; when this returns, they are there to stay. Several at once wait for the
+    /// disk together.
+    pub(super) fn save(&self, trials: &[&TrialResult]) -> Result<()> {
+        const TOGETHER: usize = 8;
         let failed = self.dir.join(FAILED);
-        let mut touched = Vec::new();
-        for trial in trials {
-            let dir = if trial.error.is_some() { &failed } else { &self.dir };
-            self.put(dir, trial)?;
-            if trial.error.is_none() {
-                let _ = fs::remove_file(self.path(&failed, &trial.key)); // it has worked now
-            }
-            if !touched.contains(&dir) {
-                touched.push(dir);
-            }
+        let dir_of = |trial: &TrialResult| if trial.error.is_some() { &failed } else { &self.dir };
+        for group in trials.chunks(TOGETHER) {
+            std::thread::scope(|threads| {
+                let put: Vec<_> = group[1..]
+                    .iter()
+                    .map(|trial| threads.spawn(|| self.put(dir_of(trial), trial)))
+                    .collect();
+                let first = self.put(dir_of(group[0]), group[0]);
+                let lost = |_| Err(Error::data("a trial's file was not written").at("study store"));
+                put.into_iter()
+                    .map(|thread| thread.join().unwrap_or_else(lost))
+                    .fold(first, Result::and)
+            })?;
         }
-        touched.into_iter().try_for_each(|dir| {
+        let mut touched: Vec<_> = trials.iter().map(|trial| dir_of(trial)).collect();
+        touched.sort();
+        touched.dedup();
+        for dir in touched {
             File::open(dir)
                 .and_then(|d| d.sync_all())
-                .map_err(|e| Error::io(dir, &e))
-        })
+                .map_err(|e| Error::io(dir, &e))?;
+        }
+        for trial in trials.iter().filter(|trial| trial.error.is_none()) {
+            let _ = fs::remove_file(self.path(&failed, &trial.key)); // it has worked now
+        }
+        Ok(())
     }
 
     fn put(&self, dir: &Path, trial: &TrialResult) -> Result<()> {
