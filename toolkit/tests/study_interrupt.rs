@@ -29,7 +29,7 @@ fn a_stopped_study_keeps_what_is_finished() {
     assert!(counts.stopped);
     assert_eq!((counts.planned, counts.computed), (6, 3));
     assert_eq!(Store::open(&dir).unwrap().frame().unwrap().height(), 3);
-    let partial = stopped.trials().find(|t| !t.is_complete()).unwrap();
+    let partial = stopped.trials().into_iter().find(|t| !t.is_complete()).unwrap();
     assert!(partial.ending().contains("interrupted"), "{}", partial.ending());
     let n: u32 = stopped
         .table()

@@ -41,6 +41,7 @@ fn recipe() -> Recipe {
 fn bits(study: &StudyResult, metric: &str) -> Vec<(String, u64, u64)> {
     study
         .trials()
+        .into_iter()
         .map(|t| {
             (
                 t.settings().to_string(),
@@ -71,7 +72,7 @@ fn threads_do_not_change_a_bit_and_a_study_gives_what_a_training_alone_gives() {
             .unwrap()
     };
     let (one, two) = (run(1), run(2));
-    assert_eq!(one.trials().count(), 12);
+    assert_eq!(one.trials().len(), 12);
     for metric in ["accuracy", "log_loss", "train_loss"] {
         assert_eq!(bits(&one, metric), bits(&two, metric));
     }
@@ -170,7 +171,7 @@ fn what_is_on_disk_is_not_computed_again() {
     assert_eq!(run(&[0.1], 1, "2").counts().reused, 0);
 
     // A damaged file is computed again; a leftover is cleared away; the rest is left alone.
-    let victim = first.trials().next().unwrap().key().to_owned();
+    let victim = first.trials().first().unwrap().key().to_owned();
     std::fs::write(folder.0.join(format!("{victim}.parquet")), b"PAR1 torn").unwrap();
     std::fs::write(folder.0.join(format!(".{victim}.1-1.tmp")), b"half").unwrap();
     assert!(
@@ -235,6 +236,7 @@ fn failures_are_recorded_and_stop_nothing() {
     let study = run(false, false);
     let errors: Vec<_> = study
         .trials()
+        .into_iter()
         .map(|t| t.error().unwrap_or("").to_owned())
         .collect();
     assert_eq!(errors[0], "");
@@ -276,7 +278,7 @@ fn mistakes_in_a_closure_are_errors_of_its_builders() {
         .vary("activation", [Relu])
         .in_memory()
         .quiet();
-    let said = |study: &StudyResult| study.trials().next().unwrap().error().unwrap().to_owned();
+    let said = |study: &StudyResult| study.trials().first().unwrap().error().unwrap().to_owned();
     let misspelt = study
         .clone()
         .run(|t| Mlp::new([2, 8, 2]).dropout(t["dropuot"]).fit(&split, recipe()))

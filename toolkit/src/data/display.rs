@@ -1,6 +1,6 @@
 //! How datasets and splits show themselves: a few images, the classes, the ranges of the features.
 
-use super::{Dataset, Shape, Split};
+use super::{Dataset, Shape, Split, Standardizer};
 use crate::show::{Bundle, ImageGrid, Show, Table, escape_html, readable_number};
 
 /// Images a class, classes, and features that are shown.
@@ -23,6 +23,32 @@ impl Show for Dataset {
             parts.push(self.feature_table().bundle());
         }
         join(&self.heading(), &self.origin(), &parts)
+    }
+}
+
+impl Show for Shape {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(self.to_string())
+    }
+}
+
+impl Show for Standardizer {
+    /// What it takes from each feature and divides it by, for the first of them.
+    fn bundle(&self) -> Bundle {
+        let mut table = Table::new(["feature", "mean", "standard deviation"]);
+        for (i, (mean, deviation)) in self
+            .mean()
+            .iter()
+            .zip(self.deviation())
+            .enumerate()
+            .take(FEATURES)
+        {
+            table = table.row([i.to_string(), readable_number(*mean), readable_number(*deviation)]);
+        }
+        match self.mean().len().saturating_sub(FEATURES) {
+            0 => table.bundle(),
+            more => table.note(format!("and {more} more features")).bundle(),
+        }
     }
 }
 

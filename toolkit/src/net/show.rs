@@ -1,6 +1,6 @@
 //! How networks show themselves: a table of layers, shapes and parameter counts.
 
-use super::{NetSpec, Network};
+use super::{Activation, Init, Mlp, NetSpec, Network, TensorInfo};
 use crate::show::{Bundle, Show, Table};
 
 impl Show for NetSpec {
@@ -35,5 +35,31 @@ impl Show for NetSpec {
 impl Show for Network {
     fn bundle(&self) -> Bundle {
         self.spec().bundle()
+    }
+}
+
+impl Show for Mlp {
+    /// The network it would build, or why it cannot.
+    fn bundle(&self) -> Bundle {
+        self.spec().bundle()
+    }
+}
+
+impl Show for Activation {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(self.to_string())
+    }
+}
+
+impl Show for Init {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(self.to_string())
+    }
+}
+
+impl Show for TensorInfo {
+    fn bundle(&self) -> Bundle {
+        let frozen = if self.frozen { ", frozen" } else { "" };
+        Bundle::text(format!("{} {:?}{frozen}", self.name, self.shape))
     }
 }

@@ -132,8 +132,8 @@ impl StudyResult {
     }
 
     /// All trials, by combination and seed; also failed ones, and those stopped on their way.
-    pub fn trials(&self) -> impl Iterator<Item = &TrialResult> {
-        self.results.iter().flatten()
+    pub fn trials(&self) -> Vec<&TrialResult> {
+        self.results.iter().flatten().collect()
     }
 
     /// All trials as a table: settings, seed, metrics, seconds, ending, error, spec and recipe lines, time,
@@ -142,7 +142,7 @@ impl StudyResult {
     /// # Errors
     /// When two columns would have the same name.
     pub fn frame(&self) -> Result<DataFrame> {
-        frame_of(&self.trials().collect::<Vec<_>>(), false)
+        frame_of(&self.trials(), false)
     }
 
     /// The metric that tables show: the study's `.metric(..)`, else accuracy, else the first there is.
@@ -225,7 +225,7 @@ impl StudyResult {
             return Ok(());
         }
         let error = Error::spec(format!("no trial measured \"{metric}\"")).at(self.place());
-        Err(match self.trials().find_map(|t| t.error()) {
+        Err(match self.trials().iter().find_map(|t| t.error()) {
             Some(why) if metrics.is_empty() => error.fix(format!("look at why trials failed: {why}")),
             _ => error.fix(format!("use one of: {}, seconds", metrics.join(", "))),
         })
@@ -365,6 +365,13 @@ fn seeds_do_nothing(groups: &Groups<'_>) -> bool {
         }
     }
     pairs > 0
+}
+
+/// What [`StudyResult::best`] gives, when it ends a cell.
+impl Show for (Settings, Mean) {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(format!("{}: {}", self.0, self.1))
+    }
 }
 
 impl Show for StudyResult {

@@ -1,6 +1,10 @@
 //! What a few runs say about a mean, and about the difference between two settings.
 
+use std::fmt;
+
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+
+use crate::show::{Bundle, Show, readable_number};
 
 /// The mean of a sample with its 95% t-interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,6 +15,27 @@ pub struct Mean {
     pub interval: Option<(f64, f64)>,
     /// How many values there are.
     pub n: usize,
+}
+
+impl fmt::Display for Mean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&readable_number(self.mean))?;
+        if let Some((low, high)) = self.interval {
+            write!(
+                f,
+                " (95% interval {} to {})",
+                readable_number(low),
+                readable_number(high)
+            )?;
+        }
+        write!(f, ", n {}", self.n)
+    }
+}
+
+impl Show for Mean {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(self.to_string())
+    }
 }
 
 impl Mean {
