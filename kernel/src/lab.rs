@@ -39,7 +39,9 @@ pub struct Args {
 /// Opens JupyterLab; returns when it ends.
 pub fn lab(args: Args) -> Result<ExitCode> {
     let cache = cache_dir()?.join("jook");
-    let mut command = match lab_on_path() {
+    let own = lab_on_path();
+    let private = own.is_none();
+    let mut command = match own {
         Some(program) => {
             println!("Using the JupyterLab at {}", program.display());
             let mut command = Command::new(program);
@@ -58,19 +60,9 @@ pub fn lab(args: Args) -> Result<ExitCode> {
             command
         }
     };
-    let notebooks = notebooks_dir()?;
-    println!(
-        "Opening {} (Ctrl-C here ends JupyterLab and its kernels)",
-        notebooks.display()
-    );
-    command
-        .arg(option("ServerApp.root_dir=", notebooks))
-        .arg(format!("--MultiKernelManager.default_kernel_name={KERNEL_NAME}"))
-        // Ctrl-C is an answer already; do not ask again.
-        .arg("--ServerApp.answer_yes=True")
-        // The server's limits cut off a cell that prints fast; ours paces itself.
-        .arg("--ZMQChannelsWebsocketConnection.iopub_data_rate_limit=100000000")
-        .arg("--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit=10000");
+    for option in defaults(&args.args, private)? {
+        command.arg(option);
+    }
     #[cfg(unix)]
     // SAFETY: geteuid has no preconditions and cannot fail.
     if unsafe { libc::geteuid() } == 0 {
@@ -79,6 +71,50 @@ pub fn lab(args: Args) -> Result<ExitCode> {
     }
     command.args(args.args);
     become_process(command)
+}
+
+/// The options that JupyterLab gets unless the user's own say otherwise: it refuses two values for one.
+fn defaults(given: &[OsString], private: bool) -> Result<Vec<OsString>> {
+    let names = |name: &str| {
+        given
+            .iter()
+            .filter_map(|arg| arg.to_str())
+            .any(|arg| arg.split('=').next() == Some(name))
+    };
+    let names_a_path = given
+        .iter()
+        .any(|arg| !arg.to_string_lossy().starts_with('-') && Path::new(arg).exists());
+    let mut options = Vec::new();
+    if !names_a_path && !["--ServerApp.root_dir", "--notebook-dir"].into_iter().any(names) {
+        let notebooks = notebooks_dir()?;
+        println!(
+            "Opening {} (Ctrl-C here ends JupyterLab and its kernels)",
+            notebooks.display()
+        );
+        options.push(option("ServerApp.root_dir=", notebooks));
+    }
+    let mut others = vec![
+        ("--MultiKernelManager.default_kernel_name", KERNEL_NAME),
+        // Ctrl-C is an answer already; do not ask again.
+        ("--ServerApp.answer_yes", "True"),
+        // The server's limits cut off a cell that prints fast; ours paces itself.
+        ("--ZMQChannelsWebsocketConnection.iopub_data_rate_limit", "1e8"),
+        ("--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit", "1e4"),
+    ];
+    if private {
+        // Its versions are ours to choose: no question about news and updates over the first notebook.
+        others.push(("--LabApp.news_url", "None"));
+        others.push((
+            "--LabApp.check_for_updates_class",
+            "jupyterlab.NeverCheckForUpdate",
+        ));
+    }
+    for (name, value) in others {
+        if !names(name) {
+            options.push(format!("{name}={value}").into());
+        }
+    }
+    Ok(options)
 }
 
 /// Replaces this process, so that signals reach JupyterLab and its exit code is ours.
