@@ -39,9 +39,7 @@ pub struct Args {
 /// Opens JupyterLab; returns when it ends.
 pub fn lab(args: Args) -> Result<ExitCode> {
     let cache = cache_dir()?.join("jook");
-    let own = lab_on_path();
-    let private = own.is_none();
-    let mut command = match own {
+    let mut command = match lab_on_path() {
         Some(program) => {
             println!("Using the JupyterLab at {}", program.display());
             let mut command = Command::new(program);
@@ -55,12 +53,13 @@ pub fn lab(args: Args) -> Result<ExitCode> {
             let environment = cache.join("lab");
             install_lab(&environment)?;
             write_kernelspec(&environment.join("share/jupyter"))?;
+            write_settings(&environment)?;
             let mut command = Command::new(program_in(&environment, "python"));
             command.args(["-m", "jupyterlab"]);
             command
         }
     };
-    for option in defaults(&args.args, private)? {
+    for option in defaults(&args.args)? {
         command.arg(option);
     }
     #[cfg(unix)]
@@ -74,7 +73,7 @@ pub fn lab(args: Args) -> Result<ExitCode> {
 }
 
 /// The options that JupyterLab gets unless the user's own say otherwise: it refuses two values for one.
-fn defaults(given: &[OsString], private: bool) -> Result<Vec<OsString>> {
+fn defaults(given: &[OsString]) -> Result<Vec<OsString>> {
     let names = |name: &str| {
         given
             .iter()
@@ -93,7 +92,7 @@ fn defaults(given: &[OsString], private: bool) -> Result<Vec<OsString>> {
         );
         options.push(option("ServerApp.root_dir=", notebooks));
     }
-    let mut others = vec![
+    let others = [
         ("--MultiKernelManager.default_kernel_name", KERNEL_NAME),
         // Ctrl-C is an answer already; do not ask again.
         ("--ServerApp.answer_yes", "True"),
@@ -101,14 +100,6 @@ fn defaults(given: &[OsString], private: bool) -> Result<Vec<OsString>> {
         ("--ZMQChannelsWebsocketConnection.iopub_data_rate_limit", "1e8"),
         ("--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit", "1e4"),
     ];
-    if private {
-        // Its versions are ours to choose: no question about news and updates over the first notebook.
-        others.push(("--LabApp.news_url", "None"));
-        others.push((
-            "--LabApp.check_for_updates_class",
-            "jupyterlab.NeverCheckForUpdate",
-        ));
-    }
     for (name, value) in others {
         if !names(name) {
             options.push(format!("{name}={value}").into());
@@ -240,6 +231,16 @@ fn install_lab(environment: &Path) -> Result<()> {
         );
     }
     std::fs::write(&complete, wanted).with_context(|| format!("could not write {}", complete.display()))
+}
+
+/// Settings for the private JupyterLab: its versions are ours to choose, so it does not open with a question
+/// about news and updates.
+fn write_settings(environment: &Path) -> Result<()> {
+    const SETTINGS: &str = r#"{ "@jupyterlab/apputils-extension:notification": { "fetchNews": "false" } }"#;
+    let folder = environment.join("share/jupyter/lab/settings");
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(folder.join("overrides.json"), SETTINGS))
+        .with_context(|| format!("could not write to {}", folder.display()))
 }
 
 /// How to call pip for the environment.

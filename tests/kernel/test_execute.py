@@ -69,7 +69,7 @@ PLOTLY = "application/vnd.plotly.v1+json"
 def test_a_chart_comes_in_every_form(kernel):
     cell = kernel.run(
         """
-        let mut plot = Plot::new();
+        let mut plot = plotly::Plot::new();
         plot.add_trace(plotly::Scatter::new(vec![1, 2, 3], vec![1, 3, 2]));
         show(&plot);
         """

@@ -139,7 +139,10 @@ def test_lab_is_installed_once(jook, sandbox):
     assert "PIP -m pip install" in first.stdout and "LAB -m jupyterlab" in first.stdout
     second = sandbox.run(jook, "lab", "--no-browser")
     assert "PIP" not in second.stdout and "LAB -m jupyterlab" in second.stdout
-    assert spec(sandbox.cache / "lab" / "share" / "jupyter")["language"] == "rust"
+    shared = sandbox.cache / "lab" / "share" / "jupyter"
+    assert spec(shared)["language"] == "rust"
+    settings = json.loads((shared / "lab" / "settings" / "overrides.json").read_text())
+    assert settings["@jupyterlab/apputils-extension:notification"] == {"fetchNews": "false"}
     assert not (sandbox.home / ".local").exists()
 
 
