@@ -53,24 +53,15 @@ pub fn lab(args: Args) -> Result<ExitCode> {
             let environment = cache.join("lab");
             install_lab(&environment)?;
             write_kernelspec(&environment.join("share/jupyter"))?;
+            write_settings(&environment)?;
             let mut command = Command::new(program_in(&environment, "python"));
             command.args(["-m", "jupyterlab"]);
             command
         }
     };
-    let notebooks = notebooks_dir()?;
-    println!(
-        "Opening {} (Ctrl-C here ends JupyterLab and its kernels)",
-        notebooks.display()
-    );
-    command
-        .arg(option("ServerApp.root_dir=", notebooks))
-        .arg(format!("--MultiKernelManager.default_kernel_name={KERNEL_NAME}"))
-        // Ctrl-C is an answer already; do not ask again.
-        .arg("--ServerApp.answer_yes=True")
-        // The server's limits cut off a cell that prints fast; ours paces itself.
-        .arg("--ZMQChannelsWebsocketConnection.iopub_data_rate_limit=100000000")
-        .arg("--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit=10000");
+    for option in defaults(&args.args)? {
+        command.arg(option);
+    }
     #[cfg(unix)]
     // SAFETY: geteuid has no preconditions and cannot fail.
     if unsafe { libc::geteuid() } == 0 {
@@ -79,6 +70,42 @@ pub fn lab(args: Args) -> Result<ExitCode> {
     }
     command.args(args.args);
     become_process(command)
+}
+
+/// The options that JupyterLab gets unless the user's own say otherwise: it refuses two values for one.
+fn defaults(given: &[OsString]) -> Result<Vec<OsString>> {
+    let names = |name: &str| {
+        given
+            .iter()
+            .filter_map(|arg| arg.to_str())
+            .any(|arg| arg.split('=').next() == Some(name))
+    };
+    let names_a_path = given
+        .iter()
+        .any(|arg| !arg.to_string_lossy().starts_with('-') && Path::new(arg).exists());
+    let mut options = Vec::new();
+    if !names_a_path && !["--ServerApp.root_dir", "--notebook-dir"].into_iter().any(names) {
+        let notebooks = notebooks_dir()?;
+        println!(
+            "Opening {} (Ctrl-C here ends JupyterLab and its kernels)",
+            notebooks.display()
+        );
+        options.push(option("ServerApp.root_dir=", notebooks));
+    }
+    let others = [
+        ("--MultiKernelManager.default_kernel_name", KERNEL_NAME),
+        // Ctrl-C is an answer already; do not ask again.
+        ("--ServerApp.answer_yes", "True"),
+        // The server's limits cut off a cell that prints fast; ours paces itself.
+        ("--ZMQChannelsWebsocketConnection.iopub_data_rate_limit", "1e8"),
+        ("--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit", "1e4"),
+    ];
+    for (name, value) in others {
+        if !names(name) {
+            options.push(format!("{name}={value}").into());
+        }
+    }
+    Ok(options)
 }
 
 /// Replaces this process, so that signals reach JupyterLab and its exit code is ours.
@@ -204,6 +231,16 @@ fn install_lab(environment: &Path) -> Result<()> {
         );
     }
     std::fs::write(&complete, wanted).with_context(|| format!("could not write {}", complete.display()))
+}
+
+/// Settings for the private JupyterLab: its versions are ours to choose, so it does not open with a question
+/// about news and updates.
+fn write_settings(environment: &Path) -> Result<()> {
+    const SETTINGS: &str = r#"{ "@jupyterlab/apputils-extension:notification": { "fetchNews": "false" } }"#;
+    let folder = environment.join("share/jupyter/lab/settings");
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(folder.join("overrides.json"), SETTINGS))
+        .with_context(|| format!("could not write to {}", folder.display()))
 }
 
 /// How to call pip for the environment.

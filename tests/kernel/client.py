@@ -48,9 +48,11 @@ class Client:
         self.kc.start_channels()
         self.kc.wait_for_ready(timeout=TIMEOUT)
 
-    def wait_until_warm(self, timeout):
-        cell = self.run("1 + 1", timeout=timeout)
-        assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
+    def wait_until_warm(self, timeout=FIRST_START):
+        """The first cell waits for the toolkit, the second for what the kernel prepares while nobody waits."""
+        for _ in range(2):
+            cell = self.run("1 + 1", timeout=timeout)
+            assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
 
     def close(self):
         self.kc.stop_channels()
@@ -117,6 +119,12 @@ class Client:
     def interrupt(self):
         """Sends an interrupt request, as the Stop button does; returns the reply's content."""
         request = self.kc.session.msg("interrupt_request", {})
+        self.kc.control_channel.send(request)
+        return self.control_reply(request["header"]["msg_id"])
+
+    def shut_down(self, restart):
+        """Sends a shutdown request without any help of the manager; returns the reply's content."""
+        request = self.kc.session.msg("shutdown_request", {"restart": restart})
         self.kc.control_channel.send(request)
         return self.control_reply(request["header"]["msg_id"])
 

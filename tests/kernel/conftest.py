@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from jupyter_client.manager import KernelManager
 
-from client import FIRST_START, Client
+from client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,17 +35,16 @@ def installed(jook, tmp_path_factory):
 
 
 def start_kernel():
-    """A new kernel, warmed up, and a client of it."""
+    """A new kernel and a client of it."""
     manager = KernelManager(kernel_name="jook")
     manager.start_kernel(cwd=str(ROOT))
-    client = Client(manager)
-    client.wait_until_warm(FIRST_START)
-    return client
+    return Client(manager)
 
 
 @pytest.fixture(scope="session")
 def shared(installed):
     client = start_kernel()
+    client.wait_until_warm()
     yield client
     client.close()
 
@@ -59,7 +58,7 @@ def kernel(shared):
 
 @pytest.fixture
 def own_kernel(installed):
-    """A kernel for tests that end it."""
+    """A kernel for tests that end it; it may still be starting."""
     client = start_kernel()
     yield client
     client.close()

@@ -63,12 +63,65 @@ def test_clear_output(kernel):
     assert cell.contents("clear_output") == [{"wait": True}]
 
 
-def test_plotly_arrives_as_json_with_a_page_beside_it(kernel):
-    figure = {"data": [{"type": "scatter", "y": [1, 3, 2]}], "layout": {"title": {"text": "A"}}}
-    cell = kernel.run(shown("display", data={"application/vnd.plotly.v1+json": figure, "text/plain": "plot"}))
+PLOTLY = "application/vnd.plotly.v1+json"
+
+
+def test_a_chart_comes_in_every_form(kernel):
+    cell = kernel.run(
+        """
+        let mut plot = plotly::Plot::new();
+        plot.add_trace(plotly::Scatter::new(vec![1, 2, 3], vec![1, 3, 2]));
+        show(&plot);
+        """
+    )
     (display,) = cell.contents("display_data")
-    assert display["data"]["application/vnd.plotly.v1+json"]["data"][0]["y"] == [1, 3, 2]
-    assert display["data"]["text/plain"] == "plot"
+    data = display["data"]
+    assert data[PLOTLY]["data"][0]["y"] == [1, 3, 2]
+    assert len(data["text/html"]) > 1_000_000 and "https://" not in data["text/html"][:1000]
+    assert data["text/plain"]
+
+
+def test_a_live_chart_sends_its_library_once(kernel):
+    states = [shown(kind, data={PLOTLY: {"data": [{"y": [y]}]}}, id="live") for y, kind in enumerate(["display"] + ["update"] * 9)]
+    cell = kernel.run("\n".join(states))
+    bundles = [message["content"]["data"] for message in cell.outputs]
+    assert [bundle[PLOTLY]["data"][0]["y"] for bundle in bundles] == [[y] for y in [*range(10), 9]]
+    # The first state, and the last at the end of the cell: that one is saved.
+    assert [at for at, bundle in enumerate(bundles) if "text/html" in bundle] == [0, 10]
+    assert all(bundle["text/plain"] for bundle in bundles)
+
+
+def test_everything_of_the_toolkit_shows_in_order(kernel):
+    cell = kernel.run(
+        """
+        let digits = datasets::digits()?;
+        show(&digits);
+        println!("between");
+        show(&digits.few_shot(10, 7)?);
+        polars::df!("x" => [1, 2])?
+        """
+    )
+    assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
+    kinds = [message["msg_type"] for message in cell.outputs]
+    assert kinds == ["display_data"] * (len(kinds) - 3) + ["stream", "display_data", "execute_result"] and len(kinds) >= 4
+    for message in cell.outputs:
+        if "data" in message["content"]:
+            assert {"text/plain", "text/html"} <= set(message["content"]["data"])
+    assert "1797" in cell.contents("display_data")[0]["data"]["text/plain"]
+
+
+def test_the_bar_of_a_training_moves_in_place(kernel):
+    cell = kernel.run(
+        "let run = Mlp::new([64, 128, 128, 10])"
+        ".train(&datasets::digits()?, Recipe::new().epochs(60).batch(32).sgd(0.05))?;"
+    )
+    assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
+    (bar,) = cell.contents("display_data")
+    updates = cell.contents("update_display_data")
+    assert updates and {update["transient"]["display_id"] for update in updates} == {bar["transient"]["display_id"]}
+    states = [message["data"]["text/html"] for message in [bar, *updates]]
+    assert len(set(states)) == len(states)
+    assert "completed" in updates[-1]["data"]["text/plain"] and "completed" not in bar["data"]["text/plain"]
 
 
 def test_thousands_of_outputs_all_arrive(kernel):
@@ -87,22 +140,28 @@ def test_much_text_is_few_messages(kernel):
 
 
 @pytest.mark.parametrize(
-    "code, place",
+    "code, ename, said",
     [
-        ('let fine = 1;\nlet broken: u32 = "text";', "broken"),
-        ('panic!("boom");', "boom"),
+        ('let fine = 1;\nlet broken: u32 = "text";', "E0308", ["mismatched types", "broken"]),
+        ('let list = vec![1, 2];\nprintln!("{}", list[7]);', "Panic", ["len is 2 but the index is 7"]),
+        ('let n: u32 = "seven".parse()?;', "UserError", ["invalid digit"]),
+        ('let d = Dataset::from_csv("no such.csv", "label")?;', "UserError", ["no such.csv"]),
     ],
 )
-def test_errors(kernel, code, place):
+def test_errors(kernel, code, ename, said):
+    assert kernel.run("let mut survivor = 41;").status == "ok"
     cell = kernel.run(code)
     assert cell.status == "error"
     (error,) = cell.contents("error")
     reply = cell.reply["content"]
     for part in ("ename", "evalue", "traceback"):
         assert error[part] == reply[part]
-    assert error["ename"] and error["evalue"]
-    assert place in "\n".join(error["traceback"])
+    assert error["ename"] == ename and error["evalue"] and "\n" not in error["evalue"]
+    traceback = "\n".join(error["traceback"])
+    assert all(words in traceback for words in said), traceback
     assert cell.states == ["busy", "idle"]
+    after = kernel.run('survivor += 1;\nprintln!("{survivor}");')
+    assert after.text() == "42\n", after.reply["content"]
 
 
 def test_an_error_aborts_the_cells_behind_it(kernel):

@@ -99,6 +99,18 @@ def test_lab_on_path_is_used_and_left_alone(jook, sandbox, tmp_path):
     assert not (sandbox.home / ".local").exists() and not (tmp_path / "labdata" / "kernels").exists()
 
 
+def test_options_of_the_user_come_instead_of_ours(jook, sandbox, tmp_path):
+    """JupyterLab does not start when an option is given twice."""
+    jupyterlab(sandbox, tmp_path, plotly=True)
+    (tmp_path / "mine").mkdir()
+    for options in (["--ServerApp.root_dir=mine"], ["--notebook-dir=mine"], ["mine", "--ServerApp.answer_yes=False"]):
+        done = sandbox.run(jook, "lab", *options)
+        given = [line[6:].split("=")[0] for line in done.stdout.splitlines() if line.startswith("GIVEN ")]
+        assert len(set(given)) == len(given)
+        roots = {"--ServerApp.root_dir", "--notebook-dir", "mine"}
+        assert len(roots & set(given)) == 1, given
+
+
 # A Python whose environments hold a `python` that notes what it is asked to do, and a JupyterLab.
 PYTHON = """
 case "$*" in
@@ -127,7 +139,10 @@ def test_lab_is_installed_once(jook, sandbox):
     assert "PIP -m pip install" in first.stdout and "LAB -m jupyterlab" in first.stdout
     second = sandbox.run(jook, "lab", "--no-browser")
     assert "PIP" not in second.stdout and "LAB -m jupyterlab" in second.stdout
-    assert spec(sandbox.cache / "lab" / "share" / "jupyter")["language"] == "rust"
+    shared = sandbox.cache / "lab" / "share" / "jupyter"
+    assert spec(shared)["language"] == "rust"
+    settings = json.loads((shared / "lab" / "settings" / "overrides.json").read_text())
+    assert settings["@jupyterlab/apputils-extension:notification"] == {"fetchNews": "false"}
     assert not (sandbox.home / ".local").exists()
 
 

@@ -1,8 +1,7 @@
 """Jupyter's own conformance tests."""
 
-import unittest
-
 import jupyter_kernel_test
+import pytest
 
 from client import shown
 
@@ -29,12 +28,14 @@ class JookProtocol(jupyter_kernel_test.KernelTests):
     code_inspect_sample = "String"
     code_clear_output = shown("clear", wait=False)
 
+    @pytest.fixture(autouse=True)
+    def use_the_shared_kernel(self, kernel):
+        type(self).km, type(self).kc = kernel.manager, kernel.kc
+
     @classmethod
     def setUpClass(cls):
-        super().setUpClass()
-        # The suite waits 15 seconds for a cell and allows an error no other output: let the kernel warm up first.
-        cls.kc.execute_interactive("1 + 1", timeout=1800, output_hook=lambda message: None)
+        """The suite would start a kernel of its own, and waits no more than 15 seconds for its first cell."""
 
-
-if __name__ == "__main__":
-    unittest.main()
+    @classmethod
+    def tearDownClass(cls):
+        """The shared kernel goes on."""

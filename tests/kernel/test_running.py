@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from client import FIRST_START
+
 # What the crate evcxr_input prints to ask for a line; written out so that no dependency is needed.
 ASK = """
 fn ask(request: &str, prompt: &str) -> String {
@@ -16,12 +18,26 @@ fn ask(request: &str, prompt: &str) -> String {
 }
 """
 
-# A training that would take hours, with a variable made before it. It stops itself at the next step.
+# A training and a study that would take hours, with a variable made before them.
 TRAINING = """
 let before = 41;
 let digits = datasets::digits()?;
-println!("training");
+println!("started");
 let run = Mlp::new([64, 32, 10]).train(&digits, Recipe::new().epochs(1_000_000).batch(32).sgd(0.01))?;
+"""
+STUDY = """
+let before = 41;
+let digits = datasets::digits()?;
+let study = Study::new("stopped")
+    .vary("hidden", [8, 16])
+    .seeds(2_000)
+    .in_memory()
+    .on_finished(|_| println!("started"))
+    .run(move |t| {
+        let few = digits.few_shot(10, t.seed())?;
+        let net = Mlp::new([64, 8, 10]).hidden(t["hidden"]);
+        net.fit(&few, Recipe::new().epochs(500).batch(32).sgd(0.05).seed(t.seed()))
+    })?;
 """
 
 
@@ -69,22 +85,45 @@ def test_requests_are_answered_while_a_cell_runs(kernel):
     assert kernel.wait(slow).status == "ok"
 
 
-@pytest.mark.parametrize("way", ["message", "signal"])
-def test_interrupting_a_training_keeps_everything(kernel, way):
-    kernel.run("use jook::prelude::*;")
-    training = kernel.start(TRAINING)
-    kernel.wait_for_output(training, "training")
+def interrupted(kernel, code, way):
+    """Starts a cell, interrupts it after a second; returns the cell, which must end soon."""
+    running = kernel.start(code)
+    kernel.wait_for_output(running, "started")
     time.sleep(1)
     start = time.monotonic()
     if way == "message":
         assert kernel.interrupt()["status"] == "ok"
     else:
         os.kill(kernel.manager.provisioner.pid, signal.SIGINT)
-    cell = kernel.wait(training, timeout=30)
+    cell = kernel.wait(running, timeout=30)
     assert time.monotonic() - start < 5
-    assert cell.status == "ok", cell.reply["content"]
-    after = kernel.run('println!("{} {}", before + 1, run.history().height() > 0);')
-    assert after.text() == "42 true\n", after.reply["content"]
+    assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
+    return cell
+
+
+@pytest.mark.parametrize("way", ["message", "signal"])
+def test_interrupting_a_training_keeps_everything(kernel, way):
+    interrupted(kernel, TRAINING, way)
+    after = kernel.run(
+        'println!("{} {} {}", before + 1, run.history().last().unwrap().loss > 0.0, run.ending);\n'
+        'println!("{}", run.evaluate(&digits)?.accuracy > 0.2);'
+    )
+    assert after.status == "ok", "\n".join(after.reply["content"]["traceback"])
+    kept, useful = after.text().splitlines()
+    assert kept.startswith("42 true interrupted after step ") and useful == "true"
+
+
+@pytest.mark.parametrize("way", ["message", "signal"])
+def test_interrupting_a_study_keeps_the_trials_that_are_done(kernel, way):
+    interrupted(kernel, STUDY, way)
+    after = kernel.run(
+        'let done = study.trials().filter(|trial| trial.is_complete()).count();\n'
+        'println!("{} {}", before + 1, (1..4_000).contains(&done));'
+    )
+    assert after.status == "ok", "\n".join(after.reply["content"]["traceback"])
+    assert after.text() == "42 true\n"
+    table = kernel.run("show(&study.table());")
+    assert "hidden" in table.contents("display_data")[0]["data"]["text/html"]
 
 
 def test_interrupt_spares_a_cell_sent_later(kernel):
@@ -93,38 +132,37 @@ def test_interrupt_spares_a_cell_sent_later(kernel):
 
 
 def test_interrupt_aborts_the_cells_behind(kernel):
-    kernel.run("use jook::prelude::*;")
     training = kernel.start(TRAINING)
     behind = kernel.start('println!("must not run");')
-    kernel.wait_for_output(training, "training")
+    kernel.wait_for_output(training, "started")
     kernel.interrupt()
     kernel.wait(training)
     assert kernel.wait(behind).status == "aborted"
 
 
-@pytest.mark.parametrize("restart", [False, True])
-def test_shutdown_replies_then_exits(own_kernel, restart):
-    pid = own_kernel.manager.provisioner.pid
-    own_kernel.manager.stop_restarter = lambda: None
-    request = own_kernel.kc.session.msg("shutdown_request", {"restart": restart})
-    own_kernel.kc.control_channel.send(request)
-    assert own_kernel.control_reply(request["header"]["msg_id"]) == {"status": "ok", "restart": restart}
-    until(lambda: own_kernel.manager.provisioner.process.poll() is not None, 10)
-    assert not os.path.exists(f"/proc/{pid}/exe")
+def ended(client):
+    until(lambda: client.manager.provisioner.process.poll() is not None, 10)
+    return True
 
 
-def test_restart_gives_a_fresh_session(own_kernel):
-    own_kernel.run("let old = 1;")
-    own_kernel.manager.restart_kernel()
+def test_a_kernel_that_is_starting_answers_and_shuts_down(own_kernel):
+    """Who opened the wrong notebook need not wait for the toolkit."""
+    start = time.monotonic()
+    own_kernel.kc.kernel_info()
+    assert own_kernel.shut_down(restart=False) == {"status": "ok", "restart": False}
+    assert ended(own_kernel) and time.monotonic() - start < 5
+
+
+def test_restart_gives_a_fresh_session_and_shutdown_ends_a_running_cell(own_kernel):
+    assert own_kernel.run("let old = 1;", timeout=FIRST_START).status == "ok"
+    assert own_kernel.shut_down(restart=True) == {"status": "ok", "restart": True}
+    assert ended(own_kernel)
+    own_kernel.manager.restart_kernel(now=True)
     own_kernel.kc.wait_for_ready(timeout=60)
-    own_kernel.wait_until_warm(300)
-    cell = own_kernel.run("old")
+    cell = own_kernel.run("old", timeout=FIRST_START)
     assert cell.status == "error" and "old" in "\n".join(cell.reply["content"]["traceback"])
-    assert own_kernel.run("6 * 7").reply["content"]["execution_count"] <= 3
-
-
-def test_shutdown_while_a_cell_runs(own_kernel):
+    assert cell.reply["content"]["execution_count"] == 1
     running = own_kernel.start('println!("running");\nloop { std::thread::sleep(std::time::Duration::from_secs(1)); }')
     own_kernel.wait_for_output(running, "running")
-    own_kernel.manager.shutdown_kernel()
-    assert own_kernel.manager.provisioner is None or not own_kernel.manager.is_alive()
+    assert own_kernel.shut_down(restart=False) == {"status": "ok", "restart": False}
+    assert ended(own_kernel)

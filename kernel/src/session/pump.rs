@@ -50,6 +50,7 @@ impl Pump {
                 stderr: outputs.stderr,
                 sink: None,
                 waiting: Vec::new(),
+                light: Vec::new(),
                 notes: Notes::default(),
                 ends: (0, 0),
             }
@@ -77,6 +78,8 @@ struct Reader {
     sink: Option<mpsc::Sender<Message>>,
     /// Events that came between cells.
     waiting: Vec<Event>,
+    /// The last state of each chart that was updated, while the front end has it without its library.
+    light: Vec<Event>,
     notes: Notes,
     /// Ends of code seen on stdout and on stderr: equal when both are read.
     ends: (usize, usize),
@@ -130,6 +133,9 @@ impl Reader {
         while let Ok(line) = self.stderr.try_recv() {
             self.err(&line);
         }
+        for event in std::mem::take(&mut self.light) {
+            self.send(with_html(event));
+        }
         if !self.notes.panicked
             && let Some((message, place, line)) = self.notes.panic.take()
         {
@@ -145,7 +151,7 @@ impl Reader {
         for part in protocol::decode(line) {
             match part {
                 Part::Text(text) => self.send(Event::Stdout(text)),
-                Part::Event(event) => self.send(with_html(event)),
+                Part::Event(event) => self.show(event),
                 Part::Notice(Notice::End) => self.ends.0 += 1,
                 Part::Notice(Notice::Break) => {}
                 Part::Notice(Notice::Panic { message, file, line }) => {
@@ -164,6 +170,29 @@ impl Reader {
                 Part::Notice(Notice::End) => self.ends.1 += 1,
                 _ => {}
             }
+        }
+    }
+
+    /// A chart on display comes with the library that draws it, megabytes of it. Its updates do not, or a live
+    /// chart would carry it each time; the last one does, at the end of the cell, for it is what gets saved.
+    fn show(&mut self, event: Event) {
+        if let Event::Update { id, .. } = &event {
+            self.light
+                .retain(|other| !matches!(other, Event::Update { id: old, .. } if old == id));
+        }
+        match event {
+            Event::Update {
+                mut data,
+                metadata,
+                id,
+            } if data.contains_key(PLOTLY) => {
+                data.remove("text/html");
+                add_text(&mut data);
+                let light = Event::Update { data, metadata, id };
+                self.light.push(light.clone());
+                self.send(light);
+            }
+            event => self.send(with_html(event)),
         }
     }
 
@@ -206,13 +235,79 @@ fn with_html(mut event: Event) -> Event {
     let Some(figure) = data.get(PLOTLY) else {
         return event;
     };
-    let traces = figure["data"].as_array().map_or(0, Vec::len);
     // evcxr's own HTML form loads plotly from the network.
     let html = PLOT_PAGE.get().map(|page| page(figure));
     if let Some(html) = html {
         data.insert("text/html".into(), html.into());
     }
+    add_text(data);
+    event
+}
+
+/// What a terminal shows for a chart that has no text of its own.
+fn add_text(data: &mut MimeBundle) {
+    let traces = data[PLOTLY]["data"].as_array().map_or(0, Vec::len);
     data.entry("text/plain")
         .or_insert_with(|| format!("chart with {traces} trace{}", if traces == 1 { "" } else { "s" }).into());
-    event
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What a cell that prints these messages makes of them.
+    fn cell(lines: &[Value]) -> Vec<Event> {
+        on_plot(|_| "<the chart and its library>".into());
+        let (stdout, out) = unbounded();
+        let (_stderr, err) = unbounded();
+        let pump = Pump::start(evcxr::EvalContextOutputs {
+            stdout: out,
+            stderr: err,
+        });
+        let (sink, messages) = mpsc::channel();
+        pump.begin(Some(sink));
+        for line in lines {
+            stdout.send(format!("{}{line}", protocol::MARKER)).unwrap();
+        }
+        pump.finish();
+        messages
+            .try_iter()
+            .filter_map(|message| match message {
+                Message::Event(event) => Some(event),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn chart(kind: &str, y: u32) -> Value {
+        json!({"kind": kind, "id": "live", "data": {PLOTLY: {"data": [{"y": [y]}]}}})
+    }
+
+    fn carries_library(event: &Event) -> bool {
+        match event {
+            Event::Display { data, .. } | Event::Update { data, .. } => data.contains_key("text/html"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_the_first_and_the_last_state_of_a_live_chart_carry_the_library() {
+        let events = cell(&[chart("display", 1), chart("update", 2), chart("update", 3)]);
+        let with: Vec<bool> = events.iter().map(carries_library).collect();
+        assert_eq!(with, [true, false, false, true]);
+        let (Event::Update { data: light, .. }, Event::Update { data: last, .. }) = (&events[2], &events[3])
+        else {
+            panic!("{events:?}")
+        };
+        assert_eq!(light[PLOTLY], last[PLOTLY]);
+        assert_eq!(light["text/plain"], "chart with 1 trace");
+    }
+
+    #[test]
+    fn a_chart_that_gave_way_to_text_does_not_come_back() {
+        let text = json!({"kind": "update", "id": "live", "data": {"text/plain": "done"}});
+        let events = cell(&[chart("display", 1), chart("update", 2), text]);
+        assert_eq!(events.len(), 3, "{events:?}");
+    }
 }
