@@ -135,7 +135,7 @@ def test_failing_cells_are_told_and_the_rest_runs_where_asked(tmp_path):
         'println!("{}", std::fs::read_to_string("note.txt")?);',
         ("let never: u8 = 300 - 1;\n\"text\".parse::<u8>()?;", ["raises-exception"]),
         "let fine = 1;\nlet broken: String = fine;",
-        "let after = 42;\nafter",
+        "let after: usize = 42;\nafter",
         "\n\n",
         'let data: Vec<u8> = vec![];\nprintln!("{}", data[after]);',
     )
@@ -160,7 +160,7 @@ def test_failing_cells_are_told_and_the_rest_runs_where_asked(tmp_path):
 
 def test_a_cell_that_takes_too_long_is_stopped_and_nothing_after_it_runs(tmp_path):
     """With --timeout, --inplace and --no-html."""
-    notebook = write(tmp_path / "slow.ipynb", "let kept = 6 * 7;\nkept", FOREVER, "kept + 1")
+    notebook = write(tmp_path / "slow.ipynb", "let kept: i32 = 6 * 7;\nkept", FOREVER, "kept + 1")
     done = run(notebook, "--timeout", "5", "--inplace", "--no-html")
     assert done.returncode == 1, done.stderr
     assert "Cell 2 of 3 failed" in done.stderr and "stopped after 5 s (--timeout)" in done.stderr
@@ -181,7 +181,7 @@ def start(notebook):
 
 
 def test_ctrl_c_writes_what_ran_and_a_second_one_ends_at_once(tmp_path):
-    first = write(tmp_path / "once.ipynb", "let kept = 6 * 7;\nkept", FOREVER, "kept")
+    first = write(tmp_path / "once.ipynb", "let kept: i32 = 6 * 7;\nkept", FOREVER, "kept")
     second = write(tmp_path / "twice.ipynb", FOREVER)
     once, twice = start(first), start(second)
     once.send_signal(signal.SIGINT)
