@@ -110,6 +110,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         unsaved: Duration::ZERO,
     };
     run.prepare();
+    run.wait_until_ready();
     let failures = run.cells();
     run.session.shutdown();
     let failures = failures?;
@@ -164,6 +165,20 @@ impl Run<'_> {
         metadata.insert("jook".to_string(), Value::Object(about));
     }
 
+    /// Waits for the session with a cell of nothing, so that its start counts neither as time of the first
+    /// cell nor towards its `--timeout`. A session that does not start tells so in the first cell.
+    fn wait_until_ready(&self) {
+        let begun = Instant::now();
+        let ready = self
+            .session
+            .execute("", &mut |_| {}, &|_, _| String::new())
+            .is_ok();
+        if ready && !self.stop.asked() {
+            let taken = page::duration(begun.elapsed().as_secs_f64());
+            self.terminal.done(&format!("Session ready ({taken})"));
+        }
+    }
+
     /// Executes the code cells in order, up to the first that fails or the user's stop.
     fn cells(&mut self) -> Result<Vec<Failure>> {
         let runnable = |cell: &Value| {
@@ -181,6 +196,9 @@ impl Run<'_> {
             .collect();
         let mut failures = Vec::new();
         for (done, &index) in all.iter().enumerate() {
+            if self.stop.asked() {
+                break;
+            }
             let number = done + 1;
             let source = notebook::source(&self.notebook.cells()[index]);
             let may_fail = notebook::has_tag(&self.notebook.cells()[index], "raises-exception");

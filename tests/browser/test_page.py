@@ -8,14 +8,11 @@ which spares running it again.
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from chromium import Browser, executable
 
-ROOT = Path(__file__).resolve().parents[2]
-BOWL = ROOT / "notebooks" / "01_first_bowl.ipynb"
 PLOTLY = "application/vnd.plotly.v1+json"
 
 DRAWN = """[...document.querySelectorAll('.js-plotly-plot')].filter(
@@ -36,21 +33,12 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def jook():
-    program = Path(os.environ.get("JOOK_BINARY", ROOT / "target" / "release" / "jook"))
-    if not program.exists():
-        missing(f"{program} is not built (cargo build --release)")
-    return program
-
-
-@pytest.fixture(scope="session")
-def bowl(jook, tmp_path_factory):
+def bowl(request):
     """The first bowl, run: its executed notebook and its page."""
     if "JOOK_PAGE" in os.environ and "JOOK_EXECUTED" in os.environ:
         return Path(os.environ["JOOK_EXECUTED"]), Path(os.environ["JOOK_PAGE"])
-    folder = tmp_path_factory.mktemp("bowl")
-    subprocess.run([jook, "run", BOWL, "--output", folder], check=True)
-    return folder / BOWL.name, folder / f"{BOWL.stem}.html"
+    ran = request.getfixturevalue("bowl_run")
+    return ran.notebook, ran.page
 
 
 def charts(notebook):

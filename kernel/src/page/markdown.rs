@@ -1,7 +1,7 @@
 //! Markdown cells as HTML, the way Jupyter reads them: tables, code, raw HTML and formulas included.
 
 use super::images::{Images, Picture};
-use super::{code, escape};
+use super::{code, escape, math};
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 use std::collections::HashSet;
 
@@ -78,8 +78,8 @@ fn inline<'a>(event: Event<'a>, events: &mut Parser<'a>, images: &Images<'_>) ->
             let alt = text_until(events, |end| matches!(end, TagEnd::Image));
             Event::InlineHtml(image(&dest_url, &title, &alt, images).into())
         }
-        Event::InlineMath(tex) => Event::InlineHtml(math("span", &format!("${tex}$")).into()),
-        Event::DisplayMath(tex) => Event::InlineHtml(math("div", &format!("$${tex}$$")).into()),
+        Event::InlineMath(tex) => Event::InlineHtml(formula(&tex, false).into()),
+        Event::DisplayMath(tex) => Event::InlineHtml(formula(&tex, true).into()),
         Event::Html(html) => Event::Html(with_pictures(&html, images).into()),
         Event::InlineHtml(html) => Event::InlineHtml(with_pictures(&html, images).into()),
         other => other,
@@ -166,9 +166,12 @@ fn image(address: &str, title: &str, alt: &str, images: &Images<'_>) -> String {
     }
 }
 
-/// A formula stays in its TeX form, which reads without a renderer.
-fn math(element: &str, tex: &str) -> String {
-    format!("<{element} class=\"math\">{}</{element}>", escape::html(tex))
+/// A formula, drawn where it can be; else in its TeX form, which reads without a renderer.
+fn formula(tex: &str, display: bool) -> String {
+    math::mathml(tex, display).unwrap_or_else(|| match display {
+        true => format!("<div class=\"math\">$${}$$</div>", escape::html(tex)),
+        false => format!("<span class=\"math\">${}$</span>", escape::html(tex)),
+    })
 }
 
 /// Raw HTML with the pictures of its `<img>` elements carried inside. Those on the network become
@@ -274,9 +277,12 @@ mod tests {
         assert!(html.contains("<div class=\"wide\"><table>"));
         assert!(html.contains("s-storage") && html.contains("&lt;"));
         assert!(html.contains("<a href=\"y.html\">x</a>"));
-        assert!(html.contains("costs $5 and <span class=\"math\">$x_1 * y_1$</span>"));
+        assert!(html.contains("costs $5 and <math alttext=\"x_1 * y_1\"><mrow><msub>"));
         assert!(html.contains("<b>bold</b>"));
-        assert!(html.contains("<div class=\"math\">$$\\sum_i x_i &lt; 1$$</div>"));
+        assert!(html.contains("<math display=\"block\"") && html.contains("<mo>&lt;</mo>"));
+        let (html, _) = page("$\\unknown < 1$ and $$\\unknown$$");
+        assert!(html.contains("<span class=\"math\">$\\unknown &lt; 1$</span>"));
+        assert!(html.contains("<div class=\"math\">$$\\unknown$$</div>"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod code;
 mod escape;
 mod images;
 mod markdown;
+mod math;
 pub mod notebook;
 mod output;
 pub mod plotly;

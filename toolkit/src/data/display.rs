@@ -1,7 +1,7 @@
 //! How datasets and splits show themselves: a few images, the classes, the ranges of the features.
 
 use super::{Dataset, Shape, Split, Standardizer};
-use crate::show::{Bundle, ImageGrid, Show, Table, escape_html, readable_number};
+use crate::show::{Align, Bundle, ImageGrid, Show, Table, escape_html, readable_number};
 
 /// Images a class, classes, and features that are shown.
 const PER_CLASS: usize = 10;
@@ -56,7 +56,7 @@ impl Show for Split {
     /// How many examples of each class are in which part.
     fn bundle(&self) -> Bundle {
         let (train, test) = (&self.train, &self.test);
-        let mut table = Table::new(["class", "train", "test"]);
+        let mut table = Table::new(["class", "train", "test"]).align(0, Align::Left);
         let counts = train.class_counts().into_iter().zip(test.class_counts());
         for (class, (a, b)) in counts.enumerate().take(CLASSES) {
             table = table.row([train.class_name(class), a.to_string(), b.to_string()]);
@@ -152,7 +152,7 @@ impl Dataset {
     }
 
     fn class_table(&self) -> Table {
-        let mut table = Table::new(["class", "examples", "share"]);
+        let mut table = Table::new(["class", "examples", "share"]).align(0, Align::Left);
         let total = self.len().max(1) as f64;
         for (class, n) in self.class_counts().into_iter().enumerate().take(CLASSES) {
             let share = format!("{:.1}%", 100.0 * n as f64 / total);

@@ -146,7 +146,7 @@ impl Show for Evaluation {
         let (low, high) = self.interval;
         let row = |name: &str, value: String| vec![name.to_owned(), value];
         let html = table_html(
-            &["on the examples given", ""],
+            &[format!("on {} examples", self.n), String::new()],
             &[
                 row("accuracy", format!("{:.1}%", 100.0 * self.accuracy)),
                 row(
@@ -155,7 +155,6 @@ impl Show for Evaluation {
                 ),
                 row("macro F1", format!("{:.3}", self.macro_f1)),
                 row("log loss", format!("{:.3}", self.log_loss)),
-                row("examples", self.n.to_string()),
             ],
         );
         let table = self.confusion.table();

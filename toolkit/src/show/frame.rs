@@ -3,7 +3,7 @@
 use polars::prelude::{AnyValue, Column, DataFrame, DataType, IntoColumn, Series};
 
 use super::table::{Align, Cell, Table, shorten};
-use super::{Bundle, Show, readable_number};
+use super::{Bundle, Show, even_numbers, readable_number};
 
 /// Rows and columns of the HTML form; of larger tables the two ends are shown.
 const ROWS: usize = 20;
@@ -62,14 +62,35 @@ fn columns_table(columns: &[&Column], height: usize, width: usize) -> Table {
         let numeric = column.is_some_and(|c| columns[c].dtype().is_primitive_numeric());
         table = table.align(place, if numeric { Align::Right } else { Align::Left });
     }
-    for row in ends(height, ROWS) {
-        let cell = |column: &Option<usize>| match (row, column) {
-            (Some(row), Some(column)) => value_cell(columns[*column], row),
+    let shown = ends(height, ROWS);
+    let floats: Vec<Vec<String>> = picked
+        .iter()
+        .map(|column| column.map_or(Vec::new(), |c| float_texts(columns[c], &shown)))
+        .collect();
+    for (line, row) in shown.iter().enumerate() {
+        let cell = |(place, column): (usize, &Option<usize>)| match (row, column) {
+            (Some(_), Some(_)) if floats[place].get(line).is_some_and(|text| !text.is_empty()) => {
+                Cell::plain(floats[place][line].clone())
+            }
+            (Some(row), Some(column)) => value_cell(columns[*column], *row),
             _ => Cell::muted("…"),
         };
-        table = table.cells(picked.iter().map(cell).collect());
+        table = table.cells(picked.iter().enumerate().map(cell).collect());
     }
     table
+}
+
+/// The shown numbers of a column of floats, with the same decimals; empty where there is none.
+fn float_texts(column: &Column, shown: &[Option<usize>]) -> Vec<String> {
+    if !column.dtype().is_float() {
+        return Vec::new();
+    }
+    let number = |row: &Option<usize>| match row.and_then(|row| column.get(row).ok()) {
+        Some(AnyValue::Float32(v)) => f64::from(v),
+        Some(AnyValue::Float64(v)) => v,
+        _ => f64::NAN,
+    };
+    even_numbers(shown.iter().map(number))
 }
 
 fn value_cell(column: &Column, row: usize) -> Cell {

@@ -32,6 +32,7 @@ pub use confusion::confusion_bundle;
 pub use display::{Display, clear_output, show, show_updatable};
 pub use grid::ImageGrid;
 pub use html::escape_html;
+pub(crate) use number::even_numbers;
 pub use number::{readable_number, readable_time};
 pub use progress::{Progress, quiet};
 pub use table::{Align, Table, table_html};

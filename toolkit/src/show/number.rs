@@ -29,6 +29,23 @@ pub fn readable_number(value: f64) -> String {
     trim_zeros(&format!("{value:.decimals$}")).to_owned()
 }
 
+/// Numbers to stand together, such as those of a column: as [`readable_number`] writes them, but each with as
+/// many decimals as the one that needs most, so that 0.857 stands as 0.8570 beside 0.9012. NaN is empty.
+pub(crate) fn even_numbers(values: impl IntoIterator<Item = f64>) -> Vec<String> {
+    let values: Vec<f64> = values.into_iter().collect();
+    let texts: Vec<String> = values.iter().map(|value| readable_number(*value)).collect();
+    let plain = |text: &str| !text.contains('e') && text.chars().any(|c| c.is_ascii_digit());
+    let decimals = |text: &String| text.split_once('.').map_or(0, |(_, after)| after.len());
+    let most = texts.iter().filter(|text| plain(text)).map(decimals).max();
+    let write = |(value, text): (&f64, String)| match most {
+        _ if value.is_nan() => String::new(),
+        // Beside a large number the decimals of a tiny one would only be noise of zeros.
+        Some(most) if plain(&text) && most <= 5 => format!("{value:.most$}"),
+        _ => text,
+    };
+    values.iter().zip(texts).map(write).collect()
+}
+
 fn trim_zeros(text: &str) -> &str {
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.'),
@@ -71,6 +88,16 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(readable_number(value), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn numbers_of_a_column_share_their_decimals() {
+        assert_eq!(
+            even_numbers([0.857, 0.90123, 1.0]),
+            ["0.8570", "0.9012", "1.0000"]
+        );
+        assert_eq!(even_numbers([16.0, 64.0, f64::NAN]), ["16", "64", ""]);
+        assert_eq!(even_numbers([1e-7, 2.5, f64::INFINITY]), ["1e-7", "2.5", "∞"]);
     }
 
     #[test]

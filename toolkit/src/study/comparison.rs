@@ -6,7 +6,7 @@ use std::fmt;
 use super::result::Groups;
 use super::settings::Settings;
 use super::statistics::Paired;
-use crate::show::{Bundle, Show, Table, readable_number};
+use crate::show::{Align, Bundle, Show, Table, even_numbers, readable_number};
 use crate::{Error, Result};
 
 /// Two settings compared over the seeds that both have.
@@ -86,44 +86,33 @@ impl Show for Comparison {
     fn bundle(&self) -> Bundle {
         let p = &self.paired;
         let mean = |side: fn(&(u64, f64, f64)) -> f64| {
-            readable_number(self.pairs.iter().map(side).sum::<f64>() / self.pairs.len() as f64)
+            self.pairs.iter().map(side).sum::<f64>() / self.pairs.len() as f64
         };
-        let interval = format!(
-            "{} to {}",
-            readable_number(p.interval.0),
-            readable_number(p.interval.1)
-        );
-        let mut note = format!("a: {}; b: {}", self.a, self.b);
+        let (low, high) = p.interval;
+        let numbers = even_numbers([mean(|pair| pair.1), mean(|pair| pair.2), p.difference, low, high]);
+        let mut note = String::new();
         // Wilcoxon's test cannot go below 2 / 2^n.
         if p.n < 6 {
             let least = readable_number(2.0 / f64::from(1_u32 << p.n));
-            note += &format!(
-                "; with {} seeds the signed-rank test gives p = {least} at least",
-                p.n
-            );
+            note = format!("With {} seeds the signed-rank test cannot go below {least}.", p.n);
         }
-        Table::new([
-            "mean a",
-            "mean b",
-            "a − b",
-            "95% interval",
-            "effect size d_z",
-            "p (paired t)",
-            "p (signed rank)",
-            "seeds",
-        ])
-        .row([
-            mean(|p| p.1),
-            mean(|p| p.2),
-            readable_number(p.difference),
-            interval,
-            readable_number(p.effect_size),
-            readable_number(p.p_value),
-            readable_number(p.p_wilcoxon),
-            p.n.to_string(),
-        ])
-        .caption(format!("{}, paired over seeds", self.metric))
-        .note(note)
+        let table = Table::new(["", self.metric.as_str()])
+            .row([format!("mean with {}", self.a), numbers[0].clone()])
+            .row([format!("mean with {}", self.b), numbers[1].clone()])
+            .row(["mean difference".to_owned(), numbers[2].clone()])
+            .row([
+                "95% interval of it".to_owned(),
+                format!("{} to {}", numbers[3], numbers[4]),
+            ])
+            .row(["effect size d_z".to_owned(), readable_number(p.effect_size)])
+            .row(["p, paired t-test".to_owned(), readable_number(p.p_value)])
+            .row(["p, signed-rank test".to_owned(), readable_number(p.p_wilcoxon)])
+            .align(1, Align::Right)
+            .caption(format!("{}, {} pairs that share a seed", self.metric, p.n));
+        match note.is_empty() {
+            true => table,
+            false => table.note(note),
+        }
         .bundle()
     }
 }

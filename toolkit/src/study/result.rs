@@ -10,7 +10,7 @@ use super::record::{TrialResult, frame_of, setting_column};
 use super::runner::Plan;
 use super::settings::Settings;
 use super::statistics::Mean;
-use crate::show::{Bundle, Show, Table, readable_number, readable_time};
+use crate::show::{Align, Bundle, Show, Table, even_numbers, readable_number, readable_time};
 use crate::{Error, Result};
 
 /// Trials by combination: what tables and charts are made of.
@@ -297,15 +297,15 @@ const ROWS: usize = 40;
 /// The table for people, with the best combination below.
 pub(super) fn summary(name: &str, varied: &[String], groups: &Groups<'_>, metric: Option<&str>) -> Table {
     let metric = groups.main_metric(metric);
-    let head = [
-        &format!("mean {metric}"),
-        "95% interval",
-        "n",
-        "failed",
-        "seconds",
-    ]
-    .map(str::to_owned);
-    let mut table = Table::new(varied.iter().cloned().chain(head)).caption(name.to_owned());
+    let failures = |trials: &[&TrialResult]| trials.iter().filter(|t| t.error.is_some()).count();
+    let any_failed = groups.0.iter().any(|(_, trials)| failures(trials) > 0);
+    let head = [&format!("mean {metric}"), "95% interval", "n"];
+    let head = head
+        .into_iter()
+        .chain(any_failed.then_some("failed"))
+        .chain(["time a trial"]);
+    let mut table =
+        Table::new(varied.iter().cloned().chain(head.map(str::to_owned))).caption(name.to_owned());
     let mut rows: Vec<_> = groups
         .0
         .iter()
@@ -318,21 +318,36 @@ pub(super) fn summary(name: &str, varied: &[String], groups: &Groups<'_>, metric
         rows.sort_by(|a, b| place(&a.2).total_cmp(&place(&b.2)));
         rows.truncate(ROWS / 2);
     }
-    for (settings, trials, mean) in &rows {
+    // Three numbers a row, all with the same decimals.
+    let three = |mean: &Option<Mean>| {
+        let (low, high) = mean.and_then(|m| m.interval).unwrap_or((f64::NAN, f64::NAN));
+        [mean.map_or(f64::NAN, |m| m.mean), low, high]
+    };
+    let numbers = even_numbers(rows.iter().flat_map(|(_, _, mean)| three(mean)));
+    for ((settings, trials, mean), numbers) in rows.iter().zip(numbers.chunks(3)) {
         let mut cells: Vec<String> = settings.values().iter().map(ToString::to_string).collect();
-        let interval = mean.and_then(|m| m.interval);
-        cells.push(mean.map_or("–".to_owned(), |m| readable_number(m.mean)));
-        cells.push(interval.map_or("–".to_owned(), |(l, h)| {
-            format!("{} to {}", readable_number(l), readable_number(h))
-        }));
-        cells.push(mean.map_or(0, |m| m.n).to_string());
-        cells.push(match trials.iter().filter(|t| t.error.is_some()).count() {
-            0 => String::new(),
-            n => n.to_string(),
+        cells.push(match mean {
+            Some(_) => numbers[0].clone(),
+            None => "–".to_owned(),
         });
-        let seconds = Mean::of(&values(trials, "seconds"));
-        cells.push(seconds.map_or("–".to_owned(), |s| readable_number(s.mean)));
+        cells.push(match mean.and_then(|m| m.interval) {
+            Some(_) => format!("{} to {}", numbers[1], numbers[2]),
+            None => "–".to_owned(),
+        });
+        cells.push(mean.map_or(0, |m| m.n).to_string());
+        if any_failed {
+            cells.push(match failures(trials) {
+                0 => String::new(),
+                n => n.to_string(),
+            });
+        }
+        let seconds = Mean::of(&values(trials, "seconds")).map(|s| s.mean.max(0.0));
+        cells.push(seconds.map_or("–".to_owned(), |s| readable_time(Duration::from_secs_f64(s))));
         table = table.row(cells);
+    }
+    // Where the numbers stand, also when some are times or dashes.
+    for column in varied.len()..varied.len() + 5 {
+        table = table.align(column, Align::Right);
     }
     let mut note = match best(groups, &metric) {
         Some((settings, mean)) => format!("best: {settings} with {metric} {}", readable_number(mean.mean)),

@@ -9,7 +9,7 @@ mod matrix;
 
 pub use matrix::{confusion, heatmap};
 
-use plotly::common::{Anchor, Font, Orientation, Title};
+use plotly::common::{Anchor, Font, Orientation, Reference, Title};
 use plotly::configuration::DisplayModeBar;
 use plotly::layout::{Annotation, Axis, HoverMode, Legend, Margin, ModeBar};
 use plotly::{Configuration, Layout, Plot, Trace};
@@ -96,7 +96,14 @@ fn framed(title: &str, x: Axis, y: Axis) -> Layout {
         .y_axis(y);
     match title {
         "" => layout,
-        words => layout.title(Title::with_text(plain(words)).font(Font::new().size(15))),
+        // At the left: the middle is where the buttons of a narrow chart reach.
+        words => layout.title(
+            Title::with_text(plain(words))
+                .font(Font::new().size(15))
+                .x(0.0)
+                .x_ref(Reference::Paper)
+                .x_anchor(Anchor::Left),
+        ),
     }
 }
 
