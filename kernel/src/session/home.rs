@@ -17,6 +17,8 @@ pub const PRIVATE: &str = "JOOK_PRIVATE";
 pub const REAL_PATH: &str = "JOOK_REAL_PATH";
 /// Where cargo's own directory is.
 pub const REAL_CARGO_HOME: &str = "JOOK_REAL_CARGO_HOME";
+/// Where rust-analyzer looks first for the standard library's source.
+const STD_SOURCE: &str = "RUST_SRC_PATH";
 /// The `jook` program, when it is not the running one (tests).
 pub const EXE: &str = "JOOK_EXE";
 
@@ -55,6 +57,7 @@ pub fn outside(command: &mut Command) -> &mut Command {
         .env_remove(PRIVATE)
         .env_remove(REAL_PATH)
         .env_remove(REAL_CARGO_HOME)
+        .env_remove(STD_SOURCE)
         .env_remove("EVCXR_CONFIG_DIR");
     match real_cargo_home() {
         Some(home) => command.env("CARGO_HOME", home),
@@ -101,6 +104,14 @@ pub fn enter() -> Result<&'static Home> {
     HOME.get_or_init(|| make().map_err(|error| format!("{error:#}")))
         .as_ref()
         .map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+/// Has rust-analyzer read the standard library from `folder`.
+pub fn standard_library_is_at(folder: Option<&Path>) {
+    if let Some(folder) = folder {
+        // SAFETY: as in `make`.
+        unsafe { std::env::set_var(STD_SOURCE, folder) };
+    }
 }
 
 fn make() -> Result<Home> {

@@ -13,6 +13,7 @@ mod place;
 mod protocol;
 mod pump;
 mod report;
+mod skeleton;
 mod source;
 mod stand_in;
 mod toolkit;

@@ -6,6 +6,7 @@
 
 use super::graph::{self, HOST, ToolkitFiles};
 use super::home;
+use super::skeleton;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
@@ -27,6 +28,8 @@ const DYLIB: &str = "libjook_cells.so";
 #[derive(Clone, Debug)]
 pub struct Toolkit {
     pub(super) files: ToolkitFiles,
+    /// The standard library's source as rust-analyzer is to see it.
+    pub(super) std_source: Option<PathBuf>,
 }
 
 /// Builds the toolkit with cargo when it is missing or older than its sources, and prepares what a session
@@ -80,11 +83,16 @@ pub fn prebuild(on_progress: &dyn Fn(&str)) -> Result<Toolkit> {
         on_progress("the toolkit is ready");
     }
     standard_library_source(on_progress)?;
+    let std_source = skeleton::standard_library(
+        &sysroot(home).join("lib/rustlib/src/rust/library"),
+        &compiler_name(),
+        &files.cache,
+    );
     if !graph_is_fresh(&workspace, &files) {
         on_progress("reading the toolkit's crate graph");
         write_graph(&workspace, &files)?;
     }
-    Ok(Toolkit { files })
+    Ok(Toolkit { files, std_source })
 }
 
 fn workspace() -> PathBuf {
@@ -423,7 +431,8 @@ fn write_graph(workspace: &Path, files: &ToolkitFiles) -> Result<()> {
         String::from_utf8_lossy(&output.stderr)
     );
     let metadata: Value = serde_json::from_slice(&output.stdout)?;
-    let pruned = graph::prune(&metadata)?;
+    let mut pruned = graph::prune(&metadata)?;
+    skeleton::use_copies(&mut pruned, &files.cache)?;
     let new = files.graph.with_extension("new");
     std::fs::write(&new, serde_json::to_vec(&pruned)?)?;
     Ok(std::fs::rename(new, &files.graph)?)

@@ -247,6 +247,7 @@ impl Engine {
         let home = home::enter()?;
         let toolkit: Toolkit = toolkit::prebuild(&|line| (options.on_progress)(line.to_owned()))?;
         toolkit.files.announce(&home.dir)?;
+        home::standard_library_is_at(toolkit.std_source.as_deref());
         let (context, outputs, crate_dir) = start_evcxr(options, &home.dir)?;
         let mut engine = Self {
             pump: Pump::start(outputs),

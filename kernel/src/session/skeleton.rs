@@ -1,0 +1,422 @@
+//! Sources without what type inference never reads, written once beside the toolkit.
+//!
+//! A session starts by having rust-analyzer parse every crate that a cell can name, the standard library
+//! included. Most of that text is function bodies and comments. What a `let` needs are signatures, types
+//! and `impl` blocks, so rust-analyzer is given copies that hold little else.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Part of the folder's name: changes when the copies are made in another way.
+const FORM: u32 = 1;
+
+/// The crates of the standard library that cells can name.
+const STANDARD: &[&str] = &["core", "alloc", "std", "proc_macro"];
+
+/// Points the packages of a pruned graph at copies of their sources, and makes those that are not there.
+/// Packages of the workspace stay as they are: they change.
+pub fn use_copies(graph: &mut Value, cache: &Path) -> Result<()> {
+    for package in graph["packages"].as_array_mut().into_iter().flatten() {
+        if package["source"].is_null() {
+            continue;
+        }
+        let name = format!(
+            "{}-{}",
+            package["name"].as_str().unwrap_or_default(),
+            package["version"].as_str().unwrap_or_default()
+        );
+        let Some(manifest) = package["manifest_path"].as_str().map(PathBuf::from) else {
+            continue;
+        };
+        let root = manifest.parent().context("a manifest in no folder")?.to_owned();
+        let copy = folder(cache).join(name);
+        let mut targets = package["targets"].clone();
+        let mut moved = true;
+        for target in targets.as_array_mut().into_iter().flatten() {
+            let file = target["src_path"].as_str().map(PathBuf::from).unwrap_or_default();
+            match file.strip_prefix(&root) {
+                Ok(inside) if inside.starts_with("src") => target["src_path"] = json!(copy.join(inside)),
+                _ => moved = false,
+            }
+        }
+        if moved {
+            once(&copy, |new| copy_folder(&root.join("src"), &new.join("src")))?;
+            package["targets"] = targets;
+            package["manifest_path"] = json!(copy.join("Cargo.toml"));
+        }
+    }
+    Ok(())
+}
+
+/// A copy of the standard library's source, or nothing when the source is not installed.
+pub fn standard_library(source: &Path, toolchain: &str, cache: &Path) -> Option<PathBuf> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    if !source.join("core").exists() {
+        return None;
+    }
+    let mut key = DefaultHasher::new();
+    toolchain.hash(&mut key);
+    let copy = folder(cache).join(format!("library-{:016x}", key.finish()));
+    let made = once(&copy, |new| {
+        STANDARD
+            .iter()
+            .try_for_each(|name| copy_folder(&source.join(name).join("src"), &new.join(name).join("src")))
+    });
+    made.ok().map(|()| copy)
+}
+
+fn folder(cache: &Path) -> PathBuf {
+    cache.join(format!("source-{FORM}"))
+}
+
+/// Makes a folder whole or not at all.
+fn once(folder: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    let new = folder.with_extension(format!("new-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&new);
+    make(&new)?;
+    match std::fs::rename(&new, folder) {
+        Err(_) if folder.exists() => Ok(std::fs::remove_dir_all(&new)?),
+        other => Ok(other?),
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("could not read {}", from.display()))? {
+        let path = entry?.path();
+        let target = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            copy_folder(&path, &target)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = String::from_utf8_lossy(&std::fs::read(&path)?).into_owned();
+            std::fs::write(target, skeleton(&text))?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Kind {
+    Space,
+    Comment,
+    Doc,
+    Word,
+    Literal,
+    Sign,
+}
+
+#[derive(Clone, Copy)]
+struct Token<'a> {
+    kind: Kind,
+    text: &'a str,
+    /// For an opening bracket, the index of the closing one.
+    close: usize,
+}
+
+/// `source` without comments, without modules of tests, and with empty function bodies where no type
+/// depends on them.
+pub fn skeleton(source: &str) -> String {
+    match tokens(source) {
+        Some(tokens) => {
+            let mut out = String::with_capacity(source.len() / 2);
+            write(&tokens, 0, tokens.len(), false, &mut out);
+            out
+        }
+        None => source.to_owned(),
+    }
+}
+
+fn write(tokens: &[Token<'_>], from: usize, to: usize, in_macro: bool, out: &mut String) {
+    let mut at = from;
+    // A body found ahead of where it stands.
+    let mut body = usize::MAX;
+    while at < to {
+        let token = tokens[at];
+        if at == body {
+            out.push_str("{}");
+            at = token.close + 1;
+            continue;
+        }
+        match token.kind {
+            Kind::Comment => out.push(' '),
+            Kind::Doc if in_macro => out.push(' '),
+            Kind::Space => out.push(if token.text.contains('\n') { '\n' } else { ' ' }),
+            Kind::Sign if token.text == "#" && (in_macro || is_test_module(tokens, at, to).is_some()) => {
+                if let Some(end) = is_test_module(tokens, at, to) {
+                    at = end;
+                    continue;
+                }
+                if let Some(end) = doc_attribute(tokens, at, to) {
+                    at = end;
+                    continue;
+                }
+                out.push_str(token.text);
+            }
+            Kind::Word if token.text == "macro_rules" => {
+                out.push_str(token.text);
+                if let Some(open) = (at + 1..to.min(at + 8)).find(|&i| tokens[i].close > i) {
+                    write(tokens, at + 1, open + 1, true, out);
+                    write(tokens, open + 1, tokens[open].close, true, out);
+                    at = tokens[open].close;
+                    continue;
+                }
+            }
+            Kind::Word if token.text == "fn" => {
+                if let Some(found) = dispensable_body(tokens, at, to) {
+                    body = found;
+                }
+                out.push_str(token.text);
+            }
+            _ => out.push_str(token.text),
+        }
+        at += 1;
+    }
+}
+
+fn next(tokens: &[Token<'_>], mut at: usize, to: usize) -> Option<usize> {
+    while at < to {
+        if !matches!(tokens[at].kind, Kind::Space | Kind::Comment | Kind::Doc) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The end of `#[doc = ...]`, unless it is what a macro repeats.
+fn doc_attribute(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize> {
+    let open = next(tokens, at + 1, to).filter(|&i| tokens[i].text == "[")?;
+    let doc = next(tokens, open + 1, to).filter(|&i| tokens[i].text == "doc")?;
+    next(tokens, doc + 1, to).filter(|&i| tokens[i].text == "=")?;
+    let before = tokens[..at].iter().rev().find(|token| token.kind != Kind::Space)?;
+    (before.text != "(").then_some(tokens[open].close + 1)
+}
+
+/// The end of `#[cfg(test)] mod name { ... }`.
+fn is_test_module(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize> {
+    let mut here = at;
+    for wanted in ["#", "[", "cfg", "(", "test", ")", "]", "mod"] {
+        here = next(tokens, here, to).filter(|&i| tokens[i].text == wanted)? + 1;
+    }
+    let name = next(tokens, here, to).filter(|&i| tokens[i].kind == Kind::Word)?;
+    let open = next(tokens, name + 1, to).filter(|&i| tokens[i].text == "{")?;
+    Some(tokens[open].close + 1)
+}
+
+/// The body of the function whose `fn` stands at `at`, when nothing outside it can depend on it.
+fn dispensable_body(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize> {
+    let name = next(tokens, at + 1, to)?;
+    if tokens[name].kind != Kind::Word && tokens[name].text != "$" {
+        return None;
+    }
+    // The value of a constant may be a length in a type.
+    let constant = tokens[..at]
+        .iter()
+        .rev()
+        .filter(|token| token.kind != Kind::Space && token.kind != Kind::Comment)
+        .take_while(|token| {
+            token.kind == Kind::Literal || ["unsafe", "extern", "async", "const"].contains(&token.text)
+        })
+        .any(|token| token.text == "const");
+    if constant {
+        return None;
+    }
+    let (mut angles, mut opaque) = (0i32, false);
+    let mut here = name + 1;
+    while here < to {
+        let token = tokens[here];
+        match token.text {
+            "<" => angles += 1,
+            ">" if !matches!(tokens[here - 1].text, "-" | "=") => angles -= 1,
+            "impl" => opaque = true,
+            ";" => return None,
+            "{" if angles <= 0 => break,
+            _ => {}
+        }
+        here = if token.close > here { token.close + 1 } else { here + 1 };
+    }
+    if here >= to || opaque {
+        return None;
+    }
+    let inner = &tokens[here + 1..tokens[here].close];
+    let counts = |(index, token): (usize, &Token<'_>)| {
+        // Items that reach out of the body; a macro's pattern.
+        ["impl", "macro_rules"].contains(&token.text)
+            || (token.text == "$"
+                && inner.get(index + 1).is_some_and(|word| word.kind == Kind::Word)
+                && inner.get(index + 2).is_some_and(|colon| colon.text == ":")
+                && inner.get(index + 3).is_some_and(|word| word.kind == Kind::Word))
+    };
+    (!inner.iter().enumerate().any(counts)).then_some(here)
+}
+
+/// Splits into tokens and pairs the brackets; nothing when they do not pair.
+fn tokens(source: &str) -> Option<Vec<Token<'_>>> {
+    let bytes = source.as_bytes();
+    let mut tokens: Vec<Token<'_>> = Vec::with_capacity(bytes.len() / 3);
+    let mut open: Vec<usize> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let (kind, end) = token(source, at)?;
+        let text = &source[at..end];
+        let index = tokens.len();
+        if kind == Kind::Sign {
+            match text {
+                "(" | "[" | "{" => open.push(index),
+                ")" | "]" | "}" => {
+                    let start = open.pop()?;
+                    let pair = format!("{}{text}", tokens[start].text);
+                    if !["()", "[]", "{}"].contains(&pair.as_str()) {
+                        return None;
+                    }
+                    tokens[start].close = index;
+                }
+                _ => {}
+            }
+        }
+        tokens.push(Token { kind, text, close: 0 });
+        at = end;
+    }
+    open.is_empty().then_some(tokens)
+}
+
+fn token(source: &str, at: usize) -> Option<(Kind, usize)> {
+    let rest = &source[at..];
+    let first = rest.chars().next()?;
+    if first.is_whitespace() {
+        let end = rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len());
+        return Some((Kind::Space, at + end));
+    }
+    if rest.starts_with("//") {
+        let end = rest.find('\n').unwrap_or(rest.len());
+        let doc = (rest.starts_with("///") && !rest.starts_with("////")) || rest.starts_with("//!");
+        return Some((if doc { Kind::Doc } else { Kind::Comment }, at + end));
+    }
+    if rest.starts_with("/*") {
+        let doc = (rest.starts_with("/**") && !rest.starts_with("/***") && !rest.starts_with("/**/"))
+            || rest.starts_with("/*!");
+        let (bytes, mut depth, mut end) = (rest.as_bytes(), 0, 0);
+        loop {
+            match bytes.get(end..end + 2)? {
+                b"/*" => (depth, end) = (depth + 1, end + 2),
+                b"*/" => (depth, end) = (depth - 1, end + 2),
+                _ => end += 1,
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        return Some((if doc { Kind::Doc } else { Kind::Comment }, at + end));
+    }
+    if let Some(length) = string(rest) {
+        return Some((Kind::Literal, at + length));
+    }
+    if first == '\'' {
+        let mut chars = rest[1..].char_indices();
+        let (_, second) = chars.next()?;
+        let (after, third) = chars.next().unwrap_or((rest.len() - 1, ' '));
+        if second == '\\' {
+            // The escaped sign may itself be a quote.
+            let from = 1 + after + third.len_utf8();
+            return Some((Kind::Literal, at + from + rest[from..].find('\'')? + 1));
+        }
+        if third == '\'' {
+            return Some((Kind::Literal, at + after + 2));
+        }
+        let end = rest[1..]
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .map_or(rest.len(), |end| end + 1);
+        return Some((Kind::Literal, at + end.max(2)));
+    }
+    if first.is_alphabetic() || first == '_' {
+        let end = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        return Some((Kind::Word, at + end));
+    }
+    if first.is_ascii_digit() {
+        let end = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        return Some((Kind::Literal, at + end));
+    }
+    Some((Kind::Sign, at + first.len_utf8()))
+}
+
+/// The length of the string literal that `rest` starts with.
+fn string(rest: &str) -> Option<usize> {
+    let prefix = rest.find(|c: char| !matches!(c, 'b' | 'c' | 'r'))?;
+    if prefix > 2 {
+        return None;
+    }
+    let (raw, after) = (rest[..prefix].contains('r'), &rest[prefix..]);
+    let byte = rest.starts_with("b'");
+    if raw {
+        let hashes = after.find(|c| c != '#')?;
+        if !after[hashes..].starts_with('"') {
+            return None;
+        }
+        let end = format!("\"{}", "#".repeat(hashes));
+        let body = prefix + hashes + 1;
+        return Some(body + rest[body..].find(&end)? + end.len());
+    }
+    let quote = if byte {
+        b'\''
+    } else if after.starts_with('"') {
+        b'"'
+    } else {
+        return None;
+    };
+    let (bytes, mut end) = (rest.as_bytes(), prefix + 1);
+    while *bytes.get(end)? != quote {
+        end += if bytes[end] == b'\\' { 2 } else { 1 };
+    }
+    Some(end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bare(source: &str) -> String {
+        skeleton(source).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn bodies_go_and_signatures_stay() {
+        assert_eq!(
+            bare("/// Doc.\npub fn f<T>(x: [u8; { 1 + 1 }]) -> T where T: A<{ 2 }>, { x // why\n }"),
+            "/// Doc. pub fn f<T>(x: [u8; { 1 + 1 }]) -> T where T: A<{ 2 }>, {}"
+        );
+        assert_eq!(bare("trait A { fn f(&self); fn g() { '}' } }"), "trait A { fn f(&self); fn g() {} }");
+        assert_eq!(bare("type F = fn(u8) -> u8; static S: &str = r#\"fn x() { \"#;"),
+            "type F = fn(u8) -> u8; static S: &str = r#\"fn x() { \"#;");
+    }
+
+    #[test]
+    fn bodies_that_types_depend_on_stay() {
+        for kept in [
+            "const fn n() -> usize { 3 }",
+            "fn it() -> impl Iterator<Item = u8> { std::iter::empty() }",
+            "fn local() { impl Clone for S {} }",
+            "macro_rules! m { (fn $n:ident() { $($b:tt)* }) => { struct $n; } }",
+        ] {
+            assert_eq!(bare(kept), kept);
+        }
+    }
+
+    #[test]
+    fn tests_go() {
+        assert_eq!(bare("struct A; #[cfg(test)] mod tests { fn t() {} } struct B;"), "struct A; struct B;");
+    }
+
+    #[test]
+    fn lifetimes_and_characters_are_told_apart() {
+        assert_eq!(bare("fn f<'a>(c: &'a char) -> bool { *c == '\\'' || *c == '{' } struct S;"),
+            "fn f<'a>(c: &'a char) -> bool {} struct S;");
+    }
+}
