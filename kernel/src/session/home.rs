@@ -154,8 +154,42 @@ fn make() -> Result<Home> {
         std::env::set_var("CARGO_HOME", &home.dir);
         std::env::set_var("EVCXR_CONFIG_DIR", &home.dir);
         std::env::set_var("PATH", search);
+        libc::atexit(leave);
     }
     Ok(home)
+}
+
+/// Runs `start` with temporary files in the private directory, which goes away with this process; `child`
+/// keeps the user's own.
+pub fn with_private_temp<T>(child: &mut Command, start: impl FnOnce(Command) -> T) -> T {
+    const TEMP: &str = "TMPDIR";
+    let own = std::env::var_os(TEMP);
+    match &own {
+        Some(folder) => child.env(TEMP, folder),
+        None => child.env_remove(TEMP),
+    };
+    let child = std::mem::replace(child, Command::new("true"));
+    if let Ok(home) = enter() {
+        // SAFETY: as in `make`.
+        unsafe { std::env::set_var(TEMP, &home.dir) };
+    }
+    let started = start(child);
+    // SAFETY: as in `make`.
+    unsafe {
+        match own {
+            Some(folder) => std::env::set_var(TEMP, folder),
+            None => std::env::remove_var(TEMP),
+        }
+    }
+    started
+}
+
+/// Removes the private directory when the process ends in an orderly way; otherwise the next kernel does.
+extern "C" fn leave() {
+    let dir = std::env::temp_dir().join(format!("jook-{}", std::process::id()));
+    if dir.join("tools").exists() && dir.join("evcxr.toml").exists() {
+        let _ = std::fs::remove_dir_all(dir);
+    }
 }
 
 /// Cells start unoptimized: the work is in the toolkit, and they compile several times as fast.

@@ -4,6 +4,7 @@
 //! process runs the cells. [`toolkit`] builds what cells link against, [`stand_in`] makes compiling them
 //! quick, [`home`] points evcxr at the stand-ins.
 
+mod carried;
 mod cell_crate;
 mod complete;
 mod deps;
@@ -13,6 +14,7 @@ mod place;
 mod protocol;
 mod pump;
 mod report;
+mod sieve;
 mod skeleton;
 mod source;
 mod stand_in;

@@ -145,8 +145,15 @@ fn compile_errors(errors: &[CompilationError], cell: &str) -> CellError {
     }
 }
 
-/// Cells know the toolkit as `jook`; rustc also tells the name of the library that passes it on.
+/// Cells know the toolkit as `jook` and its crates by their own names; rustc also tells the name of the
+/// library that passes them on.
 fn as_written(text: &str) -> String {
+    let mut text = text.to_owned();
+    for name in super::carried::NAMES {
+        for path in ["jook_cells", "jook"] {
+            text = text.replace(&format!("{path}::prelude::{name}::"), &format!("{name}::"));
+        }
+    }
     text.replace("jook_cells::", "jook::")
 }
 
@@ -197,7 +204,7 @@ fn one_error(error: &CompilationError, cell: &str) -> Vec<String> {
         .map(|help| ("help", help))
         .chain(error.evcxr_extra_hint().map(|hint| ("note", hint.to_owned())));
     for (kind, text) in notes {
-        for (index, line) in text.lines().enumerate() {
+        for (index, line) in as_written(&text).lines().enumerate() {
             let start = if index == 0 {
                 format!("{BLUE}   = {PLAIN}{BOLD}{kind}{PLAIN}: ")
             } else {
@@ -251,4 +258,18 @@ fn excerpt(cell: &str, line: usize) -> Vec<String> {
         format!("{BLUE}  --> {PLAIN}line {line}"),
         format!("{BLUE}{line:4} | {PLAIN}{text}"),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_told_as_a_cell_writes_them() {
+        assert_eq!(
+            as_written("jook_cells::prelude::polars::prelude::CsvWriter"),
+            "polars::prelude::CsvWriter"
+        );
+        assert_eq!(as_written("jook_cells::prelude::Mlp"), "jook::prelude::Mlp");
+    }
 }

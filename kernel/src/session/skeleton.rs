@@ -192,7 +192,10 @@ fn doc_attribute(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize> {
     let open = next(tokens, at + 1, to).filter(|&i| tokens[i].text == "[")?;
     let doc = next(tokens, open + 1, to).filter(|&i| tokens[i].text == "doc")?;
     next(tokens, doc + 1, to).filter(|&i| tokens[i].text == "=")?;
-    let before = tokens[..at].iter().rev().find(|token| token.kind != Kind::Space)?;
+    let before = tokens[..at]
+        .iter()
+        .rev()
+        .find(|token| token.kind != Kind::Space)?;
     (before.text != "(").then_some(tokens[open].close + 1)
 }
 
@@ -237,7 +240,11 @@ fn dispensable_body(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize>
             "{" if angles <= 0 => break,
             _ => {}
         }
-        here = if token.close > here { token.close + 1 } else { here + 1 };
+        here = if token.close > here {
+            token.close + 1
+        } else {
+            here + 1
+        };
     }
     if here >= to || opaque {
         return None;
@@ -392,9 +399,14 @@ mod tests {
             bare("/// Doc.\npub fn f<T>(x: [u8; { 1 + 1 }]) -> T where T: A<{ 2 }>, { x // why\n }"),
             "/// Doc. pub fn f<T>(x: [u8; { 1 + 1 }]) -> T where T: A<{ 2 }>, {}"
         );
-        assert_eq!(bare("trait A { fn f(&self); fn g() { '}' } }"), "trait A { fn f(&self); fn g() {} }");
-        assert_eq!(bare("type F = fn(u8) -> u8; static S: &str = r#\"fn x() { \"#;"),
-            "type F = fn(u8) -> u8; static S: &str = r#\"fn x() { \"#;");
+        assert_eq!(
+            bare("trait A { fn f(&self); fn g() { '}' } }"),
+            "trait A { fn f(&self); fn g() {} }"
+        );
+        assert_eq!(
+            bare("type F = fn(u8) -> u8; static S: &str = r#\"fn x() { \"#;"),
+            "type F = fn(u8) -> u8; static S: &str = r#\"fn x() { \"#;"
+        );
     }
 
     #[test]
@@ -411,12 +423,17 @@ mod tests {
 
     #[test]
     fn tests_go() {
-        assert_eq!(bare("struct A; #[cfg(test)] mod tests { fn t() {} } struct B;"), "struct A; struct B;");
+        assert_eq!(
+            bare("struct A; #[cfg(test)] mod tests { fn t() {} } struct B;"),
+            "struct A; struct B;"
+        );
     }
 
     #[test]
     fn lifetimes_and_characters_are_told_apart() {
-        assert_eq!(bare("fn f<'a>(c: &'a char) -> bool { *c == '\\'' || *c == '{' } struct S;"),
-            "fn f<'a>(c: &'a char) -> bool {} struct S;");
+        assert_eq!(
+            bare("fn f<'a>(c: &'a char) -> bool { *c == '\\'' || *c == '{' } struct S;"),
+            "fn f<'a>(c: &'a char) -> bool {} struct S;"
+        );
     }
 }

@@ -5,7 +5,7 @@
 //! are as they were. Here a cell is one direct call of rustc against the prebuilt toolkit; cargo itself
 //! runs only for a dependency that the notebook adds.
 
-use super::{cell_crate, graph, home};
+use super::{cell_crate, graph, home, sieve};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,11 @@ pub fn runtime_hook() {
         unsafe {
             libc::signal(libc::SIGINT, libc::SIG_IGN);
             libc::signal(libc::SIGUSR1, libc::SIG_IGN);
+            // No cell outlives its kernel.
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         }
+        sieve::put_behind(libc::STDOUT_FILENO);
+        sieve::put_behind(libc::STDERR_FILENO);
         evcxr::runtime_hook();
     }
     if std::env::var_os(home::PRIVATE).is_none() {

@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -378,6 +379,11 @@ fn standard_library_source(on_progress: &dyn Fn(&str)) -> Result<()> {
     let sysroot = sysroot(home);
     let core = sysroot.join("lib/rustlib/src/rust/library/core");
     if core.exists() {
+        return Ok(());
+    }
+    // A program asks for the toolkit more than once; without a network the answer is the same each time.
+    static TRIED: AtomicBool = AtomicBool::new(false);
+    if TRIED.swap(true, Ordering::Relaxed) {
         return Ok(());
     }
     on_progress("fetching the standard library's source (rust-src)");

@@ -1,5 +1,6 @@
 //! The thread that owns evcxr.
 
+use super::carried::Carried;
 use super::pump::{self, Message, Pump};
 use super::toolkit::{self, Toolkit};
 use super::{CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, home, report};
@@ -7,6 +8,7 @@ use anyhow::{Context, Result};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -205,6 +207,7 @@ struct Engine {
     context: CommandContext,
     pump: Pump,
     crate_dir: PathBuf,
+    carried: Carried,
 }
 
 /// Brings in the toolkit, has its loops answer to stop requests, and reports panics by the protocol.
@@ -253,6 +256,7 @@ impl Engine {
             pump: Pump::start(outputs),
             context,
             crate_dir,
+            carried: Carried::of_graph(&toolkit.files.graph),
         };
         {
             let mut state = control.state();
@@ -286,9 +290,13 @@ impl Engine {
         sink: &Sender<Message>,
         control: &Arc<Control>,
     ) -> Result<(), CellError> {
-        let cell = without_toolkit_dependency(code);
+        let (cell, notes) = self.carried.satisfy(code);
         control.begin(sink);
         self.pump.begin(Some(sink.clone()));
+        for note in notes {
+            let _ = sink.send(Message::Event(Event::Stderr(note)));
+        }
+        let building = Building::watch(&self.crate_dir, sink);
         let outcome = {
             let reader = |prompt: String, password: bool| {
                 let (answer, answers) = std::sync::mpsc::channel();
@@ -304,6 +312,7 @@ impl Engine {
             };
             self.context.execute_with_callbacks(&cell, &mut callbacks)
         };
+        drop(building);
         let notes = self.pump.finish();
         let generated = std::fs::read_to_string(self.crate_dir.join("cell/lib.rs")).unwrap_or_default();
         let died = matches!(outcome, Err(evcxr::Error::SubprocessTerminated(_)));
@@ -330,7 +339,7 @@ impl Engine {
     }
 
     fn complete(&mut self, code: &str, cursor: usize) -> Result<Completions> {
-        let code = without_toolkit_dependency(code);
+        let (code, _) = self.carried.satisfy(code);
         let found = self.context.completions(&code, cursor)?;
         let mut items: Vec<Completion> = Vec::new();
         for candidate in found.completions {
@@ -350,7 +359,7 @@ impl Engine {
     }
 
     fn inspect(&mut self, code: &str, cursor: usize) -> Result<Option<MimeBundle>> {
-        let code = without_toolkit_dependency(code);
+        let (code, _) = self.carried.satisfy(code);
         let (text, html) = self.context.hover_at(&code, end_of_word(&code, cursor))?;
         if text.trim().is_empty() || text == "No documentation found" {
             return Ok(None);
@@ -359,6 +368,56 @@ impl Engine {
         bundle.insert("text/plain".into(), text.into());
         bundle.insert("text/html".into(), html.into());
         Ok(Some(bundle))
+    }
+}
+
+/// Passes on what cargo says while it builds a dependency, until dropped.
+struct Building {
+    done: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Building {
+    fn watch(crate_dir: &Path, sink: &Sender<Message>) -> Self {
+        let said = crate_dir.join(cell_crate::NOTES).join(cell_crate::PROGRESS);
+        let _ = std::fs::remove_file(&said);
+        let done = Arc::new(AtomicBool::new(false));
+        let (end, sink) = (done.clone(), sink.clone());
+        let thread = std::thread::spawn(move || {
+            let mut told = 0;
+            loop {
+                let last = end.load(Ordering::Acquire);
+                let text = std::fs::read(&said).unwrap_or_default();
+                // Whole lines only.
+                let whole = text
+                    .iter()
+                    .rposition(|&byte| byte == b'\n')
+                    .map_or(0, |at| at + 1);
+                if let Some(new) = text.get(told..whole).filter(|new| !new.is_empty()) {
+                    let new = String::from_utf8_lossy(new).into_owned();
+                    let _ = sink.send(Message::Event(Event::Stderr(new)));
+                    told = whole;
+                }
+                if last {
+                    return;
+                }
+                std::thread::park_timeout(Duration::from_millis(200));
+            }
+        });
+        Self {
+            done,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
     }
 }
 
@@ -375,30 +434,11 @@ fn start_evcxr(
     home::outside(&mut child)
         .current_dir(&options.working_dir)
         .env("JOOK_NOTEBOOK", "1");
-    let (context, outputs) = EvalContext::with_subprocess_command(child)
-        .map_err(|error| anyhow::anyhow!("{}", report::all_messages(&error)))?;
+    let started = home::with_private_temp(&mut child, |child| EvalContext::with_subprocess_command(child));
+    let (context, outputs) = started.map_err(|error| anyhow::anyhow!("{}", report::all_messages(&error)))?;
     let noted =
         std::fs::read_to_string(private.join(cell_crate::CRATE_DIR)).context("evcxr compiled nothing")?;
     Ok((CommandContext::with_eval_context(context), outputs, noted.into()))
-}
-
-/// Blanks the lines that ask for the toolkit: every cell has it. Lines keep their numbers, and bytes their
-/// places.
-fn without_toolkit_dependency(code: &str) -> String {
-    let asks = |line: &str| {
-        let mut words = line.trim_start().splitn(2, char::is_whitespace);
-        let rest = (words.next() == Some(":dep")).then(|| words.next()).flatten();
-        rest.is_some_and(|rest| {
-            let name = rest.split_once('=').map_or(rest, |(name, _)| name);
-            name.trim() == "jook"
-        })
-    };
-    code.split_inclusive('\n')
-        .map(|line| match asks(line) {
-            true => line.chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect(),
-            false => line.to_owned(),
-        })
-        .collect()
 }
 
 fn restarts(code: &str) -> bool {
@@ -419,18 +459,6 @@ fn end_of_word(code: &str, cursor: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_toolkits_own_line_is_blanked_and_others_stay() {
-        let code = ":dep jook = { path = \"../toolkit\" }\n:dep jook_extra = \"1\"\nlet a = 1;";
-        let cell = without_toolkit_dependency(code);
-        assert_eq!(cell.len(), code.len());
-        assert_eq!(cell.lines().next().unwrap().trim(), "");
-        assert_eq!(
-            cell.lines().skip(1).collect::<Vec<_>>(),
-            code.lines().skip(1).collect::<Vec<_>>()
-        );
-    }
 
     #[test]
     fn inspection_looks_at_the_whole_word() {
