@@ -34,7 +34,10 @@ fn steps(work: &Value) -> Result<f64> {
     let recipe = Recipe::new()
         .steps(work["steps"].as_u64().unwrap_or(100))
         .batch(work["batch"].as_u64().unwrap_or(32))
-        .momentum(work["rate"].as_f64().unwrap_or(0.05), work["momentum"].as_f64().unwrap_or(0.9));
+        .momentum(
+            work["rate"].as_f64().unwrap_or(0.05),
+            work["momentum"].as_f64().unwrap_or(0.9),
+        );
     let start = Instant::now();
     silent(|| net.train(&data, recipe))?;
     Ok(start.elapsed().as_secs_f64())
@@ -46,15 +49,22 @@ fn study(work: &Value) -> Result<f64> {
     let recipe = Recipe::new()
         .epochs(number("epochs"))
         .batch(number("batch"))
-        .momentum(work["rate"].as_f64().unwrap_or(0.05), work["momentum"].as_f64().unwrap_or(0.9));
+        .momentum(
+            work["rate"].as_f64().unwrap_or(0.05),
+            work["momentum"].as_f64().unwrap_or(0.9),
+        );
     let net = Mlp::new([FEATURES, number("hidden") as usize, CLASSES]);
     let store = std::env::temp_dir().join(format!("jook-bench-{}", std::process::id()));
     let start = Instant::now();
     silent(|| -> Result<()> {
-        let study = Study::new("benchmark").seeds(number("trainings") as usize).store(&store).run(|trial| {
-            let train = data(number("examples") as usize, trial.seed())?;
-            net.train(&train, recipe.clone().seed(trial.seed()))?.evaluate(&train)
-        })?;
+        let study = Study::new("benchmark")
+            .seeds(number("trainings") as usize)
+            .store(&store)
+            .run(|trial| {
+                let train = data(number("examples") as usize, trial.seed())?;
+                net.train(&train, recipe.clone().seed(trial.seed()))?
+                    .evaluate(&train)
+            })?;
         study.table();
         Ok(())
     })?;

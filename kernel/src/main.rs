@@ -12,7 +12,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Parser)]
-#[command(name = "jook", version, about = "Rust notebooks for deep learning on little data")]
+#[command(
+    name = "jook",
+    version,
+    about = "Rust notebooks for deep learning on little data"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -109,6 +109,24 @@ fn a_notebook_from_start_to_end() {
     book.ok("let frame = polars::df!(\"a\" => [1i64, 2])?; let plot = plotly::Plot::new();");
     book.ok("use dfdx::prelude::*; let device = Cpu::default(); let t = device.tensor([[1.0f32, 2.0]]);");
     assert_eq!(book.value("frame.height()"), "2");
+    // A number that nothing gives a type shows itself like any other.
+    assert_eq!(book.value("let kept = 6 * 7;\nkept"), "42");
+
+    // The toolkit's values and those of its main packages can be stored and used later.
+    book.ok("let few = datasets::digits()?.few_shot(10, 1)?;\n\
+        let run = Mlp::new([64, 16, 10]).fit(&few, Recipe::new().epochs(2))?; let history = run.history.clone();");
+    assert_eq!(book.value("history.len() as u64"), "2");
+    book.ok("let model = device.build_module::<(Linear<64, 8>, ReLU, Linear<8, 10>), f32>();\n\
+        let typed = model.train(&few.train, Recipe::new().epochs(1))?; let found = typed.evaluate(&few.test)?;");
+    assert_eq!(book.value("found.n > 1000"), "true");
+    book.ok("let study = Study::new(\"s\").vary(\"hidden\", [4, 8]).seeds(2).in_memory().quiet()\n\
+        .run(|t| Mlp::new([64, 8, 10]).hidden(t[\"hidden\"]).fit(&few, Recipe::new().epochs(1)))?;\n\
+        let heat = study.box_plot(\"accuracy\")?; let pair = study.compare([(\"hidden\", 4)], [(\"hidden\", 8)], \"accuracy\")?;");
+    assert_eq!(book.value("study.table().height() + pair.paired.n"), "4");
+    book.ok("use polars::prelude::*; let sums = frame.clone().lazy().group_by([col(\"a\")]).agg([len()]).collect()?;");
+    assert_eq!(book.value("sums.height()"), "2");
+    // The packages' own `:dep` lines are taken from the toolkit.
+    book.ok(":dep polars = \"0.55\"\n:dep plotly = { version = \"0.14\" }\nlet again = frame.height();");
     let plot = book.ok("plot");
     assert!(matches!(&plot[..], [Event::Result { data, .. }]
         if data.contains_key("application/vnd.plotly.v1+json") && data.contains_key("text/plain")));

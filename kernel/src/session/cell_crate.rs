@@ -2,11 +2,10 @@
 
 use super::{deps, graph, home, source, stand_in};
 use anyhow::{Context, Result};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Kept in the cell crate's folder: what the kernel and the stand-ins tell each other.
 pub const NOTES: &str = ".jook";
@@ -65,7 +64,7 @@ impl CellCrate {
         self.name == "ctx"
     }
 
-    /// Compiles the cell into the library that the child process loads. Returns only on failure.
+    /// Compiles the cell into the library that the child process loads; returns the compiler's exit code.
     pub fn build(&self) -> Result<i32> {
         std::fs::write(
             stand_in::private().join(CRATE_DIR),
@@ -84,7 +83,7 @@ impl CellCrate {
         self.hand_over(rustc)
     }
 
-    /// Type-checks the cell. Returns only on failure.
+    /// Type-checks the cell; returns the compiler's exit code.
     pub fn check(&self) -> Result<i32> {
         let out = self.dir.join("target/cell");
         let mut rustc = self.rustc(&out)?;
@@ -147,14 +146,37 @@ impl CellCrate {
         Ok(command)
     }
 
-    /// Becomes the compiler, in a process group of its own that the kernel can stop.
+    /// Runs the compiler, in a process group that the kernel can stop; returns its exit code.
     fn hand_over(&self, mut command: Command) -> Result<i32> {
         let _lock = Stoppable::enter(&self.dir)?;
-        Err(command.exec()).context("could not run rustc")
+        let mut compiler = command
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("could not run rustc")?;
+        let errors = compiler.stderr.take().context("rustc without a standard error")?;
+        for line in BufReader::new(errors).lines() {
+            eprintln!("{}", about_the_display(line?));
+        }
+        Ok(compiler.wait()?.code().unwrap_or(-1))
     }
 }
 
-/// While held (also by what this process becomes), the kernel can stop the work.
+/// Keeps evcxr's view of `let n = 6 * 7; n`: a number whose type nothing has fixed has no method to show itself
+/// by, and evcxr would fall back on `Debug`, did the advice at the `let` not make it a mistake of the user's.
+fn about_the_display(line: String) -> String {
+    if !line.contains("\"E0689\"") || !line.contains("evcxr_display") {
+        return line;
+    }
+    match serde_json::from_str::<serde_json::Value>(&line) {
+        Ok(mut diagnostic) => {
+            diagnostic["children"] = serde_json::json!([]);
+            diagnostic.to_string()
+        }
+        Err(_) => line,
+    }
+}
+
+/// While held (also by the compiler), the kernel can stop the work.
 pub struct Stoppable(#[allow(dead_code)] std::fs::File);
 
 impl Stoppable {
