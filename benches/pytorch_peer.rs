@@ -39,7 +39,7 @@ fn steps(work: &Value) -> Result<f64> {
             work["momentum"].as_f64().unwrap_or(0.9),
         );
     let start = Instant::now();
-    silent(|| net.train(&data, recipe))?;
+    quiet(|| net.train(&data, recipe))?;
     Ok(start.elapsed().as_secs_f64())
 }
 
@@ -56,7 +56,7 @@ fn study(work: &Value) -> Result<f64> {
     let net = Mlp::new([FEATURES, number("hidden") as usize, CLASSES]);
     let store = std::env::temp_dir().join(format!("jook-bench-{}", std::process::id()));
     let start = Instant::now();
-    silent(|| -> Result<()> {
+    quiet(|| -> Result<()> {
         let study = Study::new("benchmark")
             .seeds(number("trainings") as usize)
             .store(&store)

@@ -83,7 +83,7 @@ fn threads_do_not_change_a_bit_and_a_study_gives_what_a_training_alone_gives() {
         .dropout(0.3)
         .fit(&split, recipe().seed(1))
         .unwrap();
-    let inside = two.trials().last().unwrap();
+    let inside = two.trials().into_iter().next_back().unwrap();
     assert_eq!(
         (inside.settings().to_string(), inside.seed()),
         ("activation=Maxout(2), dropout=0.3".into(), 1)

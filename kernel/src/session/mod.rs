@@ -25,7 +25,7 @@ pub use complete::{Completeness, is_complete};
 pub use protocol::Event;
 pub use pump::on_plot;
 pub use stand_in::runtime_hook;
-pub use toolkit::{Toolkit, prebuild};
+pub use toolkit::prebuild;
 
 use pump::Message;
 use std::path::PathBuf;
