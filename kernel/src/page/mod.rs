@@ -42,7 +42,7 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
                     attachments: cell.get("attachments"),
                 };
                 let html = markdown::render(&notebook::source(cell), &images, &mut outline);
-                let _ = write!(body, "<section class=\"cell prose\">\n{html}</section>\n");
+                let _ = writeln!(body, "<section class=\"cell prose\">\n{html}</section>");
             }
             Kind::Code => code_cell(cell, index, &mut body),
             Kind::Raw => raw_cell(cell, &mut body),
@@ -55,19 +55,19 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
     let charts = body.contains("<div class=\"plot\"");
     let mut page =
         String::with_capacity(body.len() + 64 * 1024 + if charts { plotly::library().len() } else { 0 });
-    let _ = write!(
+    let _ = writeln!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"generator\" content=\"jook {}\">\n\
-         <title>{}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}</style>\n",
+         <title>{}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}</style>",
         env!("CARGO_PKG_VERSION"),
         escape::html(title),
     );
     if charts {
         // Before the body, so that outputs which look for Plotly find it.
-        let _ = write!(page, "<script>{}</script>\n", plotly::library());
+        let _ = writeln!(page, "<script>{}</script>", plotly::library());
     }
     let _ = write!(
         page,
@@ -76,7 +76,7 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
         foot(notebook)
     );
     if charts {
-        let _ = write!(page, "<script>\n{SCRIPT}</script>\n");
+        let _ = writeln!(page, "<script>\n{SCRIPT}</script>");
     }
     page.push_str("</body>\n</html>\n");
     page
@@ -98,9 +98,9 @@ fn code_cell(cell: &Value, index: usize, body: &mut String) {
         .into_iter()
         .flatten()
         .any(|output| output["output_type"] == "error");
-    let _ = write!(
+    let _ = writeln!(
         body,
-        "<section class=\"cell code-cell{}\" id=\"cell-{}\">\n",
+        "<section class=\"cell code-cell{}\" id=\"cell-{}\">",
         if failed { " failed" } else { "" },
         index + 1
     );
@@ -118,24 +118,24 @@ fn code_cell(cell: &Value, index: usize, body: &mut String) {
         code::highlight(source.trim_end(), "rust")
     );
     if hidden {
-        let _ = write!(
+        let _ = writeln!(
             body,
-            "<details class=\"input\"><summary>{count}Code{time}</summary>{input}</details>\n"
+            "<details class=\"input\"><summary>{count}Code{time}</summary>{input}</details>"
         );
     } else {
-        let _ = write!(body, "<div class=\"input\">{count}{input}{time}</div>\n");
+        let _ = writeln!(body, "<div class=\"input\">{count}{input}{time}</div>");
     }
     if !outputs.is_empty() {
         let folded = cell.pointer("/metadata/jupyter/outputs_hidden") == Some(&Value::Bool(true));
         match folded {
             true => {
-                let _ = write!(
+                let _ = writeln!(
                     body,
-                    "<details class=\"outputs\"><summary>Output</summary>{outputs}</details>\n"
+                    "<details class=\"outputs\"><summary>Output</summary>{outputs}</details>"
                 );
             }
             false => {
-                let _ = write!(body, "<div class=\"outputs\">\n{outputs}</div>\n");
+                let _ = writeln!(body, "<div class=\"outputs\">\n{outputs}</div>");
             }
         }
     }
@@ -150,13 +150,13 @@ fn raw_cell(cell: &Value, body: &mut String) {
         .find_map(|key| cell["metadata"][*key].as_str());
     match format {
         Some("text/html") => {
-            let _ = write!(body, "<section class=\"cell html\">{source}</section>\n");
+            let _ = writeln!(body, "<section class=\"cell html\">{source}</section>");
         }
         Some(_) => {}
         None => {
-            let _ = write!(
+            let _ = writeln!(
                 body,
-                "<section class=\"cell\"><pre class=\"stream\">\n{}</pre></section>\n",
+                "<section class=\"cell\"><pre class=\"stream\">\n{}</pre></section>",
                 escape::html(&source)
             );
         }
@@ -195,9 +195,9 @@ fn contents(headings: &[Heading]) -> String {
     let mut list = String::from("<nav aria-label=\"Contents\">\n<ul>\n");
     for heading in shown {
         let (id, text) = (escape::html(&heading.id), escape::html(&heading.text));
-        let _ = write!(
+        let _ = writeln!(
             list,
-            "<li class=\"level-{}\"><a href=\"#{id}\">{text}</a></li>\n",
+            "<li class=\"level-{}\"><a href=\"#{id}\">{text}</a></li>",
             heading.level
         );
     }

@@ -434,7 +434,7 @@ fn start_evcxr(
     home::outside(&mut child)
         .current_dir(&options.working_dir)
         .env("JOOK_NOTEBOOK", "1");
-    let started = home::with_private_temp(&mut child, |child| EvalContext::with_subprocess_command(child));
+    let started = home::with_private_temp(&mut child, EvalContext::with_subprocess_command);
     let (context, outputs) = started.map_err(|error| anyhow::anyhow!("{}", report::all_messages(&error)))?;
     let noted =
         std::fs::read_to_string(private.join(cell_crate::CRATE_DIR)).context("evcxr compiled nothing")?;
