@@ -113,7 +113,7 @@ def test_everything_of_the_toolkit_shows_in_order(kernel):
 def test_the_bar_of_a_training_moves_in_place(kernel):
     cell = kernel.run(
         "let run = Mlp::new([64, 128, 128, 10])"
-        ".train(&datasets::digits()?, Recipe::new().epochs(60).batch(32).sgd(0.05))?;"
+        ".train(&datasets::digits()?, Recipe::new().epochs(900).batch(32).sgd(0.05))?;"
     )
     assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
     (bar,) = cell.contents("display_data")

@@ -6,6 +6,7 @@ import time
 
 import pytest
 import zmq
+from jupyter_client import BlockingKernelClient
 
 from client import TIMEOUT
 
@@ -136,7 +137,9 @@ def test_only_the_given_address_is_bound(kernel):
 
 
 def test_a_second_client_hears_everything(kernel):
-    second = kernel.manager.client()
+    # Not `manager.client()`: it shares the first client's session, and so its address on the shell channel.
+    second = BlockingKernelClient(connection_file=kernel.manager.connection_file)
+    second.load_connection_file()
     second.start_channels()
     second.wait_for_ready(timeout=TIMEOUT)
     try:

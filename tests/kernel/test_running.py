@@ -117,7 +117,7 @@ def test_interrupting_a_training_keeps_everything(kernel, way):
 def test_interrupting_a_study_keeps_the_trials_that_are_done(kernel, way):
     interrupted(kernel, STUDY, way)
     after = kernel.run(
-        'let done = study.trials().filter(|trial| trial.is_complete()).count();\n'
+        'let done = study.trials().into_iter().filter(|trial| trial.is_complete()).count();\n'
         'println!("{} {}", before + 1, (1..4_000).contains(&done));'
     )
     assert after.status == "ok", "\n".join(after.reply["content"]["traceback"])

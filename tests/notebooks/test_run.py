@@ -116,8 +116,8 @@ def test_what_the_first_bowl_expects_holds(bowl):
 
 def test_the_page_of_the_first_bowl_stands_alone(bowl, bowl_run):
     page = bowl_run.page.read_text()
-    assert not re.search(r"<(script|img|iframe)[^>]+src=[\"']?(?!data:)", page)
-    assert not re.search(r"<link[^>]+href=[\"']?(?!data:)", page)
+    assert not re.search(r"<(script|img|iframe)[^>]+src=(?![\"']?data:)", page)
+    assert not re.search(r"<link[^>]+href=(?![\"']?data:)", page)
     assert "<math" in page and "\\frac" not in re.sub(r'alttext="[^"]*"', "", page)
     charts = sum(PLOTLY in output.get("data", {}) for cell in bowl.values() for output in cell["outputs"])
     assert page.count('<div class="plot"') == charts >= 2
@@ -161,9 +161,9 @@ def test_failing_cells_are_told_and_the_rest_runs_where_asked(tmp_path):
 def test_a_cell_that_takes_too_long_is_stopped_and_nothing_after_it_runs(tmp_path):
     """With --timeout, --inplace and --no-html."""
     notebook = write(tmp_path / "slow.ipynb", "let kept: i32 = 6 * 7;\nkept", FOREVER, "kept + 1")
-    done = run(notebook, "--timeout", "5", "--inplace", "--no-html")
+    done = run(notebook, "--timeout", "20", "--inplace", "--no-html")
     assert done.returncode == 1, done.stderr
-    assert "Cell 2 of 3 failed" in done.stderr and "stopped after 5 s (--timeout)" in done.stderr
+    assert "Cell 2 of 3 failed" in done.stderr and "stopped after 20 s (--timeout)" in done.stderr
     ran = cells(notebook)
     assert text(ran[0]) == "42" and "waiting" in text(ran[1])
     assert ran[2]["execution_count"] is None

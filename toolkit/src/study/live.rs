@@ -39,7 +39,8 @@ impl Live {
             failed: 0,
             progress: seen.then(|| Progress::new(format!("study {}", plan.name), missing)),
             table: None,
-            with_table: seen && std::env::var_os(NOTEBOOK_ENV).is_some(),
+            // Also when every trial was found in the store: the cell that asked for the study shows it.
+            with_table: !plan.quiet && std::env::var_os(NOTEBOOK_ENV).is_some(),
             drawn: Instant::now(),
             results,
         }
