@@ -192,7 +192,13 @@ fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
     on_progress("building the toolkit (the first build takes 10 to 30 minutes)");
     // The same call as the `cargo run` that built this program: the same crates with the same features, so
     // whatever it has built is used again.
-    let mut child = home::outside(&mut Command::new(&home.cargo))
+    let mut cargo = Command::new(&home.cargo);
+    // rust-analyzer is compiled for CI or not for CI: the same as this program was, or it is built anew.
+    match option_env!("CI") {
+        Some(value) => cargo.env("CI", value),
+        None => cargo.env_remove("CI"),
+    };
+    let mut child = home::outside(&mut cargo)
         .current_dir(workspace)
         .args([
             "build",
