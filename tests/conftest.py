@@ -1,9 +1,9 @@
 """What several folders of tests share: the built program, and one run of the first notebook."""
 
 import os
+import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,14 @@ BOWL = ROOT / "notebooks" / "01_first_bowl.ipynb"
 
 
 class Executed:
-    """The first bowl after `jook run`: its executed notebook, its page, and what the run said."""
+    """The first bowl after `jook run`: its executed notebook, its page, and what the run said. What runs is a
+    copy in a folder of its own, where no study finds the results of an earlier run."""
 
     def __init__(self, program, folder):
-        begun = time.monotonic()
-        self.done = subprocess.run([program, "run", BOWL, "--output", folder], text=True, capture_output=True)
-        self.seconds = time.monotonic() - begun
+        copy = folder / "fresh" / BOWL.name
+        copy.parent.mkdir()
+        shutil.copy(BOWL, copy)
+        self.done = subprocess.run([program, "run", copy, "--output", folder], text=True, capture_output=True)
         self.notebook = folder / BOWL.name
         self.page = folder / f"{BOWL.stem}.html"
         if self.done.returncode:

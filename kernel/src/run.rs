@@ -7,16 +7,18 @@ mod terminal;
 
 use crate::page::notebook::{self, Kind, Notebook};
 use crate::page::record::Recorder;
-use crate::page::{self, provenance};
+use crate::page::{self, file, provenance};
 use crate::session::{CellError, Event, Options, Session, prebuild};
 use anyhow::{Context as _, Result, bail};
 use chrono::{SecondsFormat, Utc};
 use report::Failure;
 use serde_json::{Map, Value, json};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use stop::Stop;
 use targets::Targets;
@@ -31,7 +33,10 @@ const SAVE_AFTER: Duration = Duration::from_secs(2);
 /// Run a notebook and write it with its outputs, and as one HTML page that opens offline.
 ///
 /// Exit code 0 only if every cell ran; 1 if a cell failed; 130 if stopped with Ctrl-C. What ran up to then
-/// is written in each case.
+/// is written in each case; only a second Ctrl-C ends at once, with what had been saved by then.
+///
+/// A cell tagged skip-execution is not run, and one tagged raises-exception may fail: neither counts as a
+/// failure.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Args {
     /// The notebook (.ipynb); its folder is where its cells run
@@ -276,31 +281,30 @@ impl Run<'_> {
     }
 
     fn execute(&mut self, index: usize, source: &str) -> Result<(), CellError> {
-        let (recorder, terminal, echo) = (&mut self.recorder, &self.terminal, self.args.echo);
+        let (recorder, echo) = (&mut self.recorder, self.args.echo);
         let mut on_event = |event: Event| {
             if echo {
-                match &event {
-                    Event::Stdout(text) => print!("{text}"),
-                    Event::Stderr(text) => eprint!("{text}"),
-                    _ => {}
-                }
+                print(&event);
             }
             recorder.event(index, event);
         };
-        let input = |prompt: &str, _password: bool| terminal.ask(prompt);
+        let (terminal, stop, late) = (&self.terminal, &self.stop, AtomicBool::new(false));
+        let stopped = || stop.asked() || late.load(Ordering::SeqCst);
+        let input = |prompt: &str, _password: bool| terminal.ask(prompt, &stopped);
         let Some(limit) = self.args.timeout else {
             return self.session.execute(source, &mut on_event, &input);
         };
-        let (session, late) = (&self.session, AtomicBool::new(false));
+        let session = &self.session;
         let result = std::thread::scope(|scope| {
-            let (ended, end) = std::sync::mpsc::channel::<()>();
+            let (ended, end) = mpsc::channel::<()>();
             let late = &late;
             scope.spawn(move || {
-                if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) =
-                    end.recv_timeout(Duration::from_secs(limit))
-                {
+                // Joined before the next cell begins, so that no other cell than this one is stopped.
+                let mut wait = Duration::from_secs(limit);
+                while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(wait) {
                     late.store(true, Ordering::SeqCst);
-                    stop::stop(session);
+                    session.interrupt();
+                    wait = stop::PATIENCE;
                 }
             });
             let result = session.execute(source, &mut on_event, &input);
@@ -347,7 +351,7 @@ impl Run<'_> {
             about.extend(finished);
         }
         self.unsaved = Duration::ZERO;
-        notebook::write_whole(&self.targets.notebook, &self.notebook.text())
+        file::write_whole(&self.targets.notebook, &self.notebook.text())
     }
 
     /// Writes notebook and page, says where they are, and what the run was worth.
@@ -360,9 +364,12 @@ impl Run<'_> {
                 .notebook
                 .file_stem()
                 .map_or("notebook".into(), |stem| stem.to_string_lossy());
-            notebook::write_whole(path, &page::render(&self.notebook, &self.folder, &name))?;
+            file::write_whole(path, &page::render(&self.notebook, &self.folder, &name))?;
         }
-        let written = |what: &str, path: &Path| println!("{what:<10}{}", path.display());
+        let written = |what: &str, path: &Path| {
+            // Who closed the pipe does not want to know.
+            let _ = writeln!(std::io::stdout(), "{what:<10}{}", path.display());
+        };
         written("Notebook", &self.targets.notebook);
         if let Some(path) = &self.targets.page {
             written("Page", path);
@@ -380,6 +387,18 @@ impl Run<'_> {
             ExitCode::FAILURE
         })
     }
+}
+
+/// Prints what a cell prints. That nobody reads it, as after `| head`, is no reason to end the run.
+fn print(event: &Event) {
+    let _ = match event {
+        Event::Stdout(text) => {
+            let mut out = std::io::stdout();
+            write!(out, "{text}").and_then(|()| out.flush())
+        }
+        Event::Stderr(text) => write!(std::io::stderr(), "{text}"),
+        _ => Ok(()),
+    };
 }
 
 /// The time now, as notebooks write it.

@@ -69,6 +69,18 @@ def test_the_first_bowl_opens_offline_with_every_chart(browser, bowl, tmp_path, 
     assert (channel < 60) == dark, f"the background is {light}"
 
 
+def test_foreign_elements_do_not_keep_charts_from_being_drawn(browser, bowl, tmp_path):
+    """An output may bring elements of any class, also a figure's place without a figure."""
+    own = bowl[1].read_text()
+    strangers = '<div class="plot">not a chart</div><div class="jook-figure">nor this</div>'
+    html = tmp_path / "strangers.html"
+    html.write_text(own.replace("<main>\n", f"<main>\n{strangers}\n", 1))
+    page = browser.open(html)
+    assert page.evaluate("document.querySelectorAll('main > .plot').length") == 1
+    page.wait_for(f"{DRAWN} === {charts(bowl[0])}")
+    assert_quiet(page)
+
+
 def test_charts_follow_a_narrow_window(browser, bowl):
     page = browser.open(bowl[1], width=390, height=800)
     page.wait_for(f"{DRAWN} === {charts(bowl[0])}")

@@ -88,6 +88,15 @@ def test_every_cell_of_the_first_bowl_ran(bowl, bowl_run):
     assert str(bowl_run.notebook) in bowl_run.done.stdout and str(bowl_run.page) in bowl_run.done.stdout
 
 
+def test_the_first_bowl_takes_at_most_90_seconds(bowl, bowl_run):
+    """The time in its cells, with every trial computed: the build and earlier results do not count."""
+    about = json.loads(bowl_run.notebook.read_text())["metadata"]["jook"]
+    assert abs(about["seconds"] - sum(cell["seconds"] for cell in about["cells"])) < 0.1
+    assert about["seconds"] <= 90
+    study = bowl_run.notebook.parent / "fresh" / "jook-results"
+    assert study.is_dir(), "the study kept its trials beside the notebook that ran"
+
+
 def test_what_the_first_bowl_expects_holds(bowl):
     """The ranges in its *Expect* lines."""
     curve = next(output["data"][PLOTLY] for output in bowl["curve"]["outputs"] if PLOTLY in output["data"])
@@ -120,7 +129,7 @@ def test_the_page_of_the_first_bowl_stands_alone(bowl, bowl_run):
     assert not re.search(r"<link[^>]+href=(?![\"']?data:)", page)
     assert "<math" in page and "\\frac" not in re.sub(r'alttext="[^"]*"', "", page)
     charts = sum(PLOTLY in output.get("data", {}) for cell in bowl.values() for output in cell["outputs"])
-    assert page.count('<div class="plot"') == charts >= 2
+    assert page.count('<div class="jook-figure"') == charts >= 2
 
 
 # Failures ---------------------------------------------------------------------------------------------
@@ -170,6 +179,27 @@ def test_a_cell_that_takes_too_long_is_stopped_and_nothing_after_it_runs(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["slow.ipynb"]
 
 
+def test_the_cell_after_one_that_was_stopped_runs_undisturbed(tmp_path):
+    """With --timeout and --keep-going: the first cell obeys at once, the next one works for five seconds."""
+    notebook = write(
+        tmp_path / "calm.ipynb",
+        "let digits = datasets::digits()?;\n"
+        "let run = Mlp::new([64, 32, 10]).train(&digits, Recipe::new().epochs(1_000_000).batch(32).sgd(0.01))?;\n"
+        'println!("{}", run.ending);',
+        'let study = Study::new("calm").seeds(50).threads(1).in_memory().quiet().run(|t| {\n'
+        "    std::thread::sleep(std::time::Duration::from_millis(100));\n"
+        "    Ok(t.seed() as f64)\n"
+        "})?;\n"
+        "let done = study.trials().into_iter().filter(|trial| trial.is_complete()).count();\n"
+        'println!("{done} of 50");',
+    )
+    done = run(notebook, "--timeout", "20", "--keep-going", "--no-html")
+    assert done.returncode == 1, done.stderr
+    assert "Cell 1 of 2 failed" in done.stderr and "Cell 2 of 2 failed" not in done.stderr
+    ran = cells(tmp_path / "calm.executed.ipynb")
+    assert "interrupted after step" in text(ran[0]) and "50 of 50" in text(ran[1])
+
+
 def start(notebook):
     """Starts a run and waits until its last cell, a FOREVER, waits."""
     command = [JOOK, "run", notebook, "--echo"]
@@ -198,6 +228,52 @@ def test_ctrl_c_writes_what_ran_and_a_second_one_ends_at_once(tmp_path):
     assert ran[2]["execution_count"] is None and not ran[2]["outputs"]
     assert (tmp_path / "once.html").exists() and "once.html" in out
     twice.communicate()
+
+
+def test_ctrl_c_ends_a_run_that_waits_for_an_answer(tmp_path):
+    asking = (
+        'println!("EVCXR_INPUT_REQUEST:your name? ");\n'
+        "let mut line = String::new();\n"
+        "std::io::stdin().read_line(&mut line)?;\n"
+        'println!("hello {}", line.trim());'
+    )
+    notebook = write(tmp_path / "ask.ipynb", "let kept: i32 = 6 * 7;\nkept", asking, asking)
+    person, terminal = os.openpty()
+    command = [JOOK, "run", notebook]
+    process = subprocess.Popen(command, text=True, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    said = ""
+
+    def until_asked():
+        nonlocal said
+        said = ""
+        while not said.endswith("your name? "):
+            assert (letter := process.stderr.read(1)), said
+            said += letter
+
+    until_asked()
+    os.write(person, "Jöok\n".encode())
+    until_asked()
+    process.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    out, errors = process.communicate(timeout=30)
+    os.close(person)
+    os.close(terminal)
+    assert process.returncode == 130 and time.monotonic() - begun < 10, errors
+    assert "Stopped" in errors and "ask.executed.ipynb" in out
+    ran = cells(tmp_path / "ask.executed.ipynb")
+    assert text(ran[0]) == "42" and "hello Jöok" in text(ran[1])
+
+
+def test_echo_into_a_closed_pipe_does_not_end_the_run(tmp_path):
+    notebook = write(tmp_path / "loud.ipynb", 'for n in 0..20_000 { println!("line {n}"); }', "6 * 7")
+    command = [JOOK, "run", notebook, "--echo"]
+    process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait(timeout=60) == 0 and "panicked" not in errors, errors
+    ran = cells(tmp_path / "loud.executed.ipynb")
+    assert "line 19999\n" in text(ran[0]) and text(ran[1]) == "42"
 
 
 # What is found before anything runs -------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Golden values for networks, losses and initial weights, from PyTorch.
 
-Run it to write net.json beside it; toolkit/src/net/tests.rs reads that. Everything is computed in float64
-from inputs rounded to float32, so that the file is the more exact side of a comparison.
+Run it to write net.json beside it; toolkit/src/net/tests/golden.rs and toolkit/src/loss/tests.rs read that.
+Everything is computed in float64 from inputs rounded to float32, so that the file is the more exact side of
+a comparison.
 Made with torch 2.15.0, Python 3.11.
 """
 

@@ -10,6 +10,7 @@ pub mod error;
 pub mod evaluate;
 pub mod interrupt;
 pub mod loss;
+mod memory;
 pub mod net;
 pub mod prelude;
 pub mod seed;

@@ -18,6 +18,15 @@ pub fn html(text: &str) -> String {
     escaped
 }
 
+/// The text that HTML content or an attribute value stands for; undoes [`html`].
+pub fn text(html: &str) -> String {
+    html.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&amp;", "&")
+}
+
 /// A value as JSON that may stand inside a `<script>`: no `<` is left, so neither `</script>` nor
 /// `<!--` can occur, and the two line separators that older JavaScript refuses are escaped.
 pub fn json(value: &Value) -> String {
@@ -63,6 +72,8 @@ mod tests {
             html(r#"<b a="x" b='y'>&"#),
             "&lt;b a=&quot;x&quot; b=&#39;y&#39;&gt;&amp;"
         );
+        let twice = "&amp;lt; <a href=\"x?a=1&b='2'\">";
+        assert_eq!(text(&html(twice)), twice);
     }
 
     #[test]

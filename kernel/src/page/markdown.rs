@@ -62,6 +62,7 @@ pub fn render(source: &str, images: &Images<'_>, outline: &mut Outline) -> Strin
                 heading(level, &mut events, images, outline, &mut out)
             }
             Event::Start(Tag::CodeBlock(kind)) => out.push(code_block(&kind, &mut events)),
+            Event::Start(Tag::HtmlBlock) => out.push(html_block(&mut events, images)),
             other => out.push(inline(other, &mut events, images)),
         }
     }
@@ -80,7 +81,6 @@ fn inline<'a>(event: Event<'a>, events: &mut Parser<'a>, images: &Images<'_>) ->
         }
         Event::InlineMath(tex) => Event::InlineHtml(formula(&tex, false).into()),
         Event::DisplayMath(tex) => Event::InlineHtml(formula(&tex, true).into()),
-        Event::Html(html) => Event::Html(with_pictures(&html, images).into()),
         Event::InlineHtml(html) => Event::InlineHtml(with_pictures(&html, images).into()),
         other => other,
     }
@@ -128,6 +128,19 @@ fn code_block<'a>(kind: &CodeBlockKind<'_>, events: &mut Parser<'a>) -> Event<'a
     )
 }
 
+/// A block of raw HTML as one event: its lines come one by one, and a tag may begin on one and end on another.
+fn html_block<'a>(events: &mut Parser<'a>, images: &Images<'_>) -> Event<'a> {
+    let mut html = String::new();
+    for event in events {
+        match event {
+            Event::End(TagEnd::HtmlBlock) => break,
+            Event::Html(line) | Event::Text(line) => html.push_str(&line),
+            _ => {}
+        }
+    }
+    Event::Html(with_pictures(&html, images).into())
+}
+
 /// The text up to the end of the element that has just begun.
 fn text_until(events: &mut Parser<'_>, ends: impl Fn(&TagEnd) -> bool) -> String {
     let mut text = String::new();
@@ -167,7 +180,7 @@ fn image(address: &str, title: &str, alt: &str, images: &Images<'_>) -> String {
 }
 
 /// A formula, drawn where it can be; else in its TeX form, which reads without a renderer.
-fn formula(tex: &str, display: bool) -> String {
+pub fn formula(tex: &str, display: bool) -> String {
     math::mathml(tex, display).unwrap_or_else(|| match display {
         true => format!("<div class=\"math\">$${}$$</div>", escape::html(tex)),
         false => format!("<span class=\"math\">${}$</span>", escape::html(tex)),
@@ -175,34 +188,66 @@ fn formula(tex: &str, display: bool) -> String {
 }
 
 /// Raw HTML with the pictures of its `<img>` elements carried inside. Those on the network become
-/// links, so that the page asks for nothing.
+/// links, so that the page asks for nothing. What a script says stays as it is.
 pub fn with_pictures(html: &str, images: &Images<'_>) -> String {
     let mut out = String::with_capacity(html.len());
     let mut rest = html;
-    while let Some(at) = find_ignoring_case(rest, "<img") {
-        out.push_str(&rest[..at]);
-        let tag = &rest[at..];
-        let Some(end) = tag.find('>') else {
-            rest = tag;
-            break;
+    while let Some(at) = rest.find('<') {
+        let (before, tag) = rest.split_at(at);
+        out.push_str(before);
+        if opens(tag, "<img")
+            && let Some(end) = tag_end(tag)
+        {
+            out.push_str(&picture_tag(&tag[..=end], images));
+            rest = &tag[end + 1..];
+            continue;
+        }
+        let kept = match opens(tag, "<script") {
+            true => find_ignoring_case(tag, "</script").unwrap_or(tag.len()),
+            false => 1,
         };
-        out.push_str(&picture_tag(&tag[..=end], images));
-        rest = &tag[end + 1..];
+        out.push_str(&tag[..kept]);
+        rest = &tag[kept..];
     }
     out.push_str(rest);
     out
+}
+
+/// Whether `html` begins with the tag that `start` opens.
+fn opens(html: &str, start: &str) -> bool {
+    let (html, length) = (html.as_bytes(), start.len());
+    html.len() > length
+        && html[..length].eq_ignore_ascii_case(start.as_bytes())
+        && matches!(html[length], b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Where the tag's `>` stands: the first outside quotes, which only count where a value begins.
+fn tag_end(tag: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut value_begins = false;
+    for (at, c) in tag.char_indices() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if c == '>' => return Some(at),
+            None if value_begins && matches!(c, '"' | '\'') => quote = Some(c),
+            None => {}
+        }
+        value_begins = c == '=' || value_begins && c.is_whitespace();
+    }
+    None
 }
 
 fn picture_tag(tag: &str, images: &Images<'_>) -> String {
     let Some((start, end)) = attribute(tag, "src") else {
         return tag.to_string();
     };
-    let address = tag[start..end].replace("&amp;", "&");
+    let address = escape::text(&tag[start..end]);
     match images.find(&address) {
         Picture::Inside(data) => format!("{}{}{}", &tag[..start], escape::html(&data), &tag[end..]),
         _ => {
             let alt = attribute(tag, "alt").map_or("", |(start, end)| &tag[start..end]);
-            image(&address, "", alt, images)
+            image(&address, "", &escape::text(alt), images)
         }
     }
 }
@@ -298,6 +343,35 @@ mod tests {
         );
         assert!(html.contains("href=\"http://example.org/c.png\">Picture on the network: cat"));
         assert!(html.contains("src=\"data:image/png;base64,AA==\""));
+    }
+
+    #[test]
+    fn a_tag_of_raw_html_may_run_over_lines_and_have_brackets_in_its_values() {
+        let (html, _) = page(
+            "<div>\n<img alt=\"a > b &amp; c\"\n  src=\"https://example.org/x.png\"\n  width=3>\nafter\n</div>\n\n\
+             - <p>\n  <IMG\n  src='data:image/png;base64,AA=='>\n  </p>\n",
+        );
+        assert!(html.contains(
+            "<a class=\"absent\" href=\"https://example.org/x.png\">Picture on the network: a &gt; b &amp; c</a>\nafter"
+        ));
+        assert!(html.contains("src='data:image/png;base64,AA=='>") && !html.contains("width=3"));
+    }
+
+    #[test]
+    fn scripts_and_tags_without_an_end_stay_as_they_are() {
+        let images = Images {
+            folder: Path::new("/nonexistent"),
+            attachments: None,
+        };
+        for html in [
+            "<script>f('<img src=\"' + x + '\">')</script><b>1 < 2</b>",
+            "<img src=x alt='open>",
+            "<imgs src=x>",
+            "<script>f('<img src=x>')",
+        ] {
+            assert_eq!(with_pictures(html, &images), html);
+        }
+        assert!(with_pictures("<script></script><img alt=it's src=x.png>y", &images).ends_with(")</span>y"));
     }
 
     #[test]

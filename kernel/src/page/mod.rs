@@ -6,6 +6,7 @@
 pub mod ansi;
 mod code;
 mod escape;
+pub mod file;
 mod images;
 mod markdown;
 mod math;
@@ -44,15 +45,13 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
                 let html = markdown::render(&notebook::source(cell), &images, &mut outline);
                 let _ = writeln!(body, "<section class=\"cell prose\">\n{html}</section>");
             }
-            Kind::Code => code_cell(cell, index, &mut body),
-            Kind::Raw => raw_cell(cell, &mut body),
+            Kind::Code => code_cell(cell, index, folder, &mut body),
+            Kind::Raw => raw_cell(cell, folder, &mut body),
         }
     }
-    let title = outline
-        .headings
-        .first()
-        .map_or(name, |heading| heading.text.as_str());
-    let charts = body.contains("<div class=\"plot\"");
+    let mut titles = outline.headings.iter().map(|heading| heading.text.as_str());
+    let title = titles.find(|text| !text.is_empty()).unwrap_or(name);
+    let charts = body.contains(plotly::PLACE);
     let mut page =
         String::with_capacity(body.len() + 64 * 1024 + if charts { plotly::library().len() } else { 0 });
     let _ = writeln!(
@@ -82,13 +81,17 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
     page
 }
 
-fn code_cell(cell: &Value, index: usize, body: &mut String) {
+fn code_cell(cell: &Value, index: usize, folder: &Path, body: &mut String) {
     let source = notebook::source(cell);
+    let images = Images {
+        folder,
+        attachments: None,
+    };
     let outputs: String = cell["outputs"]
         .as_array()
         .into_iter()
         .flatten()
-        .map(output::render)
+        .map(|output| output::render(output, &images))
         .collect();
     if source.trim().is_empty() && outputs.is_empty() {
         return;
@@ -143,14 +146,19 @@ fn code_cell(cell: &Value, index: usize, body: &mut String) {
 }
 
 /// A raw cell is for the format it names: HTML is part of a page, anything else is shown as text.
-fn raw_cell(cell: &Value, body: &mut String) {
+fn raw_cell(cell: &Value, folder: &Path, body: &mut String) {
     let source = notebook::source(cell);
     let format = ["format", "raw_mimetype"]
         .iter()
         .find_map(|key| cell["metadata"][*key].as_str());
     match format {
         Some("text/html") => {
-            let _ = writeln!(body, "<section class=\"cell html\">{source}</section>");
+            let images = Images {
+                folder,
+                attachments: cell.get("attachments"),
+            };
+            let html = markdown::with_pictures(&source, &images);
+            let _ = writeln!(body, "<section class=\"cell html\">{html}</section>");
         }
         Some(_) => {}
         None => {

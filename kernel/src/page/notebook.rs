@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Serialize as _;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
-use std::io::Write as _;
 use std::path::Path;
 
 /// A notebook of format 4.5 or later, as JSON.
@@ -52,14 +51,13 @@ impl Notebook {
                 value["nbformat_minor"] = json!(minor.unwrap_or(0).max(5));
                 value
             }
-            (Some(3), _) => upgrade(text)?,
+            (Some(3), _) => upgrade(value)?,
             (Some(major), minor) => bail!(
                 "it has notebook format {major}.{}; Jook reads formats 3 and 4",
                 minor.unwrap_or(0)
             ),
         };
         complete(&mut value)?;
-        check(&value)?;
         Ok(Self { value })
     }
 
@@ -143,34 +141,61 @@ pub fn lines(text: &str) -> Value {
     text.split_inclusive('\n').collect()
 }
 
-/// Replaces `path` by `text` in one step: a reader finds the old file or the new one, never a part.
-pub fn write_whole(path: &Path, text: &str) -> Result<()> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| anyhow!("{} names no file", path.display()))?;
-    let draft = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
-    let written = std::fs::File::create(&draft).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&draft, path)
-    });
-    written.map_err(|error| {
-        let _ = std::fs::remove_file(&draft);
-        anyhow!("cannot write {}: {error}", path.display())
-    })
-}
-
-/// A format 3 notebook as format 4.5.
-fn upgrade(text: &str) -> Result<Value> {
-    let notebook = match nbformat::parse_notebook(text)? {
-        nbformat::Notebook::V3(old) => nbformat::upgrade_v3_notebook(old)?,
-        _ => bail!("the notebook's format changed while it was read"),
+/// A format 3 notebook in the shape of format 4; [`complete`] does the rest. Old outputs are left out, since a
+/// run replaces them.
+fn upgrade(mut old: Value) -> Result<Value> {
+    let Some(sheets) = old["worksheets"].as_array_mut() else {
+        bail!("it has no list `worksheets`, which every notebook of format 3 has");
     };
-    let text = nbformat::serialize_notebook(&nbformat::Notebook::V4(notebook))?;
-    Ok(serde_json::from_str(&text)?)
+    let mut cells = Vec::new();
+    for sheet in sheets {
+        if let Some(own) = sheet.get_mut("cells").and_then(Value::as_array_mut) {
+            cells.append(own);
+        }
+    }
+    let mut metadata = old["metadata"].take();
+    if metadata.is_null() {
+        metadata = json!({});
+    }
+    // Format 3 names the language in every cell, and only sometimes in the notebook.
+    let language = metadata
+        .pointer("/kernel_info/language")
+        .or_else(|| cells.iter().find_map(|cell| cell.get("language")))
+        .cloned();
+    if metadata.pointer("/language_info/name").is_none()
+        && let (Some(language), Some(metadata)) = (language, metadata.as_object_mut())
+    {
+        metadata.insert("language_info".to_string(), json!({"name": language}));
+    }
+    for cell in cells.iter_mut().filter_map(Value::as_object_mut) {
+        match cell.get("cell_type").and_then(Value::as_str) {
+            Some("code") => {
+                let source = cell.remove("input").filter(|input| !input.is_null());
+                for key in ["language", "outputs", "prompt_number", "collapsed"] {
+                    cell.remove(key);
+                }
+                cell.insert("source".to_string(), source.unwrap_or_else(|| json!("")));
+            }
+            Some("heading") => {
+                let level = cell.remove("level").as_ref().and_then(Value::as_f64);
+                let marks = "#".repeat(level.unwrap_or(1.0).clamp(1.0, 6.0) as usize);
+                let words = joined(cell.get("source").unwrap_or(&Value::Null));
+                let words: Vec<_> = words.split_whitespace().collect();
+                let source = format!("{marks} {}", words.join(" "));
+                cell.insert("cell_type".to_string(), json!("markdown"));
+                cell.insert("source".to_string(), json!(source));
+            }
+            Some("html") => {
+                cell.insert("cell_type".to_string(), json!("markdown"));
+            }
+            _ => {}
+        }
+    }
+    Ok(json!({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}))
 }
 
-/// Adds what format 4.5 asks for and writers leave out: cell ids, metadata, empty outputs.
+/// Adds what format 4.5 asks for and writers leave out: cell ids, metadata, empty outputs. Refuses what a run
+/// could not work with, and only that: much in a notebook is of no concern to it.
 fn complete(value: &mut Value) -> Result<()> {
     if value.get("metadata").is_none_or(Value::is_null) {
         value["metadata"] = json!({});
@@ -206,7 +231,13 @@ fn complete(value: &mut Value) -> Result<()> {
         if !whole {
             bail!("the `source` of cell {place} is neither text nor a list of lines");
         }
-        cell.entry("metadata").or_insert_with(|| json!({}));
+        let metadata = cell.entry("metadata").or_insert(Value::Null);
+        if metadata.is_null() {
+            *metadata = json!({});
+        }
+        if !metadata.is_object() {
+            bail!("the `metadata` of cell {place} is not an object");
+        }
         let id = cell.get("id").and_then(Value::as_str).unwrap_or_default();
         let valid = nbformat::v4::CellId::new(id).is_ok() && !taken.contains(id);
         let id = if valid { id.to_string() } else { fresh_id() };
@@ -214,20 +245,6 @@ fn complete(value: &mut Value) -> Result<()> {
         taken.insert(id);
     }
     Ok(())
-}
-
-/// Lets the format's own reader look at it, without the old outputs, which a run replaces.
-fn check(value: &Value) -> Result<()> {
-    let mut bare = value.clone();
-    bare["nbformat_minor"] = json!(5);
-    for cell in bare["cells"].as_array_mut().into_iter().flatten() {
-        if kind(cell) == Kind::Code {
-            cell["outputs"] = json!([]);
-        }
-    }
-    nbformat::parse_notebook(&bare.to_string())
-        .map(drop)
-        .map_err(|error| anyhow!("{error}"))
 }
 
 fn fresh_id() -> String {
@@ -304,6 +321,61 @@ mod tests {
         );
     }
 
+    fn old(metadata: Value, cells: Value) -> Result<Notebook> {
+        let sheets = json!([{"cells": cells}]);
+        let value = json!({"metadata": metadata, "nbformat": 3, "nbformat_minor": 0, "worksheets": sheets});
+        Notebook::parse(&value.to_string())
+    }
+
+    #[test]
+    fn format_3_is_read_whatever_its_cells_leave_out_or_overdo() {
+        let heading = |level: Value| json!({"cell_type": "heading", "level": level, "source": "Old\nwords"});
+        let levels = [json!(-3), json!(1e9), json!(2), json!(null)];
+        let mut cells = levels.map(heading).to_vec();
+        cells.push(json!({
+            "cell_type": "code", "input": ["a\n", "b"], "language": "python", "metadata": null,
+            "outputs": [{"output_type": "pyout", "strange": 1}], "prompt_number": 7
+        }));
+        let notebook = old(json!({"name": ""}), json!(cells)).unwrap();
+        let sources: Vec<_> = notebook.cells().iter().map(source).collect();
+        assert_eq!(
+            sources,
+            [
+                "# Old words",
+                "###### Old words",
+                "## Old words",
+                "# Old words",
+                "a\nb"
+            ]
+        );
+        assert_eq!(notebook.language(), Some("python".to_string()));
+        let code = &notebook.cells()[4];
+        assert_eq!((&code["outputs"], &code["metadata"]), (&json!([]), &json!({})));
+        let named = json!({"kernel_info": {"name": "jook", "language": "Rust"}});
+        let named = old(named, json!([])).unwrap();
+        assert_eq!(named.language(), Some("rust".to_string()));
+        assert!(wrong(r#"{"nbformat": 3}"#).contains("worksheets"));
+        assert!(old(Value::Null, json!([{"cell_type": "code", "input": 7}])).is_err());
+    }
+
+    #[test]
+    fn what_a_run_does_not_use_is_not_looked_at() {
+        let cells = json!([
+            {"cell_type": "code", "metadata": {"scrolled": "auto", "collapsed": 1, "tags": "x"}, "source": "1"},
+            {"cell_type": "code", "metadata": null, "source": "2", "execution_count": "7", "outputs": 3},
+            {"cell_type": "markdown", "source": "3"}
+        ]);
+        let metadata = json!({"kernelspec": {"name": "jook"}, "language_info": {}, "authors": "me"});
+        let value = json!({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5});
+        let notebook = Notebook::parse(&value.to_string()).unwrap();
+        assert_eq!(notebook.metadata(), &metadata);
+        assert_eq!(notebook.cells()[0]["metadata"]["scrolled"], "auto");
+        assert_eq!(notebook.cells()[1]["metadata"], json!({}));
+        assert_eq!(notebook.language(), None);
+        let odd = r#"{"nbformat": 4, "cells": [{"cell_type": "code", "source": "", "metadata": [1]}]}"#;
+        assert!(wrong(odd).contains("`metadata` of cell 1"));
+    }
+
     #[test]
     fn doubled_and_unusable_ids_are_replaced() {
         let cell = |id: &str| json!({"cell_type": "markdown", "id": id, "metadata": {}, "source": ""});
@@ -337,18 +409,5 @@ mod tests {
         );
         assert!(missing.contains("/nonexistent/a.ipynb"));
         assert!(format!("{:#}", Notebook::read(Path::new("/")).unwrap_err()).contains("folder"));
-    }
-
-    #[test]
-    fn writing_replaces_the_whole_file_and_leaves_no_draft() {
-        let folder = std::env::temp_dir().join(format!("jook-write-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("a.ipynb");
-        write_whole(&path, "old, and longer").unwrap();
-        write_whole(&path, "new").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
-        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
-        assert!(write_whole(&folder.join("none/a.ipynb"), "x").is_err());
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

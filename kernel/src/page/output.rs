@@ -5,7 +5,6 @@ use super::markdown::{self, Outline};
 use super::notebook::joined;
 use super::{ansi, escape, plotly};
 use serde_json::{Map, Value};
-use std::path::Path;
 
 /// Forms that a page can show, richest first.
 const FORMS: [&str; 11] = [
@@ -22,8 +21,9 @@ const FORMS: [&str; 11] = [
     "text/plain",
 ];
 
-/// An output of a notebook as HTML; empty when there is nothing to see.
-pub fn render(output: &Value) -> String {
+/// An output of a notebook as HTML; empty when there is nothing to see. Pictures that it names come from
+/// `images`.
+pub fn render(output: &Value, images: &Images<'_>) -> String {
     match output["output_type"].as_str() {
         Some("stream") => {
             let class = if output["name"] == "stderr" {
@@ -35,13 +35,13 @@ pub fn render(output: &Value) -> String {
         }
         Some("error") => pre("failure", &failure(output)),
         _ => match output["data"].as_object() {
-            Some(data) => bundle(data, output["metadata"].as_object()),
+            Some(data) => bundle(data, output["metadata"].as_object(), images),
             None => String::new(),
         },
     }
 }
 
-fn bundle(data: &Map<String, Value>, metadata: Option<&Map<String, Value>>) -> String {
+fn bundle(data: &Map<String, Value>, metadata: Option<&Map<String, Value>>, images: &Images<'_>) -> String {
     let Some((form, value)) = FORMS.iter().find_map(|form| Some((*form, data.get(*form)?))) else {
         let forms: Vec<_> = data.keys().map(String::as_str).collect();
         let note = format!("This output has no form a page can show ({}).", forms.join(", "));
@@ -50,26 +50,48 @@ fn bundle(data: &Map<String, Value>, metadata: Option<&Map<String, Value>>) -> S
     let text = joined(value);
     match form {
         plotly::MIME => plotly::place(value),
-        "text/html" => format!("<div class=\"html\">{text}</div>\n"),
+        "text/html" => {
+            let html = markdown::with_pictures(&text, images);
+            format!("<div class=\"html\">{html}</div>\n")
+        }
         "image/svg+xml" => format!("<div class=\"picture\">{}</div>\n", without_prolog(&text)),
         "text/markdown" => {
-            let images = Images {
-                folder: Path::new(""),
-                attachments: None,
-            };
             // Headings of an output are no part of the page's contents.
             format!(
                 "<div class=\"prose\">{}</div>\n",
-                markdown::render(&text, &images, &mut Outline::default())
+                markdown::render(&text, images, &mut Outline::default())
             )
         }
-        "text/latex" => format!("<div class=\"math\">{}</div>\n", escape::html(&text)),
+        "text/latex" => latex(&text),
         "application/json" => pre(
             "result",
             &escape::html(&serde_json::to_string_pretty(value).unwrap_or_default()),
         ),
         "text/plain" => pre("result", &ansi::to_html(&text)),
         image => picture(image, &text, metadata, data),
+    }
+}
+
+/// A formula between its delimiters; other LaTeX as it was written.
+fn latex(text: &str) -> String {
+    let between = |(open, close, display): (&str, &str, bool)| {
+        let tex = text.trim().strip_prefix(open)?.strip_suffix(close)?.trim();
+        (!tex.contains(close)).then_some((tex, display))
+    };
+    let delimiters = [
+        ("$$", "$$", true),
+        ("\\[", "\\]", true),
+        ("$", "$", false),
+        ("\\(", "\\)", false),
+    ];
+    match delimiters.into_iter().find_map(between) {
+        Some((tex, display)) => {
+            // How Python's sympy asks for the form of a line of its own.
+            let styled = tex.strip_prefix("\\displaystyle");
+            let formula = markdown::formula(styled.unwrap_or(tex), display || styled.is_some());
+            format!("<div>{formula}</div>\n")
+        }
+        None => format!("<div class=\"math\">{}</div>\n", escape::html(text)),
     }
 }
 
@@ -139,17 +161,27 @@ fn without_prolog(svg: &str) -> &str {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::path::Path;
+
+    fn nowhere() -> Images<'static> {
+        Images {
+            folder: Path::new("/nonexistent"),
+            attachments: None,
+        }
+    }
 
     fn shown(data: Value) -> String {
+        let metadata = json!({"image/png": {"width": 80}});
         render(
-            &json!({"output_type": "display_data", "data": data, "metadata": {"image/png": {"width": 80}}}),
+            &json!({"output_type": "display_data", "data": data, "metadata": metadata}),
+            &nowhere(),
         )
     }
 
     #[test]
     fn the_richest_form_is_shown() {
         let chart = json!({plotly::MIME: {"data": []}, "text/html": "big", "text/plain": "chart"});
-        assert!(shown(chart).starts_with("<div class=\"plot\""));
+        assert!(shown(chart).starts_with("<div class=\"jook-figure\""));
         assert!(shown(json!({"text/html": ["<b>", "x</b>"], "text/plain": "x"})).contains("<b>x</b>"));
         assert!(
             shown(json!({"image/png": "QUJD\n", "text/plain": "a \"b\""}))
@@ -162,16 +194,48 @@ mod tests {
     }
 
     #[test]
+    fn pictures_of_an_output_come_from_the_notebooks_folder() {
+        let folder = std::env::temp_dir().join(format!("jook-output-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("a.png"), [1, 2, 3]).unwrap();
+        let images = Images {
+            folder: &folder,
+            attachments: None,
+        };
+        for data in [
+            json!({"text/html": "<img src=\"a.png\">"}),
+            json!({"text/markdown": "![a](a.png)"}),
+        ] {
+            let html = render(&json!({"output_type": "display_data", "data": data}), &images);
+            assert!(html.contains("<img src=\"data:image/png;base64,AQID\""), "{html}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+        let far = shown(json!({"text/html": "<img src=\"https://example.org/x.png\">"}));
+        assert!(!far.contains("<img") && far.contains("Picture on the network"));
+    }
+
+    #[test]
+    fn latex_is_drawn_where_it_is_a_formula() {
+        let latex = |tex: &str| shown(json!({"text/latex": tex}));
+        assert!(latex("$x_1$").contains("<div><math alttext=\"x_1\">"));
+        for display in ["$$x_1$$", "\\[x_1\\]", "$\\displaystyle x_1$\n"] {
+            assert!(latex(display).contains("<math display=\"block\" alttext=\"x_1\">"));
+        }
+        assert!(latex("$\\unknown < 1$").contains("$\\unknown &lt; 1$"));
+        assert_eq!(latex("$a$ and $b$"), "<div class=\"math\">$a$ and $b$</div>\n");
+    }
+
+    #[test]
     fn what_a_program_prints_is_text() {
         let out = json!({"output_type": "stream", "name": "stdout", "text": ["<script>alert(1)</script>\n", "1\r2\n"]});
         assert_eq!(
-            render(&out),
+            render(&out, &nowhere()),
             "<pre class=\"stream\">\n&lt;script&gt;alert(1)&lt;/script&gt;\n2</pre>\n"
         );
         let plain = shown(json!({"text/plain": "<img src=x>"}));
         assert!(plain.contains("&lt;img") && !plain.contains("<img"));
         let nothing = json!({"output_type": "stream", "name": "stderr", "text": ""});
-        assert_eq!(render(&nothing), "");
+        assert_eq!(render(&nothing, &nowhere()), "");
     }
 
     #[test]
@@ -179,6 +243,7 @@ mod tests {
         let error = |value: &str, traceback: &[&str]| {
             render(
                 &json!({"output_type": "error", "ename": "Error", "evalue": value, "traceback": traceback}),
+                &nowhere(),
             )
         };
         let html = error("<bad>", &["\u{1b}[31mError\u{1b}[0m", "  <bad>"]);

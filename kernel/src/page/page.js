@@ -42,16 +42,23 @@
     return Plotly.react(place, figure);
   }
 
-  var places = document.querySelectorAll(".plot");
-  places.forEach(function (place) {
-    place.dataset.figure = place.querySelector("script").textContent;
-    place.textContent = "";
+  // One that cannot be drawn must not keep the others from it.
+  function attempt(place) {
     try { draw(place); } catch (error) {
       place.textContent = "This chart could not be drawn: " + error;
       console.error(error);
     }
+  }
+
+  var figures = document.querySelectorAll('.jook-figure > script[type="application/json"]');
+  var places = Array.from(figures, function (figure) {
+    var place = figure.parentNode;
+    place.dataset.figure = figure.textContent;
+    place.textContent = "";
+    return place;
   });
-  dark.addEventListener("change", function () { places.forEach(draw); });
+  places.forEach(attempt);
+  dark.addEventListener("change", function () { places.forEach(attempt); });
   // On paper the width is another.
   window.addEventListener("beforeprint", function () {
     places.forEach(function (place) { Plotly.Plots.resize(place); });

@@ -10,6 +10,9 @@ use std::sync::OnceLock;
 /// The type of a chart's data in a bundle.
 pub const MIME: &str = "application/vnd.plotly.v1+json";
 
+/// How the place of a chart on a page begins. The class is one that no other element of a page has.
+pub const PLACE: &str = "<div class=\"jook-figure\"";
+
 /// The height in pixels of a chart that names none; Plotly's own default.
 const HEIGHT: u64 = 450;
 
@@ -41,7 +44,7 @@ pub fn add_html(bundle: &mut Map<String, Value>) {
 /// The chart's place on a page whose script draws every figure, see `page.js`.
 pub fn place(figure: &Value) -> String {
     format!(
-        "<div class=\"plot\" style=\"min-height:{}px\"><script type=\"application/json\">{}</script></div>",
+        "{PLACE} style=\"min-height:{}px\"><script type=\"application/json\">{}</script></div>",
         height(figure),
         escape::json(&drawable(figure))
     )

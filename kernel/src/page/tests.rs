@@ -34,17 +34,22 @@ fn the_library_is_there_once_and_only_for_charts() {
         with.matches("plotly.js v3").count(),
         plotly::library().matches("plotly.js v3").count()
     );
-    assert_eq!(with.matches("<div class=\"plot\"").count(), 3);
+    assert_eq!(with.matches("<div class=\"jook-figure\"").count(), 3);
     let without = page(json!([code("a", json!([]))]));
     assert!(without.len() < 100_000 && !without.contains("Plotly"));
+    let foreign = json!({"output_type": "display_data", "data": {"text/html": "<div class=\"plot\"></div>"}});
+    assert!(!page(json!([code("a", json!([foreign]))])).contains("Plotly"));
 }
 
 #[test]
 fn the_page_refers_to_nothing_outside() {
     let chart = json!({"output_type": "display_data", "metadata": {}, "data": {plotly::MIME: {"data": []}}});
+    let picture = "<img src=\"https://example.org/x.png\">";
+    let html = json!({"output_type": "display_data", "data": {"text/html": picture}});
     let all = page(json!([
         markdown("# T\n![x](https://example.org/x.png)"),
-        code("a", json!([chart]))
+        code("a", json!([chart, html])),
+        json!({"cell_type": "raw", "metadata": {"format": "text/html"}, "source": picture})
     ]));
     let own = without_library(&all);
     for reference in [
@@ -72,6 +77,7 @@ fn title_contents_and_foot() {
     assert!(all.contains("<p>Some CPU, 2 cores</p>") && all.contains("seed 7"));
     let bare = page(json!([code("1", json!([]))]));
     assert!(bare.contains("<title>the name</title>") && !bare.contains("<nav"));
+    assert!(page(json!([markdown("#\n\ntext")])).contains("<title>the name</title>"));
 }
 
 #[test]

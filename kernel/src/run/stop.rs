@@ -5,13 +5,14 @@ use anyhow::Result;
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The writing end of the pipe that the signal handler, which may do little else, writes to.
 static BELL: AtomicI32 = AtomicI32::new(-1);
 
-/// How long a cell may take to stop by itself: toolkit loops end at their next step.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a cell may take to stop by itself: toolkit loops end at their next step. Then it is asked again,
+/// which kills it.
+pub const PATIENCE: Duration = Duration::from_secs(3);
 
 /// After this the program ends, whatever the cell does.
 const LAST: Duration = Duration::from_secs(20);
@@ -67,11 +68,15 @@ impl Stop {
             match session {
                 Some(session) if !self.asked.swap(true, Ordering::SeqCst) => {
                     eprintln!("\nStopping the running cell; Ctrl-C again ends at once.");
-                    stop(&session);
-                    // What neither stops nor can be killed, such as a session that never got ready,
-                    // must not keep the program: cells that ran are on disk.
-                    std::thread::spawn(|| {
-                        std::thread::sleep(LAST);
+                    std::thread::spawn(move || {
+                        // No cell comes after this one, so that none but it can be meant.
+                        let begun = Instant::now();
+                        while begun.elapsed() < LAST {
+                            session.interrupt();
+                            std::thread::sleep(PATIENCE);
+                        }
+                        // What neither stops nor can be killed, such as a session that never got ready,
+                        // must not keep the program.
                         std::process::exit(i32::from(super::INTERRUPTED));
                     });
                 }
@@ -87,16 +92,6 @@ impl Stop {
             }
         }
     }
-}
-
-/// Interrupts what `session` runs. A cell that does not stop by itself is killed.
-pub fn stop(session: &Arc<Session>) {
-    session.interrupt();
-    let session = session.clone();
-    std::thread::spawn(move || {
-        std::thread::sleep(PATIENCE);
-        session.interrupt();
-    });
 }
 
 extern "C" fn ring(signal: libc::c_int) {

@@ -80,11 +80,17 @@ fn same(a: &Path, b: &Path) -> bool {
 
 /// Makes the file's folder and tries to write there, so that a long run does not fail at its end.
 fn writable(path: &Path) -> Result<()> {
-    let folder = folder(path);
+    // The file that a link leads to is the one that is replaced.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let folder = folder(&target);
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     if path.is_dir() {
         bail!("{} is a folder; name a file in it", path.display());
+    }
+    if target.exists() && !target.is_file() {
+        // A device or a pipe is written to, not replaced. Opening it now might wait for its reader.
+        return Ok(());
     }
     let trial = folder.join(format!(".jook-{}", std::process::id()));
     std::fs::File::create(&trial)
@@ -205,6 +211,20 @@ mod tests {
             })
             .is_err()
         );
+    }
+
+    #[test]
+    fn a_device_needs_no_place_for_a_draft_beside_it() {
+        let folder = Folder::new("device");
+        let (_reader, writer) = std::io::pipe().unwrap();
+        // In a folder where nobody can make a file.
+        let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer));
+        let targets = Targets::choose(&Args {
+            html: Some(name.clone().into()),
+            ..folder.args()
+        })
+        .unwrap();
+        assert_eq!(targets.page, Some(name.into()));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The lines a run writes to the terminal: one that lives while something happens, and one for each
 //! thing done. On a pipe only the latter, and now and then what a long build is at.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::fs::File;
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -113,17 +115,20 @@ impl Terminal {
         state.task = None;
     }
 
-    /// Asks the person at the terminal; empty when there is none.
-    pub fn ask(&self, prompt: &str) -> String {
-        if !std::io::stdin().is_terminal() {
+    /// Asks the person at the terminal; empty when there is none, and when `stopped` before the line's end.
+    pub fn ask(&self, prompt: &str, stopped: &dyn Fn() -> bool) -> String {
+        let input = std::io::stdin();
+        if stopped() || !input.is_terminal() {
             return String::new();
         }
+        // Another descriptor of the same terminal, without a buffer that would hide what waits to be read.
+        let Ok(input) = input.as_fd().try_clone_to_owned() else {
+            return String::new();
+        };
         let mut state = self.lock();
         state.erase();
         eprint!("{prompt}");
-        let mut line = String::new();
-        let _ = std::io::stdin().lock().read_line(&mut line);
-        line.trim_end_matches(['\r', '\n']).to_string()
+        line(&File::from(input), stopped)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -158,6 +163,33 @@ fn tick(state: &Weak<Mutex<State>>) {
     }
 }
 
+/// One line of `input`, without its end; what a person writes, so that one byte at a time is fast enough.
+fn line(mut input: &File, stopped: &dyn Fn() -> bool) -> String {
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while !stopped() {
+        let mut poll = libc::pollfd {
+            fd: input.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one structure, ours, whose descriptor stays open as long as `input`.
+        let ready = unsafe { libc::poll(&raw mut poll, 1, TICK.as_millis() as libc::c_int) };
+        // Nothing yet, or a signal, after which `stopped` may say something else.
+        if ready <= 0 {
+            continue;
+        }
+        match input.read(&mut byte) {
+            Ok(1) if byte[0] != b'\n' => line.push(byte[0]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            _ => {
+                let line = String::from_utf8_lossy(&line);
+                return line.trim_end_matches('\r').to_string();
+            }
+        }
+    }
+    String::new()
+}
+
 /// The text with its time, shortened to the width.
 fn fitted(text: &str, taken: Duration, columns: usize) -> String {
     let time = crate::page::duration(taken.as_secs_f64());
@@ -182,6 +214,20 @@ fn columns() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_read_up_to_its_end_or_until_the_run_is_stopped() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let input = File::from(std::os::fd::OwnedFd::from(reader));
+        writer.write_all("größe\r\nnext\nopen".as_bytes()).unwrap();
+        assert_eq!(line(&input, &|| false), "größe");
+        assert_eq!(line(&input, &|| false), "next");
+        let begun = Instant::now();
+        assert_eq!(line(&input, &|| begun.elapsed() > 3 * TICK), "");
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        drop(writer);
+        assert_eq!(line(&input, &|| false), "", "the input has ended");
+    }
 
     #[test]
     fn a_line_fits_and_keeps_its_time() {

@@ -52,6 +52,11 @@ pub fn real_cargo_home() -> Option<PathBuf> {
 
 /// Puts a command back into the user's own environment.
 pub fn outside(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(set_by_cargo_run) {
+            command.env_remove(name);
+        }
+    }
     command
         .env("PATH", real_path())
         .env_remove(PRIVATE)
@@ -63,6 +68,19 @@ pub fn outside(command: &mut Command) -> &mut Command {
         Some(home) => command.env("CARGO_HOME", home),
         None => command.env_remove("CARGO_HOME"),
     }
+}
+
+/// What `cargo run` tells the program it starts. Build scripts look at some of it, so a cargo that inherits it takes
+/// what the first one has built (half of polars) for out of date.
+fn set_by_cargo_run(name: &str) -> bool {
+    const EXACT: [&str; 5] = [
+        "CARGO",
+        "CARGO_BIN_NAME",
+        "CARGO_CRATE_NAME",
+        "CARGO_PRIMARY_PACKAGE",
+        "OUT_DIR",
+    ];
+    EXACT.contains(&name) || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// Finds a program on the user's own search path.
@@ -201,7 +219,11 @@ fn link_contents(real: &Path, dir: &Path) -> Result<()> {
         return Ok(());
     };
     for entry in entries.flatten() {
-        if entry.file_name() != "bin" {
+        // What this module writes itself must not be written through a link.
+        let own = ["bin", "tools", "evcxr.toml"]
+            .iter()
+            .any(|own| entry.file_name() == *own);
+        if !own {
             symlink(entry.path(), dir.join(entry.file_name()))?;
         }
     }
@@ -224,5 +246,27 @@ fn sweep() {
         if ours && !Path::new("/proc").join(process.to_string()).exists() {
             let _ = std::fs::remove_dir_all(entry.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_outside_knows_nothing_of_the_cargo_that_started_this_program() {
+        // cargo has started this test as it starts `jook`.
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let mut command = Command::new("cargo");
+        outside(&mut command);
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO"] {
+            assert!(
+                command
+                    .get_envs()
+                    .any(|(own, value)| own == name && value.is_none()),
+                "{name}"
+            );
+        }
+        assert!(!set_by_cargo_run("CARGO_HOME") && !set_by_cargo_run("CARGO_TARGET_DIR"));
     }
 }

@@ -8,6 +8,8 @@ mod carried;
 mod cell_crate;
 mod complete;
 mod deps;
+#[path = "../../../toolkit/src/show/figure.rs"]
+mod figure;
 mod graph;
 mod home;
 mod place;
@@ -29,6 +31,7 @@ pub use toolkit::prebuild;
 
 use pump::Message;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use worker::{Control, Request};
@@ -117,9 +120,12 @@ impl Session {
         input: &dyn Fn(&str, bool) -> String,
     ) -> Result<(), CellError> {
         let (sink, messages) = mpsc::channel();
+        let given_up = Arc::new(AtomicBool::new(false));
+        self.control.wait(&sink, &given_up);
         let request = Request::Execute {
             code: code.to_owned(),
             sink,
+            given_up,
         };
         if !self.send(request) {
             return Err(ended());
@@ -183,7 +189,7 @@ impl Session {
     }
 
     /// The Stop button. The toolkit's loops stop at their next step and return what they have; a cell that
-    /// is still being compiled is given up. A cell that does neither is killed, with its variables, by a
+    /// is still being compiled, or waits for the toolkit, is given up. A cell that does neither is killed, with its variables, by a
     /// second call two seconds later.
     pub fn interrupt(&self) {
         self.control.interrupt();

@@ -1,5 +1,8 @@
 //! From a line of the source that evcxr generated back to a line of the cell.
 
+/// In the line where the code of the cell's own statements starts.
+const BODY: &str = "pub extern \"C\" fn jook_cell_";
+
 /// The line of `cell` that stands at `line` of `generated` (both from 1). evcxr copies the user's lines as
 /// they are but moves items about, so lines are matched by their text, and equal ones by their order.
 pub fn cell_line(generated: &str, cell: &str, line: usize) -> Option<usize> {
@@ -7,18 +10,29 @@ pub fn cell_line(generated: &str, cell: &str, line: usize) -> Option<usize> {
     if wanted.is_empty() {
         return None;
     }
-    let rank = generated
+    // Functions, of earlier cells too, stand before the body: equal lines count within their own part.
+    let body = generated
         .lines()
-        .take(line - 1)
-        .filter(|text| text.trim() == wanted)
-        .count();
+        .position(|text| text.contains(BODY))
+        .filter(|&at| at < line)
+        .unwrap_or(0);
+    let in_part = |from: usize, to: usize| {
+        let part = generated.lines().take(to).skip(from);
+        part.filter(|text| text.trim() == wanted).count()
+    };
+    let rank = in_part(body, line - 1);
     let same: Vec<usize> = cell
         .lines()
         .enumerate()
         .filter(|(_, text)| text.trim() == wanted)
         .map(|(index, _)| index + 1)
         .collect();
-    if let Some(&only) = same.get(rank).or(same.last()) {
+    // A cell's functions mostly stand before what calls them.
+    let before = match body {
+        0 => 0,
+        _ => same.len().saturating_sub(in_part(body, usize::MAX)),
+    };
+    if let Some(&only) = same.get(before + rank).or(same.last()) {
         return Some(only);
     }
     // A statement that shares its line with others stands alone in the generated source.
@@ -53,6 +67,20 @@ mod tests {
         assert_eq!(cell_line(generated, cell, 7), Some(5));
         assert_eq!(cell_line(generated, cell, 1), None);
         assert_eq!(cell_line(generated, cell, 99), None);
+    }
+
+    #[test]
+    fn equal_lines_of_functions_are_not_counted() {
+        let generated = format!(
+            "fn earlier() {{\nx.unwrap();\n}}\nfn f() {{\nx.unwrap();\n}}\n{BODY}3(\nx.unwrap();\ny();\nx.unwrap();\n"
+        );
+        let cell = "fn f() {\nx.unwrap();\n}\nx.unwrap();\ny();\nx.unwrap();";
+        assert_eq!(cell_line(&generated, cell, 8), Some(4));
+        assert_eq!(cell_line(&generated, cell, 10), Some(6));
+        assert_eq!(
+            cell_line(&generated, "x.unwrap();\ny();\nx.unwrap();", 10),
+            Some(3)
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Reads what cells print, decodes it, and hands it to whoever runs the cell.
 
 use super::protocol::{self, Event, Notice, Part};
-use super::{CellError, MimeBundle};
+use super::{CellError, MimeBundle, figure};
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -174,7 +174,8 @@ impl Reader {
     }
 
     /// A chart on display comes with the library that draws it, megabytes of it. Its updates do not, or a live
-    /// chart would carry it each time; the last one does, at the end of the cell, for it is what gets saved.
+    /// chart would carry it each time; the last one does, at the end of the cell, for it is what gets saved. One
+    /// that brings HTML of its own never does.
     fn show(&mut self, event: Event) {
         if let Event::Update { id, .. } = &event {
             self.light
@@ -185,8 +186,7 @@ impl Reader {
                 mut data,
                 metadata,
                 id,
-            } if data.contains_key(PLOTLY) => {
-                data.remove("text/html");
+            } if data.contains_key(PLOTLY) && !data.contains_key("text/html") => {
                 add_text(&mut data);
                 let light = Event::Update { data, metadata, id };
                 self.light.push(light.clone());
@@ -206,10 +206,14 @@ impl Reader {
 
 /// The value that ended a cell, as evcxr collected it. A cell that ends in `()` shows nothing.
 pub fn result(content: &HashMap<String, String>) -> Option<Event> {
-    let data = protocol::from_evcxr(content.iter());
+    let mut data = protocol::from_evcxr(content.iter());
     let unit = data.len() == 1 && data.get("text/plain").is_some_and(|text| text == "()");
     if data.is_empty() || unit {
         return None;
+    }
+    // HTML that the plotly crate writes loads its library from the network.
+    if data.contains_key(PLOTLY) {
+        data.remove("text/html");
     }
     Some(with_html(Event::Result {
         data,
@@ -226,18 +230,19 @@ pub fn on_plot(page: fn(&Value) -> String) {
 
 const PLOTLY: &str = "application/vnd.plotly.v1+json";
 
-/// A chart comes with forms that every front end can show.
+/// A chart comes with forms that every front end can show; those that its cell gave it stay.
 fn with_html(mut event: Event) -> Event {
     let (Event::Display { data, .. } | Event::Update { data, .. } | Event::Result { data, .. }) = &mut event
     else {
         return event;
     };
-    let Some(figure) = data.get(PLOTLY) else {
+    if !data.contains_key(PLOTLY) {
         return event;
-    };
-    // evcxr's own HTML form loads plotly from the network.
-    let html = PLOT_PAGE.get().map(|page| page(figure));
-    if let Some(html) = html {
+    }
+    if !data.contains_key("text/html")
+        && let Some(page) = PLOT_PAGE.get()
+    {
+        let html = page(&data[PLOTLY]);
         data.insert("text/html".into(), html.into());
     }
     add_text(data);
@@ -246,9 +251,10 @@ fn with_html(mut event: Event) -> Event {
 
 /// What a terminal shows for a chart that has no text of its own.
 fn add_text(data: &mut MimeBundle) {
-    let traces = data[PLOTLY]["data"].as_array().map_or(0, Vec::len);
-    data.entry("text/plain")
-        .or_insert_with(|| format!("chart with {traces} trace{}", if traces == 1 { "" } else { "s" }).into());
+    if !data.contains_key("text/plain") {
+        let text = figure::describe(&data[PLOTLY]);
+        data.insert("text/plain".into(), text.into());
+    }
 }
 
 #[cfg(test)]
@@ -301,7 +307,38 @@ mod tests {
             panic!("{events:?}")
         };
         assert_eq!(light[PLOTLY], last[PLOTLY]);
-        assert_eq!(light["text/plain"], "chart with 1 trace");
+        assert_eq!(light["text/plain"], "[chart]\n  scatter: 1 point, 3");
+    }
+
+    #[test]
+    fn a_chart_keeps_the_forms_its_cell_gave_it() {
+        let mut own = chart("update", 1);
+        own["data"]["text/html"] = json!("<p>a table</p>");
+        own["data"]["text/plain"] = json!("a table");
+        let events = cell(&[own]);
+        let [Event::Update { data, .. }] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(data["text/html"], "<p>a table</p>");
+        assert_eq!(data["text/plain"], "a table");
+    }
+
+    #[test]
+    fn a_plot_that_ends_a_cell_says_what_is_in_it_and_needs_no_network() {
+        on_plot(|_| "<the chart and its library>".into());
+        let figure = json!({"layout": {"title": {"text": "Loss"}}, "data": [{"type": "bar", "y": [1, 2.5]}]});
+        let content = HashMap::from([
+            (PLOTLY.to_owned(), figure.to_string()),
+            (
+                "text/html".to_owned(),
+                "<script src=\"https://cdn.plot.ly\">".to_owned(),
+            ),
+        ]);
+        let Some(Event::Result { data, .. }) = result(&content) else {
+            panic!("no result")
+        };
+        assert_eq!(data["text/plain"], "[chart] Loss\n  bar: 2 points, 1 to 2.5");
+        assert_eq!(data["text/html"], "<the chart and its library>");
     }
 
     #[test]

@@ -117,8 +117,27 @@ fn child_died(message: &str) -> String {
 /// evcxr names the variable whose type it does not know, in backquotes.
 fn named_variable(message: &str, cell: &str) -> Option<usize> {
     let name = message.split('`').nth(1)?;
-    let defines = |line: &str| line.contains("let ") && line.contains(name);
-    cell.lines().position(defines).map(|index| index + 1)
+    let words = |line: &str| -> Vec<String> {
+        line.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .map(str::to_owned)
+            .collect()
+    };
+    let defines = |line: &str| {
+        let words = words(line);
+        let of = words.iter().position(|word| word == "let");
+        of.is_some_and(|at| words[at..].iter().any(|word| word == name))
+    };
+    // `let a`, not `let b = a`.
+    let plainly = |line: &str| {
+        let words = words(line);
+        let mut after = words.iter().skip_while(|word| *word != "let").skip(1);
+        after
+            .find(|word| !word.is_empty() && *word != "mut")
+            .is_some_and(|word| word == name)
+    };
+    let lines = || cell.lines();
+    let found = lines().position(plainly).or_else(|| lines().position(defines));
+    found.map(|index| index + 1)
 }
 
 fn compile_errors(errors: &[CompilationError], cell: &str) -> CellError {
@@ -263,6 +282,14 @@ fn excerpt(cell: &str, line: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variable_is_found_by_its_whole_name() {
+        let cell = "let data = 1;\nlet b = a2(data);\nlet mut a = make(b);\nlet (x, y) = f(a);";
+        assert_eq!(named_variable("the type of `a` is not known", cell), Some(3));
+        assert_eq!(named_variable("`y`", cell), Some(4));
+        assert_eq!(named_variable("`z`", cell), None);
+    }
 
     #[test]
     fn paths_are_told_as_a_cell_writes_them() {

@@ -185,6 +185,16 @@ fn compiler_name() -> String {
     format!("{} {:?}", rustc.display(), modified(&rustc))
 }
 
+/// What this program was built with, as far as it decides what cargo can use again: with other flags everything
+/// would be compiled anew, and rust-analyzer is compiled for CI or not for CI.
+const BUILT_WITH: [(&str, Option<&str>); 5] = [
+    ("CI", option_env!("CI")),
+    ("RUSTFLAGS", option_env!("RUSTFLAGS")),
+    ("CARGO_ENCODED_RUSTFLAGS", option_env!("CARGO_ENCODED_RUSTFLAGS")),
+    ("CARGO_BUILD_RUSTFLAGS", option_env!("CARGO_BUILD_RUSTFLAGS")),
+    ("CARGO_BUILD_TARGET", option_env!("CARGO_BUILD_TARGET")),
+];
+
 /// Has cargo build the toolkit; returns the library.
 fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
     let target = release_dir()?.parent().context("no target folder")?.to_owned();
@@ -193,12 +203,14 @@ fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
     // The same call as the `cargo run` that built this program: the same crates with the same features, so
     // whatever it has built is used again.
     let mut cargo = Command::new(&home.cargo);
-    // rust-analyzer is compiled for CI or not for CI: the same as this program was, or it is built anew.
-    match option_env!("CI") {
-        Some(value) => cargo.env("CI", value),
-        None => cargo.env_remove("CI"),
-    };
-    let mut child = home::outside(&mut cargo)
+    home::outside(&mut cargo);
+    for (name, value) in BUILT_WITH {
+        match value {
+            Some(value) => cargo.env(name, value),
+            None => cargo.env_remove(name),
+        };
+    }
+    let mut child = cargo
         .current_dir(workspace)
         .args([
             "build",
@@ -209,7 +221,6 @@ fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_TERM_PROGRESS_WHEN", "always")
         .env("CARGO_TERM_PROGRESS_WIDTH", "160")
-        .env_remove("RUSTFLAGS")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

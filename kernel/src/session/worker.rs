@@ -18,6 +18,8 @@ pub enum Request {
     Execute {
         code: String,
         sink: Sender<Message>,
+        /// Set when the cell was stopped before its turn came.
+        given_up: Arc<AtomicBool>,
     },
     Complete {
         code: String,
@@ -46,6 +48,8 @@ struct State {
     /// The number of the running cell; 0 when none runs.
     cell: u64,
     cells: u64,
+    /// The cell that waits for the session to get ready.
+    waiting: Option<(Sender<Message>, Arc<AtomicBool>)>,
     sink: Option<Sender<Message>>,
     interrupted: Option<Instant>,
     killed: bool,
@@ -65,6 +69,11 @@ impl Control {
     pub fn interrupt(self: &Arc<Self>) {
         let mut state = self.state();
         if state.cell == 0 {
+            if let Some((sink, given_up)) = state.waiting.take() {
+                given_up.store(true, Ordering::Release);
+                let stopped = "stopped before the session was ready; what it prepares goes on";
+                let _ = sink.send(Message::Done(Err(report::plain("Interrupted", stopped))));
+            }
             return;
         }
         match state.interrupted {
@@ -109,13 +118,24 @@ impl Control {
         }
     }
 
-    fn begin(&self, sink: &Sender<Message>) {
+    /// A cell has been asked for, and may have to wait.
+    pub fn wait(&self, sink: &Sender<Message>, given_up: &Arc<AtomicBool>) {
+        self.state().waiting = Some((sink.clone(), given_up.clone()));
+    }
+
+    /// Starts a cell, unless it was stopped while it waited.
+    fn begin(&self, sink: &Sender<Message>, given_up: &AtomicBool) -> bool {
         let mut state = self.state();
+        state.waiting = None;
+        if given_up.load(Ordering::Acquire) {
+            return false;
+        }
         state.cells += 1;
         state.cell = state.cells;
         state.sink = Some(sink.clone());
         state.interrupted = None;
         state.killed = false;
+        true
     }
 
     /// Ends the cell, whose process may have ended with it; says whether it was interrupted, and whether it
@@ -170,14 +190,15 @@ pub fn run(options: Options, requests: &Receiver<Request>, control: &Arc<Control
             }
         };
         match request {
-            Request::Execute { code, sink } => {
+            Request::Execute { given_up, .. } if given_up.load(Ordering::Acquire) => {}
+            Request::Execute { code, sink, given_up } => {
                 if engine.is_err() && told {
                     // The user may have repaired what was wrong.
                     engine = Engine::start(&options, control);
                 }
                 told = true;
                 let result = match &mut engine {
-                    Ok(engine) => engine.execute(&code, &sink, control),
+                    Ok(engine) => engine.execute(&code, &sink, &given_up, control),
                     Err(error) => Err(report::plain("ToolkitError", &format!("{error:#}"))),
                 };
                 let _ = sink.send(Message::Done(result));
@@ -288,10 +309,14 @@ impl Engine {
         &mut self,
         code: &str,
         sink: &Sender<Message>,
+        given_up: &AtomicBool,
         control: &Arc<Control>,
     ) -> Result<(), CellError> {
         let (cell, notes) = self.carried.satisfy(code);
-        control.begin(sink);
+        if !control.begin(sink, given_up) {
+            // Stopped at the last moment; whoever waited has been told.
+            return Ok(());
+        }
         self.pump.begin(Some(sink.clone()));
         for note in notes {
             let _ = sink.send(Message::Event(Event::Stderr(note)));

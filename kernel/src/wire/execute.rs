@@ -128,6 +128,7 @@ async fn execute(
     if !content.silent {
         kernel.warm_up.cell_waits(request);
     }
+    kernel.stdin.begin();
     kernel.queue.running.store(true, Ordering::SeqCst);
     let (kernel, request, content) = (kernel.clone(), request.clone(), content.clone());
     let worker = kernel.clone();

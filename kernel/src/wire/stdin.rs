@@ -7,11 +7,38 @@ use jupyter_zmq_client::KernelStdinConnection;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-/// At most one question is open: the running cell's.
+/// Asks for the running cell.
 #[derive(Clone)]
 pub struct Stdin {
     questions: Replies,
-    open: Arc<Mutex<Option<oneshot::Sender<String>>>>,
+    cell: Arc<Mutex<Cell>>,
+}
+
+/// What the running cell wants to know. At most one question is open.
+#[derive(Default)]
+struct Cell {
+    open: Option<oneshot::Sender<String>>,
+    /// Whether the cell was interrupted: it gets no answers any more, so that an interrupt just before a
+    /// question does not leave the cell waiting for one.
+    interrupted: bool,
+}
+
+impl Cell {
+    fn ask(&mut self) -> Option<oneshot::Receiver<String>> {
+        if self.interrupted {
+            return None;
+        }
+        let (question, answer) = oneshot::channel();
+        self.open = Some(question);
+        Some(answer)
+    }
+
+    fn interrupt(&mut self) {
+        *self = Cell {
+            open: None,
+            interrupted: true,
+        };
+    }
 }
 
 impl Stdin {
@@ -20,7 +47,7 @@ impl Stdin {
         let (sender, mut receiver) = connection.split();
         let stdin = Stdin {
             questions: Replies::new(sender),
-            open: Arc::default(),
+            cell: Arc::default(),
         };
         let answers = stdin.clone();
         tokio::spawn(async move {
@@ -28,7 +55,7 @@ impl Stdin {
                 let message = receive(&mut receiver).await;
                 // An answer nobody asked for, or one that comes after an interrupt, belongs to no question.
                 if let JupyterMessageContent::InputReply(reply) = message.content
-                    && let Some(question) = answers.open().take()
+                    && let Some(question) = answers.cell().open.take()
                 {
                     let _ = question.send(reply.value);
                 }
@@ -37,14 +64,21 @@ impl Stdin {
         stdin
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<oneshot::Sender<String>>> {
-        self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn cell(&self) -> MutexGuard<'_, Cell> {
+        self.cell.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Another cell begins: an interrupt of the one before does not concern it.
+    pub fn begin(&self) {
+        *self.cell() = Cell::default();
     }
 
     /// Asks the client that sent `cell` and waits for its line; empty after an interrupt. For a blocking thread.
     pub fn ask(&self, prompt: &str, password: bool, cell: &JupyterMessage) -> String {
-        let (question, answer) = oneshot::channel();
-        *self.open() = Some(question);
+        let asked = self.cell().ask();
+        let Some(answer) = asked else {
+            return String::new();
+        };
         let request = InputRequest {
             prompt: prompt.to_string(),
             password,
@@ -54,8 +88,26 @@ impl Stdin {
         answer.blocking_recv().unwrap_or_default()
     }
 
-    /// Gives up the open question, if there is one.
+    /// Gives up the open question, if there is one, and those the cell may still ask.
     pub fn cancel(&self) {
-        self.open().take();
+        self.cell().interrupt();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_ends_the_open_question_and_those_that_come_just_after_it() {
+        let mut cell = Cell::default();
+        let open = cell.ask().unwrap();
+        cell.interrupt();
+        assert!(open.blocking_recv().is_err());
+        assert!(cell.ask().is_none());
+        cell = Cell::default();
+        let answer = cell.ask().unwrap();
+        cell.open.take().unwrap().send("yes".to_string()).unwrap();
+        assert_eq!(answer.blocking_recv().unwrap(), "yes");
     }
 }

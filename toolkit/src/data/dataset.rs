@@ -1,5 +1,6 @@
 //! [`Dataset`]: examples of one shape, with labels or none.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,13 +26,22 @@ impl Dataset {
     /// A dataset without labels. `features` holds the examples one after another, row-major.
     ///
     /// # Errors
-    /// When `features` is not a whole number of examples of `shape`, or holds a NaN or infinity.
+    /// When `shape` has no numbers or too many to count, when `features` is not a whole number of examples
+    /// of it, or holds a NaN or infinity.
     pub fn new(name: impl Into<String>, shape: Shape, features: Vec<f32>) -> Result<Self> {
-        let (name, width) = (name.into(), shape.width());
-        if width == 0 || !features.len().is_multiple_of(width) {
+        let name = name.into();
+        let Some(width) = shape.checked_width().filter(|&width| width > 0) else {
+            return Err(Error::data(format!(
+                "expected a shape of 1 to {} numbers an example, found {shape:?}",
+                usize::MAX
+            ))
+            .at(format!("dataset {name}"))
+            .fix("give the shape that one example has, each side 1 or more"));
+        };
+        if !features.len().is_multiple_of(width) {
             let found = features.len();
             return Err(Error::data(format!(
-                "expected a multiple of {width} numbers (above 0) for {shape}, found {found}"
+                "expected a multiple of {width} numbers for {shape}, found {found}"
             ))
             .at(format!("dataset {name}"))
             .fix("check the shape against how the numbers were read"));
@@ -39,7 +49,11 @@ impl Dataset {
         if let Some(i) = features.iter().position(|x| !x.is_finite()) {
             return Err(
                 Error::data(format!("expected finite numbers, found {}", features[i]))
-                    .at(format!("dataset {name}, row {}, column {}", i / width, i % width))
+                    .at(format!(
+                        "dataset {name}, row {}, column {}",
+                        i / width + 1,
+                        i % width + 1
+                    ))
                     .fix("drop or fill missing values before making the dataset"),
             );
         }
@@ -58,7 +72,8 @@ impl Dataset {
     /// Adds labels: one per example, each an index into `class_names`.
     ///
     /// # Errors
-    /// When the number of labels differs from the number of examples, or a label has no class name.
+    /// When the number of labels differs from the number of examples, a label has no class name, or two
+    /// classes have the same one.
     pub fn with_labels(mut self, labels: Vec<u32>, class_names: Vec<String>) -> Result<Self> {
         if labels.len() != self.len() {
             return Err(
@@ -69,9 +84,19 @@ impl Dataset {
         if let Some(row) = labels.iter().position(|&l| l as usize >= class_names.len()) {
             let classes = class_names.len();
             return Err(
-                Error::data(format!("expected labels below {classes}, found {}", labels[row]))
-                    .at(format!("dataset {}, row {row}", self.name)),
+                Error::data(format!("expected labels below {classes}, found {}", labels[row])).at(format!(
+                    "dataset {}, row {}",
+                    self.name,
+                    row + 1
+                )),
             );
+        }
+        if let Some(name) = repeated(&class_names) {
+            return Err(Error::data(format!(
+                "expected classes with different names, found {name} twice"
+            ))
+            .at(format!("dataset {}", self.name))
+            .fix("give every class its own name"));
         }
         self.labels = Some(labels.into());
         self.class_names = class_names.into();
@@ -105,13 +130,14 @@ impl Dataset {
     /// test part loaded from its own file, in which a class may be missing or come in another order.
     ///
     /// # Errors
-    /// Without labels, and when an example's class is not among `class_names`.
+    /// Without labels, when an example's class is not among `class_names`, and when a name is there twice.
     pub fn with_classes_of(&self, class_names: &[String]) -> Result<Self> {
         let labels = self.require_labels()?;
+        let places = places(class_names);
         let moved: Vec<Option<u32>> = self
             .class_names
             .iter()
-            .map(|name| class_names.iter().position(|n| n == name).map(|i| i as u32))
+            .map(|name| places.get(name.as_str()).copied())
             .collect();
         let mut relabelled = Vec::with_capacity(labels.len());
         for (row, &label) in labels.iter().enumerate() {
@@ -121,7 +147,7 @@ impl Dataset {
                     "expected one of the classes {}, found {found}",
                     listed(class_names)
                 ))
-                .at(format!("dataset {}, row {row}", self.name))
+                .at(format!("dataset {}, row {}", self.name, row + 1))
             })?);
         }
         self.clone().with_labels(relabelled, class_names.to_vec())
@@ -164,8 +190,17 @@ impl Dataset {
         &self.features
     }
 
-    /// Example `i`.
+    /// Example `i`, counted from 0.
+    ///
+    /// # Panics
+    /// When `i` is not below [`len`](Self::len).
+    #[track_caller]
     pub fn row(&self, i: usize) -> &[f32] {
+        let examples = self.len();
+        assert!(
+            i < examples,
+            "example {i} of a dataset of {examples}, counted from 0"
+        );
         &self.features[i * self.width()..][..self.width()]
     }
 
@@ -210,12 +245,19 @@ impl Dataset {
             .collect()
     }
 
-    /// The label of example `i`; none without labels.
+    /// The label of example `i`, counted from 0; none without labels.
     ///
     /// # Panics
     /// When there are labels and `i` is not below [`len`](Self::len).
+    #[track_caller]
     pub fn label(&self, i: usize) -> Option<u32> {
-        self.labels().map(|labels| labels[i])
+        let labels = self.labels()?;
+        let examples = labels.len();
+        assert!(
+            i < examples,
+            "label {i} of a dataset of {examples}, counted from 0"
+        );
+        Some(labels[i])
     }
 
     /// The labels, or an error that says that this needs them.
@@ -328,7 +370,18 @@ impl Dataset {
     }
 
     /// The same examples with other numbers of the same shape, as a transformation makes them.
+    ///
+    /// # Errors
+    /// When there are more or fewer numbers than before, or one is not finite.
     pub(crate) fn with_features(&self, features: Vec<f32>) -> Result<Self> {
+        if features.len() != self.features.len() {
+            return Err(Error::data(format!(
+                "expected {} numbers as before, found {}",
+                self.features.len(),
+                features.len()
+            ))
+            .at(format!("dataset {}", self.name)));
+        }
         let made = Self::new(self.name.clone(), self.shape, features)?;
         Ok(Self {
             features: made.features,
@@ -359,6 +412,21 @@ impl fmt::Debug for Dataset {
 /// Lowercase hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The place of each name; of equal names, the first.
+pub(super) fn places(names: &[String]) -> HashMap<&str, u32> {
+    let mut places = HashMap::with_capacity(names.len());
+    for (i, name) in (0u32..).zip(names) {
+        places.entry(name.as_str()).or_insert(i);
+    }
+    places
+}
+
+/// The first name that was there before.
+fn repeated(names: &[String]) -> Option<&str> {
+    let mut seen = HashSet::with_capacity(names.len());
+    names.iter().map(String::as_str).find(|&name| !seen.insert(name))
 }
 
 /// A few names for a message, with dots for the rest.

@@ -18,16 +18,21 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// Numbers in one example. A product too large for `usize` stays at its maximum, which no data have.
-    pub fn width(self) -> usize {
+    /// Numbers in one example; none when they are too many for `usize`.
+    pub(super) fn checked_width(self) -> Option<usize> {
         match self {
-            Shape::Flat(width) => width,
+            Shape::Flat(width) => Some(width),
             Shape::Image {
                 height,
                 width,
                 channels,
-            } => height.saturating_mul(width).saturating_mul(channels),
+            } => height.checked_mul(width)?.checked_mul(channels),
         }
+    }
+
+    /// Numbers in one example. A product too large for `usize` stays at its maximum, which no data have.
+    pub fn width(self) -> usize {
+        self.checked_width().unwrap_or(usize::MAX)
     }
 }
 

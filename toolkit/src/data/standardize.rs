@@ -10,9 +10,41 @@ use crate::{Error, Result};
 /// The deviation is the population's (divided by n), as scikit-learn's `StandardScaler` takes it. A
 /// feature that is constant in the training part is only centred.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Read")]
 pub struct Standardizer {
     mean: Vec<f64>,
     deviation: Vec<f64>,
+}
+
+/// A [`Standardizer`] as it is read, before it is believed.
+#[derive(Deserialize)]
+struct Read {
+    mean: Vec<f64>,
+    deviation: Vec<f64>,
+}
+
+impl TryFrom<Read> for Standardizer {
+    type Error = Error;
+
+    fn try_from(Read { mean, deviation }: Read) -> Result<Self> {
+        if mean.len() != deviation.len() {
+            return Err(Error::data(format!(
+                "expected as many means as deviations of a standardizer, found {} and {}",
+                mean.len(),
+                deviation.len()
+            )));
+        }
+        let fits =
+            |(mean, deviation): (&f64, &f64)| mean.is_finite() && deviation.is_finite() && *deviation > 0.0;
+        match mean.iter().zip(&deviation).position(|pair| !fits(pair)) {
+            Some(i) => Err(Error::data(format!(
+                "expected a finite mean and a deviation above 0, found {} and {}",
+                mean[i], deviation[i]
+            ))
+            .at(format!("standardizer, feature {}", i + 1))),
+            None => Ok(Self { mean, deviation }),
+        }
+    }
 }
 
 impl Standardizer {
@@ -63,9 +95,18 @@ impl Standardizer {
             .at(format!("dataset {}", data.name())));
         }
         let mut features = Vec::with_capacity(data.features().len());
-        for row in data.rows() {
-            let numbers = row.iter().zip(&self.mean).zip(&self.deviation);
-            features.extend(numbers.map(|((&x, m), d)| ((f64::from(x) - m) / d) as f32));
+        for (i, row) in data.rows().enumerate() {
+            for (j, ((&x, m), d)) in row.iter().zip(&self.mean).zip(&self.deviation).enumerate() {
+                let standard = ((f64::from(x) - m) / d) as f32;
+                if !standard.is_finite() {
+                    return Err(Error::data(format!(
+                        "expected a number that stays finite in f32, found {x} with mean {m} and deviation {d}"
+                    ))
+                    .at(format!("dataset {}, row {}, column {}", data.name(), i + 1, j + 1))
+                    .fix("correct the number; or leave out the feature, which hardly varies in the training part"));
+                }
+                features.push(standard);
+            }
         }
         data.with_features(features)
     }
@@ -152,6 +193,20 @@ mod tests {
         assert!(error.contains("at least 1 example"), "{error}");
         let narrow = Standardizer::fit(&flat(1, &[0.0, 1e-20])).unwrap();
         assert!(narrow.apply(&flat(1, &[3e38])).is_err());
+        let error = narrow.apply(&flat(1, &[0.0, 3e38])).unwrap_err().to_string();
+        for word in ["row 2, column 1", "finite in f32", "hardly varies"] {
+            assert!(error.contains(word), "no {word:?} in: {error}");
+        }
+        for (text, word) in [
+            (r#"{"mean":[1.0],"deviation":[1.0,2.0]}"#, "found 1 and 2"),
+            (r#"{"mean":[1.0,2.0],"deviation":[1.0,0.0]}"#, "feature 2"),
+            (r#"{"mean":[1.0],"deviation":[-1.0]}"#, "deviation above 0"),
+        ] {
+            let error = serde_json::from_str::<Standardizer>(text)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(word), "no {word:?} in: {error}");
+        }
         let text = serde_json::to_string(&standardizer).unwrap();
         assert_eq!(serde_json::from_str::<Standardizer>(&text).unwrap(), standardizer);
     }

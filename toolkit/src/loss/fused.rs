@@ -5,10 +5,18 @@ use crate::net::cpu::math;
 
 impl Loss {
     /// The loss of a batch, and d loss / d logits into `grad`. `logits` and `grad` are rows x outputs, the
-    /// rows as many as `targets` has. Targets that [`Loss::check`] refuses, and an empty batch, give NaN
-    /// and a gradient of zeros.
+    /// rows as many as `targets` has. Targets of the wrong kind or number, classes out of range, and an
+    /// empty batch give NaN and a gradient of zeros; values that are not finite show in both.
+    ///
+    /// # Panics
+    /// If `grad` is not as long as `logits`.
     pub fn value_and_gradient(&self, logits: &[f32], targets: Targets<'_>, grad: &mut [f32]) -> f32 {
-        debug_assert_eq!(logits.len(), grad.len());
+        assert!(
+            grad.len() == logits.len(),
+            "a gradient of {} numbers for {} logits",
+            grad.len(),
+            logits.len()
+        );
         let value = match (self, targets) {
             (Loss::SoftmaxCrossEntropy, Targets::Classes(classes)) => cross_entropy(logits, classes, grad),
             (Loss::MeanSquaredError, Targets::Classes(classes)) => squared_to_classes(logits, classes, grad),
@@ -28,14 +36,14 @@ impl Loss {
 }
 
 /// Numbers in a row, if there are rows and they are whole.
-fn width(logits: &[f32], rows: usize, grad: &[f32]) -> Option<usize> {
+fn width(logits: &[f32], rows: usize) -> Option<usize> {
     let width = logits.len().checked_div(rows)?;
-    (width > 0 && width * rows == logits.len() && grad.len() == logits.len()).then_some(width)
+    (width > 0 && width * rows == logits.len()).then_some(width)
 }
 
 /// The mean of -log softmax(row)\[class\]. The largest logit is taken off first, so that nothing overflows.
 fn cross_entropy(logits: &[f32], classes: &[u32], grad: &mut [f32]) -> Option<f32> {
-    let width = width(logits, classes.len(), grad)?;
+    let width = width(logits, classes.len())?;
     let rows = || logits.chunks_exact(width).zip(classes);
     for ((row, _), grad) in rows().zip(grad.chunks_exact_mut(width)) {
         let most = row
@@ -64,7 +72,7 @@ fn cross_entropy(logits: &[f32], classes: &[u32], grad: &mut [f32]) -> Option<f3
 
 /// The mean of (output - value)^2.
 fn squared(logits: &[f32], values: &[f32], grad: &mut [f32]) -> Option<f32> {
-    if logits.is_empty() || values.len() != logits.len() || grad.len() != logits.len() {
+    if logits.is_empty() || values.len() != logits.len() {
         return None;
     }
     for ((grad, &x), &value) in grad.iter_mut().zip(logits).zip(values) {
@@ -75,7 +83,7 @@ fn squared(logits: &[f32], values: &[f32], grad: &mut [f32]) -> Option<f32> {
 
 /// [`squared`] towards 1 for the class and 0 elsewhere.
 fn squared_to_classes(logits: &[f32], classes: &[u32], grad: &mut [f32]) -> Option<f32> {
-    let width = width(logits, classes.len(), grad)?;
+    let width = width(logits, classes.len())?;
     grad.copy_from_slice(logits);
     for (grad, &class) in grad.chunks_exact_mut(width).zip(classes) {
         *grad.get_mut(class as usize)? -= 1.0;

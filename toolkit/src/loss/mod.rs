@@ -6,6 +6,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+use crate::show::{Bundle, Show};
 use crate::{Error, Result};
 
 /// A loss, averaged over the batch.
@@ -28,9 +29,18 @@ pub enum Targets<'a> {
     Values(&'a [f32]),
 }
 
+impl Show for Loss {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(format!("{self:?}"))
+    }
+}
+
 impl Loss {
     /// Whether these targets fit a batch of `rows` with `outputs` each: as many as rows, classes in range,
-    /// values for a loss on values. Check once, before training.
+    /// finite values for a loss on values. Check once, before training.
+    ///
+    /// # Errors
+    /// When they do not fit.
     pub fn check(&self, rows: usize, outputs: usize, targets: Targets<'_>) -> Result<()> {
         match (self, targets) {
             (_, Targets::Classes(classes)) => {
@@ -45,7 +55,7 @@ impl Loss {
                         "label {class} is out of range: the network has {outputs} outputs, so expected 0 to {}",
                         outputs.saturating_sub(1)
                     ))
-                    .at(format!("example {row}"))
+                    .at(format!("example {}", row + 1))
                     .fix("give the last layer as many units as there are classes")),
                     None => Ok(()),
                 }
@@ -61,7 +71,15 @@ impl Loss {
                         values.len()
                     )));
                 }
-                Ok(())
+                match values.iter().position(|value| !value.is_finite()) {
+                    Some(i) => Err(Error::data(format!(
+                        "expected finite target values, found {}",
+                        values[i]
+                    ))
+                    .at(format!("example {}, output {}", i / outputs + 1, i % outputs + 1))
+                    .fix("drop or fill missing values first")),
+                    None => Ok(()),
+                }
             }
         }
     }

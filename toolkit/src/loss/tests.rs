@@ -94,7 +94,7 @@ fn targets_that_do_not_fit_are_refused() {
         cross_entropy,
         2,
         Targets::Classes(&[0, 3]),
-        &["label 3", "0 to 2", "example 1"],
+        &["label 3", "0 to 2", "example 2"],
     );
     refused(
         cross_entropy,
@@ -117,4 +117,27 @@ fn targets_that_do_not_fit_are_refused() {
     );
     refused(Loss::MeanSquaredError, 2, Targets::Classes(&[0, 9]), &["label 9"]);
     assert!(cross_entropy.value(&[], Targets::Classes(&[])).is_nan());
+}
+
+#[test]
+fn values_that_are_not_finite_are_refused_and_show() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let values = [0.0, 0.0, 0.0, 0.0, bad, 0.0];
+        let error = Loss::MeanSquaredError
+            .check(2, 3, Targets::Values(&values))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("finite") && error.contains("example 2, output 2"),
+            "{error}"
+        );
+        let value = Loss::MeanSquaredError.value(&[0.5; 6], Targets::Values(&values));
+        assert!(!value.is_finite(), "{value}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "a gradient of 5 numbers for 6 logits")]
+fn a_gradient_of_another_length_is_a_mistake() {
+    Loss::SoftmaxCrossEntropy.value_and_gradient(&[0.5; 6], Targets::Classes(&[0, 1]), &mut [0.0; 5]);
 }

@@ -19,7 +19,8 @@ pub enum Init {
     Constant(f32),
     /// Normal with mean 0 and this standard deviation.
     Normal(f32),
-    /// Uniform in [-a, a).
+    /// Uniform in [-a, a), drawn in f64: rounded to f32, a number next to a may become a itself. So for the
+    /// other uniform laws.
     Uniform(f32),
     /// Uniform in +-1/sqrt(fan-in) (LeCun et al. 1998; PyTorch's default for linear layers).
     FanUniform,
@@ -34,6 +35,9 @@ pub enum Init {
     /// Uniform in +-0.5 / width, width being the embedding's (word2vec, Mikolov et al. 2013).
     Word2Vec,
 }
+
+/// The largest spread: every draw stays finite in f32 (a normal one is at most 8.6 standard deviations out).
+const MAX_SPREAD: f32 = 1e30;
 
 /// What an [`Init`] comes down to once the shape is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,17 +94,17 @@ impl Init {
         }
     }
 
-    /// Refuses numbers that are not finite and spreads below zero.
+    /// Refuses numbers that are not finite, and spreads below zero or so large that draws would not be.
     pub(super) fn validate(self) -> Result<()> {
         match self {
             Init::Constant(value) if !value.is_finite() => Err(Error::spec(format!(
                 "the initial constant is {value}: expected a finite number"
             ))),
-            Init::Normal(sd) if !sd.is_finite() || sd < 0.0 => Err(Error::spec(format!(
-                "the standard deviation of the initial weights is {sd}: expected 0 or more"
+            Init::Normal(sd) if !(0.0..=MAX_SPREAD).contains(&sd) => Err(Error::spec(format!(
+                "the standard deviation of the initial weights is {sd}: expected 0 to {MAX_SPREAD:e}"
             ))),
-            Init::Uniform(a) if !a.is_finite() || a < 0.0 => Err(Error::spec(format!(
-                "the bound of the initial weights is {a}: expected 0 or more"
+            Init::Uniform(a) if !(0.0..=MAX_SPREAD).contains(&a) => Err(Error::spec(format!(
+                "the bound of the initial weights is {a}: expected 0 to {MAX_SPREAD:e}"
             ))),
             _ => Ok(()),
         }

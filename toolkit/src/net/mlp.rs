@@ -38,7 +38,8 @@ impl Mlp {
         }
     }
 
-    /// The width of every hidden layer: replaces the ones given to [`Mlp::new`].
+    /// The width of every hidden layer: replaces the ones given to [`Mlp::new`]. Without a hidden layer this
+    /// is an error, which [`Mlp::spec`] reports.
     pub fn hidden<U>(mut self, units: U) -> Self
     where
         U: TryInto<usize>,
@@ -46,6 +47,15 @@ impl Mlp {
     {
         if let Some(units) = self.keep(units) {
             let last = self.widths.len().saturating_sub(1);
+            if last < 2 {
+                self.error.get_or_insert(
+                    Error::spec(format!(
+                        "there is no hidden layer to give {units} units: Mlp::new got {} widths, expected 3 or more",
+                        self.widths.len()
+                    ))
+                    .fix("give the hidden layers in Mlp::new, for instance Mlp::new([64, 128, 10])"),
+                );
+            }
             for width in self.widths.iter_mut().take(last).skip(1) {
                 *width = units;
             }
@@ -115,6 +125,10 @@ impl Mlp {
     }
 
     /// The network as data, checked.
+    ///
+    /// # Errors
+    /// When a setter was given what does not fit, there are fewer than two widths, a layer to freeze is not
+    /// there, or the spec is not valid, as [`NetSpec::validate`] says.
     pub fn spec(&self) -> Result<NetSpec> {
         if let Some(error) = &self.error {
             return Err(error.clone());
@@ -145,6 +159,9 @@ impl Mlp {
     }
 
     /// The network with its initial numbers drawn from `seed`.
+    ///
+    /// # Errors
+    /// As [`Mlp::spec`], and when there is no memory for the numbers.
     pub fn build(&self, seed: u64) -> Result<Network> {
         Network::new(&self.spec()?, seed)
     }
@@ -222,6 +239,9 @@ impl Mlp {
 
 impl NetSpec {
     /// Freezes the layer of this name: it takes no update.
+    ///
+    /// # Errors
+    /// When there is no such layer.
     pub fn freeze(&mut self, name: &str) -> Result<()> {
         match self.layers.iter_mut().find(|layer| layer.name == name) {
             Some(layer) => {

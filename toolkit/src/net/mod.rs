@@ -15,7 +15,7 @@ pub use init::Init;
 pub use mlp::Mlp;
 pub use network::{Network, Role, TensorInfo};
 pub use spec::{Layer, LayerKind, NetSpec};
-pub use validate::{MAX_PARAMETERS, MAX_WIDTH};
+pub use validate::{MAX_PARAMETERS, MAX_TOTAL_WIDTH, MAX_WIDTH};
 
 // In a cell a network reads `Mlp::new([64, 10]).activation(Relu).init(HeUniform)`.
 pub use activation::Activation::{LeakyRelu, Maxout};

@@ -6,9 +6,9 @@ use super::cpu::Executor;
 use super::tape::Leaf;
 use super::{LayerKind, NetSpec};
 use crate::seed::stream;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
-/// What a tensor is for; weight decay, for instance, looks at weights only.
+/// What a tensor is for. All but the running statistics are learned, and penalties look at all of those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The matrix of a dense layer, inputs x units.
@@ -42,7 +42,7 @@ pub struct TensorInfo {
 
 /// A network: what it is ([`NetSpec`]) and its numbers, one flat vector of parameters and one of buffers
 /// (the running statistics of batch norm), laid out as [`Network::tensors`] says.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Network {
     spec: NetSpec,
     tensors: Vec<TensorInfo>,
@@ -54,6 +54,9 @@ pub struct Network {
 impl Network {
     /// The network of this spec, its initial numbers drawn from `seed`: each tensor from its own stream,
     /// so that a change to one layer leaves the start of the others.
+    ///
+    /// # Errors
+    /// When the spec is not valid, as [`NetSpec::validate`] says, or there is no memory for its numbers.
     pub fn new(spec: &NetSpec, seed: u64) -> Result<Self> {
         spec.validate()?;
         let tensors = layout(spec);
@@ -177,18 +180,10 @@ impl Network {
         ranges
     }
 
-    /// The ranges of the parameters that weight decay shrinks: weights that take updates, and no biases,
-    /// scales or shifts.
-    pub fn decayed(&self) -> Vec<Range<usize>> {
-        let decayed = |t: &&TensorInfo| !t.frozen && t.role == Role::Weight;
-        self.tensors
-            .iter()
-            .filter(decayed)
-            .map(|t| t.range.clone())
-            .collect()
-    }
-
     /// Freezes the layer of this name from now on: it takes no update.
+    ///
+    /// # Errors
+    /// When there is no such layer.
     pub fn freeze(&mut self, name: &str) -> Result<()> {
         self.spec.freeze(name)?;
         self.tensors = layout(&self.spec);
@@ -197,9 +192,13 @@ impl Network {
 
     /// The outputs (logits of a classifier) in evaluation mode for examples laid one after another:
     /// n x inputs numbers in, n x outputs out, both row-major.
+    ///
+    /// # Errors
+    /// When `examples` is not a whole number of examples, or there is too little memory for the pass or the
+    /// outputs.
     pub fn predict(&self, examples: &[f32]) -> Result<Vec<f32>> {
         /// Rows that go through the network together: enough to keep the matrix products busy, few
-        /// enough for the caches; fewer where the layers are very wide.
+        /// enough for the caches; fewer where an example takes very much room.
         const ROWS: usize = 256;
         const NUMBERS: usize = 1 << 24;
         let (inputs, outputs) = (self.inputs(), self.outputs());
@@ -210,8 +209,15 @@ impl Network {
             )));
         }
         let rows = examples.len() / inputs;
-        let widest = self.spec.widths().into_iter().fold(inputs, usize::max);
-        let together = (NUMBERS / widest).clamp(1, ROWS);
+        let together = (NUMBERS / Executor::floats_per_row(self)).clamp(1, ROWS);
+        Executor::check_rows(self, rows.min(together))?;
+        let bytes = (rows as u64).saturating_mul(outputs as u64).saturating_mul(4);
+        if let Some(lack) = memory::lacking(bytes) {
+            return Err(Error::data(format!(
+                "the {outputs} outputs of each of {rows} examples do not fit the memory: {lack}"
+            ))
+            .fix("predict a part of the examples at a time"));
+        }
         let mut executor = Executor::new(self, rows.min(together));
         let mut predictions = Vec::with_capacity(rows * outputs);
         for chunk in examples.chunks(together * inputs) {

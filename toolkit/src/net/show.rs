@@ -1,7 +1,11 @@
 //! How networks show themselves: a table of layers, shapes and parameter counts.
 
-use super::{Activation, Init, Mlp, NetSpec, Network, TensorInfo};
-use crate::show::{Bundle, Show, Table};
+use std::fmt;
+
+use super::{Activation, Init, Layer, LayerKind, Mlp, NetSpec, Network, Role, TensorInfo};
+use crate::show::{Bundle, Show, Table, show_by_display};
+
+show_by_display!(Activation, Init, LayerKind);
 
 impl Show for NetSpec {
     fn bundle(&self) -> Bundle {
@@ -45,15 +49,23 @@ impl Show for Mlp {
     }
 }
 
-impl Show for Activation {
-    fn bundle(&self) -> Bundle {
-        Bundle::text(self.to_string())
+/// What it is; its numbers, often a hundred thousand, are in [`Network::parameters`].
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} parameters)", self.spec(), self.parameters().len())
     }
 }
 
-impl Show for Init {
+impl Show for Layer {
     fn bundle(&self) -> Bundle {
-        Bundle::text(self.to_string())
+        let frozen = if self.frozen { ", frozen" } else { "" };
+        Bundle::text(format!("{}: {}{frozen}", self.name, self.kind))
+    }
+}
+
+impl Show for Role {
+    fn bundle(&self) -> Bundle {
+        Bundle::word(format!("{self:?}"))
     }
 }
 
@@ -61,5 +73,25 @@ impl Show for TensorInfo {
     fn bundle(&self) -> Bundle {
         let frozen = if self.frozen { ", frozen" } else { "" };
         Bundle::text(format!("{} {:?}{frozen}", self.name, self.shape))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_and_its_parts_read_as_words() {
+        let mut network = Network::new(&Mlp::new([3, 4, 2]).spec().unwrap(), 0).unwrap();
+        assert_eq!(
+            format!("{network:?}"),
+            format!("{} (26 parameters)", network.spec())
+        );
+        network.freeze("logits").unwrap();
+        let last = network.spec().layers.last().unwrap();
+        assert_eq!(last.bundle().plain(), "logits: dense 2, frozen");
+        assert_eq!(last.kind.bundle().plain(), "dense 2");
+        let roles: Vec<Role> = network.tensors().iter().map(|tensor| tensor.role).collect();
+        assert_eq!(roles.bundle().plain(), "[Weight, Bias, Weight, Bias]");
     }
 }

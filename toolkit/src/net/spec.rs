@@ -10,6 +10,7 @@ use super::{Activation, Init};
 
 /// A chain of layers, first to last. Displays as one line: `64 > dense 128 > relu > dense 10`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NetSpec {
     /// Numbers in one example.
     pub input: usize,
@@ -20,6 +21,7 @@ pub struct NetSpec {
 /// A layer with its name, unique in its network (`dense1`, `batch_norm1`, ..., and `logits` for the last
 /// dense layer).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Layer {
     /// Names the layer in errors, checkpoints and `freeze`: letters, digits, `_` and `-`.
     pub name: String,
@@ -33,6 +35,7 @@ pub struct Layer {
 
 /// What a layer computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum LayerKind {
     /// x W + b, with W of shape inputs x units, row-major.
     Dense {

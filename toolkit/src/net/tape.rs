@@ -57,6 +57,9 @@ impl Clone for Leaf {
 impl Network {
     /// The outputs for a batch `x`, rows x inputs, in evaluation mode, as one op on the tape of `x`, if it
     /// has one. The op computes with the parameters of this moment.
+    ///
+    /// # Errors
+    /// When the rows are not as wide as the network's input, or there is too little memory.
     pub fn forward<S, T>(&self, x: Tensor<S, f32, Cpu, T>) -> Result<Tensor<(usize, usize), f32, Cpu, T>>
     where
         S: Shape<Concrete = [usize; 2]>,
@@ -70,6 +73,9 @@ impl Network {
 
     /// As [`Network::forward`], in training mode: dropout drops by `rng`, batch norm uses the batch's
     /// statistics and moves the running ones.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
     pub fn forward_mut<S, T>(
         &mut self,
         x: Tensor<S, f32, Cpu, T>,
@@ -90,6 +96,9 @@ impl Network {
 
     /// d loss / d parameters, laid out as [`Network::parameters`], from what `backward()` gave; the sum if
     /// the network was on the tape several times, zeros if it was not, and for frozen layers.
+    ///
+    /// # Errors
+    /// When dfdx finds no memory for the zeros.
     pub fn parameter_gradients(&self, gradients: &mut Gradients<f32, Cpu>) -> Result<Vec<f32>> {
         let found = gradients
             .get_or_alloc_mut(&self.leaf.of(self.parameters().len()))
@@ -113,6 +122,7 @@ impl Network {
                 self.inputs()
             )));
         }
+        Executor::check_rows(self, rows)?;
         // No copy unless the tensor is transposed or broadcast; then this is an op of its own.
         let (x, mut tape) = x.try_contiguous().map_err(no_memory)?.split_tape();
         let mut executor = Executor::new(self, rows);
@@ -138,6 +148,9 @@ impl Network {
 
 /// Runs a loss written in dfdx on `logits`, rows x `outputs`, and gives its value; d loss / d logits goes
 /// to `gradient`, as long as `logits`.
+///
+/// # Errors
+/// When `logits` is not a whole number of rows, `gradient` has another length, or dfdx finds no memory.
 pub fn value_and_gradient(
     logits: &[f32],
     outputs: usize,
@@ -284,6 +297,16 @@ mod tests {
             error.contains("rows of 4") && error.contains("takes 3"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_batch_too_large_is_an_error() {
+        // A broadcast tensor holds one number, and as a batch it would hold 2^60.
+        let network = Mlp::new([1, 1]).build(0).unwrap();
+        let one: Tensor<Rank0, f32, _> = Cpu::default().tensor(0.0);
+        let x = one.broadcast_like::<_, Axes2<0, 1>>(&(1usize << 60, 1usize));
+        let error = network.forward(x).unwrap_err().to_string();
+        assert!(error.contains("GiB of free memory"), "{error}");
     }
 
     #[test]

@@ -11,10 +11,17 @@ pub const MAX_PARAMETERS: usize = 1 << 28;
 /// The most numbers that one layer may take or give for one example: 2^24.
 pub const MAX_WIDTH: usize = 1 << 24;
 
+/// The most numbers that the input and all layers together may give for one example: 2^26. What runs a
+/// network holds them for each row of a batch.
+pub const MAX_TOTAL_WIDTH: usize = 1 << 26;
+
 impl NetSpec {
-    /// Checks every layer in order: names unique, sizes at least 1 and not beyond [`MAX_WIDTH`] and
-    /// [`MAX_PARAMETERS`], widths that fit, probabilities and constants in their ranges. The error names
-    /// the layer.
+    /// Checks every layer in order: names unique, sizes at least 1 and not beyond [`MAX_WIDTH`],
+    /// [`MAX_TOTAL_WIDTH`] and [`MAX_PARAMETERS`], widths that fit, probabilities and constants in their
+    /// ranges.
+    ///
+    /// # Errors
+    /// When one of them does not hold; the error names the layer.
     pub fn validate(&self) -> Result<()> {
         width_in_range(self.input, "the input of the network has", "numbers")?;
         if self.layers.is_empty() {
@@ -22,7 +29,7 @@ impl NetSpec {
         }
         let mut names = HashSet::new();
         let mut width = self.input;
-        let mut total = 0usize;
+        let (mut total, mut held) = (0usize, self.input);
         for layer in &self.layers {
             check_name(&layer.name)?;
             if !names.insert(layer.name.as_str()) {
@@ -44,6 +51,15 @@ impl NetSpec {
                     )
                 })?;
             width = layer.kind.outputs(width);
+            held = held.saturating_add(width);
+            if held > MAX_TOTAL_WIDTH {
+                return Err(at_layer(
+                    Error::spec(format!(
+                        "up to here the layers give {held} numbers for one example: expected at most {MAX_TOTAL_WIDTH}"
+                    ))
+                    .fix("use fewer or narrower layers"),
+                ));
+            }
         }
         Ok(())
     }

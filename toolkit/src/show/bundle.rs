@@ -11,6 +11,8 @@ pub struct Bundle {
     pub(crate) text: String,
     pub(crate) html: Option<String>,
     pub(crate) plotly: Option<Value>,
+    /// Short, so that a list of such stands on one line.
+    pub(crate) word: bool,
 }
 
 impl Bundle {
@@ -20,6 +22,15 @@ impl Bundle {
             text: text.into(),
             html: None,
             plotly: None,
+            word: false,
+        }
+    }
+
+    /// A number or the like: in a list it stands beside the others, not on a line of its own.
+    pub(crate) fn word(text: impl Into<String>) -> Self {
+        Self {
+            word: true,
+            ..Self::text(text)
         }
     }
 
@@ -72,7 +83,7 @@ pub trait Show {
     fn bundle(&self) -> Bundle;
 
     /// The outputs it makes, in order: its bundle alone, unless it is several things, such as charts, of
-    /// which each is an output of its own.
+    /// which each is an output of its own, or nothing to see, such as `()`.
     fn outputs(&self) -> Vec<Bundle> {
         vec![self.bundle()]
     }
@@ -88,6 +99,18 @@ pub trait Show {
         }
     }
 }
+
+/// Values that show themselves as what `Display` writes.
+macro_rules! show_by_display {
+    ($($kind:ty),+ $(,)?) => {$(
+        impl $crate::show::Show for $kind {
+            fn bundle(&self) -> $crate::show::Bundle {
+                $crate::show::Bundle::text(self.to_string())
+            }
+        }
+    )+};
+}
+pub(crate) use show_by_display;
 
 impl Show for Bundle {
     fn bundle(&self) -> Bundle {

@@ -84,6 +84,17 @@ impl Display {
     }
 }
 
+/// What it displays is in the output already: a cell that ends in it shows nothing more.
+impl Show for Display {
+    fn bundle(&self) -> Bundle {
+        Bundle::text("(on display)")
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        Vec::new()
+    }
+}
+
 impl Drop for Display {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(|e| e.into_inner());

@@ -11,6 +11,7 @@ mod bundle;
 pub mod chart;
 mod confusion;
 mod display;
+mod figure;
 mod frame;
 mod grid;
 mod html;
@@ -27,6 +28,7 @@ mod gallery;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bundle::show_by_display;
 pub use bundle::{Bundle, Show};
 pub use confusion::confusion_bundle;
 pub use display::{Display, clear_output, show, show_updatable};

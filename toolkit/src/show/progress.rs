@@ -10,7 +10,7 @@ use super::html::escape_html;
 use super::sink::{self, Backend};
 use super::sparkline::Sparkline;
 use super::table::{shorten, width};
-use super::{Bundle, Display, readable_time};
+use super::{Bundle, Display, Show, readable_time};
 
 /// Work shorter than this shows only its end.
 const FIRST: Duration = Duration::from_millis(300);
@@ -219,6 +219,17 @@ impl Progress {
             note: state.note.clone(),
             finished: state.finished,
         }
+    }
+}
+
+/// It draws itself: a cell that ends in it shows nothing more.
+impl Show for Progress {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(self.picture(&self.lock()).text())
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        Vec::new()
     }
 }
 

@@ -105,6 +105,14 @@ fn in_child() {
             drop(handle);
             Table::new(["a"]).row([1]).evcxr_display();
         }
+        Ok("nothing more") => {
+            show_updatable("once").evcxr_display();
+            Progress::new("bar", 1).evcxr_display();
+            ().evcxr_display();
+            Ok::<(), crate::Error>(()).evcxr_display();
+            // A number without a type, as `1 + 1` in a cell.
+            (1 + 1).evcxr_display();
+        }
         Ok("plot") => show(&chart::curves(["t", "x", "y"], &[])),
         Ok("slow progress") => slow_progress(),
         Ok("quick progress") => Progress::new("quick", 3).finish("done <b>"),
@@ -170,6 +178,16 @@ fn a_handle_updates_under_its_id_and_the_last_value_is_the_result() {
     assert_eq!(found[2]["wait"], true);
     assert!(found[4].get("id").is_none() && found[4]["data"]["text/html"].is_string());
     assert!(rest.contains("between"));
+}
+
+#[test]
+fn what_is_on_display_already_is_not_shown_again_at_the_end_of_a_cell() {
+    let (found, _) = messages(&output_of("nothing more", &[NOTEBOOK_ENV]));
+    let text = |m: &Value| m["data"]["text/plain"].as_str().unwrap().to_owned();
+    let texts: Vec<String> = found.iter().map(text).collect();
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    assert!(texts[0] == "once" && texts[1].starts_with("bar 0/1") && texts[2] == "2");
+    assert_eq!(found[2]["kind"], "result");
 }
 
 #[test]

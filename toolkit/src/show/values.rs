@@ -3,14 +3,44 @@
 use dfdx::shapes::{Shape, Unit};
 use dfdx::tensor::{Cpu, Storage, Tensor};
 use plotly::Plot;
-use serde_json::Value;
 
+use super::figure::describe;
 use super::html::preformatted;
 use super::{Bundle, Show, readable_number};
 use crate::Error;
 
 /// Values of a list that are shown.
 const SEVERAL: usize = 50;
+/// Of a longer list of numbers, those at its start and at its end.
+const HEAD: usize = 20;
+const TAIL: usize = 5;
+
+/// Numbers and the like, as `Debug` writes them. That they are here also spares a cell that ends in one a second
+/// compilation: evcxr turns to `Debug` only when a call of the method did not compile.
+macro_rules! plain_values {
+    ($($kind:ty),*) => {$(
+        impl Show for $kind {
+            fn bundle(&self) -> Bundle {
+                Bundle::word(format!("{self:?}"))
+            }
+        }
+    )*};
+}
+
+plain_values!(
+    bool, char, f32, f64, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize
+);
+
+/// A cell that ends in a statement or in `Ok(())` shows nothing.
+impl Show for () {
+    fn bundle(&self) -> Bundle {
+        Bundle::word("()")
+    }
+
+    fn outputs(&self) -> Vec<Bundle> {
+        Vec::new()
+    }
+}
 
 impl Show for str {
     fn bundle(&self) -> Bundle {
@@ -40,7 +70,7 @@ impl<T: Show> Show for Option<T> {
     fn bundle(&self) -> Bundle {
         match self {
             Some(value) => value.bundle(),
-            None => Bundle::text("None"),
+            None => Bundle::word("None"),
         }
     }
 
@@ -70,11 +100,13 @@ impl<T: Show, E: std::fmt::Display> Show for Result<T, E> {
 }
 
 impl<T: Show> Show for [T] {
-    /// The first values one below the other. A bundle holds one chart at most: of several, their text.
+    /// Numbers as Rust writes a list; of other values the first, one below the other. A bundle holds one chart
+    /// at most: of several, their text.
     fn bundle(&self) -> Bundle {
         let bundles: Vec<Bundle> = self.iter().take(SEVERAL).map(Show::bundle).collect();
         match &bundles[..] {
-            [] => Bundle::text("(empty)"),
+            [] => Bundle::word("(empty)"),
+            words if words.iter().all(|bundle| bundle.word) => beside_each_other(self, words),
             [one] => one.clone(),
             several => below_each_other(several, self.len() - several.len()),
         }
@@ -83,11 +115,29 @@ impl<T: Show> Show for [T] {
     /// One output, or with charts among the values one for each, so that charts stay charts.
     fn outputs(&self) -> Vec<Bundle> {
         let all: Vec<Bundle> = self.iter().take(SEVERAL).flat_map(Show::outputs).collect();
-        match all.iter().any(|output| output.plotly.is_some()) {
+        let nothing_to_see = all.is_empty() && !self.is_empty();
+        match nothing_to_see || all.iter().any(|output| output.plotly.is_some()) {
             true => all,
             false => vec![self.bundle()],
         }
     }
+}
+
+/// A list as Rust writes it; of a long one the ends and the length.
+fn beside_each_other<T: Show>(values: &[T], words: &[Bundle]) -> Bundle {
+    let inner = |bundle: &Bundle| bundle.plain().replace('\n', "\n ");
+    let mut texts: Vec<String> = words.iter().map(inner).collect();
+    let mut length = String::new();
+    if values.len() > words.len() {
+        texts.truncate(HEAD);
+        texts.push("…".to_owned());
+        let tail = &values[values.len() - TAIL..];
+        texts.extend(tail.iter().map(|value| inner(&value.bundle())));
+        length = format!(" ({} values)", values.len());
+    }
+    // Lists in a list are its rows.
+    let comma = if texts[0].starts_with('[') { ",\n " } else { ", " };
+    Bundle::word(format!("[{}]{length}", texts.join(comma)))
 }
 
 fn below_each_other(bundles: &[Bundle], more: usize) -> Bundle {
@@ -114,38 +164,9 @@ impl<T: Show> Show for Vec<T> {
 impl Show for Plot {
     fn bundle(&self) -> Bundle {
         let bundle = Bundle::text(String::new()).plot(self);
-        let text = bundle.plotly.as_ref().map(plot_text).unwrap_or_default();
+        let text = bundle.plotly.as_ref().map(describe).unwrap_or_default();
         Bundle { text, ..bundle }
     }
-}
-
-/// What a chart says where it cannot be drawn: its title and what is in it.
-fn plot_text(figure: &Value) -> String {
-    let word = |value: &Value| value.as_str().map(str::to_owned);
-    let title = |value: &Value| word(&value["text"]).or_else(|| word(value));
-    let layout = &figure["layout"];
-    let axes = [title(&layout["xaxis"]["title"]), title(&layout["yaxis"]["title"])];
-    let mut text = format!("[chart] {}", title(&layout["title"]).unwrap_or_default());
-    if let [Some(x), Some(y)] = &axes {
-        text += &format!(" ({y} over {x})");
-    }
-    let traces = figure["data"].as_array().map_or(&[][..], Vec::as_slice);
-    for trace in traces.iter().take(12) {
-        let (kind, name) = (word(&trace["type"]), word(&trace["name"]));
-        let points = ["y", "x", "z"]
-            .iter()
-            .find_map(|axis| trace[*axis].as_array())
-            .map(Vec::len);
-        text += &format!("\n  {}", kind.unwrap_or_else(|| "trace".into()));
-        text += &name.map(|name| format!(" {name}")).unwrap_or_default();
-        text += &points.map(|n| format!(": {n} points")).unwrap_or_default();
-    }
-    if traces.len() > 12 {
-        text += &format!("\n  and {} more", traces.len() - 12);
-    }
-    text.replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&")
 }
 
 impl<S: Shape, E: Unit + Into<f64>, T> Show for Tensor<S, E, Cpu, T>
@@ -299,12 +320,47 @@ mod tests {
         let bundle = plot.bundle();
         assert_eq!(
             bundle.text,
-            "[chart] loss (value over epoch)\n  scatter a<b: 2 points"
+            "[chart] loss (value over epoch)\n  scatter a<b: 2 points, 0.5"
         );
         let figure = bundle.plotly.unwrap();
         assert_eq!(figure["data"][0]["y"], serde_json::json!([0.5, null]));
         assert_eq!(figure["data"][0]["name"], "a&lt;b");
         assert!(figure.get("frames").is_none());
+    }
+
+    #[test]
+    fn numbers_show_as_rust_writes_them_alone_and_in_lists() {
+        assert_eq!((1 + 1).bundle().text, "2");
+        assert_eq!((0.5 + 0.5).bundle(), Bundle::word("1.0"));
+        assert_eq!(
+            ('a'.bundle().text, true.bundle().text),
+            ("'a'".into(), "true".into())
+        );
+        assert_eq!([1, 2, 3].bundle().text, "[1, 2, 3]");
+        assert_eq!(vec![0.5_f32].outputs(), [Bundle::word("[0.5]")]);
+        assert_eq!(vec![Some(1_u32), None].bundle().text, "[1, None]");
+        assert_eq!(Some(7_u32).bundle().text, "7");
+        let fine: crate::Result<f64> = Ok(0.25);
+        assert_eq!(fine.bundle().text, "0.25");
+        assert_eq!(
+            vec![vec![1, 2], vec![3]].bundle(),
+            Bundle::word("[[1, 2],\n [3]]")
+        );
+        let long: Vec<f32> = (0..1000_u16).map(f32::from).collect();
+        let text = long.bundle().text;
+        let end = "18.0, 19.0, …, 995.0, 996.0, 997.0, 998.0, 999.0] (1000 values)";
+        assert!(text.starts_with("[0.0, 1.0,") && text.ends_with(end), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_shown_of_unit_but_an_error_in_its_place_is() {
+        assert!(().outputs().is_empty() && vec![(), ()].outputs().is_empty());
+        let [fine, failed]: [crate::Result<()>; 2] = [Ok(()), Err(Error::data("found <x>"))];
+        assert!(fine.outputs().is_empty());
+        let [error] = &failed.outputs()[..] else {
+            panic!("one output")
+        };
+        assert!(error.text == "error: found <x>" && error.to_html().contains("found &lt;x&gt;"));
     }
 
     #[test]

@@ -19,6 +19,13 @@ impl Base {
     pub(super) fn new(net: &NetSpec, recipe: &Recipe) -> Result<Self> {
         net.validate()?;
         recipe.validate()?;
+        if recipe.uses_files() {
+            return Err(
+                Error::spec("trials would write or resume one and the same checkpoint")
+                    .at("the study's base")
+                    .fix("leave .checkpoint and .resume out: the study keeps finished trials by itself"),
+            );
+        }
         let lost = |e: serde_json::Error| Error::spec(e.to_string()).at("the study's base");
         Ok(Self {
             net: serde_json::to_value(net).map_err(lost)?,
@@ -55,7 +62,7 @@ impl Base {
     pub(super) fn check(&self, settings: &Settings) -> Result<()> {
         for value in settings.values() {
             let name = value.name();
-            if !name.starts_with("net.") && !name.starts_with("recipe.") {
+            if name != "net" && !name.starts_with("net.") && !name.starts_with("recipe.") {
                 return Err(Error::spec(format!(
                     "expected a path that starts with net. or recipe., found \"{name}\""
                 ))
@@ -78,15 +85,18 @@ fn put_all<T: DeserializeOwned>(base: &Json, root: &str, settings: &Settings) ->
     let mut json = base.clone();
     let read = |json: &Json| T::deserialize(json);
     for value in settings.values() {
-        let Some(path) = value
-            .name()
-            .strip_prefix(root)
-            .and_then(|rest| rest.strip_prefix('.'))
-        else {
+        let Some(rest) = value.name().strip_prefix(root) else {
             continue;
         };
-        put(&mut json, path, value.to_json()?)
-            .map_err(|e| e.at(format!("vary(\"{}\", ..)", value.name())))?;
+        let new = value.to_json()?;
+        match rest.strip_prefix('.') {
+            Some(path) => {
+                put(&mut json, path, new).map_err(|e| e.at(format!("vary(\"{}\", ..)", value.name())))?;
+            }
+            // The whole of it: networks of different depth, say.
+            None if rest.is_empty() => json = new,
+            None => continue,
+        }
         // One by one, so that the error names the setting that does not fit.
         read(&json).map_err(|e| {
             Error::spec(format!("{value} does not fit: {e}")).at(format!("vary(\"{}\", ..)", value.name()))
@@ -139,7 +149,9 @@ fn put(json: &mut Json, path: &str, new: Json) -> Result<()> {
     }
     // A whole number written as 16.0 fits where a count was.
     *here = match new.as_f64() {
-        Some(x) if (here.is_u64() || here.is_i64()) && x.fract() == 0.0 && x.abs() < 9e15 => {
+        Some(x)
+            if (here.is_u64() || here.is_i64() || here.is_null()) && x.fract() == 0.0 && x.abs() < 9e15 =>
+        {
             (x as i64).into()
         }
         _ => new,
@@ -167,8 +179,10 @@ impl TryFrom<&Mlp> for NetSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loss::Loss;
     use crate::net::{Init, LayerKind};
     use crate::study::value::Value;
+    use crate::train::{Budget, RateSchedule, Rule};
 
     fn base() -> Base {
         let net = Mlp::new([4, 8, 3]).spec().unwrap();
@@ -206,11 +220,61 @@ mod tests {
     }
 
     #[test]
+    fn whole_parts_and_absent_values_are_settings_too() {
+        let deeper = Mlp::new([4, 5, 6, 3]).spec().unwrap();
+        let settings = Settings::from(vec![
+            ("net", Value::from(deeper.clone())),
+            ("net.layers.0.kind.Dense.units", 7.into()),
+            (
+                "recipe.rule",
+                Rule::Nesterov {
+                    rate: 0.1,
+                    momentum: 0.9,
+                }
+                .into(),
+            ),
+            ("recipe.length", Budget::Steps(40).into()),
+            (
+                "recipe.schedule",
+                RateSchedule::Stepped {
+                    factor: 0.5,
+                    every: Budget::Epochs(2),
+                }
+                .into(),
+            ),
+            ("recipe.loss", Loss::MeanSquaredError.into()),
+            ("recipe.early_stopping", Some(0.2).into()),
+            ("recipe.patience", 5.0.into()),
+            ("recipe.check_every", None::<usize>.into()),
+        ]);
+        base().check(&settings).unwrap();
+        let net = base().net(&settings).unwrap();
+        assert_eq!(net.layers.len(), deeper.layers.len());
+        assert_eq!(units(&net, 0), 7);
+        let recipe = base().recipe(&settings).unwrap();
+        assert_eq!(
+            recipe.rule,
+            Rule::Nesterov {
+                rate: 0.1,
+                momentum: 0.9
+            }
+        );
+        assert_eq!(recipe.length, Budget::Steps(40));
+        assert_eq!((recipe.loss, recipe.patience), (Loss::MeanSquaredError, Some(5)));
+        assert_eq!((recipe.early_stopping, recipe.check_every), (Some(0.2), None));
+        assert_eq!(
+            Rule::try_from(settings.get("recipe.rule").unwrap()).unwrap(),
+            recipe.rule
+        );
+    }
+
+    #[test]
     fn paths_that_lead_nowhere_are_errors() {
         let wrong = |name: &str, value: Value, said: &[&str]| {
             let error = base().check(&vec![(name, value)].into()).unwrap_err().to_string();
             assert!(said.iter().all(|part| error.contains(part)), "{error}");
         };
+        wrong("network", 1.into(), &["recipe.batch"]);
         wrong("recipe.batchsize", 1.into(), &["batchsize", "batch,"]);
         wrong("recipe.rule.Adam.rate", 0.1.into(), &["Adam", "Sgd"]);
         wrong("net.layers.9.frozen", true.into(), &["\"9\"", "logits"]);

@@ -179,7 +179,7 @@ impl StudyResult {
         ))
     }
 
-    /// A column of the trainings' histories, such as `validation_loss`, over steps or epochs (the history's
+    /// A column of the trainings' histories, such as `held_out_loss`, over steps or epochs (the history's
     /// first column): a curve of means over seeds with its 95% band for each combination (the seven best
     /// of more). Where trainings stopped early, a mean is over those still going.
     ///

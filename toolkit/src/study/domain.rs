@@ -64,9 +64,9 @@ impl Domain {
                     }
                     _ => None,
                 }),
-            &Kind::Uniform(low, high) if !(low.is_finite() && high.is_finite() && low < high) => Some(
-                format!("expected a range from low to high, found {low} to {high}"),
-            ),
+            &Kind::Uniform(low, high) if !((high - low).is_finite() && low < high) => Some(format!(
+                "expected a range from low to high, found {low} to {high}"
+            )),
             &Kind::LogUniform(low, high) if !(low > 0.0 && high.is_finite() && low < high) => Some(format!(
                 "expected a range from low to high above 0, found {low} to {high}"
             )),
@@ -136,7 +136,7 @@ pub(super) fn grid(varied: &[(String, Domain)]) -> Result<Vec<Settings>> {
                 .at(format!("vary(\"{name}\", ..)"))
                 .fix("ask for a random search with .random(n, seed), or give a list"));
         };
-        if combinations.len().saturating_mul(values.len()) > 10_000_000 {
+        if combinations.len().saturating_mul(values.len()) > MOST {
             return Err(Error::spec("a grid of more than ten million combinations")
                 .fix("try a random search with .random(n, seed)"));
         }
@@ -154,6 +154,21 @@ pub(super) fn grid(varied: &[(String, Domain)]) -> Result<Vec<Settings>> {
     Ok(combinations.into_iter().map(Settings::new).collect())
 }
 
+/// Combinations, and trials, that one study may have.
+pub(super) const MOST: usize = 10_000_000;
+
+/// How many different combinations there are; none when a range is continuous.
+fn size(varied: &[(String, Domain)]) -> Option<u128> {
+    varied.iter().try_fold(1_u128, |size, (_, domain)| {
+        let values = match &domain.0 {
+            Kind::List(values) => values.len() as u128,
+            &Kind::Integer(low, high) => (i128::from(high) - i128::from(low) + 1) as u128,
+            Kind::Uniform(..) | Kind::LogUniform(..) => return None,
+        };
+        Some(size.saturating_mul(values))
+    })
+}
+
 /// `n` different combinations drawn at random (fewer when there are no more). Each name draws from its own
 /// stream of `seed`, so that adding a name leaves the draws of the others as they were.
 pub(super) fn random(varied: &[(String, Domain)], n: usize, seed: u64) -> Vec<Settings> {
@@ -163,9 +178,14 @@ pub(super) fn random(varied: &[(String, Domain)], n: usize, seed: u64) -> Vec<Se
         .collect();
     let mut found = std::collections::HashSet::new();
     let mut combinations = Vec::new();
-    // A small space runs out of new combinations; a hundred repeats in a row say so.
+    // A countable space is drawn until it is exhausted; in a range rounded to six digits, so many repeats in a row
+    // say that it holds no more.
+    let (n, most_repeats) = match size(varied) {
+        Some(size) => (n.min(usize::try_from(size).unwrap_or(n)), usize::MAX),
+        None => (n, 10_000),
+    };
     let mut repeats = 0;
-    while combinations.len() < n && repeats < 100 {
+    while combinations.len() < n && repeats < most_repeats {
         let settings = Settings::new(
             varied
                 .iter()
@@ -267,6 +287,11 @@ mod tests {
     #[test]
     fn a_small_space_ends_the_search() {
         assert_eq!(random(&[("a".to_owned(), [1, 2, 3].into())], 10, 0).len(), 3);
+        // To the last one, however often the others come again before it.
+        assert_eq!(
+            random(&[("a".to_owned(), Domain::integer(1, 300))], 300, 0).len(),
+            300
+        );
     }
 
     #[test]
@@ -274,6 +299,7 @@ mod tests {
         for domain in [
             Domain::uniform(1.0, 1.0),
             Domain::uniform(0.0, f64::INFINITY),
+            Domain::uniform(-1e308, 1e308),
             Domain::log_uniform(0.0, 1.0),
             Domain::integer(3, 2),
             Vec::<f64>::new().into(),

@@ -41,6 +41,7 @@ mod record;
 mod result;
 mod runner;
 mod settings;
+mod show;
 pub mod statistics;
 mod store;
 #[expect(clippy::module_inception, reason = "the study of studies")]

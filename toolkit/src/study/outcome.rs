@@ -17,10 +17,7 @@ pub(super) struct Fit {
 impl Fit {
     /// Trains on the training part with weights drawn from the recipe's seed, evaluates on the test part.
     pub fn run(self, split: &Split) -> Result<Run> {
-        let network = Network::new(&self.net, self.recipe.seed)?;
-        let mut run = network.train(&split.train, self.recipe)?;
-        run.evaluation = Some(run.evaluate(&split.test)?);
-        Ok(run)
+        Network::new(&self.net, self.recipe.seed)?.fit(split, self.recipe)
     }
 }
 

@@ -189,18 +189,25 @@ pub(super) fn frame_of(trials: &[&TrialResult], with_histories: bool) -> Result<
         Column::new(name.into(), trials.iter().map(|t| get(t)).collect::<Vec<_>>())
     };
     columns.push(texts("study", &|t| Some(t.study.clone())));
-    for name in names(trials, |t| {
+    let settings = names(trials, |t| {
         t.settings.values().iter().map(|v| v.name().to_owned()).collect()
-    }) {
-        columns.push(setting_column(&name, trials.iter().map(|t| &t.settings)));
+    });
+    for name in &settings {
+        columns.push(setting_column(name, trials.iter().map(|t| &t.settings)));
     }
     columns.push(Column::new(
         "seed".into(),
         trials.iter().map(|t| t.seed).collect::<Vec<_>>(),
     ));
     for name in names(trials, |t| t.metrics.iter().map(|m| m.0.clone()).collect()) {
+        // Studies that share a store may use one name for a setting and for a metric.
+        let column = if settings.contains(&name) {
+            format!("metric.{name}")
+        } else {
+            name.clone()
+        };
         columns.push(Column::new(
-            name.as_str().into(),
+            column.as_str().into(),
             trials.iter().map(|t| t.metric(&name)).collect::<Vec<_>>(),
         ));
     }

@@ -85,7 +85,7 @@ pub struct Counts {
 }
 
 /// The finished trials of a study, and what they say together.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StudyResult {
     name: String,
     varied: Vec<String>,
@@ -95,6 +95,7 @@ pub struct StudyResult {
     counts: Counts,
     elapsed: Duration,
     dir: Option<PathBuf>,
+    trouble: Option<Error>,
 }
 
 impl StudyResult {
@@ -103,6 +104,7 @@ impl StudyResult {
         results: Vec<Option<TrialResult>>,
         counts: Counts,
         elapsed: Duration,
+        trouble: Option<Error>,
     ) -> Self {
         Self {
             name: plan.name,
@@ -113,6 +115,7 @@ impl StudyResult {
             counts,
             elapsed,
             dir: plan.store.map(|store| store.dir().into()),
+            trouble,
         }
     }
 
@@ -129,6 +132,12 @@ impl StudyResult {
     /// How many trials were planned, computed now and found in the store, and whether it was stopped.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What went wrong beside the trials: results that could not be put on disk (the study stopped then, with what
+    /// it had), or a function of `on_finished` that panicked.
+    pub fn trouble(&self) -> Option<&Error> {
+        self.trouble.as_ref()
     }
 
     /// All trials, by combination and seed; also failed ones, and those stopped on their way.
@@ -166,7 +175,7 @@ impl StudyResult {
     }
 
     /// The combination with the best mean of `metric`: the lowest when its name speaks of a loss, an error
-    /// or seconds, else the highest.
+    /// (also mse, rmse, mae, nll, ece), perplexity or time, else the highest.
     ///
     /// # Errors
     /// When no trial measured it.
@@ -245,9 +254,23 @@ fn best(groups: &Groups<'_>, metric: &str) -> Option<(Settings, Mean)> {
 
 /// Whether less of this metric is better, by its name.
 pub(super) fn lower_is_better(metric: &str) -> bool {
-    ["loss", "error", "seconds"]
-        .iter()
-        .any(|word| metric.contains(word))
+    const LOW: [&str; 11] = [
+        "loss",
+        "error",
+        "err",
+        "seconds",
+        "time",
+        "mse",
+        "rmse",
+        "mae",
+        "nll",
+        "perplexity",
+        "ece",
+    ];
+    let whole = |word: &str| LOW.contains(&word.to_lowercase().as_str());
+    metric.contains("loss")
+        || metric.contains("error")
+        || metric.split(|c: char| !c.is_alphanumeric()).any(whole)
 }
 
 fn table(varied: &[String], groups: &Groups<'_>, metric: &str) -> DataFrame {
@@ -342,7 +365,9 @@ pub(super) fn summary(name: &str, varied: &[String], groups: &Groups<'_>, metric
             });
         }
         let seconds = Mean::of(&values(trials, "seconds")).map(|s| s.mean.max(0.0));
-        cells.push(seconds.map_or("–".to_owned(), |s| readable_time(Duration::from_secs_f64(s))));
+        cells.push(seconds.map_or("–".to_owned(), |s| {
+            readable_time(Duration::try_from_secs_f64(s).unwrap_or(Duration::MAX))
+        }));
         table = table.row(cells);
     }
     // Where the numbers stand, also when some are times or dashes.
@@ -356,7 +381,14 @@ pub(super) fn summary(name: &str, varied: &[String], groups: &Groups<'_>, metric
     if rows.len() < all {
         note = format!("the best {} of {all} combinations; {note}", rows.len());
     }
-    if let Some(why) = groups.0.iter().flat_map(|g| &g.1).find_map(|t| t.error()) {
+    let all_trials = || groups.0.iter().flat_map(|g| &g.1);
+    let diverged = all_trials()
+        .filter(|t| t.ending().starts_with("DIVERGED"))
+        .count();
+    if diverged > 0 {
+        note += &format!("; {diverged} diverged and count with their last sound numbers");
+    }
+    if let Some(why) = all_trials().find_map(|t| t.error()) {
         note += &format!("; first failure: {}", why.lines().next().unwrap_or_default());
     }
     if seeds_do_nothing(groups) {
@@ -406,8 +438,10 @@ impl Show for StudyResult {
         if stopped {
             name += ", stopped";
         }
-        if let Some(dir) = &self.dir {
-            name += &format!(", kept in {}", dir.display());
+        match (&self.trouble, &self.dir) {
+            (Some(trouble), _) => name += &format!("\n\u{26a0} {trouble}"),
+            (None, Some(dir)) => name += &format!(", kept in {}", dir.display()),
+            (None, None) => {}
         }
         summary(&name, &self.varied, &self.groups(), self.metric.as_deref()).bundle()
     }

@@ -67,11 +67,14 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
         }
     }
     let reused = results.iter().flatten().count();
+    let mut trouble = None;
     if let Some(announce) = &plan.announce {
-        results.iter().flatten().for_each(|result| announce(result));
+        let all = || results.iter().flatten().for_each(|result| announce(result));
+        trouble = catch_unwind(AssertUnwindSafe(all))
+            .err()
+            .map(|panic| panicked("the function of on_finished", panic.as_ref()));
     }
     let mut live = Live::new(&plan, results, jobs.len());
-    let mut failure = None;
     let work = Work {
         plan: &plan,
         closure,
@@ -80,10 +83,17 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
         broken: AtomicBool::new(false),
     };
     let (sender, finished) = mpsc::channel();
+    let (mut spawned_threads, mut refused) = (0, None);
     std::thread::scope(|threads| {
         for _ in 0..plan.threads.min(jobs.len()) {
             let sender = sender.clone();
-            threads.spawn(|| work.on_one_thread(sender));
+            // A system that refuses another thread has given some: they do the work.
+            let spawned = std::thread::Builder::new().spawn_scoped(threads, || work.on_one_thread(sender));
+            if let Err(error) = spawned {
+                refused = Some(error);
+                break;
+            }
+            spawned_threads += 1;
         }
         drop(sender);
         // This thread waits for the disk, so that the others need not.
@@ -93,20 +103,21 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
                 .collect();
             let fresh = batch.iter().filter(|one| one.fresh && one.result.complete);
             let fresh: Vec<&TrialResult> = fresh.map(|one| &one.result).collect();
-            if failure.is_none()
+            if !work.broken.load(Ordering::Relaxed)
                 && let Some(Err(error)) = plan.store.as_ref().map(|store| store.save(&fresh))
             {
                 work.broken.store(true, Ordering::Relaxed);
-                failure = Some(error);
-            }
-            if failure.is_some() {
-                continue;
+                trouble = Some(error);
             }
             for Finished { place, result, .. } in batch {
+                // Only what is on disk is announced.
                 if result.complete
+                    && !work.broken.load(Ordering::Relaxed)
                     && let Some(announce) = &plan.announce
+                    && let Err(panic) = catch_unwind(AssertUnwindSafe(|| announce(&result)))
                 {
-                    announce(&result);
+                    // The trials go on: what they find is worth more than what is said of it.
+                    trouble.get_or_insert(panicked("the function of on_finished", panic.as_ref()));
                 }
                 live.put(place, result);
             }
@@ -115,7 +126,12 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
     let stopped = stop_request.requested();
     drop(stop_request);
     let results = live.finish();
-    if let Some(error) = failure {
+    if let Some(error) = refused.filter(|_| spawned_threads == 0 && !jobs.is_empty()) {
+        return Err(Error::spec(format!("no thread could be started: {error}")).at("study"));
+    }
+    if results.iter().flatten().next().is_none()
+        && let Some(error) = trouble
+    {
         return Err(error);
     }
     let computed = results
@@ -130,7 +146,7 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
         reused,
         stopped,
     };
-    Ok(StudyResult::new(plan, results, counts, start.elapsed()))
+    Ok(StudyResult::new(plan, results, counts, start.elapsed(), trouble))
 }
 
 fn found(plan: &Plan, key: &str) -> Option<TrialResult> {
@@ -189,7 +205,7 @@ impl Work<'_> {
         let trial = Trial::new(settings.clone(), job.seed, self.plan.base.clone());
         let start = Instant::now();
         let measured = catch_unwind(AssertUnwindSafe(|| show::quiet(|| (self.closure)(&trial))))
-            .unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+            .unwrap_or_else(|panic| Err(panicked("the trial", panic.as_ref())))
             .and_then(|measured| checked(measured, &settings));
         let seconds = start.elapsed().as_secs_f64();
         let requested = interrupt::requested();
@@ -239,13 +255,13 @@ fn checked(measured: Measured, settings: &Settings) -> Result<Measured> {
     Ok(measured)
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> Error {
     let said = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "without a message".to_owned());
-    Error::spec(format!("the trial panicked: {said}"))
+    Error::spec(format!("{who} panicked: {said}"))
 }
 
 /// What the trials run on.

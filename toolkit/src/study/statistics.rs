@@ -141,6 +141,12 @@ impl Paired {
                 p_wilcoxon: wilcoxon(&differences),
             });
         }
+        // The same for a single difference that should be none.
+        for difference in &mut differences {
+            if difference.abs() <= 8.0 * f64::EPSILON * largest {
+                *difference = 0.0;
+            }
+        }
         let error = deviation / (n as f64).sqrt();
         let half = t_quantile(n - 1) * error;
         Some(Self {

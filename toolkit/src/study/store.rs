@@ -5,6 +5,7 @@
 //! trial by the same trial. Failed trials lie in the folder `failed`, apart, so that all of `*.parquet` reads
 //! as one table.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -83,7 +84,7 @@ impl Store {
             };
             for entry in entries {
                 let path = entry.map_err(|e| Error::io(&dir, &e))?.path();
-                if path.extension().is_some_and(|e| e == "parquet") {
+                if path.extension().is_some_and(|e| e == "parquet") && path.file_stem().is_some_and(is_key) {
                     match read(&path) {
                         Err(_) if !path.exists() => {} // another process has just done it anew
                         trial => trials.push(trial?),
@@ -97,12 +98,17 @@ impl Store {
 
     /// The finished trial with this key; `None` when there is none, or its file is damaged.
     pub(super) fn find(&self, key: &str) -> Option<TrialResult> {
-        read(&self.path(&self.dir, key)).ok()
+        self.named(&self.dir, key)
     }
 
     /// The failed trial with this key.
     pub(super) fn find_failed(&self, key: &str) -> Option<TrialResult> {
-        read(&self.path(&self.dir.join(FAILED), key)).ok()
+        self.named(&self.dir.join(FAILED), key)
+    }
+
+    fn named(&self, dir: &Path, key: &str) -> Option<TrialResult> {
+        // A file that was renamed by hand is another trial's.
+        read(&self.path(dir, key)).ok().filter(|trial| trial.key == key)
     }
 
     fn path(&self, dir: &Path, key: &str) -> PathBuf {
@@ -187,9 +193,7 @@ impl Store {
     fn clean(&self, dir: &Path) {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             let path = entry.path();
-            if path.extension().is_some_and(|e| e == "tmp")
-                && File::open(&path).is_ok_and(|file| file.try_lock().is_ok())
-            {
+            if is_temporary(&path) && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
                 let _ = fs::remove_file(path);
             }
         }
@@ -205,6 +209,26 @@ impl Show for Store {
     }
 }
 
+/// Whether a file's name (without its ending) is a trial's key: other files may lie in the same folder.
+fn is_key(stem: &OsStr) -> bool {
+    let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    stem.to_str()
+        .is_some_and(|stem| stem.len() == 32 && stem.chars().all(hex))
+}
+
+/// Whether this is a file that [`Store::write`] left half written: `.key.process-number.tmp`.
+fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let mut parts = name.split('.');
+    parts.next() == Some("")
+        && parts.next().is_some_and(|key| is_key(OsStr::new(key)))
+        && parts
+            .next()
+            .is_some_and(|count| count.split('-').all(|n| n.parse::<u64>().is_ok()))
+        && parts.next() == Some("tmp")
+        && parts.next().is_none()
+}
+
 enum Failure {
     Io(std::io::Error),
     Table(PolarsError),
@@ -217,9 +241,14 @@ fn read(path: &Path) -> Result<TrialResult> {
             .at(path.display().to_string())
             .fix("delete the file; the study computes the trial again")
     };
-    let frame = ParquetReader::new(file)
-        .read_parallel(ParallelStrategy::None)
-        .finish()
+    // polars may panic on bytes that are no Parquet.
+    let parse = || {
+        ParquetReader::new(file)
+            .read_parallel(ParallelStrategy::None)
+            .finish()
+    };
+    let frame = std::panic::catch_unwind(std::panic::AssertUnwindSafe(parse))
+        .map_err(|_| damaged("expected a trial's Parquet file, found damaged bytes".to_owned()))?
         .map_err(|e| damaged(format!("expected a trial's Parquet file: {e}")))?;
     TrialResult::from_frame(&frame)
         .filter(|_| frame.height() == 1)

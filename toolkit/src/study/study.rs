@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::TrialResult;
 use super::base::Base;
-use super::domain::{Domain, grid, random};
+use super::domain::{Domain, MOST, grid, random};
 use super::outcome::Fit;
 use super::record::TAKEN;
 use super::result::StudyResult;
@@ -44,7 +44,7 @@ pub struct Study {
     name: String,
     version: String,
     varied: Vec<(String, Domain)>,
-    seeds: Vec<u64>,
+    seeds: Seeds,
     search: Option<(usize, u64)>,
     place: Place,
     threads: Option<usize>,
@@ -58,6 +58,25 @@ pub struct Study {
 }
 
 pub(super) type Announce = dyn Fn(&TrialResult) + Send + Sync;
+
+/// Trials that one study may run at a time.
+const MOST_THREADS: usize = 1024;
+
+#[derive(Clone)]
+enum Seeds {
+    /// So many, from 0.
+    First(usize),
+    These(Vec<u64>),
+}
+
+impl Seeds {
+    fn len(&self) -> usize {
+        match self {
+            Seeds::First(n) => *n,
+            Seeds::These(seeds) => seeds.len(),
+        }
+    }
+}
 
 #[derive(Clone)]
 enum Place {
@@ -73,7 +92,7 @@ impl Study {
             name: name.into(),
             version: String::new(),
             varied: Vec::new(),
-            seeds: vec![0],
+            seeds: Seeds::First(1),
             search: None,
             place: Place::Default,
             threads: None,
@@ -88,20 +107,23 @@ impl Study {
     }
 
     /// Varies `name` over a list of values or a [`Domain`]. The closure of [`Study::run`] says what the name
-    /// means; with [`Study::fit`] it is a path such as `recipe.batch` or `net.layers.0.kind.Dense.units`.
+    /// means; with [`Study::fit`] it is a path into the base: `recipe.batch`, `recipe.rule`,
+    /// `net.layers.0.kind.Dense.units`, or `net` for whole networks of different depth. `None` in a list is no
+    /// value where one is optional.
     pub fn vary(mut self, name: impl Into<String>, values: impl Into<Domain>) -> Self {
         self.varied.push((name.into(), values.into()));
         self
     }
 
     /// Runs every combination with the seeds 0, 1, .., `n` - 1.
-    pub fn seeds(self, n: usize) -> Self {
-        self.seed_list(0..n as u64)
+    pub fn seeds(mut self, n: usize) -> Self {
+        self.seeds = Seeds::First(n);
+        self
     }
 
     /// Runs every combination with exactly these seeds.
     pub fn seed_list(mut self, seeds: impl IntoIterator<Item = u64>) -> Self {
-        self.seeds = seeds.into_iter().collect();
+        self.seeds = Seeds::These(seeds.into_iter().collect());
         self
     }
 
@@ -194,7 +216,8 @@ impl Study {
     /// are kept, those on their way are marked and run again next time.
     ///
     /// # Errors
-    /// When the study cannot be run as described, or a result cannot be put on disk.
+    /// When the study cannot be run as described, or no result at all can be put on disk. When that breaks on the
+    /// way, the study stops and gives what it has: [`StudyResult::trouble`].
     pub fn run<F, O>(self, trial: F) -> Result<StudyResult>
     where
         F: Fn(&Trial) -> Result<O> + Sync,
@@ -248,21 +271,52 @@ impl Study {
             }
             domain.check(name)?;
         }
-        let mut seeds = self.seeds;
-        let given = seeds.len();
+        let given = self.seeds.len();
+        let many = |what: String| {
+            Err(
+                Error::spec(format!("expected at most ten million trials, found {what}"))
+                    .at(place.clone())
+                    .fix("vary less at a time, with fewer seeds"),
+            )
+        };
+        if given > MOST {
+            return many(format!("{given} seeds"));
+        }
+        let mut seeds = match self.seeds {
+            Seeds::First(n) => (0..n as u64).collect(),
+            Seeds::These(seeds) => seeds,
+        };
         seeds.sort_unstable();
         seeds.dedup();
         if seeds.is_empty() || seeds.len() < given {
             return Err(Error::spec("expected one seed or more, each once").at(place));
         }
-        if self.threads == Some(0) {
-            return Err(Error::spec("expected at least one thread, found 0").at(place));
+        if let Some(threads) = self.threads
+            && !(1..=MOST_THREADS).contains(&threads)
+        {
+            return Err(
+                Error::spec(format!("expected 1 to {MOST_THREADS} threads, found {threads}"))
+                    .at(place)
+                    .fix("more trials at a time than cores gain nothing"),
+            );
+        }
+        if let Some((n, _)) = self.search
+            && n > MOST
+        {
+            return many(format!("{n} combinations"));
         }
         let combinations: Vec<Settings> = match self.search {
             None => grid(&self.varied)?,
             Some((0, _)) => return Err(Error::spec("expected a search of one combination or more").at(place)),
             Some((n, seed)) => random(&self.varied, n, seed),
         };
+        if combinations.len().saturating_mul(seeds.len()) > MOST {
+            return many(format!(
+                "{} combinations with {} seeds",
+                combinations.len(),
+                seeds.len()
+            ));
+        }
         let store = match self.place {
             Place::Memory => None,
             Place::At(dir) => Some(Store::create(&dir)?),
@@ -359,6 +413,15 @@ mod tests {
         assert!(run(Study::new("s").vary("a", Domain::uniform(0.0, 1.0))).contains(".random"));
         assert!(run(Study::new("s").vary("a", [1]).seeds(0)).contains("seed"));
         assert!(run(Study::new("s").vary("a", [1]).threads(0)).contains("thread"));
+        assert!(run(Study::new("s").vary("a", [1]).threads(usize::MAX)).contains("thread"));
+        assert!(run(Study::new("s").vary("a", [1]).seeds(usize::MAX)).contains("ten million"));
+        assert!(run(Study::new("s").vary("a", [1, 2, 3]).seeds(5_000_000)).contains("ten million"));
+        let endless = Study::new("s")
+            .vary("a", Domain::uniform(0.0, 1.0))
+            .random(usize::MAX, 0);
+        assert!(run(endless).contains("ten million"));
+        let writing = Recipe::new().checkpoint("x", 5);
+        assert!(run(Study::new("s").base(crate::net::Mlp::new([4, 2]), writing)).contains("checkpoint"));
         let broken = crate::net::Mlp::new([4]);
         assert!(run(Study::new("s").base(broken, Recipe::new())).contains("widths"));
     }

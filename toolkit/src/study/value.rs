@@ -6,7 +6,9 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{Activation, Init};
+use crate::loss::Loss;
+use crate::net::{Activation, Init, Layer, NetSpec};
+use crate::train::{Budget, RateSchedule, Rule};
 use crate::{Error, Result};
 
 /// One setting of a trial. It converts into what a builder's setter takes (`TryInto`), and a value that
@@ -27,7 +29,25 @@ pub(crate) enum Content {
     Text(&'static str),
     Activation(Activation),
     Init(Init),
+    Data(Data),
+    /// No value where one is optional, such as a recipe's patience.
+    Nothing,
     Missing(&'static str),
+}
+
+/// A larger setting: a whole rule, schedule or network.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Data {
+    /// Its serde form.
+    json: &'static str,
+    /// Its one readable line.
+    line: &'static str,
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
 }
 
 /// Keeps one copy of each text for the life of the process, so that a value stays `Copy`. Studies have
@@ -101,12 +121,17 @@ impl Value {
             Content::Text(x) => x.into(),
             Content::Activation(x) => serde_json::to_value(x).unwrap_or_default(),
             Content::Init(x) => serde_json::to_value(x).unwrap_or_default(),
+            Content::Data(x) => serde_json::from_str(x.json).unwrap_or_default(),
+            Content::Nothing => serde_json::Value::Null,
             Content::Missing(_) => return Err(self.unfit("a value")),
         })
     }
 
     /// Reads back what `Content`'s serde form says.
     pub(crate) fn from_stored(stored: &serde_json::Value) -> Option<Self> {
+        if stored == "Nothing" {
+            return Some(Self::new(Content::Nothing));
+        }
         let (kind, inner) = stored.as_object()?.iter().next()?;
         let content = match kind.as_str() {
             "Number" => Content::Number(inner.as_f64()?),
@@ -115,6 +140,10 @@ impl Value {
             "Text" => Content::Text(intern(inner.as_str()?)),
             "Activation" => Content::Activation(Activation::deserialize(inner).ok()?),
             "Init" => Content::Init(Init::deserialize(inner).ok()?),
+            "Data" => Content::Data(Data {
+                json: intern(inner["json"].as_str()?),
+                line: intern(inner["line"].as_str()?),
+            }),
             _ => return None,
         };
         Some(Self::new(content))
@@ -150,6 +179,8 @@ impl fmt::Display for Value {
             Content::Text(x) => f.write_str(x),
             Content::Activation(x) => write!(f, "{x:?}"),
             Content::Init(x) => write!(f, "{x:?}"),
+            Content::Data(x) => f.write_str(x.line),
+            Content::Nothing => f.write_str("none"),
             Content::Missing(_) => write!(f, "(no setting \"{}\")", self.name),
         }
     }
@@ -231,6 +262,49 @@ from_and_back! {
     Flag, bool, "true or false";
     Activation, Activation, "an activation such as Relu or Maxout(2)";
     Init, Init, "an initialization such as HeUniform or Normal(0.01)";
+}
+
+macro_rules! from_data {
+    ($($held:ty, $expected:literal, $line:expr;)*) => {$(
+        impl From<$held> for Value {
+            fn from(x: $held) -> Self {
+                let json = serde_json::to_string(&x).unwrap_or_default();
+                let line: fn(&$held) -> String = $line;
+                Self::new(Content::Data(Data {
+                    json: intern(&json),
+                    line: intern(&line(&x)),
+                }))
+            }
+        }
+
+        impl TryFrom<Value> for $held {
+            type Error = Error;
+
+            fn try_from(value: Value) -> Result<Self> {
+                match value.content {
+                    Content::Data(x) => serde_json::from_str(x.json).ok(),
+                    _ => None,
+                }
+                .ok_or_else(|| value.unfit($expected))
+            }
+        }
+    )*};
+}
+
+from_data! {
+    Rule, "an update rule such as Rule::Sgd { rate: 0.1 }", ToString::to_string;
+    RateSchedule, "a schedule of the rate", |x| format!("{x:?}");
+    Budget, "a stretch of training such as Budget::Epochs(20)", ToString::to_string;
+    Loss, "a loss", |x| format!("{x:?}");
+    NetSpec, "a network's spec", ToString::to_string;
+    Vec<Layer>, "layers of a network's spec", |x| format!("{} layers", x.len());
+}
+
+/// `None` is no value: `vary("recipe.early_stopping", [None, Some(0.2)])`.
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(x: Option<T>) -> Self {
+        x.map_or(Self::new(Content::Nothing), Into::into)
+    }
 }
 
 impl From<&str> for Value {
@@ -334,6 +408,9 @@ mod tests {
             Value::from("a b"),
             Value::from(Activation::LeakyRelu(0.01)),
             Value::from(Init::XavierNormal),
+            Value::from(Rule::Sgd { rate: 1.0 / 11.0 }),
+            Value::from(1.0 / 11.0),
+            Value::from(None::<f64>),
         ] {
             let stored = serde_json::to_value(value.content()).unwrap();
             assert_eq!(Value::from_stored(&stored), Some(value));

@@ -53,9 +53,9 @@ impl Show for Ending {
 pub enum Cause {
     /// The features are far from 1 in size, and nothing brings them there.
     UnscaledFeatures { largest: f32 },
-    /// The very first forward pass overflowed: the initial weights are too large.
+    /// The very first pass overflowed: the initial weights are too large.
     InitialWeights,
-    /// The logits were finite, the loss on them was not.
+    /// The logits were finite; the loss on them, or its gradient, was not.
     UndefinedLoss,
     /// The parameters grew from step to step until they overflowed.
     RateTooHigh { rate: f64 },
@@ -72,8 +72,8 @@ impl fmt::Display for Cause {
                 "the first pass overflowed, most likely from too large initial weights: try He initialization",
             ),
             Cause::UndefinedLoss => f.write_str(
-                "the loss was not finite although the logits were: most likely a log of 0, a division by 0 or a \
-                 root of a negative number in it",
+                "the loss or its gradient was not finite although the logits were: most likely a log of 0, a division \
+                 by 0 or a root of 0 or less in it",
             ),
             Cause::RateTooHigh { rate } => {
                 let lower = rate / 10.0;
@@ -85,7 +85,8 @@ impl fmt::Display for Cause {
 
 /// What is known when a training diverges.
 pub(super) struct Symptoms<'a> {
-    pub first_step: bool,
+    /// No update has been made: the rate cannot be the cause.
+    pub before_any_update: bool,
     pub logits_finite: bool,
     pub loss_finite: bool,
     pub own_loss: bool,
@@ -102,7 +103,7 @@ impl Symptoms<'_> {
             Cause::UndefinedLoss
         } else if largest > LARGE {
             Cause::UnscaledFeatures { largest }
-        } else if self.first_step && !self.logits_finite {
+        } else if self.before_any_update {
             Cause::InitialWeights
         } else {
             Cause::RateTooHigh { rate: self.rate }

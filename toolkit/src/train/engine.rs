@@ -9,7 +9,7 @@ use super::learner::{Gather, Learner};
 use super::live::Live;
 use super::rule::Updater;
 use super::state::State;
-use super::{Ending, History, PATIENCE, Recipe, Record};
+use super::{Cause, Ending, History, PATIENCE, Recipe, Record};
 use crate::data::Dataset;
 use crate::loss::Targets;
 use crate::seed::{Rng, stream};
@@ -17,6 +17,8 @@ use crate::{Error, Result, interrupt};
 
 /// Batches in which the held-out part is looked at, in rows.
 const WATCH_ROWS: usize = 256;
+/// Parameters of this size are no sign of divergence, but worth a look at what comes out.
+const SUSPECT: f32 = 1e4;
 
 #[cfg(test)]
 thread_local! {
@@ -26,7 +28,12 @@ thread_local! {
 
 /// Rows the model must have room for.
 pub(super) fn most_rows(recipe: &Recipe, data: &Dataset) -> usize {
-    recipe.batch.max(WATCH_ROWS).min(data.len().max(1))
+    let watched = if recipe.early_stopping.is_some() {
+        WATCH_ROWS
+    } else {
+        1
+    };
+    recipe.batch.max(watched).min(data.len().max(1))
 }
 
 /// The labels of `data`, if a model of these widths can learn them by this recipe.
@@ -71,6 +78,8 @@ pub(super) struct Outcome {
     /// What it takes to go on.
     pub state: State,
     pub ending: Ending,
+    /// Why the last checkpoint is not on disk, when it could not be written. The training went on.
+    pub unsaved: Option<Error>,
     /// The rows of the state, and one more for what came after the last check when it broke off between two.
     pub history: History,
 }
@@ -101,6 +110,7 @@ pub(super) fn train(
         state,
         held_out,
         dropout,
+        unsaved: None,
     };
     let ending = match work.state.counters.ending.clone() {
         Some(ending) => ending,
@@ -109,7 +119,7 @@ pub(super) fn train(
             let ending = work.run(&training, saver.as_ref())?;
             work.store((!matches!(ending, Ending::Interrupted { .. })).then(|| ending.clone()));
             if let Some(saver) = &saver {
-                (saver.write)(&saver.path, &work.state)?;
+                work.save(saver);
             }
             ending
         }
@@ -120,6 +130,7 @@ pub(super) fn train(
         learner,
         state,
         per_epoch,
+        unsaved,
         ..
     } = work;
     let (parameters, buffers) = state.result(watched);
@@ -127,9 +138,17 @@ pub(super) fn train(
     let outcome = Outcome {
         state,
         ending,
+        unsaved,
         history,
     };
     Ok((outcome, per_epoch))
+}
+
+/// What a look at a part of the data gives.
+struct Watched {
+    loss: f64,
+    accuracy: f64,
+    logits_finite: bool,
 }
 
 /// A training under way.
@@ -143,6 +162,7 @@ struct Work<'a> {
     held_out: Vec<u32>,
     dropout: Rng,
     per_epoch: usize,
+    unsaved: Option<Error>,
     before: f64,
     began: Instant,
 }
@@ -178,10 +198,18 @@ impl Work<'_> {
             let rate = recipe.rate_at(done as usize, self.per_epoch);
             let labels = self.gather.rows(rows, self.learner);
             let loss = self.learner.gradient(labels, &mut self.dropout)?;
-            let counters = &mut self.state.counters;
             if !loss.is_finite() {
-                return Ok(self.diverged(done + 1, rate, false));
+                return Ok(self.diverged(done + 1, done, rate, false));
             }
+            // A root has no slope at 0: the loss is fine there, what is learnt from it is not.
+            if self.learner.own_loss() && !self.learner.gradients().iter().all(|x| x.is_finite()) {
+                let cause = Cause::UndefinedLoss;
+                return Ok(Ending::Diverged {
+                    step: done + 1,
+                    cause,
+                });
+            }
+            let counters = &mut self.state.counters;
             counters.step = done + 1;
             counters.rows += rows.len() as u64;
             counters.set_loss_sum(counters.loss_sum() + f64::from(loss) * rows.len() as f64);
@@ -191,7 +219,7 @@ impl Work<'_> {
             });
             let step = done + 1;
             if step.is_multiple_of(check_every) || step == total {
-                if let Some(ending) = self.check(rate)? {
+                if let Some(ending) = self.check(rows, rate)? {
                     return Ok(ending);
                 }
                 live.checked(&self.state.history);
@@ -201,7 +229,7 @@ impl Work<'_> {
                 && step < total
             {
                 self.store(None);
-                (saver.write)(&saver.path, &self.state)?;
+                self.save(saver);
                 self.updater.moments = std::mem::take(&mut self.state.moments);
             }
             live.step(step, loss);
@@ -214,12 +242,20 @@ impl Work<'_> {
     }
 
     /// Looks at the held-out part, writes a row, keeps the network if it is the best; says if this ends it.
-    fn check(&mut self, rate: f64) -> Result<Option<Ending>> {
+    /// Parameters can be finite and too large to compute with: when they look so and nothing is held out, `rows`
+    /// (the last batch) are passed through once more.
+    fn check(&mut self, rows: &[u32], rate: f64) -> Result<Option<Ending>> {
         let step = self.state.counters.step;
         let finite = |values: &[f32]| values.iter().all(|x| x.is_finite());
         // A ReLU can hide a NaN from the loss: look at the numbers themselves.
         let broken = !finite(self.learner.parameters()) || !finite(self.learner.buffers());
-        let (held_out_loss, held_out_accuracy) = self.watch()?;
+        let large = self.learner.parameters().iter().any(|p| p.abs() > SUSPECT);
+        let rows = if large { rows } else { &[] };
+        let Watched {
+            loss: held_out_loss,
+            accuracy: held_out_accuracy,
+            logits_finite,
+        } = self.watch(rows)?;
         let loss = self.state.take_mean_loss();
         self.state.history.records.push(Record {
             step,
@@ -231,8 +267,11 @@ impl Work<'_> {
             seconds: self.seconds(),
         });
         let watched = !self.held_out.is_empty();
-        if broken || (watched && !held_out_loss.is_finite()) {
-            return Ok(Some(self.diverged(step, rate, true)));
+        if broken || !logits_finite || (watched && !held_out_loss.is_finite()) {
+            // Numbers that are fine leave only the loss to blame.
+            let fine = !broken && logits_finite;
+            let cause = self.cause(step, rate, !fine, fine);
+            return Ok(Some(Ending::Diverged { step, cause }));
         }
         if watched && held_out_loss >= self.state.kept.loss {
             self.state.counters.stale += 1;
@@ -253,32 +292,51 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Mean loss and accuracy on the held-out part; NaN without one.
-    fn watch(&mut self) -> Result<(f64, f64)> {
-        let (mut sum, mut correct) = (0.0, 0);
-        for rows in self.held_out.chunks(WATCH_ROWS) {
+    /// Mean loss and accuracy on the held-out part; NaN without one, when only the logits of `rows` are looked at.
+    fn watch(&mut self, rows: &[u32]) -> Result<Watched> {
+        let (mut sum, mut correct, mut logits_finite) = (0.0, 0, true);
+        let (watched, together) = match self.held_out.is_empty() {
+            true => (rows, rows.len().max(1)),
+            false => (&self.held_out[..], WATCH_ROWS),
+        };
+        for rows in watched.chunks(together) {
             let labels = self.gather.rows(rows, self.learner);
             let (loss, right) = self.learner.evaluate(labels)?;
+            logits_finite &= self.learner.logits_finite();
             sum += f64::from(loss) * rows.len() as f64;
             correct += right;
         }
         let n = self.held_out.len() as f64;
-        Ok((sum / n, correct as f64 / n))
+        let share = |total: f64| if n > 0.0 { total / n } else { f64::NAN };
+        Ok(Watched {
+            loss: share(sum),
+            accuracy: share(correct as f64),
+            logits_finite,
+        })
     }
 
-    fn diverged(&self, step: u64, rate: f64, loss_finite: bool) -> Ending {
+    /// The loss of the batch that `updates` updates led to broke.
+    fn diverged(&self, step: u64, updates: u64, rate: f64, loss_finite: bool) -> Ending {
+        let cause = self.cause(updates, rate, loss_finite, self.learner.logits_finite());
+        Ending::Diverged { step, cause }
+    }
+
+    fn cause(&self, updates: u64, rate: f64, loss_finite: bool, logits_finite: bool) -> Cause {
         let symptoms = Symptoms {
-            first_step: step == 1,
-            logits_finite: self.learner.logits_finite(),
+            before_any_update: updates == 0,
+            logits_finite,
             loss_finite,
             own_loss: self.learner.own_loss(),
             rate,
             features: self.data.features(),
         };
-        Ending::Diverged {
-            step,
-            cause: symptoms.cause(),
-        }
+        symptoms.cause()
+    }
+
+    /// Writes a checkpoint. A full disk costs the file, not what has been learnt: the training goes on and says so at
+    /// its end.
+    fn save(&mut self, saver: &Saver<'_>) {
+        self.unsaved = (saver.write)(&saver.path, &self.state).err();
     }
 
     /// Brings the state up to date with the model.
@@ -299,7 +357,9 @@ impl Work<'_> {
             history.records.push(Record {
                 step: counters.step,
                 epoch: counters.step as f64 / self.per_epoch as f64,
-                rate: self.recipe.rate_at(counters.step as usize - 1, self.per_epoch),
+                rate: self
+                    .recipe
+                    .rate_at((counters.step as usize).saturating_sub(1), self.per_epoch),
                 loss: counters.loss_sum() / counters.rows as f64,
                 held_out_loss: f64::NAN,
                 held_out_accuracy: f64::NAN,

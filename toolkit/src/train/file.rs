@@ -5,7 +5,7 @@
 //! format itself does not: flipped bits.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fs, io::Write as _};
 
@@ -336,9 +336,22 @@ fn digest(metadata: &BTreeMap<String, String>, mut tensors: Vec<(&str, &[u8])>) 
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Puts `content` at `path` in one move: whoever reads finds the old file or the new one, also after a
-/// crash or a loss of power.
-fn replace(path: &Path, content: &[u8]) -> Result<()> {
+/// Makes sure, before any work is done, that a file can be put at `path`.
+pub(super) fn try_place(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::spec("expected the name of a file, found a folder")
+            .at(path.display().to_string())
+            .fix("add a name, such as run.safetensors"));
+    }
+    let (folder, temporary) = beside(path)?;
+    let tried = fs::create_dir_all(&folder)
+        .and_then(|()| fs::File::create(&temporary))
+        .and_then(|_| fs::remove_file(&temporary));
+    tried.map_err(|e| Error::io(path, &e).fix("choose a folder that can be written to"))
+}
+
+/// The folder of `path`, and a name in it that no other write uses.
+fn beside(path: &Path) -> Result<(PathBuf, PathBuf)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = path
@@ -350,15 +363,21 @@ fn replace(path: &Path, content: &[u8]) -> Result<()> {
     };
     let mut temporary = name.to_owned();
     temporary.push(format!(".{}-{number}.part", std::process::id()));
-    let temporary = folder.join(temporary);
-    let written = fs::create_dir_all(folder)
+    Ok((folder.to_owned(), folder.join(temporary)))
+}
+
+/// Puts `content` at `path` in one move: whoever reads finds the old file or the new one, also after a
+/// crash or a loss of power.
+fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let (folder, temporary) = beside(path)?;
+    let written = fs::create_dir_all(&folder)
         .and_then(|()| fs::File::create(&temporary))
         .and_then(|mut file| {
             file.write_all(content)?;
             file.sync_all()
         })
         .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| fs::File::open(folder)?.sync_all());
+        .and_then(|()| fs::File::open(&folder)?.sync_all());
     written.map_err(|e| {
         // The write's error is the one to report; a left-over part is no harm.
         let _ = fs::remove_file(&temporary);

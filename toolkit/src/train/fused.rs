@@ -89,6 +89,10 @@ impl Learner for FusedLearner<'_> {
         Ok(loss)
     }
 
+    fn gradients(&self) -> &[f32] {
+        self.executor.gradients()
+    }
+
     fn update(&mut self, change: &mut dyn FnMut(&mut [f32], &[f32])) {
         change(self.network.parameters_mut(), self.executor.gradients());
     }

@@ -25,10 +25,11 @@ pub(super) fn parts(data: &Dataset, labels: &[u32], share: Option<f64>, seed: u6
     let mut rng = stream(seed, "held out");
     let mut held = vec![false; labels.len()];
     let (mut owed, mut taken) = (0.0, 0);
-    for class in 0..data.class_names().len() as u32 {
-        let mut rows: Vec<u32> = (0..labels.len() as u32)
-            .filter(|&row| labels[row as usize] == class)
-            .collect();
+    let mut by_class: Vec<Vec<u32>> = vec![Vec::new(); data.class_names().len()];
+    for (row, &label) in (0u32..).zip(labels) {
+        by_class[label as usize].push(row);
+    }
+    for mut rows in by_class {
         shuffle(&mut rows, &mut rng);
         // What rounding gave to one class is taken from the next, so that the whole share comes out right.
         owed += share * rows.len() as f64;

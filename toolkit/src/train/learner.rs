@@ -36,6 +36,9 @@ pub(super) trait Learner {
     /// `update`.
     fn gradient(&mut self, labels: &[u32], rng: &mut Rng) -> Result<f32>;
 
+    /// The gradient, flat as the parameters.
+    fn gradients(&self) -> &[f32];
+
     /// Lets `change` update the parameters from the gradient.
     fn update(&mut self, change: &mut dyn FnMut(&mut [f32], &[f32]));
 

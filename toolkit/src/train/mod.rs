@@ -25,6 +25,7 @@ mod number;
 mod recipe;
 mod rule;
 mod run;
+mod show;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -314,6 +314,11 @@ impl Recipe {
         }
     }
 
+    /// Whether following it touches files.
+    pub(crate) fn uses_files(&self) -> bool {
+        self.checkpoint.is_some() || self.resume.is_some()
+    }
+
     pub(super) fn penalty(&self) -> Penalty {
         Penalty {
             l1: self.l1 as f32,

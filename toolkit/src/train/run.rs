@@ -11,6 +11,8 @@ use super::state::State;
 use super::{Ending, History, Recipe};
 use crate::data::{Dataset, Split};
 use crate::evaluate::Evaluation;
+use crate::loss::Loss;
+use crate::net::cpu::Executor;
 use crate::net::tape::{Logits, LossValue};
 use crate::net::{Mlp, NetSpec, Network};
 use crate::show::{Bundle, Show};
@@ -31,6 +33,10 @@ pub struct Run<M = Network> {
     pub ending: Ending,
     /// How good it is on the test part, when [`Mlp::fit`] made it.
     pub evaluation: Option<Evaluation>,
+    /// Why there is no evaluation although one was asked for: the scores of a model that broke are no numbers.
+    pub unevaluated: Option<Error>,
+    /// Why the last checkpoint is not on disk, when it could not be written.
+    pub unsaved: Option<Error>,
     /// Time the training took, in seconds; over all parts of a resumed one.
     pub seconds: f64,
     /// Updates made.
@@ -43,6 +49,8 @@ pub struct Run<M = Network> {
     pub version: String,
     /// Where it was trained: `cpu`.
     pub device: String,
+    /// Numbers the model reads and writes an example.
+    widths: (usize, usize),
     predict: fn(&M, &[f32]) -> Result<Vec<f32>>,
     label: Label,
     tensors: Vec<Named>,
@@ -79,6 +87,9 @@ pub(super) fn run_learner(
         None => State::start(learner.parameters(), learner.buffers(), recipe.rule.moments()),
     };
     let watched = recipe.early_stopping.is_some();
+    if let Some((path, _)) = &recipe.checkpoint {
+        file::try_place(path)?;
+    }
     let write =
         |path: &PathBuf, state: &State| file::write(path, &label, &tensors, state, state.result(watched));
     let saver = recipe.checkpoint.as_ref().map(|(path, every)| Saver {
@@ -115,9 +126,15 @@ fn train_network(network: Network, data: &Dataset, recipe: &Recipe, own: Option<
     engine::labels_for(data, widths, recipe)?;
     let spec = network.spec().clone();
     let rows = engine::most_rows(recipe, data);
+    Executor::check_rows(&network, rows)?;
     let mut learner = FusedLearner::new(network, rows, recipe.loss, own);
     let numbers = run_learner(&mut learner, data, recipe, Some(&spec), &spec.to_string())?;
-    Ok(Run::new(learner.into_network(), numbers, Network::predict))
+    Ok(Run::new(
+        learner.into_network(),
+        numbers,
+        widths,
+        Network::predict,
+    ))
 }
 
 impl Network {
@@ -129,6 +146,22 @@ impl Network {
     /// checkpoint to resume from does not fit.
     pub fn train(&self, data: &Dataset, recipe: impl Into<Recipe>) -> Result<Run> {
         train_network(self.clone(), data, &recipe.into(), None)
+    }
+
+    /// As [`Mlp::fit`], from the network's numbers as they are.
+    ///
+    /// # Errors
+    /// As [`Network::train`], and when the test part does not fit the network.
+    pub fn fit(&self, split: &Split, recipe: impl Into<Recipe>) -> Result<Run> {
+        let recipe = recipe.into();
+        // Before the work, so that a wrong test part costs none of it.
+        engine::labels_for(&split.test, (self.inputs(), self.outputs()), &recipe)?;
+        let mut run = self.train(&split.train, recipe)?;
+        match run.evaluate(&split.test) {
+            Ok(evaluation) => run.evaluation = Some(evaluation),
+            Err(error) => run.unevaluated = Some(error),
+        }
+        Ok(run)
     }
 
     /// As [`Network::train`] with a loss of one's own instead of the recipe's, written in dfdx: it is
@@ -202,14 +235,15 @@ impl Mlp {
         train_network(self.build(recipe.seed)?, data, &recipe, Some(&mut loss))
     }
 
-    /// Trains on the training part of `split` and evaluates on its test part: [`Run::evaluation`].
+    /// Trains on the training part of `split` and evaluates on its test part: [`Run::evaluation`]. A training
+    /// that broke may leave nothing to evaluate: [`Run::unevaluated`] says so then.
     ///
     /// # Errors
-    /// As [`Mlp::train`], and when the test part cannot be evaluated.
+    /// As [`Mlp::train`], and when the test part does not fit the network.
     pub fn fit(&self, split: &Split, recipe: impl Into<Recipe>) -> Result<Run> {
-        let mut run = self.train(&split.train, recipe)?;
-        run.evaluation = Some(run.evaluate(&split.test)?);
-        Ok(run)
+        let recipe = recipe.into();
+        recipe.validate()?;
+        self.build(recipe.seed)?.fit(split, recipe)
     }
 }
 
@@ -241,7 +275,12 @@ impl Run {
 }
 
 impl<M> Run<M> {
-    pub(super) fn new(model: M, numbers: Numbers, predict: fn(&M, &[f32]) -> Result<Vec<f32>>) -> Self {
+    pub(super) fn new(
+        model: M,
+        numbers: Numbers,
+        widths: (usize, usize),
+        predict: fn(&M, &[f32]) -> Result<Vec<f32>>,
+    ) -> Self {
         let Numbers {
             recipe,
             label,
@@ -256,12 +295,15 @@ impl<M> Run<M> {
             history: outcome.history,
             ending: outcome.ending,
             evaluation: None,
+            unevaluated: None,
+            unsaved: outcome.unsaved,
             seconds: outcome.state.counters.seconds(),
             steps: outcome.state.counters.step,
             epochs,
             dataset: label.dataset.clone(),
             version: label.version.clone(),
             device: label.device.clone(),
+            widths,
             predict,
             label,
             tensors,
@@ -293,12 +335,30 @@ impl<M> Run<M> {
                 .at(place())
                 .fix("evaluate on data with labels; predict needs none")
         })?;
+        let (inputs, outputs) = self.widths;
+        if data.width() != inputs {
+            return Err(Error::data(format!(
+                "expected {inputs} numbers an example, as the model was trained on, found {}",
+                data.width()
+            ))
+            .at(place())
+            .fix("evaluate on data prepared as the training data were"));
+        }
         let logits = self.predict(data.features()).map_err(|e| e.at(place()))?;
-        let outputs = logits.len() / labels.len();
         // A model may know more classes than these data name.
         let mut names = data.class_names().to_vec();
         names.extend((names.len()..outputs).map(|class| format!("class {class}")));
         Evaluation::of(&logits, labels, &names).map_err(|e| e.at(place()))
+    }
+
+    /// How many times the loss of even guessing (ln of the number of classes) the training ended at, when that is
+    /// far off: the gradient of a softmax is bounded, so that an absurd rate need not end in NaN.
+    fn worse_than_guessing(&self) -> Option<f64> {
+        const FAR: f64 = 10.0;
+        let guessing = (self.widths.1.max(2) as f64).ln();
+        let ratio = self.history.last()?.loss / guessing;
+        let meant = self.recipe.loss == Loss::SoftmaxCrossEntropy && !self.label.own_loss;
+        (meant && ratio > FAR && !self.ending.is_diverged()).then_some(ratio)
     }
 
     /// Writes the trained model with spec, recipe and state to `path`, as a checkpoint: [`Network::load`]
@@ -311,6 +371,10 @@ impl<M> Run<M> {
         let numbers = self.state.result(watched);
         file::write(path.as_ref(), &self.label, &self.tensors, &self.state, numbers)
     }
+}
+
+fn first_line(error: &Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 impl<M> fmt::Display for Run<M> {
@@ -341,6 +405,22 @@ impl<M> fmt::Display for Run<M> {
         }
         if let Some(evaluation) = &self.evaluation {
             writeln!(f, "  test     {evaluation}")?;
+        }
+        if let Some(why) = &self.unevaluated {
+            writeln!(f, "  test     \u{26a0} not evaluated: {}", first_line(why))?;
+        }
+        if let Some(why) = &self.unsaved {
+            writeln!(
+                f,
+                "  saving   \u{26a0} the last checkpoint is not on disk: {}",
+                first_line(why)
+            )?;
+        }
+        if let Some(worse) = self.worse_than_guessing() {
+            writeln!(
+                f,
+                "  \u{26a0} the loss is {worse:.0} times that of guessing: most likely the rate is too high"
+            )?;
         }
         write!(f, "  made by  jook {}, {}", self.version, self.device)
     }

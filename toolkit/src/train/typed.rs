@@ -90,7 +90,7 @@ where
     recipe.validate()?;
     let mut learner = TypedLearner::new(model.clone(), recipe.loss, own)?;
     let numbers: Numbers = run::run_learner(&mut learner, data, &recipe, None, std::any::type_name::<M>())?;
-    Ok(Run::new(learner.model, numbers, predict::<M, I, O>))
+    Ok(Run::new(learner.model, numbers, (I, O), predict::<M, I, O>))
 }
 
 /// Outputs in evaluation mode, rows x `O`.
@@ -252,7 +252,11 @@ where
             f: &mut read,
         })
         .map_err(refused)?;
-        if !self.buffers.is_empty() {
+        if labels.len() == 1 && !self.buffers.is_empty() {
+            // A single row has no variance: dfdx would divide by n - 1 = 0 and leave NaN in the running
+            // variance. They go back to what they were, as in the fused executor.
+            self.write();
+        } else if !self.buffers.is_empty() {
             // Batch norm has moved its running statistics.
             let mut read = Read::default();
             M::iter_tensors(&mut RecursiveWalker {
@@ -263,6 +267,10 @@ where
             self.buffers = read.buffers;
         }
         Ok(value)
+    }
+
+    fn gradients(&self) -> &[f32] {
+        &self.gradients
     }
 
     fn update(&mut self, change: &mut dyn FnMut(&mut [f32], &[f32])) {

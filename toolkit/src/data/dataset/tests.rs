@@ -44,24 +44,44 @@ fn what_does_not_fit_is_refused() {
         new(Shape::Flat(2), vec![1.0; 3]),
         &["multiple of 2", "found 3", "dataset d"],
     );
-    refused(new(Shape::Flat(0), vec![]), &["multiple of 0"]);
+    refused(
+        new(Shape::Flat(0), vec![]),
+        &[
+            "a shape of 1 to",
+            "found Flat(0)",
+            "dataset d",
+            "each side 1 or more",
+        ],
+    );
     let vast = Shape::Image {
         height: usize::MAX,
         width: 3,
         channels: 2,
     };
-    refused(new(vast, vec![1.0; 6]), &["multiple of"]);
+    refused(
+        new(vast, vec![1.0; 6]),
+        &["a shape of 1 to", "channels: 2", "dataset d"],
+    );
+    refused(new(vast, vec![]), &["a shape of 1 to"]);
     refused(
         new(Shape::Flat(2), vec![0.0, 1.0, 2.0, f32::NAN]),
-        &["found NaN", "row 1, column 1"],
+        &["found NaN", "row 2, column 2"],
     );
     refused(
         new(Shape::Flat(1), vec![f32::INFINITY]),
-        &["found inf", "row 0, column 0"],
+        &["found inf", "row 1, column 1"],
     );
     let labelled = |labels: Vec<u32>| small().with_labels(labels, vec!["a".into(), "b".into()]);
     refused(labelled(vec![0, 1]), &["expected 3 labels, found 2"]);
-    refused(labelled(vec![0, 1, 2]), &["labels below 2, found 2", "row 2"]);
+    refused(labelled(vec![0, 1, 2]), &["labels below 2, found 2", "row 3"]);
+    refused(
+        small().with_labels(vec![0, 1, 2], vec!["a".into(), "b".into(), "a".into()]),
+        &["different names", "found a twice", "dataset small"],
+    );
+    refused(
+        small().with_features(vec![0.0; 4]),
+        &["expected 6 numbers as before, found 4"],
+    );
     refused(small().subset(&[0, 3]), &["rows below 3, found 3"]);
     refused(
         small().with_feature_names(vec!["x".into()]),
@@ -126,5 +146,38 @@ fn the_digest_is_pinned() {
     assert_eq!(
         small().digest(),
         "dff01473749d7b652fc429d07a78d3ad1b8bb7eee4bca587a78d61a95c0df8d2"
+    );
+}
+
+#[test]
+#[should_panic(expected = "example 3 of a dataset of 3, counted from 0")]
+fn a_row_that_is_not_there_is_named() {
+    small().row(3);
+}
+
+#[test]
+#[should_panic(expected = "label 4 of a dataset of 3, counted from 0")]
+fn a_label_that_is_not_there_is_named() {
+    small().label(4);
+}
+
+#[test]
+fn a_great_many_classes_are_matched_by_name() {
+    let n = 50_000u32;
+    let names: Vec<String> = (0..n).map(|class| format!("c{class}")).collect();
+    let reversed: Vec<String> = names.iter().rev().cloned().collect();
+    let data = Dataset::new("many", Shape::Flat(1), vec![0.0; n as usize])
+        .unwrap()
+        .with_labels((0..n).collect(), names)
+        .unwrap();
+    let moved = data.with_classes_of(&reversed).unwrap();
+    assert_eq!(moved.label(0), Some(n - 1));
+    assert!(
+        moved
+            .labels()
+            .unwrap()
+            .iter()
+            .zip((0..n).rev())
+            .all(|(&label, want)| label == want)
     );
 }

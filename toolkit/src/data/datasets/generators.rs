@@ -5,9 +5,9 @@ use std::f64::consts::{PI, TAU};
 
 use rand::Rng as _;
 
-use crate::data::{Dataset, Shape, load};
+use crate::data::{Dataset, Shape};
 use crate::seed::{self, Rng};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// Two interleaved half circles of radius 1, `n` points in all.
 ///
@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// as scikit-learn's `make_moons`.
 ///
 /// # Errors
-/// When `n` is below 2, or `noise` is negative or not finite.
+/// When `n` is below 2 or more than memory can hold, or `noise` is negative or not finite.
 pub fn two_moons(n: usize, noise: f64, seed: u64) -> Result<Dataset> {
     let place = "two_moons";
     check_count(n, 2, place)?;
@@ -37,7 +37,7 @@ pub fn two_moons(n: usize, noise: f64, seed: u64) -> Result<Dataset> {
 /// of standard deviation `spread` in each coordinate.
 ///
 /// # Errors
-/// When `centers` is 0 or above `n`, or `spread` is negative or not finite.
+/// When `centers` is 0 or above `n`, `n` is more than memory can hold, or `spread` is negative or not finite.
 pub fn blobs(n: usize, centers: usize, spread: f64, seed: u64) -> Result<Dataset> {
     let place = "blobs";
     check_classes("centers", centers, place)?;
@@ -61,7 +61,7 @@ pub fn blobs(n: usize, centers: usize, spread: f64, seed: u64) -> Result<Dataset
 /// along a ray from the origin, neighbouring arms are 1 / arms apart.
 ///
 /// # Errors
-/// When `arms` is 0 or above `n`, or `noise` is negative or not finite.
+/// When `arms` is 0 or above `n`, `n` is more than memory can hold, or `noise` is negative or not finite.
 pub fn spirals(n: usize, arms: usize, noise: f64, seed: u64) -> Result<Dataset> {
     let place = "spirals";
     check_classes("arms", arms, place)?;
@@ -85,7 +85,6 @@ fn points(
     classes: usize,
     mut point: impl FnMut(usize, usize, usize) -> [f64; 2],
 ) -> Result<Dataset> {
-    load::check_memory((n as u64).saturating_mul(2), name)?;
     let mut features = Vec::with_capacity(2 * n);
     for i in 0..n {
         let class = i % classes;
@@ -107,19 +106,36 @@ fn normal(rng: &mut Rng) -> f64 {
     (-2.0 * (1.0 - u).ln()).sqrt() * (TAU * v).cos()
 }
 
-fn check_count(n: usize, least: usize, place: &str) -> Result<()> {
-    if n < least {
+/// Whether there is a point for each class, and memory for all of it before any is taken.
+fn check_count(n: usize, classes: usize, place: &str) -> Result<()> {
+    if n < classes {
         return Err(Error::data(format!(
-            "expected at least {least} points, one a class, found {n}"
+            "expected at least {classes} points, one a class, found {n}"
         ))
         .at(place));
     }
-    Ok(())
+    // A point is two numbers and a label, for a moment held twice; a class is its centre and its name.
+    let bytes = (n as u64)
+        .saturating_mul(24)
+        .saturating_add((classes as u64).saturating_mul(128));
+    match memory::lacking(bytes) {
+        None => Ok(()),
+        Some(lack) => Err(Error::data(format!(
+            "expected points that fit the memory, found {n} in {classes} classes: {lack}"
+        ))
+        .at(place)
+        .fix("ask for fewer points")),
+    }
 }
 
 fn check_classes(what: &str, classes: usize, place: &str) -> Result<()> {
-    if classes == 0 {
-        return Err(Error::data(format!("expected {what} above 0, found 0")).at(place));
+    // A label is a u32.
+    if classes == 0 || u32::try_from(classes).is_err() {
+        return Err(Error::data(format!(
+            "expected {what} above 0 and up to {}, found {classes}",
+            u32::MAX
+        ))
+        .at(place));
     }
     Ok(())
 }
@@ -261,6 +277,12 @@ mod tests {
             (spirals(10, 0, 0.0, 0), "arms above 0"),
             (spirals(1, 2, 0.0, 0), "at least 2 points"),
             (spirals(usize::MAX, 2, 0.0, 0), "free memory"),
+            (two_moons(usize::MAX, 0.0, 0), "free memory"),
+            (blobs(usize::MAX, 2, 1.0, 0), "free memory"),
+            (blobs(1 << 50, u32::MAX as usize, 1.0, 0), "free memory"),
+            (blobs(usize::MAX, usize::MAX, 1.0, 0), "up to 4294967295, found"),
+            (blobs(1 << 40, 1 << 40, 1.0, 0), "up to 4294967295, found"),
+            (spirals(1 << 40, 1 << 40, 1.0, 0), "up to 4294967295, found"),
         ];
         for (made, word) in cases {
             let error = made.unwrap_err().to_string();

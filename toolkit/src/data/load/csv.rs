@@ -1,6 +1,7 @@
 //! CSV files. The structure (quotes, cells a line) is checked here, where the line is known; polars reads
 //! the cells.
 
+use std::collections::HashSet;
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use polars::prelude::{CsvReadOptions, DataFrame, DataType, PolarsResult, SerReader};
 
 use super::table::{self, Labels};
-use super::{check_memory, file_length, gzip, name_of};
+use super::{A_NUMBER, check_memory, file_length, guard, gzip, name_of};
 use crate::data::Dataset;
 use crate::data::dataset::listed;
 use crate::{Error, Result};
@@ -23,12 +24,14 @@ impl Dataset {
     /// # Errors
     /// Naming file, line and column: no data, a line with more or fewer cells than the header, an empty or
     /// non-numeric cell, a label that is neither text nor a whole number, a missing label column, columns
-    /// without a name or with the same name, an open quote, text that is not UTF-8.
+    /// without a name or with the same name, an open quote, a quote inside a cell that does not start with
+    /// one, text that is not UTF-8.
     pub fn from_csv<'a>(path: impl AsRef<Path>, label_column: impl Into<Option<&'a str>>) -> Result<Self> {
         let path = path.as_ref();
         let file = path.display().to_string();
         let length = file_length(path)?;
-        check_memory(length / 4, &file)?;
+        // The text alone; what it holds is counted once that is known.
+        check_memory(length, 1, &file)?;
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
         let data = parse(&name_of(path), &file, &bytes, &Labels::of(label_column.into()))?;
         Ok(data.with_origin(file, ""))
@@ -49,7 +52,9 @@ pub(super) fn parse(name: &str, file: &str, bytes: &[u8], labels: &Labels<'_>) -
                 .at(format!("{file}, line 1")),
         );
     }
-    check_memory((rows as u64).saturating_mul(layout.header.len() as u64), file)?;
+    // A number is also held in polars' table.
+    let numbers = (rows as u64).saturating_mul(layout.header.len() as u64);
+    check_memory(numbers, A_NUMBER + 4, file)?;
     let place = |row: usize, column: &str| match layout.lines.get(row) {
         Some(line) => format!("{file}, line {line}, column {column}"),
         None => format!("{file}, column {column}"),
@@ -65,7 +70,7 @@ pub(super) fn parse(name: &str, file: &str, bytes: &[u8], labels: &Labels<'_>) -
                 }
             })
             .collect();
-        let mut frame = layout.frame(types).map_err(|e| table::unreadable(&e, file))?;
+        let mut frame = guard(file, "CSV", || layout.frame(types))?;
         if frame.height() != rows {
             return Err(Error::data(format!("expected {rows} rows, found {}", frame.height())).at(file));
         }
@@ -94,15 +99,18 @@ impl<'a> Layout<'a> {
             return Err(Error::data("expected a header line, found no text").at(format!("{file}, line 1")));
         }
         let separator = sniff(text);
-        let mut header = Vec::new();
+        let mut header: Vec<String> = Vec::new();
         let mut lines = Vec::new();
         let mut rest = text;
         let mut line = 1;
         while !rest.is_empty() {
-            let record = Record::next(rest, separator).map_err(|at| {
-                let open = line + rest[..at].matches('\n').count();
-                Error::data("expected a quote that closes the cell, found the end of the file")
-                    .at(format!("{file}, line {open}"))
+            let record = Record::next(rest, separator).map_err(|fault| {
+                let line = line + rest[..fault.at].matches('\n').count();
+                let number = (fault.column + 1).to_string();
+                let column = header.get(fault.column).unwrap_or(&number);
+                Error::data(fault.what)
+                    .at(format!("{file}, line {line}, column {column}"))
+                    .fix("put quotes around the whole cell, blanks too, and double a quote in it")
             })?;
             let raw = &rest[..record.length];
             if header.is_empty() {
@@ -151,22 +159,35 @@ struct Record {
     next: usize,
 }
 
+/// What ends the reading of a record: where, in which column (from 0), and why.
+struct Fault {
+    at: usize,
+    column: usize,
+    what: &'static str,
+}
+
 impl Record {
     /// # Errors
-    /// The offset of a quote that is never closed.
-    fn next(text: &str, separator: u8) -> Result<Self, usize> {
+    /// A quote that is never closed or stands inside a cell, and text behind a closing quote: polars would
+    /// take other cells from them than are meant.
+    fn next(text: &str, separator: u8) -> Result<Self, Fault> {
         let bytes = text.as_bytes();
         let mut ends = Vec::new();
-        let (mut i, mut start) = (0, 0);
+        let (mut i, mut start, mut closed) = (0, 0, false);
         loop {
             if i == start && bytes.get(i) == Some(&b'"') {
-                i = closing_quote(bytes, i).ok_or(i)?;
+                i = closing_quote(bytes, i).ok_or(Fault {
+                    at: i,
+                    column: ends.len(),
+                    what: "expected a quote that closes the cell, found the end of the file",
+                })?;
+                closed = true;
             }
             match bytes.get(i) {
                 Some(&byte) if byte == separator => {
                     ends.push(i);
                     i += 1;
-                    start = i;
+                    (start, closed) = (i, false);
                 }
                 Some(b'\n') | None => {
                     ends.push(i);
@@ -175,6 +196,17 @@ impl Record {
                         ends,
                         length,
                         next: (i + 1).min(bytes.len()),
+                    });
+                }
+                Some(&byte) if byte == b'"' || closed && byte != b'\r' => {
+                    return Err(Fault {
+                        at: i,
+                        column: ends.len(),
+                        what: if closed {
+                            "expected the end of the cell behind its closing quote, found more text"
+                        } else {
+                            "expected a cell in quotes or one without any, found a quote inside the cell"
+                        },
                     });
                 }
                 Some(_) => i += 1,
@@ -250,6 +282,7 @@ fn sniff(text: &str) -> u8 {
 }
 
 fn check_header(file: &str, header: &[String]) -> Result<()> {
+    let mut seen = HashSet::with_capacity(header.len());
     for (i, name) in header.iter().enumerate() {
         if name.is_empty() {
             return Err(
@@ -258,7 +291,7 @@ fn check_header(file: &str, header: &[String]) -> Result<()> {
                     .fix("name the column, or leave it out (pandas: to_csv(..., index=False))"),
             );
         }
-        if header[..i].contains(name) {
+        if !seen.insert(name) {
             return Err(Error::data(format!(
                 "expected columns with different names, found {name} twice among {}",
                 listed(header)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use super::{check_memory, file_length, gzip, name_of};
+use super::{A_NUMBER, check_memory, file_length, gzip, name_of};
 use crate::data::{Dataset, Shape};
 use crate::{Error, Result};
 
@@ -158,11 +158,10 @@ fn read_all(dir: &Path, files: &[PathBuf]) -> Result<(Shape, Vec<f32>)> {
         width: first.width as usize,
         channels: if grey { 1 } else { 3 },
     };
-    check_memory(
-        (shape.width() as u64).saturating_mul(files.len() as u64),
-        &dir.display().to_string(),
-    )?;
-    let mut features = Vec::new();
+    let numbers = shape.width().saturating_mul(files.len());
+    check_memory(numbers as u64, A_NUMBER, &dir.display().to_string())?;
+    // All at once: growing would hold more than was just asked for.
+    let mut features = Vec::with_capacity(numbers);
     for path in files {
         let image = open(path)?.decode().map_err(|e| damaged(path, &e))?;
         let pixels = pixels(image, grey);

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::gzip::{self, Gzip};
-use super::{check_memory, file_length, name_of};
+use super::{A_NUMBER, check_memory, file_length, name_of};
 use crate::data::{Dataset, Shape};
 use crate::{Error, Result};
 
@@ -32,7 +32,7 @@ impl Dataset {
         let labels = labels.as_ref();
         let (data, found) = pair(images.as_ref(), labels)?;
         let (first, names) = infer_classes(&found, labels)?;
-        data.with_labels(found.iter().map(|&l| u32::from(l) - first).collect(), names)
+        data.with_labels(found.bytes.iter().map(|&l| u32::from(l) - first).collect(), names)
     }
 
     /// As [`from_idx`](Self::from_idx), with the names of the classes: label 0 is the first.
@@ -46,11 +46,11 @@ impl Dataset {
     ) -> Result<Self> {
         let labels = labels.as_ref();
         let (data, found) = pair(images.as_ref(), labels)?;
-        if let Some(i) = found.iter().position(|&l| usize::from(l) >= class_names.len()) {
-            return Err(out_of_range(labels, i, found[i], class_names.len()));
+        if let Some(i) = found.beyond(class_names.len()) {
+            return Err(found.out_of_range(labels, i, 0..class_names.len(), ""));
         }
         let names = class_names.iter().map(|&name| name.to_owned()).collect();
-        data.with_labels(found.into_iter().map(u32::from).collect(), names)
+        data.with_labels(found.bytes.into_iter().map(u32::from).collect(), names)
     }
 
     /// Images alone, as [`from_idx`](Self::from_idx) reads them.
@@ -79,16 +79,16 @@ impl Dataset {
     }
 }
 
-fn pair(images: &Path, labels: &Path) -> Result<(Dataset, Vec<u8>)> {
+fn pair(images: &Path, labels: &Path) -> Result<(Dataset, Idx)> {
     // The small file first: what is wrong with it is known before the large one is read.
-    let found = read(labels, 1..=1, "labels")?.bytes;
+    let found = read(labels, 1..=1, "labels")?;
     let data = Dataset::from_idx_images(images)?;
-    if data.len() != found.len() {
+    if data.len() != found.bytes.len() {
         return Err(Error::data(format!(
             "expected {} labels, one an image in {}, found {}",
             data.len(),
             images.display(),
-            found.len()
+            found.bytes.len()
         ))
         .at(labels.display().to_string())
         .fix("check that both files belong to the same part (train or test)"));
@@ -97,27 +97,27 @@ fn pair(images: &Path, labels: &Path) -> Result<(Dataset, Vec<u8>)> {
 }
 
 /// The label that becomes class 0, and the names of the classes.
-fn infer_classes(labels: &[u8], path: &Path) -> Result<(u32, Vec<String>)> {
+fn infer_classes(labels: &Idx, path: &Path) -> Result<(u32, Vec<String>)> {
     let mut occurs = [false; 256];
-    labels.iter().for_each(|&label| occurs[usize::from(label)] = true);
+    labels
+        .bytes
+        .iter()
+        .for_each(|&label| occurs[usize::from(label)] = true);
     let last = occurs.iter().rposition(|&o| o).unwrap_or(0);
     let first = usize::from(last > 9 && !occurs[0]);
-    if last > 9 && occurs[first..=last].contains(&false) {
-        let known = occurs[first..].iter().position(|&o| !o).unwrap_or(0).max(10);
-        let i = labels.iter().position(|&l| usize::from(l) >= known).unwrap_or(0);
-        return Err(out_of_range(path, i, labels[i], known));
+    if last > 9
+        && let Some(missing) = (first..last).find(|&label| !occurs[label])
+    {
+        // Up to 9 any label will do.
+        let known = if missing < 10 { 0..10 } else { first..missing };
+        if let Some(i) = labels.beyond(known.end) {
+            return Err(labels.out_of_range(path, i, known, &format!("; no label is {missing}")));
+        }
     }
     Ok((
         first as u32,
         (first..=last).map(|label| label.to_string()).collect(),
     ))
-}
-
-fn out_of_range(path: &Path, i: usize, label: u8, classes: usize) -> Error {
-    let last = classes.saturating_sub(1);
-    Error::data(format!("expected labels from 0 to {last}, found {label}"))
-        .at(format!("{}, byte {} (label {i})", path.display(), HEADER + 4 + i))
-        .fix("if the label is right, name all classes with `from_idx_with_classes`")
 }
 
 /// Bytes before the dimensions.
@@ -126,6 +126,26 @@ const HEADER: usize = 4;
 struct Idx {
     dims: Vec<usize>,
     bytes: Vec<u8>,
+    length: Length,
+}
+
+impl Idx {
+    /// Which is the first label of `end` or more, in a file of labels.
+    fn beyond(&self, end: usize) -> Option<usize> {
+        self.bytes.iter().position(|&label| usize::from(label) >= end)
+    }
+
+    /// What is wrong with label `i`, which is not among the `known`; `gap` says why no more are.
+    fn out_of_range(&self, path: &Path, i: usize, known: std::ops::Range<usize>, gap: &str) -> Error {
+        let (first, last) = (known.start, known.end.saturating_sub(1));
+        let found = self.bytes[i];
+        let byte = self.length.place(&format!("byte {}", HEADER + 4 + i));
+        Error::data(format!(
+            "expected labels from {first} to {last}, found {found}{gap}"
+        ))
+        .at(format!("{}, {byte} (label {})", path.display(), i + 1))
+        .fix("if the label is right, name all classes with `from_idx_with_classes`")
+    }
 }
 
 fn read(path: &Path, ranks: std::ops::RangeInclusive<usize>, what: &str) -> Result<Idx> {
@@ -151,7 +171,18 @@ fn read(path: &Path, ranks: std::ops::RangeInclusive<usize>, what: &str) -> Resu
 #[derive(Clone, Copy)]
 enum Length {
     Exactly(u64),
+    /// Of a gzip file.
     AtMost(u64),
+}
+
+impl Length {
+    /// Says where `bytes` are: a packed file has other bytes than those it unpacks to.
+    fn place(self, bytes: &str) -> String {
+        match self {
+            Length::Exactly(_) => bytes.to_owned(),
+            Length::AtMost(_) => format!("{bytes} of the unpacked data"),
+        }
+    }
 }
 
 /// Fills a buffer from the front; fewer bytes than asked only at the end.
@@ -165,14 +196,15 @@ fn parse(
     fill: &mut Fill<'_>,
 ) -> Result<Idx> {
     let mut magic = [0; HEADER];
-    need(file, fill, &mut magic, 0, "an IDX header")?;
+    let place = |bytes: &str| format!("{file}, {}", length.place(bytes));
+    need(fill, &mut magic, "an IDX header", || place("byte 0"))?;
     if magic[..3] != [0, 0, 8] {
         let [a, b, c, d] = magic;
         return Err(Error::data(format!(
             "expected the magic number of an IDX file of bytes (00 00 08 and the number of dimensions), \
              found {a:02x} {b:02x} {c:02x} {d:02x}"
         ))
-        .at(format!("{file}, bytes 0 to 3")));
+        .at(place("bytes 0 to 3")));
     }
     let rank = usize::from(magic[3]);
     if !ranks.contains(&rank) {
@@ -186,7 +218,7 @@ fn parse(
             "expected {what} with {expected} dimension{}, found {rank}",
             if *high == 1 { "" } else { "s" }
         ))
-        .at(format!("{file}, byte 3"))
+        .at(place("byte 3"))
         .fix("check that the image and the label file are not swapped"));
     }
     let mut dims = Vec::with_capacity(rank);
@@ -194,11 +226,13 @@ fn parse(
     for i in 0..rank {
         let offset = HEADER + 4 * i;
         let mut word = [0; 4];
-        need(file, fill, &mut word, offset, "a dimension")?;
+        need(fill, &mut word, "a dimension", || {
+            place(&format!("byte {offset}"))
+        })?;
         let dim = u32::from_be_bytes(word);
         if dim == 0 {
             return Err(Error::data("expected a dimension above 0, found 0")
-                .at(format!("{file}, bytes {offset} to {}", offset + 3)));
+                .at(place(&format!("bytes {offset} to {}", offset + 3))));
         }
         dims.push(dim as usize);
         declared = declared.saturating_mul(u64::from(dim));
@@ -213,7 +247,7 @@ fn parse(
         Error::data(format!(
             "expected {declared} bytes of data for the declared {shape}, found {found}"
         ))
-        .at(format!("{file}, from byte {head}"))
+        .at(place(&format!("from byte {head}")))
         .fix("the file is damaged or cut short: fetch it again")
     };
     match length {
@@ -223,7 +257,8 @@ fn parse(
         Length::AtMost(n) if n.saturating_sub(head) < declared => {
             return Err(lying(format!("a gzip file that cannot hold more than {n}")));
         }
-        _ => check_memory(declared, file)?,
+        // A byte, and the number it becomes.
+        _ => check_memory(declared, 1 + A_NUMBER, file)?,
     }
     let mut bytes = Vec::new();
     let mut piece = vec![0; PIECE];
@@ -243,17 +278,17 @@ fn parse(
     if (bytes.len() as u64) < declared {
         return Err(lying(bytes.len().to_string()));
     }
-    Ok(Idx { dims, bytes })
+    Ok(Idx { dims, bytes, length })
 }
 
-fn need(file: &str, fill: &mut Fill<'_>, buffer: &mut [u8], offset: usize, what: &str) -> Result<()> {
+fn need(fill: &mut Fill<'_>, buffer: &mut [u8], what: &str, place: impl Fn() -> String) -> Result<()> {
     let n = fill(buffer)?;
     if n < buffer.len() {
         return Err(Error::data(format!(
             "expected {} bytes for {what}, found {n} before the end",
             buffer.len()
         ))
-        .at(format!("{file}, byte {offset}")));
+        .at(place()));
     }
     Ok(())
 }

@@ -8,9 +8,12 @@ mod idx;
 mod parquet;
 mod table;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use crate::{Error, Result};
+use polars::prelude::PolarsResult;
+
+use crate::{Error, Result, memory};
 
 /// Reads the CSV text of a dataset that ships; see [`table::Labels::Known`] for `classes`.
 pub(super) fn shipped_csv(name: &str, text: &[u8], label: &str, classes: &[&str]) -> Result<super::Dataset> {
@@ -55,33 +58,39 @@ fn here() -> String {
     std::env::current_dir().map_or("the working folder".to_owned(), |dir| dir.display().to_string())
 }
 
-/// Refuses data whose `numbers` as `f32` do not fit the memory that is free now: an honest but huge file
-/// must be an error, not the end of the process.
-pub(super) fn check_memory(numbers: u64, place: &str) -> Result<()> {
-    let needed = numbers.saturating_mul(4);
-    let Some(free) = free_memory() else { return Ok(()) };
-    if needed > free {
-        let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
-        return Err(Error::data(format!(
-            "expected data that fit the {:.1} GiB of free memory, found {numbers} numbers ({:.1} GiB)",
-            gib(free),
-            gib(needed)
+/// Bytes for each number that becomes a [`Dataset`](super::Dataset)'s: its `f32`, and a copy while the
+/// dataset is made.
+const A_NUMBER: u64 = 8;
+
+/// Refuses data that do not fit the memory that is free now, `count` things of `each` bytes: an honest but
+/// huge file must be an error, not the end of the process.
+fn check_memory(count: u64, each: u64, place: &str) -> Result<()> {
+    match memory::lacking(count.saturating_mul(each)) {
+        None => Ok(()),
+        Some(lack) => Err(Error::data(format!(
+            "expected data that fit the memory, found too many: {lack}"
         ))
         .at(place)
-        .fix("check the declared size, or load a part of the data"));
+        .fix("check the declared size, or load a part of the data")),
     }
-    Ok(())
 }
 
-/// Bytes of memory free for use, where the system tells.
-fn free_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-    line.split_whitespace()
-        .nth(1)?
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(1024)
+/// What `work` of polars gives. It reports most damage as an error and panics on some; both are a broken
+/// file here.
+fn guard<T>(file: &str, format: &str, work: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|e| table::unreadable(&e, file)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(Error::data(format!(
+                "expected a readable {format} file, found damage ({})",
+                text.unwrap_or("no more is known")
+            ))
+            .at(file)
+            .fix("fetch or write the file again"))
+        }
+    }
 }
 
 #[cfg(test)]

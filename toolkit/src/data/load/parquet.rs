@@ -2,17 +2,18 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use polars::prelude::{ArrowDataType, DataFrame, FileMetadata, ParquetReader, PolarsResult, SerReader};
+use polars::prelude::{ArrowDataType, DataFrame, FileMetadata, ParquetReader, SerReader};
 
 use super::table::{self, Labels};
-use super::{check_memory, file_length, name_of};
+use super::{check_memory, file_length, guard, name_of};
 use crate::data::Dataset;
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 4] = b"PAR1";
+
+const FORMAT: &str = "Parquet";
 
 impl Dataset {
     /// Examples from a Parquet file. `label_column` names the column with the classes (`None`: no labels);
@@ -74,12 +75,12 @@ fn check_frame(path: &Path, file: &str, length: u64) -> Result<()> {
 fn read(path: &Path, file: &str, length: u64) -> Result<DataFrame> {
     let opened = File::open(path).map_err(|e| Error::io(path, &e))?;
     let mut reader = ParquetReader::new(opened);
-    guard(file, || {
-        let metadata = reader.get_metadata()?.clone();
-        Ok(check_metadata(file, length, &metadata))
-    })??;
-    let schema = guard(file, || reader.schema())?;
-    guard(file, || reader.set_rechunk(true).finish()).map_err(|error| {
+    let metadata = guard(file, FORMAT, || Ok(reader.get_metadata()?.clone()))?;
+    guard(file, FORMAT, || Ok(check_metadata(file, length, &metadata)))??;
+    let schema = guard(file, FORMAT, || reader.schema())?;
+    let texts: Vec<bool> = schema.iter_values().map(|field| is_text(field.dtype())).collect();
+    check_memory(frame_bytes(&metadata, &texts), 1, file)?;
+    guard(file, FORMAT, || reader.set_rechunk(true).finish()).map_err(|error| {
         // polars does not say which column it could not take.
         match schema.iter_values().find(|field| is_rare(field.dtype())) {
             Some(field) => Error::data(format!(
@@ -91,6 +92,33 @@ fn read(path: &Path, file: &str, length: u64) -> Result<DataFrame> {
             None => error,
         }
     })
+}
+
+fn is_text(dtype: &ArrowDataType) -> bool {
+    use ArrowDataType::*;
+    matches!(
+        dtype,
+        Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView
+    )
+}
+
+/// Bytes of the table that polars makes of the file, by what the footer declares: 8 a number, at most; for
+/// text 16 and the characters. `texts` says which columns are text.
+fn frame_bytes(metadata: &FileMetadata, texts: &[bool]) -> u64 {
+    let mut bytes = 0u64;
+    for group in &metadata.row_groups {
+        for (column, &text) in group.parquet_columns().iter().zip(texts) {
+            let (each, characters) = if text {
+                (16, u64::try_from(column.uncompressed_size()).unwrap_or(0))
+            } else {
+                (8, 0)
+            };
+            bytes = bytes
+                .saturating_add((group.num_rows() as u64).saturating_mul(each))
+                .saturating_add(characters);
+        }
+    }
+    bytes
 }
 
 /// Types that polars may be built without.
@@ -144,26 +172,5 @@ fn check_metadata(file: &str, length: u64, metadata: &FileMetadata) -> Result<()
         ))
         .at(file));
     }
-    let columns = metadata
-        .row_groups
-        .first()
-        .map_or(0, |group| group.parquet_columns().len());
-    check_memory((rows as u64).saturating_mul(columns as u64), file)
-}
-
-/// polars reports most damage as an error and panics on some; both are a broken file here.
-fn guard<T>(file: &str, work: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|e| table::unreadable(&e, file)),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(Error::data(format!(
-                "expected a readable Parquet file, found damage ({})",
-                text.unwrap_or("no more is known")
-            ))
-            .at(file)
-            .fix("fetch or write the file again"))
-        }
-    }
+    Ok(())
 }

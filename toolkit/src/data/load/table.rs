@@ -2,8 +2,8 @@
 
 use polars::prelude::{Column, DataFrame, DataType};
 
-use super::check_memory;
-use crate::data::dataset::listed;
+use super::{A_NUMBER, check_memory};
+use crate::data::dataset::{listed, places};
 use crate::data::{Dataset, Shape};
 use crate::{Error, Result};
 
@@ -88,7 +88,7 @@ pub(super) fn build(
     if rows == 0 {
         return Err(Error::data("expected at least 1 row of data, found none").at(file));
     }
-    check_memory((rows as u64).saturating_mul(width as u64), file)?;
+    check_memory((rows as u64).saturating_mul(width as u64), A_NUMBER, file)?;
     // The label column first: it is cheap, and the most frequent mistake.
     let classes = label
         .map(|i| read_labels(&columns[i], labels, place))
@@ -234,17 +234,24 @@ fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_>) -> Resul
         Labels::Known(_, names) => names.to_vec(),
         _ => order.iter().map(|&id| found[id].1.clone()).collect(),
     };
-    let mut class_of = vec![0; found.len()];
-    for (id, (_, text)) in found.iter().enumerate() {
-        class_of[id] = names.iter().position(|name| name == text).ok_or_else(|| {
-            let row = raw.iter().position(|&r| r == id).unwrap_or(0);
-            Error::data(format!(
-                "expected one of the classes {}, found {text}",
-                listed(&names)
-            ))
-            .at(place(row, name))
-        })? as u32;
-    }
+    let class_of = {
+        let places = places(&names);
+        let class_of = |(id, (_, text)): (usize, &(f64, String))| {
+            places.get(text.as_str()).copied().ok_or_else(|| {
+                let row = raw.iter().position(|&r| r == id).unwrap_or(0);
+                Error::data(format!(
+                    "expected one of the classes {}, found {text}",
+                    listed(&names)
+                ))
+                .at(place(row, name))
+            })
+        };
+        found
+            .iter()
+            .enumerate()
+            .map(class_of)
+            .collect::<Result<Vec<u32>>>()?
+    };
     Ok((raw.into_iter().map(|id| class_of[id]).collect(), names))
 }
 

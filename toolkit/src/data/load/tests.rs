@@ -88,9 +88,20 @@ fn names_come_from_files() {
 
 #[test]
 fn more_than_memory_is_refused() {
-    assert!(super::check_memory(1 << 20, "x").is_ok());
-    if super::free_memory().is_some() {
-        let error = super::check_memory(1 << 50, "x").unwrap_err().to_string();
+    assert!(super::check_memory(1 << 20, 8, "x").is_ok());
+    if let Some(free) = crate::memory::free() {
+        let error = super::check_memory(1 << 50, 8, "x").unwrap_err().to_string();
         assert!(error.contains("GiB of free memory"), "{error}");
+        // The copy that is made on the way counts too: half as many bytes would fit.
+        assert!(super::check_memory(free / 4, super::A_NUMBER, "x").is_err());
+    }
+}
+
+#[test]
+fn a_panic_in_polars_is_a_broken_file() {
+    let panicking = || -> polars::prelude::PolarsResult<()> { panic!("index out of bounds") };
+    let error = super::guard("x.csv", "CSV", panicking).unwrap_err().to_string();
+    for word in ["a readable CSV file", "index out of bounds", "x.csv"] {
+        assert!(error.contains(word), "no {word:?} in: {error}");
     }
 }

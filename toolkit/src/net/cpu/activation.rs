@@ -19,9 +19,13 @@ pub fn forward(activation: Activation, x: &[f32], y: &mut [f32], saved: &mut [f3
         }
         Activation::Maxout(k) => {
             for (y, pieces) in y.iter_mut().zip(x.chunks_exact(k)) {
-                *y = pieces
-                    .iter()
-                    .fold(f32::NEG_INFINITY, |most, &x| if x <= most { most } else { x });
+                // A NaN is taken, and nothing is above it: it stays.
+                *y = pieces.iter().fold(
+                    f32::NEG_INFINITY,
+                    |most, &x| {
+                        if x > most || x.is_nan() { x } else { most }
+                    },
+                );
             }
         }
     }
@@ -73,5 +77,19 @@ fn map(x: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) {
 fn scale(grad: &mut [f32], by: &[f32], slope: impl Fn(f32) -> f32) {
     for (grad, &by) in grad.iter_mut().zip(by) {
         *grad *= slope(by);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maxout_keeps_nan_wherever_it_stands() {
+        let x = [f32::NAN, 1.0, 1.0, f32::NAN, 2.0, 1.0, f32::NEG_INFINITY, -3.0];
+        let mut y = [0.0; 4];
+        forward(Activation::Maxout(2), &x, &mut y, &mut []);
+        assert!(y[0].is_nan() && y[1].is_nan(), "{y:?}");
+        assert_eq!(y[2..], [2.0, -3.0]);
     }
 }

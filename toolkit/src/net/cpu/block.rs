@@ -6,15 +6,14 @@ use std::ops::Range;
 use super::batch_norm::{Constants, Saved};
 use super::gemm::{self, PADDING, Workspace};
 use super::{activation, dropout};
-use crate::net::{Activation, LayerKind, Network, TensorInfo};
+use crate::net::{Activation, LayerKind, NetSpec, Network, TensorInfo};
 use crate::seed::Rng;
 
 /// A block with its output and what its backward pass needs.
 pub struct Block {
     kind: Kind,
-    /// Where its first layer stands in the spec, and how many layers it covers.
+    /// Where its first layer stands in the spec.
     layer: usize,
-    layers: usize,
     inputs: usize,
     outputs: usize,
     /// Rows x outputs, and padding that products may read.
@@ -96,7 +95,6 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
                     } = &mut block.kind
                 {
                     *relu = true;
-                    block.layers += 1;
                     continue;
                 }
                 let saved = vec![0.0; activation::saved(activation, max_rows * outputs)];
@@ -121,7 +119,6 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
         blocks.push(Block {
             kind,
             layer: i,
-            layers: 1,
             inputs,
             outputs,
             y: vec![0.0; max_rows * outputs + PADDING],
@@ -130,12 +127,24 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
     blocks
 }
 
-impl Block {
-    /// How many layers of the spec the block covers.
-    pub fn layers(&self) -> usize {
-        self.layers
+/// Numbers that the blocks of a network hold for each example: outputs, and what backward passes need.
+pub fn floats_per_row(spec: &NetSpec) -> usize {
+    let mut floats = 0;
+    let mut behind_dense = false;
+    for (layer, width) in spec.layers.iter().zip(spec.widths()) {
+        floats += match layer.kind {
+            // It is part of the dense layer's block.
+            LayerKind::Activation(Activation::Relu) if behind_dense => 0,
+            LayerKind::Activation(activation) => width + activation::saved(activation, width),
+            LayerKind::Dropout(_) | LayerKind::BatchNorm { .. } => 2 * width,
+            LayerKind::Dense { .. } => width,
+        };
+        behind_dense = matches!(layer.kind, LayerKind::Dense { .. });
     }
+    floats
+}
 
+impl Block {
     /// Rows x outputs.
     pub fn output(&self, rows: usize) -> &[f32] {
         &self.y[..rows * self.outputs]

@@ -88,7 +88,13 @@ pub fn gelu(x: f32) -> (f32, f32) {
     const DENSITY: f32 = 0.398_942_3;
     let below = fma(0.5, erf(x * ROOT_HALF), 0.5);
     let density = DENSITY * exp(-0.5 * x * x);
-    (x * below, fma(x, density, below))
+    // Far out phi is 0 in f32, but `exp` stops above it, and a huge x would make something of that.
+    let slope = if x.abs() > 14.0 {
+        below
+    } else {
+        fma(x, density, below)
+    };
+    (x * below, slope)
 }
 
 #[cfg(test)]
@@ -128,6 +134,15 @@ mod tests {
             assert!(relative < 3e-7, "erf({x}) = {}", erf(x));
             assert_eq!(erf(-x), -erf(x));
         }
+    }
+
+    #[test]
+    fn gelu_is_straight_far_out() {
+        for x in [14.1, 1e30, 1e38, f32::INFINITY] {
+            assert_eq!((gelu(x), gelu(-x).1), ((x, 1.0), 0.0), "{x}");
+        }
+        assert_eq!(gelu(-1e38).0, 0.0);
+        assert!(gelu(f32::NAN).1.is_nan());
     }
 
     #[test]

@@ -15,8 +15,9 @@ pub(crate) mod math;
 use block::{Block, Gradient, Pass};
 use gemm::{PADDING, Workspace};
 
-use super::{Network, Role};
+use super::{LayerKind, Network, Role};
 use crate::seed::Rng;
+use crate::{Error, Result, memory};
 
 /// How a forward pass treats dropout and batch norm.
 pub enum Mode<'a> {
@@ -26,12 +27,15 @@ pub enum Mode<'a> {
     Evaluate,
 }
 
-/// Runs a network, or others of the same spec, on batches of up to `max_rows` examples.
+/// Runs a network, or others of the same layers, on batches of up to `max_rows` examples. Which layers are
+/// frozen may differ from pass to pass.
 ///
 /// A step of training fills [`Executor::input`], calls [`Executor::run`], computes a loss and its gradient
 /// by the outputs, and calls [`Executor::backward`]; then [`Executor::gradients`] are there.
 pub struct Executor {
     inputs: usize,
+    /// The layers it was made for, to know another network by.
+    kinds: Vec<LayerKind>,
     max_rows: usize,
     rows: usize,
     x: Vec<f32>,
@@ -52,6 +56,12 @@ impl Executor {
         let blocks = block::compile(network, max_rows);
         Self {
             inputs: network.inputs(),
+            kinds: network
+                .spec()
+                .layers
+                .iter()
+                .map(|layer| layer.kind.clone())
+                .collect(),
             max_rows,
             rows: 0,
             x: vec![0.0; max_rows * network.inputs() + PADDING],
@@ -61,6 +71,34 @@ impl Executor {
             spare: vec![0.0; max_rows * widest],
             input_gradient: None,
             work: Workspace::new(),
+        }
+    }
+
+    /// Numbers that an executor of `network` holds for each example.
+    pub(crate) fn floats_per_row(network: &Network) -> usize {
+        let widths = network.spec().widths();
+        let widest = widths.into_iter().fold(network.inputs(), usize::max);
+        // The input, the blocks, and the gradient between two of them with the place of the next.
+        network.inputs() + block::floats_per_row(network.spec()) + 2 * widest
+    }
+
+    /// Refuses batches of `rows` examples whose numbers do not fit the memory that is free now. Ask before
+    /// [`Executor::new`], which takes what it needs.
+    ///
+    /// # Errors
+    /// When there is too little memory.
+    pub(crate) fn check_rows(network: &Network, rows: usize) -> Result<()> {
+        let per_row = Self::floats_per_row(network) as u64;
+        let floats = per_row
+            .saturating_mul(rows as u64)
+            .saturating_add(network.parameters().len() as u64);
+        match memory::lacking(floats.saturating_mul(4)) {
+            None => Ok(()),
+            Some(lack) => Err(Error::spec(format!(
+                "a batch of {rows} examples does not fit the memory, at {per_row} numbers each on the way \
+                 through the network: {lack}"
+            ))
+            .fix("use smaller batches, fewer units or fewer layers")),
         }
     }
 
@@ -88,7 +126,7 @@ impl Executor {
     /// mode it moves the network's running statistics, except those of frozen layers.
     ///
     /// # Panics
-    /// If `network` is not of the spec the executor was made for.
+    /// If `network` has other layers than the one the executor was made for.
     pub fn run(&mut self, network: &mut Network, mode: Mode<'_>) -> &[f32] {
         self.fits(network);
         match mode {
@@ -176,8 +214,12 @@ impl Executor {
     fn fits(&self, network: &Network) {
         assert!(
             network.inputs() == self.inputs
-                && network.parameters().len() == self.gradients.len()
-                && network.spec().layers.len() == self.blocks.iter().map(Block::layers).sum::<usize>(),
+                && network
+                    .spec()
+                    .layers
+                    .iter()
+                    .map(|layer| &layer.kind)
+                    .eq(&self.kinds),
             "an executor made for another network"
         );
     }

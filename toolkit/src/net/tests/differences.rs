@@ -5,7 +5,7 @@
 
 use super::scattered;
 use crate::net::cpu::{Executor, Mode};
-use crate::net::{Activation, Init, Layer, LayerKind, NetSpec, Network};
+use crate::net::{Activation, Init, Layer, LayerKind, NetSpec, Network, Role};
 use crate::seed::stream;
 
 const ROWS: usize = 6;
@@ -49,8 +49,13 @@ fn loss(executor: &mut Executor, network: &Network, x: &[f32], above: &[f32], tr
         .sum()
 }
 
-/// Compares every parameter's and every input's gradient.
 fn check(name: &str, spec: &NetSpec, training: bool) {
+    check_rows(name, spec, training, ROWS);
+}
+
+/// Compares every parameter's and every input's gradient, on a batch of `rows`; those of frozen layers must
+/// be 0.
+fn check_rows(name: &str, spec: &NetSpec, training: bool, rows: usize) {
     let mut network = Network::new(spec, 11).unwrap();
     // Scales and shifts away from 1 and 0, running statistics from 0 and 1.
     for (p, noise) in network.parameters_mut().iter_mut().zip(scattered(10_000, 1)) {
@@ -59,9 +64,9 @@ fn check(name: &str, spec: &NetSpec, training: bool) {
     for (b, noise) in network.buffers_mut().iter_mut().zip(scattered(1000, 2)) {
         *b += 0.3 * noise;
     }
-    let x = scattered(ROWS * spec.input, 3);
-    let above = scattered(ROWS * spec.outputs(), 4);
-    let mut executor = Executor::new(&network, ROWS);
+    let x = scattered(rows * spec.input, 3);
+    let above = scattered(rows * spec.outputs(), 4);
+    let mut executor = Executor::new(&network, rows);
     loss(&mut executor, &network, &x, &above, training);
     executor.backward_to_input(&network, &above);
     let expected: Vec<f32> = executor
@@ -74,8 +79,18 @@ fn check(name: &str, spec: &NetSpec, training: bool) {
     assert!(scale > 0.01, "{name}: the gradient is {scale}");
 
     let parameters = network.parameters().len();
+    let frozen: Vec<_> = network
+        .tensors()
+        .iter()
+        .filter(|t| t.frozen && t.role != Role::Running)
+        .map(|t| t.range.clone())
+        .collect();
     let mut skipped = 0;
     for (i, &expected) in expected.iter().enumerate() {
+        if frozen.iter().any(|range| range.contains(&i)) {
+            assert_eq!(expected, 0.0, "{name}: gradient {i} of a frozen layer");
+            continue;
+        }
         let mut slope = |step: f32| {
             let mut at = |moved: f32| {
                 let (mut network, mut x) = (network.clone(), x.clone());
@@ -161,6 +176,34 @@ fn every_layer_has_the_gradient_of_its_function() {
             training,
         );
     }
+}
+
+#[test]
+fn layers_in_their_rarer_forms_have_it_too() {
+    let bare = LayerKind::Dense {
+        units: 5,
+        bias: false,
+        init: Init::FanUniform,
+        bias_init: Init::Zeros,
+    };
+    for activation in [Activation::Identity, Activation::Tanh] {
+        let kinds = vec![bare.clone(), LayerKind::Activation(activation), bare.clone()];
+        check(&format!("no bias, {activation}"), &spec(kinds), true);
+    }
+    let norm = LayerKind::BatchNorm {
+        momentum: 0.1,
+        epsilon: 1e-5,
+    };
+    let mut with_norm = spec(vec![
+        dense(5),
+        norm,
+        LayerKind::Activation(Activation::Tanh),
+        dense(3),
+    ]);
+    // One row has no variance: the running statistics stand in.
+    check_rows("batch norm of one row", &with_norm, true, 1);
+    with_norm.freeze("layer1").unwrap();
+    check("frozen batch norm", &with_norm, true);
 }
 
 #[test]

@@ -143,8 +143,6 @@ fn optimizers_learn_what_to_move() {
     let moving: usize = network.trainable().iter().map(|r| r.len()).sum();
     assert_eq!((frozen, moving + frozen), (20, network.parameters().len()));
     assert_eq!(network.trainable().len(), 2, "neighbours are joined");
-    let decayed: usize = network.decayed().iter().map(|r| r.len()).sum();
-    assert_eq!(decayed, 3 * 4 + 4 * 2);
     let running: usize = network
         .tensors()
         .iter()
@@ -152,4 +150,65 @@ fn optimizers_learn_what_to_move() {
         .map(|t| t.range.len())
         .sum();
     assert_eq!(running, network.buffers().len());
+}
+
+#[test]
+fn an_empty_batch_leaves_no_gradient_of_the_one_before() {
+    let mut network = Mlp::new([6, 5, 3]).batch_norm().build(1).unwrap();
+    let mut rng = stream(1, "dropout");
+    let mut executor = Executor::new(&network, 4);
+    executor.forward(&mut network, &scattered(24, 1), Mode::Train(&mut rng));
+    executor.backward(&network, &scattered(12, 2));
+    assert!(executor.gradients().iter().any(|&g| g != 0.0));
+    executor.forward(&mut network, &[], Mode::Train(&mut rng));
+    executor.backward(&network, &[]);
+    assert!(executor.gradients().iter().all(|&g| g == 0.0));
+}
+
+#[test]
+#[should_panic(expected = "another network")]
+fn an_executor_knows_its_layers() {
+    // As many inputs, parameters and layers, and other shapes.
+    let (one, mut other) = (
+        Mlp::new([1, 3, 1]).build(0).unwrap(),
+        Mlp::new([1, 1, 4]).build(0).unwrap(),
+    );
+    assert_eq!(one.parameters().len(), other.parameters().len());
+    Executor::new(&one, 1).forward(&mut other, &[1.0], Mode::Evaluate);
+}
+
+#[test]
+fn an_executor_takes_the_same_layers_frozen() {
+    let plain = Mlp::new([3, 4, 2]).build(1).unwrap();
+    let frozen = Mlp::new([3, 4, 2]).freeze("dense1").build(2).unwrap();
+    let x = scattered(3, 1);
+    let y = Executor::new(&plain, 1).evaluate(&frozen, &x).to_vec();
+    assert_eq!(y, frozen.predict(&x).unwrap());
+}
+
+#[test]
+fn what_a_row_costs_is_what_an_executor_holds() {
+    let floats = |mlp: Mlp| Executor::floats_per_row(&mlp.build(0).unwrap());
+    // The input, the blocks' outputs, and twice the widest for the gradient.
+    assert_eq!(floats(Mlp::new([3, 7, 2])), 3 + 7 + 2 + 2 * 7);
+    let tanh = Mlp::new([3, 7, 2]).activation(Activation::Tanh);
+    assert_eq!(floats(tanh), 3 + 7 + 7 + 2 + 2 * 7);
+    let full = Mlp::new([3, 7, 2])
+        .activation(Activation::Gelu)
+        .batch_norm()
+        .dropout(0.5);
+    assert_eq!(floats(full), 3 + 7 + 3 * 2 * 7 + 2 + 2 * 7);
+}
+
+#[test]
+fn rows_that_memory_cannot_hold_are_refused() {
+    let network = Mlp::new([2, 1 << 16, 2]).build(0).unwrap();
+    assert!(Executor::check_rows(&network, 1).is_ok());
+    let error = Executor::check_rows(&network, usize::MAX)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("GiB of free memory") && error.contains("smaller batches"),
+        "{error}"
+    );
 }

@@ -1,6 +1,6 @@
 //! Networks as data: what is refused, how they print, travel and show themselves.
 
-use crate::net::{Activation, Init, Layer, LayerKind, MAX_WIDTH, Mlp, NetSpec, Network};
+use crate::net::{Activation, Init, Layer, LayerKind, MAX_TOTAL_WIDTH, MAX_WIDTH, Mlp, NetSpec, Network};
 use crate::show::Show;
 
 fn refused(mlp: Mlp, words: &[&str]) {
@@ -43,6 +43,20 @@ fn wrong_settings_are_refused_with_their_place() {
     refused(
         Mlp::new([64, 8, 10]).init(Init::Uniform(f32::INFINITY)),
         &["bound", "inf"],
+    );
+    // Finite, and its draws would not be.
+    refused(
+        Mlp::new([64, 8, 10]).init(Init::Normal(1e38)),
+        &["standard deviation", "0 to 1e30", "dense1"],
+    );
+    refused(
+        Mlp::new([64, 8, 10]).init(Init::Uniform(2e30)),
+        &["bound", "0 to 1e30", "dense1"],
+    );
+    assert!(Mlp::new([64, 8, 10]).init(Init::Normal(1e30)).spec().is_ok());
+    refused(
+        Mlp::new([64, 10]).hidden(8),
+        &["no hidden layer", "8 units", "2 widths"],
     );
     refused(
         Mlp::new([64, 8, 10]).bias_init(Init::Constant(f32::NAN)),
@@ -92,6 +106,17 @@ fn wrong_specs_are_refused_whole() {
         "two layers",
     );
     refused(vec![layer("", LayerKind::Dropout(0.1))], "name");
+    // No parameters, and more numbers for one example than a machine has.
+    let wide = NetSpec {
+        input: MAX_WIDTH,
+        layers: (0..1000)
+            .map(|i| layer(&format!("t{i}"), LayerKind::Activation(Activation::Tanh)))
+            .collect(),
+    };
+    let error = wide.validate().expect_err("a spec too large").to_string();
+    for word in [MAX_TOTAL_WIDTH.to_string().as_str(), "layer t3", "narrower"] {
+        assert!(error.contains(word), "{word:?} is not in: {error}");
+    }
     refused(vec![layer("a.b", LayerKind::Dropout(0.1))], "name");
     assert!(
         Network::new(
@@ -186,6 +211,24 @@ fn specs_travel_and_keep_their_digest() {
         Mlp::new([64, 32, 10]).init(Init::Zeros),
     ] {
         assert!(digests.insert(mlp.spec().unwrap().digest()));
+    }
+}
+
+#[test]
+fn what_a_spec_does_not_know_is_refused_by_name() {
+    let text = serde_json::to_string(&Mlp::new([4, 3]).batch_norm().spec().unwrap()).unwrap();
+    for (known, name) in [
+        ("\"input\"", "inputs"),
+        ("\"frozen\"", "freeze"),
+        ("\"units\":3", "activation"),
+    ] {
+        assert!(text.contains(known), "{known} is not in: {text}");
+        let wrong = text.replacen(known, &format!("\"{name}\":true,{known}"), 1);
+        let error = serde_json::from_str::<NetSpec>(&wrong).unwrap_err().to_string();
+        assert!(
+            error.contains("unknown field") && error.contains(name),
+            "{name}: {error}"
+        );
     }
 }
 

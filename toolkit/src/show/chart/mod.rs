@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::table::shorten;
+use super::{Bundle, Show};
 
 /// Colours that people with any colour vision tell apart, and that show on white and on black (Okabe and
 /// Ito, "Color Universal Design", 2008, without black and yellow).
@@ -201,6 +202,12 @@ pub struct Curve {
     pub y: Vec<f64>,
     /// Lower and upper ends of the interval at each point.
     pub band: Option<(Vec<f64>, Vec<f64>)>,
+}
+
+impl Show for Curve {
+    fn bundle(&self) -> Bundle {
+        curves([&self.name, "x", "y"], std::slice::from_ref(self)).bundle()
+    }
 }
 
 /// Curves over one axis, each with its interval.

@@ -1,5 +1,6 @@
 //! Trainings from end to end.
 
+mod broken;
 mod cells;
 mod digits;
 mod files;

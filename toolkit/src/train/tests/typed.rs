@@ -123,3 +123,27 @@ fn typed_models_resume_dropout_and_batch_norm_included() {
     assert!(Network::load(&path).is_err() && Run::<Network>::resume(&path, &data).is_err());
     assert_ne!(whole.model.1.running_mean.as_vec(), start.1.running_mean.as_vec());
 }
+
+#[test]
+fn a_last_batch_of_one_row_leaves_batch_norm_finite() {
+    let _turn = undisturbed();
+    type Normed = (Linear<6, 16>, BatchNorm1D<16>, ReLU, Linear<16, 3>);
+    let data = clouds(101, 6, 3, 0.5, 34);
+    let start = Cpu::seed_from_u64(9).build_module::<Normed, f32>();
+    // Five batches of 20 and one of a row; and rows alone, which never move the running statistics.
+    for (batch, moves) in [(20, true), (1, false)] {
+        let recipe = Recipe::new().epochs(2).batch(batch).adam(0.001);
+        let run = start.train(&data, recipe).expect("a run");
+        assert_eq!(run.ending, Ending::Completed, "batch {batch}");
+        let (mean, var) = (&run.model.1.running_mean, &run.model.1.running_var);
+        let buffers = [mean.as_vec(), var.as_vec()].concat();
+        assert!(
+            buffers.iter().all(|x| x.is_finite()),
+            "batch {batch}: {buffers:?}"
+        );
+        let before = [start.1.running_mean.as_vec(), start.1.running_var.as_vec()].concat();
+        assert_eq!(buffers != before, moves, "batch {batch}");
+        let logits = run.predict(data.features()).expect("logits");
+        assert!(logits.iter().all(|x| x.is_finite()), "batch {batch}");
+    }
+}

@@ -164,7 +164,32 @@ fn broken_files_are_named_with_place_expected_and_found() {
         (
             "open quote",
             "a,b,k\n1,2,x\n1,\"2,y\n".into(),
-            &["a quote that closes", "line 3"],
+            &["a quote that closes", "line 3, column b"],
+        ),
+        (
+            "quote inside",
+            "a,b,k\n1,2,x\n1,2,5\" pipe\n1,2,6\" pipe\n".into(),
+            &["a quote inside the cell", "line 3, column k", "double a quote"],
+        ),
+        (
+            "text behind a quote",
+            "a,b,k\n1,2,\"two\nlines\"\n1,\"2\"cm,x\n".into(),
+            &["behind its closing quote", "line 4, column b"],
+        ),
+        (
+            "quote inside a name",
+            "a,b\"c,k\n1,2,x\n".into(),
+            &["a quote inside the cell", "line 1, column 2"],
+        ),
+        (
+            "blank before a quote",
+            "a,b,k\n1,2, \"x\"\n".into(),
+            &["a quote inside the cell", "line 2, column k", "blanks too"],
+        ),
+        (
+            "blank behind a quote",
+            "a,b,k\n1,\"2\" ,x\n".into(),
+            &["behind its closing quote", "line 2, column b"],
         ),
         (
             "no header",
@@ -241,7 +266,16 @@ fn a_test_part_takes_the_classes_of_its_training_part() {
     );
     let error = train.with_classes_of(test.class_names()).unwrap_err().to_string();
     assert!(
-        error.contains("classes a, c, found b") && error.contains("row 1"),
+        error.contains("classes a, c, found b") && error.contains("row 2"),
         "{error}"
     );
+}
+
+#[test]
+fn as_many_classes_as_rows_are_read() {
+    let dir = TestDir::new();
+    let rows: String = (0..50_000).rev().map(|i| format!("{i},c{i:05}\n")).collect();
+    let data = Dataset::from_csv(dir.file("many.csv", format!("x,k\n{rows}")), "k").unwrap();
+    assert_eq!((data.classes(), data.class_name(7)), (50_000, "c00007".into()));
+    assert_eq!(data.labels().unwrap()[..2], [49_999, 49_998]);
 }

@@ -242,9 +242,13 @@ fn labels_out_of_range_and_files_of_different_parts() {
         &["labels with 1 dimension, found 3", "swapped"],
     );
     let labels = dir.file("labels", idx(&[3], &[0, 4, 200]));
-    let error = &["labels from 0 to 9, found 200", "byte 10 (label 2)"];
+    let error = &[
+        "labels from 0 to 9, found 200",
+        "no label is 1",
+        "byte 10 (label 3)",
+    ];
     assert_error(Dataset::from_idx(&images, &labels), &labels, error);
-    let error = &["labels from 0 to 2, found 4", "byte 9 (label 1)"];
+    let error = &["labels from 0 to 2, found 4", "byte 9 (label 2)"];
     assert_error(
         Dataset::from_idx_with_classes(&images, &labels, &["a", "b", "c"]),
         &labels,
@@ -277,5 +281,34 @@ fn more_than_ten_classes_without_gaps() {
     assert_eq!(
         Dataset::from_idx(&images, &from_zero).unwrap().labels().unwrap()[25],
         25
+    );
+}
+
+#[test]
+fn a_missing_class_is_named() {
+    let dir = TestDir::new();
+    // 1 to 30 as in EMNIST's letters, without 20.
+    let found: Vec<u8> = (1..=30).filter(|&label| label != 20).collect();
+    let images = dir.file("images", idx(&[29, 1, 1], &[0; 29]));
+    let plain = dir.file("plain", idx(&[29], &found));
+    assert_error(
+        Dataset::from_idx(&images, &plain),
+        &plain,
+        &[
+            "labels from 1 to 19, found 21; no label is 20",
+            "byte 27 (label 20)",
+        ],
+    );
+    let packed = dir.file("packed", pack(&idx(&[29], &found)));
+    assert_error(
+        Dataset::from_idx(&images, &packed),
+        &packed,
+        &["found 21", "byte 27 of the unpacked data (label 20)"],
+    );
+    let rank = dir.file("rank", pack(&idx(&[1], &[0])));
+    assert_error(
+        Dataset::from_idx_images(&rank),
+        &rank,
+        &["2 to 4 dimensions, found 1", "byte 3 of the unpacked data"],
     );
 }

@@ -146,6 +146,10 @@ pub fn weight_gradient(
     if let Some(db) = &mut db {
         db.fill(0.0);
     }
+    if rows == 0 {
+        // Sums of nothing: no panel goes by to write them.
+        dw[..inputs * units].fill(0.0);
+    }
     for k in (0..rows).step_by(DEPTH) {
         let depth = DEPTH.min(rows - k);
         let start = if k > 0 { Start::Result } else { Start::Zero };

@@ -76,3 +76,11 @@ fn products_of_every_shape_meet_f64() {
         }
     }
 }
+
+#[test]
+fn an_empty_batch_has_a_gradient_of_zeros() {
+    let mut work = Workspace::new();
+    let (mut dw, mut db) = (vec![1.0; 6], vec![1.0; 2]);
+    weight_gradient(&mut work, 0, (3, 2), &[0.0; PADDING], &[], &mut dw, Some(&mut db));
+    assert_eq!((dw, db), (vec![0.0; 6], vec![0.0; 2]));
+}

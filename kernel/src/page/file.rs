@@ -1,0 +1,83 @@
+//! Writing the files of a run: whole or not at all, and never in place of something that is no file.
+
+use anyhow::{Result, anyhow};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+
+/// Replaces `path` by `text` in one step: a reader finds the old file or the new one, never a part. A link
+/// stays one, and a file keeps its mode; a device or a pipe is written to.
+pub fn write_whole(path: &Path, text: &str) -> Result<()> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| anyhow!("{} names no file", path.display()))?;
+    let failed = |error: std::io::Error| anyhow!("cannot write {}: {error}", path.display());
+    let old = fs::metadata(path).ok();
+    // A link without metadata leads to a file that is not there yet.
+    if old.as_ref().map_or(path.is_symlink(), |old| !old.is_file()) {
+        return fs::write(path, text).map_err(failed);
+    }
+    let target = match &old {
+        Some(_) => path.canonicalize().map_err(failed)?,
+        None => path.to_path_buf(),
+    };
+    let draft = target.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+    let written = File::create(&draft).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        if let Some(old) = &old {
+            file.set_permissions(old.permissions())?;
+        }
+        file.sync_all()?;
+        fs::rename(&draft, &target)
+    });
+    written.map_err(|error| {
+        let _ = fs::remove_file(&draft);
+        failed(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_replaces_the_whole_file_and_leaves_no_draft() {
+        let folder = std::env::temp_dir().join(format!("jook-write-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("a.ipynb");
+        write_whole(&path, "old, and longer").unwrap();
+        write_whole(&path, "new").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+        assert!(write_whole(&folder.join("none/a.ipynb"), "x").is_err());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn writing_keeps_links_modes_and_devices() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = std::env::temp_dir().join(format!("jook-keep-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("real")).unwrap();
+        let (file, link) = (folder.join("real/a.ipynb"), folder.join("link.ipynb"));
+        std::fs::write(&file, "old").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+        symlink("real/a.ipynb", &link).unwrap();
+        write_whole(&link, "new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+
+        let (null, later) = (folder.join("null"), folder.join("later"));
+        symlink("/dev/null", &null).unwrap();
+        symlink("real/b.ipynb", &later).unwrap();
+        write_whole(&null, "gone").unwrap();
+        write_whole(&later, "made").unwrap();
+        assert!(null.is_symlink() && later.is_symlink());
+        assert_eq!(
+            std::fs::read_to_string(folder.join("real/b.ipynb")).unwrap(),
+            "made"
+        );
+        assert_eq!(std::fs::read_dir(folder.join("real")).unwrap().count(), 2);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
