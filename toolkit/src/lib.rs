@@ -5,6 +5,8 @@
 //! [`study`] (grids over all of it, with seeds and intervals) and [`show`] (how results look).
 //! [`prelude`] brings the names a notebook cell wants.
 
+#[doc(hidden)]
+pub mod cells;
 pub mod data;
 pub mod error;
 pub mod evaluate;

@@ -1,6 +1,7 @@
 //! The crate that evcxr writes for a cell, compiled by one call of rustc.
 
-use super::{deps, graph, home, source, stand_in};
+use super::lean::lean;
+use super::{deps, graph, home, link, source, stand_in};
 use anyhow::{Context, Result};
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
@@ -15,6 +16,8 @@ pub const CRATE_DIR: &str = "crate-dir";
 pub const COMPILING: &str = "compiling";
 /// There while the running cell is to be given up.
 pub const CANCELLED: &str = "cancelled";
+/// There once the running cell has been analysed and is being compiled, or runs.
+const ANALYSED: &str = "analysed";
 /// What cargo says while it builds a dependency.
 pub const PROGRESS: &str = "progress";
 
@@ -99,8 +102,8 @@ impl CellCrate {
         let folder = self.dir.join("cell");
         std::fs::create_dir_all(&folder)?;
         std::fs::create_dir_all(out)?;
-        std::fs::write(folder.join("lib.rs"), source::with_notices(&generated))?;
-        let mut command = Command::new(rustc);
+        std::fs::write(folder.join("lib.rs"), lean(&source::with_notices(&generated)))?;
+        let mut command = Command::new(&rustc);
         home::outside(&mut command)
             .args(["--crate-name", "ctx", "--edition=2024", "--crate-type", "cdylib"])
             .args(["--error-format=json", "-A", "warnings"])
@@ -127,13 +130,20 @@ impl CellCrate {
         for dir in &toolkit.deps {
             command.arg("-L").arg(format!("dependency={}", dir.display()));
         }
+        let quick = extra.folder.is_none() && link::arrange(&mut command, &toolkit, &rustc);
         for dir in [toolkit.dylib.parent(), Some(&toolkit.std_dir)]
             .into_iter()
             .flatten()
         {
-            command
-                .arg("-C")
-                .arg(format!("link-arg=-Wl,-rpath,{}", dir.display()));
+            // rustc hands this to the compiler driver, or to the linker itself.
+            if quick {
+                command.args(["-C", "link-arg=-rpath", "-C"]);
+                command.arg(format!("link-arg={}", dir.display()));
+            } else {
+                command
+                    .arg("-C")
+                    .arg(format!("link-arg=-Wl,-rpath,{}", dir.display()));
+            }
         }
         for (name, path) in extra.externs {
             command.arg("--extern").arg(format!("{name}={}", path.display()));
@@ -149,6 +159,7 @@ impl CellCrate {
     /// Runs the compiler, in a process group that the kernel can stop; returns its exit code.
     fn hand_over(&self, mut command: Command) -> Result<i32> {
         let _lock = Stoppable::enter(&self.dir)?;
+        std::fs::write(self.dir.join(NOTES).join(ANALYSED), "")?;
         let mut compiler = command
             .stderr(Stdio::piped())
             .spawn()
@@ -227,6 +238,16 @@ pub fn cancel(crate_dir: &Path) {
             libc::kill(-group, libc::SIGKILL);
         }
     }
+}
+
+/// A new cell: its analysis comes first.
+pub fn not_analysed(crate_dir: &Path) {
+    let _ = std::fs::remove_file(crate_dir.join(NOTES).join(ANALYSED));
+}
+
+/// Whether the running cell's analysis is over.
+pub fn is_analysed(crate_dir: &Path) -> bool {
+    crate_dir.join(NOTES).join(ANALYSED).exists()
 }
 
 /// Lets compilers start again.

@@ -4,6 +4,7 @@
 //! pointed at one directory whose `cargo` and `rustup` are links to this program (see
 //! [`super::stand_in`]); everything else in it leads to the real thing.
 
+use super::link;
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::os::unix::fs::symlink;
@@ -26,7 +27,14 @@ pub const EXE: &str = "JOOK_EXE";
 pub fn jook_exe() -> Result<PathBuf> {
     match std::env::var_os(EXE) {
         Some(path) => Ok(path.into()),
-        None => std::env::current_exe().context("the path of the jook program is unknown"),
+        None => {
+            let exe = std::env::current_exe().context("the path of the jook program is unknown")?;
+            // Built anew while it runs: the new one stands where this one was.
+            match exe.to_str().and_then(|name| name.strip_suffix(" (deleted)")) {
+                Some(name) => Ok(name.into()),
+                None => Ok(exe),
+            }
+        }
     }
 }
 
@@ -149,6 +157,7 @@ fn make() -> Result<Home> {
     };
     symlink(&exe, bin.join("cargo"))?;
     symlink(&exe, bin.join("rustup"))?;
+    symlink(&exe, bin.join(link::NAME))?;
     symlink(&home.rustc, bin.join("rustc"))?;
     if let Some(real) = &cargo_home {
         link_contents(real, &home.dir)?;

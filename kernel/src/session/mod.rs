@@ -12,12 +12,15 @@ mod deps;
 mod figure;
 mod graph;
 mod home;
+mod lean;
+mod link;
 mod place;
 mod protocol;
 mod pump;
 mod report;
 mod sieve;
 mod skeleton;
+mod snapshot;
 mod source;
 mod stand_in;
 mod toolkit;
@@ -30,6 +33,7 @@ pub use stand_in::runtime_hook;
 pub use toolkit::prebuild;
 
 use pump::Message;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
@@ -62,7 +66,7 @@ pub struct Options {
 }
 
 /// What may stand at the cursor.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Completion {
     /// The text to insert.
     pub text: String,
@@ -71,7 +75,7 @@ pub struct Completion {
 }
 
 /// Completions, and the bytes of the code that they replace.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Completions {
     /// First byte replaced.
     pub start: usize,
@@ -146,7 +150,7 @@ impl Session {
         Err(ended())
     }
 
-    /// What may stand at `cursor` (a byte of `code`). Nothing while a cell runs.
+    /// What may stand at `cursor` (a byte of `code`). While a cell runs, the notebook is as it was before it.
     ///
     /// # Errors
     /// When the analysis fails.
@@ -156,8 +160,11 @@ impl Session {
             end: cursor,
             items: Vec::new(),
         };
-        if self.control.is_busy() {
-            return Ok(nothing);
+        if let Some(found) = self
+            .control
+            .while_running(|context, carried| worker::complete(context, carried, code, cursor))
+        {
+            return found;
         }
         self.ask(|answer| Request::Complete {
             code: code.to_owned(),
@@ -167,13 +174,17 @@ impl Session {
         .unwrap_or(Ok(nothing))
     }
 
-    /// What stands at `cursor` (a byte of `code`): type and documentation. Nothing while a cell runs.
+    /// What stands at `cursor` (a byte of `code`): type and documentation. While a cell runs, the notebook is as it
+    /// was before it.
     ///
     /// # Errors
     /// When the analysis fails.
     pub fn inspect(&self, code: &str, cursor: usize) -> anyhow::Result<Option<MimeBundle>> {
-        if self.control.is_busy() {
-            return Ok(None);
+        if let Some(found) = self
+            .control
+            .while_running(|context, carried| worker::inspect(context, carried, code, cursor))
+        {
+            return found;
         }
         self.ask(|answer| Request::Inspect {
             code: code.to_owned(),

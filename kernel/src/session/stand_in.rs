@@ -5,7 +5,7 @@
 //! are as they were. Here a cell is one direct call of rustc against the prebuilt toolkit; cargo itself
 //! runs only for a dependency that the notebook adds.
 
-use super::{cell_crate, graph, home, sieve};
+use super::{cell_crate, graph, home, link, sieve};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,7 @@ pub fn runtime_hook() {
     let result = match called.file_name().and_then(|name| name.to_str()) {
         Some("cargo") => cargo(),
         Some("rustup") => rustup(),
+        Some(link::NAME) => link::run(),
         _ => return,
     };
     match result {

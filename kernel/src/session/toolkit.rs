@@ -5,8 +5,8 @@
 //! `std` with the cells (`-C prefer-dynamic`), without which rustc refuses to link them.
 
 use super::graph::{self, HOST, ToolkitFiles};
-use super::home;
 use super::skeleton;
+use super::{home, link};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
@@ -300,6 +300,7 @@ fn link(library: &Path, files: &ToolkitFiles) -> Result<()> {
         "the toolkit could not be linked for cells:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    link::prepare(files, &home.rustc)?;
     // Running sessions keep the old file.
     Ok(std::fs::rename(new.join(DYLIB), &files.dylib)?)
 }

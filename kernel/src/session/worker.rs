@@ -2,10 +2,13 @@
 
 use super::carried::Carried;
 use super::pump::{self, Message, Pump};
+use super::snapshot::{self, Waiting};
 use super::toolkit::{self, Toolkit};
 use super::{CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, home, report};
 use anyhow::{Context, Result};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,6 +58,9 @@ struct State {
     killed: bool,
     child: Option<Arc<Mutex<Child>>>,
     crate_dir: Option<PathBuf>,
+    /// The context, while its thread waits for a cell.
+    context: Option<Waiting>,
+    carried: Option<Arc<Carried>>,
 }
 
 impl Control {
@@ -62,8 +68,31 @@ impl Control {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    pub fn is_busy(&self) -> bool {
-        self.state().cell != 0
+    /// The answer of a copy of the session to `question`, while a cell runs; otherwise none.
+    pub fn while_running<T: Serialize + DeserializeOwned>(
+        &self,
+        question: impl Fn(&mut CommandContext, &Carried) -> Result<T>,
+    ) -> Option<Result<T>> {
+        const ANALYSIS: Duration = Duration::from_millis(500);
+        let asked = Instant::now();
+        loop {
+            let state = self.state();
+            if state.cell == 0 {
+                return None;
+            }
+            let waits = state.crate_dir.as_deref().is_some_and(cell_crate::is_analysed);
+            if let (true, Some(context), Some(carried)) = (waits, state.context, &state.carried) {
+                // Under the lock: the cell cannot end meanwhile.
+                let copy = context.ask(|context| question(context, carried));
+                drop(state);
+                return Some(copy.and_then(snapshot::Asked::answer));
+            }
+            drop(state);
+            if asked.elapsed() > ANALYSIS {
+                return Some(Err(anyhow::anyhow!("the running cell is still being analysed")));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub fn interrupt(self: &Arc<Self>) {
@@ -143,6 +172,7 @@ impl Control {
     fn end(&self, died: bool) -> (bool, bool) {
         let mut state = self.state();
         state.cell = 0;
+        state.context = None;
         state.sink = None;
         if state.interrupted.is_some() {
             if let Some(dir) = &state.crate_dir {
@@ -205,7 +235,7 @@ pub fn run(options: Options, requests: &Receiver<Request>, control: &Arc<Control
             }
             Request::Complete { code, cursor, answer } => {
                 let _ = answer.send(match &mut engine {
-                    Ok(engine) => engine.complete(&code, cursor),
+                    Ok(engine) => complete(&mut engine.context, &engine.carried, &code, cursor),
                     Err(_) => Ok(Completions {
                         start: cursor,
                         end: cursor,
@@ -215,7 +245,7 @@ pub fn run(options: Options, requests: &Receiver<Request>, control: &Arc<Control
             }
             Request::Inspect { code, cursor, answer } => {
                 let _ = answer.send(match &mut engine {
-                    Ok(engine) => engine.inspect(&code, cursor),
+                    Ok(engine) => inspect(&mut engine.context, &engine.carried, &code, cursor),
                     Err(_) => Ok(None),
                 });
             }
@@ -228,7 +258,7 @@ struct Engine {
     context: CommandContext,
     pump: Pump,
     crate_dir: PathBuf,
-    carried: Carried,
+    carried: Arc<Carried>,
 }
 
 /// Brings in the toolkit, has its loops answer to stop requests, and reports panics by the protocol.
@@ -277,12 +307,13 @@ impl Engine {
             pump: Pump::start(outputs),
             context,
             crate_dir,
-            carried: Carried::of_graph(&toolkit.files.graph),
+            carried: Arc::new(Carried::of_graph(&toolkit.files.graph)),
         };
         {
             let mut state = control.state();
             state.child = Some(engine.context.process_handle());
             state.crate_dir = Some(engine.crate_dir.clone());
+            state.carried = Some(engine.carried.clone());
         }
         engine.bring_in_prelude()?;
         Ok(engine)
@@ -317,6 +348,8 @@ impl Engine {
             // Stopped at the last moment; whoever waited has been told.
             return Ok(());
         }
+        cell_crate::not_analysed(&self.crate_dir);
+        control.state().context = Some(Waiting::of(&mut self.context));
         self.pump.begin(Some(sink.clone()));
         for note in notes {
             let _ = sink.send(Message::Event(Event::Stderr(note)));
@@ -362,38 +395,50 @@ impl Engine {
         }
         result
     }
+}
 
-    fn complete(&mut self, code: &str, cursor: usize) -> Result<Completions> {
-        let (code, _) = self.carried.satisfy(code);
-        let found = self.context.completions(&code, cursor)?;
-        let mut items: Vec<Completion> = Vec::new();
-        for candidate in found.completions {
-            let internal = candidate.code.starts_with("evcxr_") || candidate.code.starts_with("Evcxr");
-            if !internal && !items.iter().any(|item| item.text == candidate.code) {
-                items.push(Completion {
-                    text: candidate.code,
-                    kind: candidate.kind.to_owned(),
-                });
-            }
+/// What may stand at `cursor`, as `context` knows the notebook.
+pub fn complete(
+    context: &mut CommandContext,
+    carried: &Carried,
+    code: &str,
+    cursor: usize,
+) -> Result<Completions> {
+    let (code, _) = carried.satisfy(code);
+    let found = context.completions(&code, cursor)?;
+    let mut items: Vec<Completion> = Vec::new();
+    for candidate in found.completions {
+        let internal = candidate.code.starts_with("evcxr_") || candidate.code.starts_with("Evcxr");
+        if !internal && !items.iter().any(|item| item.text == candidate.code) {
+            items.push(Completion {
+                text: candidate.code,
+                kind: candidate.kind.to_owned(),
+            });
         }
-        Ok(Completions {
-            start: found.start_offset,
-            end: found.end_offset,
-            items,
-        })
     }
+    Ok(Completions {
+        start: found.start_offset,
+        end: found.end_offset,
+        items,
+    })
+}
 
-    fn inspect(&mut self, code: &str, cursor: usize) -> Result<Option<MimeBundle>> {
-        let (code, _) = self.carried.satisfy(code);
-        let (text, html) = self.context.hover_at(&code, end_of_word(&code, cursor))?;
-        if text.trim().is_empty() || text == "No documentation found" {
-            return Ok(None);
-        }
-        let mut bundle = MimeBundle::new();
-        bundle.insert("text/plain".into(), text.into());
-        bundle.insert("text/html".into(), html.into());
-        Ok(Some(bundle))
+/// What stands at `cursor`, as `context` knows the notebook.
+pub fn inspect(
+    context: &mut CommandContext,
+    carried: &Carried,
+    code: &str,
+    cursor: usize,
+) -> Result<Option<MimeBundle>> {
+    let (code, _) = carried.satisfy(code);
+    let (text, html) = context.hover_at(&code, end_of_word(&code, cursor))?;
+    if text.trim().is_empty() || text == "No documentation found" {
+        return Ok(None);
     }
+    let mut bundle = MimeBundle::new();
+    bundle.insert("text/plain".into(), text.into());
+    bundle.insert("text/html".into(), html.into());
+    Ok(Some(bundle))
 }
 
 /// Passes on what cargo says while it builds a dependency, until dropped.

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 /// Completion and inspection are for a person who is typing: a late answer is as good as an empty one.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The same while a cell runs, when the session may not get to it at all.
-pub const ANSWER_WITHIN_WHILE_RUNNING: Duration = Duration::from_millis(500);
+pub const ANSWER_WITHIN_WHILE_RUNNING: Duration = Duration::from_secs(2);
 
 /// Only so many questions wait in the session; more are answered empty at once.
 static WAITING: Semaphore = Semaphore::const_new(2);

@@ -1,0 +1,127 @@
+//! Links a cell against the toolkit without reading it.
+//!
+//! A shared library may leave symbols open, and the process that loads a cell has the toolkit already: its library
+//! of 150 MB need not be searched each time. A stand-in of a few bytes with the same name takes its place. This
+//! program is the linker that rustc calls, and calls the toolchain's own.
+
+use super::graph::ToolkitFiles;
+use super::{graph, home, stand_in};
+use anyhow::{Context, Result, ensure};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The name under which rustc calls this program as its linker.
+pub const NAME: &str = "jook-ld";
+
+/// The linker that comes with the toolchain of this rustc.
+fn rust_lld(rustc: &Path) -> Option<PathBuf> {
+    let sysroot = rustc.ancestors().nth(2)?;
+    let lld = sysroot.join("lib/rustlib").join(graph::HOST).join("bin/rust-lld");
+    lld.exists().then_some(lld)
+}
+
+fn stub(toolkit: &ToolkitFiles) -> Option<PathBuf> {
+    Some(toolkit.cache.join("stub").join(toolkit.dylib.file_name()?))
+}
+
+/// Makes the stand-in for the toolkit's library. Where there is no such linker, cells are linked the ordinary way.
+pub fn prepare(toolkit: &ToolkitFiles, rustc: &Path) -> Result<()> {
+    let (Some(lld), Some(stub)) = (rust_lld(rustc), stub(toolkit)) else {
+        return Ok(());
+    };
+    let folder = stub.parent().context("no folder for the stand-in")?;
+    std::fs::create_dir_all(folder)?;
+    let nothing = folder.join("nothing.a");
+    std::fs::write(&nothing, "!<arch>\n")?;
+    let name = stub.file_name().unwrap_or_default();
+    let output = Command::new(lld)
+        .args(["-flavor", "gnu", "-m", emulation(), "-shared", "-soname"])
+        .arg(name)
+        .arg("-o")
+        .arg(&stub)
+        .arg(nothing)
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "the stand-in for the toolkit could not be made:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+fn emulation() -> &'static str {
+    if cfg!(target_arch = "x86_64") {
+        "elf_x86_64"
+    } else {
+        "aarch64linux"
+    }
+}
+
+/// Has `rustc` link a cell with this program; says whether it can. Libraries of other crates need the ordinary way.
+pub fn arrange(command: &mut Command, toolkit: &ToolkitFiles, rustc: &Path) -> bool {
+    if rust_lld(rustc).is_none() || !stub(toolkit).is_some_and(|stub| stub.exists()) {
+        return false;
+    }
+    // The linker that rustc starts has to know whose it is.
+    command.env(home::PRIVATE, stand_in::private());
+    command.args(["-C", "linker-flavor=ld.lld", "-C"]);
+    command.arg(format!(
+        "linker={}",
+        stand_in::private().join("bin").join(NAME).display()
+    ));
+    true
+}
+
+/// This program as linker: the toolchain's, told of the stand-in instead of the toolkit.
+pub fn run() -> Result<i32> {
+    let toolkit = ToolkitFiles::of_session()?;
+    let (rustc, _) = stand_in::tools()?;
+    let lld = rust_lld(&rustc).context("the toolchain has no rust-lld")?;
+    let stub = stub(&toolkit).context("no stand-in")?;
+    let mut command = Command::new(lld);
+    for arg in std::env::args_os().skip(1) {
+        let text = arg.to_string_lossy();
+        if Path::new(&arg) == toolkit.dylib {
+            // Nothing is found in it, so that it would be left out.
+            command.arg("--no-as-needed").arg(&stub).arg("--as-needed");
+        } else if let Some(name) = text.strip_prefix("-l") {
+            // Where the system keeps them is known: this program uses them itself.
+            if let Some(path) = loaded(name) {
+                command.arg(path);
+            }
+        } else if !text.starts_with("-fuse-ld") {
+            command.arg(arg);
+        }
+    }
+    Err(command.exec().into())
+}
+
+/// The file of a library of the system that this process has loaded.
+fn loaded(name: &str) -> Option<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let start = format!("lib{name}.so");
+    maps.lines()
+        .filter_map(|line| line.split_whitespace().nth(5))
+        .map(Path::new)
+        .find(|path| {
+            let file = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            file.strip_prefix(&start)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+        .map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_libraries_are_found() {
+        assert!(loaded("c").is_some_and(|path| path.exists()));
+        assert!(loaded("no-such-library").is_none());
+    }
+}
