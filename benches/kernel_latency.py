@@ -1,0 +1,227 @@
+"""How long a cell takes from request to reply. Started by `benches/kernel`.
+
+One fixed list of cells goes through Jupyter's own client, first to warm up, then once a round, with thirty variables
+alive. A cell's own computation, where it has any to speak of, is measured inside the cell and taken off. Where
+evcxr_jupyter is installed, it runs the same list with the same crates (polars, dfdx, plotly and the toolkit's source
+as dependencies); its first start compiles them, which takes a quarter of an hour.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from jupyter_client.manager import KernelManager
+
+ROOT = Path(__file__).resolve().parents[1]
+CLOCK = "let clock = std::time::Instant::now();"
+SAY = 'println!("own {:.6}", clock.elapsed().as_secs_f64());'
+
+# `{i}` is another number each time: no kernel can answer from memory.
+CELLS = [
+    ("arithmetic", "1 + {i}"),
+    ("let", "let a{i} = {i} * 2;"),
+    ("function", "fn twice{i}(x: i64) -> i64 { 2 * x + {i} }\ntwice{i}(4)"),
+    ("generic function", "fn larger{i}<T: PartialOrd>(a: T, b: T) -> T { if a > b { a } else { b } }\nlarger{i}(1, {i})"),
+    ("boxed closure", "let f{i}: Box<dyn Fn(f64) -> f64> = Box::new(|x| x * {i} as f64);\nf{i}(2.0)"),
+    ("struct with derive", "#[derive(Debug, Clone, PartialEq)]\nstruct P{i} { x: f64, y: f64 }\nP{i} { x: 1.0, y: {i} as f64 }"),
+    ("text", 'format!("{} and {}", {i}, words.len())'),
+    ("loop that prints", 'for k in 0..3 { println!("{}", k + {i}); }'),
+    ("list of numbers", "(0..10).map(|k| k * {i}).collect::<Vec<u64>>()"),
+    ("DataFrame made", 'let frame{i} = polars::df!("a" => [{i}i64, 2, 3], "b" => [0.5, 1.5, 2.5])?;'),
+    ("DataFrame shown", "frame.clone()"),
+    ("DataFrame grouped", 'frame.clone().lazy().group_by([col("a")]).agg([col("b").sum() * lit({i})]).collect()?'),
+    ("dfdx tensor", "let t{i} = device.tensor([[{i}.0f32, 2.0], [3.0, 4.0]]);\n(t{i}.clone() * 2.0).sum::<dfdx::shapes::Rank0, _>().array()"),
+    ("dfdx typed model", "let model{i} = dfdx::nn::DeviceBuildExt::build_module::<(dfdx::nn::builders::Linear<4, 8>, dfdx::nn::builders::ReLU, dfdx::nn::builders::Linear<8, 2>), f32>(&device);"),
+    ("dataset loaded", "let set{i} = datasets::iris()?;\nset{i}.len()"),
+    ("few-shot split", "let few{i} = digits.few_shot(5, {i})?;"),
+    ("small training", CLOCK + "let run{i} = Mlp::new([64, 16, 10]).fit(&few, Recipe::new().epochs(5).seed({i}))?;" + SAY),
+    ("study of four", CLOCK + 'let study{i} = Study::new("s{i}").vary("hidden", [4, 8]).seeds(2).in_memory().quiet().run(|t| Mlp::new([64, 8, 10]).hidden(t["hidden"]).fit(&few, Recipe::new().epochs(2).seed({i})))?;' + SAY),
+    ("chart of the toolkit", "run.history.chart()"),
+    ("chart of plotly", "let mut plot{i} = plotly::Plot::new();\nplot{i}.add_trace(plotly::Scatter::new(vec![1, 2, 3], vec![{i}, 5, 6]));\nplot{i}"),
+    ("confusion matrix", "run.evaluate(&few.test)?.confusion"),
+    ("redefinition", "let again = {i}.5;"),
+    ("error", 'let wrong{i}: i32 = "text";'),
+    ("panic", 'let v: Vec<u8> = Vec::new(); v[{i}]'),
+]
+FAILING = {"error", "panic"}
+
+SETUP = [
+    ':dep jook = { path = "{root}/toolkit" }\nuse jook::prelude::*;',
+    "use polars::prelude::*;",
+    "use dfdx::prelude::{Cpu, TensorFrom, AsArray};\nuse dfdx::tensor_ops::SumTo;",
+    'let words: Vec<String> = vec!["one".into(), "two".into()]; let device = Cpu::default();',
+    'let frame = polars::df!("a" => [1i64, 2, 1], "b" => [0.5, 1.5, 2.5])?;',
+    "let digits = datasets::digits()?; let few = digits.few_shot(10, 1)?;",
+    "let run = Mlp::new([64, 16, 10]).fit(&few, Recipe::new().epochs(5))?;",
+    "".join(f"let n{k} = {k};" for k in range(12)) + "".join(f'let s{k} = String::from("{k}");' for k in range(12)),
+]
+PEER_SETUP = [
+    ':dep polars = { version = "0.55", default-features = false, features = ["fmt", "lazy"] }\n'
+    ':dep dfdx = "0.13"\n:dep plotly = "0.14"'
+]
+
+
+class Kernel:
+    """A kernel under the stop watch."""
+
+    def __init__(self, name):
+        self.manager = KernelManager(kernel_name=name)
+        self.started = time.monotonic()
+        self.manager.start_kernel(cwd=str(ROOT))
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+        self.info = time.monotonic() - self.started
+
+    def run(self, code, timeout=120):
+        """Seconds from request to reply without the cell's own, and whether it went well."""
+        start = time.monotonic()
+        request = self.client.execute(code)
+        while True:
+            reply = self.client.get_shell_msg(timeout=timeout)
+            if reply["parent_header"].get("msg_id") == request:
+                break
+        took = time.monotonic() - start
+        own = 0.0
+        while True:
+            message = self.client.get_iopub_msg(timeout=timeout)
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                own += sum(map(float, re.findall(r"^own ([\d.]+)$", content["text"], re.M)))
+            if content.get("execution_state") == "idle":
+                break
+        return took - own, reply["content"]
+
+    def memory(self):
+        """Bytes of the kernel and the processes it has started (proportional set size)."""
+        process = psutil.Process(self.manager.provisioner.pid)
+        return sum(p.memory_full_info().pss for p in [process, *process.children(recursive=True)])
+
+    def close(self):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+def prepare(kernel, setup, timeout=120):
+    for cell in setup:
+        _, reply = kernel.run(cell.replace("{root}", str(ROOT)), timeout)
+        if reply["status"] != "ok":
+            sys.exit("the setup failed:\n" + "\n".join(reply["traceback"]))
+
+
+def measure(kernel, rounds, first):
+    """Seconds of each cell, a list a cell; the first round only warms up."""
+    times = {name: [] for name, _ in CELLS}
+    for turn in range(rounds + 1):
+        for at, (name, code) in enumerate(CELLS):
+            seconds, reply = kernel.run(code.replace("{i}", str(first + turn * len(CELLS) + at)))
+            if (reply["status"] == "ok") == (name in FAILING):
+                sys.exit(f"{name}: {reply['status']}\n" + "\n".join(reply.get("traceback", [])))
+            if turn:
+                times[name].append(seconds)
+    return times
+
+
+def starts(name, n):
+    """Median seconds from process start to kernel_info, and to the first cell that uses the toolkit."""
+    info, first = [], []
+    for _ in range(n):
+        kernel = Kernel(name)
+        info.append(kernel.info)
+        kernel.run(':dep jook = { path = "%s/toolkit" }\nuse jook::prelude::*;\nlet iris = datasets::iris()?; iris.len()' % ROOT)
+        first.append(time.monotonic() - kernel.started)
+        kernel.close()
+    return statistics.median(info), statistics.median(first)
+
+
+def endure(n):
+    """Many cells in one session: every answer right, and the last as quick as the first."""
+    kernel = Kernel("jook")
+    prepare(kernel, SETUP + ["let mut sum: u64 = 0;"])
+    seconds = []
+    for at in range(n):
+        took, reply = kernel.run(f"sum += {at}; assert_eq!(sum, {at * (at + 1) // 2}); sum")
+        if reply["status"] != "ok":
+            sys.exit(f"cell {at}: " + "\n".join(reply["traceback"]))
+        seconds.append(took)
+    second, last = statistics.median(seconds[100:200]), statistics.median(seconds[-100:])
+    print(f"{n} cells, all right; the second hundred {second:.3f} s, the last {last:.3f} s a cell: "
+          f"{100 * (last / second - 1):+.0f}% (goal within 20%)")
+    kernel.close()
+
+
+def peer_of(prefix):
+    """A kernelspec of evcxr_jupyter, when it is installed."""
+    program = shutil.which("evcxr_jupyter") or Path.home() / ".cargo/bin/evcxr_jupyter"
+    if not Path(program).exists():
+        return None
+    folder = prefix / "share/jupyter/kernels/evcxr"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(
+        '{"argv": ["%s", "--control_file", "{connection_file}"], "display_name": "evcxr", "language": "rust"}' % program
+    )
+    return "evcxr"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("jook")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cells", type=int, default=200, help="further cells, for the memory they leave")
+    parser.add_argument("--endurance", type=int, default=0, metavar="N",
+                        help="instead, run N small cells in one session and compare the second hundred with the last")
+    parser.add_argument("--without-peer", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = Path(folder)
+        os.environ["JUPYTER_PATH"] = str(prefix / "share/jupyter")
+        subprocess.run([options.jook, "install", "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
+        if options.endurance:
+            return endure(options.endurance)
+        starts("jook", 1)  # a warm disk
+        info, first = starts("jook", 3)
+        kernel = Kernel("jook")
+        prepare(kernel, SETUP)
+        idle = kernel.memory()
+        times = measure(kernel, options.rounds, 1000)
+        peer_times = {}
+        peer = None if options.without_peer else peer_of(prefix)
+        if peer:
+            other = Kernel(peer)
+            prepare(other, PEER_SETUP + SETUP, timeout=3600)
+            peer_times = measure(other, options.rounds, 1000)
+            other.close()
+        print(f"{'cell':<24}{'Jook':>8}{'evcxr_jupyter' if peer else '':>16}")
+        for name, seconds in times.items():
+            line = f"{name:<24}{statistics.median(seconds):>7.2f}s"
+            if peer:
+                theirs = statistics.median(peer_times[name])
+                line += f"{theirs:>15.2f}s {theirs / statistics.median(seconds):>6.1f}x"
+            print(line)
+        everything = sorted(t for seconds in times.values() for t in seconds)
+        median, ninetieth = statistics.median(everything), everything[int(0.9 * len(everything))]
+        print(f"\nmedian {median:.2f} s (goal 0.40), 90th percentile {ninetieth:.2f} s (goal 0.90), "
+              f"1+1 {statistics.median(times['arithmetic']):.2f} s (goal 0.25)")
+        if peer:
+            theirs = statistics.median(t for seconds in peer_times.values() for t in seconds)
+            print(f"evcxr_jupyter's median {theirs:.2f} s: {theirs / median:.1f}x (goal 5.0x)")
+        print(f"kernel_info {info:.2f} s after start (goal 1.0), first toolkit cell {first:.1f} s (goal 6.0)")
+        for at in range(options.cells):
+            kernel.run(f"let more = {at} + 1;")
+        grown = kernel.memory() - idle
+        print(f"memory {idle / 2**30:.2f} GiB idle (goal 1.5), {grown / 2**20:+.0f} MiB after "
+              f"{options.cells + len(CELLS) * (options.rounds + 1)} cells (goal 150 after 200)")
+        kernel.close()
+
+
+main()
