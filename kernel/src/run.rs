@@ -171,21 +171,23 @@ impl Run<'_> {
         }
     }
 
-    /// Executes the code cells in order, up to the first that fails or the user's stop.
-    fn cells(&mut self) -> Result<Vec<Failure>> {
+    /// The places of the cells that a run executes.
+    fn runnable(&self) -> Vec<usize> {
         let runnable = |cell: &Value| {
             notebook::kind(cell) == Kind::Code
                 && !notebook::source(cell).trim().is_empty()
                 && !notebook::has_tag(cell, "skip-execution")
         };
-        let all: Vec<usize> = self
-            .notebook
-            .cells()
-            .iter()
-            .enumerate()
+        let cells = self.notebook.cells().iter().enumerate();
+        cells
             .filter(|(_, cell)| runnable(cell))
             .map(|(index, _)| index)
-            .collect();
+            .collect()
+    }
+
+    /// Executes the code cells in order, up to the first that fails or the user's stop.
+    fn cells(&mut self) -> Result<Vec<Failure>> {
+        let all = self.runnable();
         let mut failures = Vec::new();
         for (done, &index) in all.iter().enumerate() {
             if self.stop.asked() {
@@ -404,7 +406,9 @@ impl Run<'_> {
             step.status != "interrupted" && !failures.iter().any(|failure| failure.number == *number)
         });
         let places: Vec<_> = ended.map(|(number, step)| (number, step.index)).collect();
-        check.compare(&self.notebook, &places)
+        let mut verdict = check.compare(&self.notebook, &places);
+        verdict.missing = self.runnable().len() - places.len();
+        verdict
     }
 }
 

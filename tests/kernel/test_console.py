@@ -65,16 +65,35 @@ def papermill(installed, tmp_path):
     return run
 
 
-def test_papermill_executes_the_first_notebook(papermill, tmp_path):
-    shutil.copy(BOWL, tmp_path)
-    done = papermill(BOWL.name, "out.ipynb")
-    assert done.returncode == 0, done.stderr
-    executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
-    code = [cell for cell in executed.cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)) and len(code) >= 10
-    assert all(output.output_type != "error" for cell in code for output in cell.outputs)
-    accuracy = "".join(output.get("data", {}).get("text/plain", "") for cell in code for output in cell.outputs)
-    assert re.search(r"accuracy [89]\d", accuracy) and executed.metadata.papermill.exception is None
+def by_nbclient(folder):
+    executed = nbformat.read(folder / BOWL.name, as_version=4)
+    resources = {"metadata": {"path": str(folder)}}
+    return NotebookClient(executed, timeout=FIRST_START, kernel_name="jook", resources=resources).execute()
+
+
+def by_nbconvert(folder):
+    command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--output", "out", BOWL.name]
+    subprocess.run(command, cwd=folder, check=True, timeout=FIRST_START)
+    return nbformat.read(folder / "out.ipynb", as_version=4)
+
+
+def test_each_client_executes_the_first_notebook(papermill, tmp_path):
+    def by_papermill(folder):
+        done = papermill(folder / BOWL.name, folder / "out.ipynb", "--cwd", folder)
+        assert done.returncode == 0, done.stderr
+        return nbformat.read(folder / "out.ipynb", as_version=4)
+
+    for client in (by_nbclient, by_nbconvert, by_papermill):
+        # Each in a folder of its own, where its study finds no results of another.
+        folder = tmp_path / client.__name__
+        folder.mkdir()
+        shutil.copy(BOWL, folder)
+        executed = client(folder)
+        code = [cell for cell in executed.cells if cell.cell_type == "code"]
+        assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)) and len(code) >= 10
+        assert all(output.output_type != "error" for cell in code for output in cell.outputs)
+        shown = [output.get("data", {}).get("text/plain", "") for cell in code for output in cell.outputs]
+        assert re.search(r"accuracy [89]\d", "\n".join(shown)), client.__name__
 
 
 def test_papermill_sets_parameters_with_its_plugin_and_without_says_that_it_cannot(papermill, tmp_path):

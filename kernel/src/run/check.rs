@@ -27,6 +27,8 @@ pub struct Check {
 pub struct Verdict {
     pub compared: usize,
     pub skipped: usize,
+    /// Cells that failed, and those that the run did not come to.
+    pub missing: usize,
     /// For each cell that differs, what to tell the user.
     pub different: Vec<String>,
 }
@@ -78,16 +80,18 @@ impl Verdict {
     /// The last line of a check.
     pub fn summary(&self, name: &str) -> String {
         let plural = |count: usize| format!("{count} cell{}", if count == 1 { "" } else { "s" });
-        let skipped = match self.skipped {
-            0 => String::new(),
-            count => format!("; {} not compared, as tagged", plural(count)),
-        };
+        let mut rest = String::new();
+        for (count, why) in [
+            (self.skipped, "not compared, as tagged"),
+            (self.missing, "failed or not reached"),
+        ] {
+            if count > 0 {
+                let _ = write!(rest, "; {} {why}", plural(count));
+            }
+        }
         match self.different.len() {
-            0 => format!("Same      {} as in {name}{skipped}", plural(self.compared)),
-            count => format!(
-                "Different {count} of {} from {name}{skipped}",
-                plural(self.compared)
-            ),
+            0 => format!("Same      {} as in {name}{rest}", plural(self.compared)),
+            count => format!("Different {count} of {} from {name}{rest}", plural(self.compared)),
         }
     }
 }
