@@ -24,7 +24,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Execute a notebook without Jupyter; write it back with its outputs, and as one HTML page
     Run(run::Args),
     /// Open JupyterLab on the notebooks with the Jook kernel; installs JupyterLab privately when there is none
     Lab(lab::Args),

@@ -1,5 +1,10 @@
 //! `jook run`: executes a notebook without Jupyter and writes it back with its outputs, and as one page.
 
+mod args;
+mod check;
+mod compare;
+mod literal;
+mod parameters;
 mod report;
 mod stop;
 mod targets;
@@ -10,7 +15,11 @@ use crate::page::record::Recorder;
 use crate::page::{self, file, provenance};
 use crate::session::{CellError, Event, Options, Session, prebuild};
 use anyhow::{Context as _, Result, bail};
+pub use args::Args;
+use check::{Check, Verdict};
 use chrono::{SecondsFormat, Utc};
+use compare::Tolerance;
+use parameters::Given;
 use report::Failure;
 use serde_json::{Map, Value, json};
 use std::io::Write as _;
@@ -30,60 +39,32 @@ const INTERRUPTED: u8 = 130;
 /// A cell shorter than this is saved together with the next one.
 const SAVE_AFTER: Duration = Duration::from_secs(2);
 
-/// Run a notebook and write it with its outputs, and as one HTML page that opens offline.
-///
-/// Exit code 0 only if every cell ran; 1 if a cell failed; 130 if stopped with Ctrl-C. What ran up to then
-/// is written in each case; only a second Ctrl-C ends at once, with what had been saved by then.
-///
-/// A cell tagged skip-execution is not run, and one tagged raises-exception may fail: neither counts as a
-/// failure.
-#[derive(clap::Args, Debug, Clone)]
-pub struct Args {
-    /// The notebook (.ipynb); its folder is where its cells run
-    pub notebook: PathBuf,
-
-    /// Where the executed notebook goes: a file (.ipynb) or a folder [default: NAME.executed.ipynb beside it]
-    #[arg(long, short, value_name = "PATH")]
-    pub output: Option<PathBuf>,
-
-    /// Where the page goes: a file or a folder [default: NAME.html beside the executed notebook]
-    #[arg(long, value_name = "PATH", conflicts_with = "no_html")]
-    pub html: Option<PathBuf>,
-
-    /// Write no page
-    #[arg(long)]
-    pub no_html: bool,
-
-    /// Write the outputs into the notebook itself
-    #[arg(long, conflicts_with = "output")]
-    pub inplace: bool,
-
-    /// Go on after a cell that fails; the exit code still says so
-    #[arg(long)]
-    pub keep_going: bool,
-
-    /// Stop a cell after this many seconds, as a failure
-    #[arg(long, value_name = "SECONDS")]
-    pub timeout: Option<u64>,
-
-    /// Print what cells print, while they run
-    #[arg(long)]
-    pub echo: bool,
-}
-
 /// Runs the notebook, see [`Args`]. An error here means that it could not be run or written at all.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let notebook = Notebook::read(&args.notebook)?;
+    let mut notebook = Notebook::read(&args.notebook)?;
     if let Some(language) = notebook.language().filter(|language| language != "rust") {
         bail!(
             "{} is written in {language}; Jook runs Rust",
             args.notebook.display()
         );
     }
+    let given = Given::read(args.parameters_file.as_deref(), &args.parameters)?;
+    let parameters = parameters::inject(&mut notebook, &given)?;
+    let tolerance = Tolerance {
+        relative: args.rtol.unwrap_or(0.0),
+        absolute: args.atol.unwrap_or(0.0),
+    };
+    let check = match args.check {
+        true => Some(Check::of(&notebook, tolerance).with_context(|| args.notebook.display().to_string())?),
+        false => None,
+    };
     let targets = Targets::choose(&args)?;
     let folder = targets::folder(&args.notebook).canonicalize()?;
     let terminal = Terminal::new(!args.echo);
     let stop = Stop::install()?;
+    if let Some(note) = parameters.as_ref().and_then(|injected| injected.note.as_ref()) {
+        terminal.print(note);
+    }
 
     let begun = Instant::now();
     terminal.begin("Preparing the toolkit");
@@ -111,10 +92,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
         session,
         recorder: Recorder::new(notebook.cells().len()),
         notebook,
+        check,
         steps: Vec::new(),
         unsaved: Duration::ZERO,
     };
-    run.prepare();
+    run.prepare(parameters.map(|injected| injected.values));
     run.wait_until_ready();
     let failures = run.cells();
     run.session.shutdown();
@@ -131,6 +113,8 @@ struct Run<'a> {
     stop: Stop,
     session: Arc<Session>,
     notebook: Notebook,
+    /// What the cells are compared with, if they are.
+    check: Option<Check>,
     recorder: Recorder,
     /// What the notebook's metadata says of each executed cell.
     steps: Vec<Step>,
@@ -146,8 +130,8 @@ struct Step {
 }
 
 impl Run<'_> {
-    /// Takes the outputs of an earlier run out and says which kernel this is.
-    fn prepare(&mut self) {
+    /// Takes the outputs of an earlier run out and says which kernel this is, and which parameters are set.
+    fn prepare(&mut self, parameters: Option<Map<String, Value>>) {
         for index in 0..self.notebook.cells().len() {
             let cell = self.notebook.cell_mut(index);
             if notebook::kind(cell) == Kind::Code {
@@ -159,6 +143,9 @@ impl Run<'_> {
             }
         }
         let mut about = provenance::describe(&self.notebook);
+        if let Some(parameters) = parameters {
+            about.insert("parameters".to_string(), Value::Object(parameters));
+        }
         about.insert("started".to_string(), json!(now()));
         let metadata = self.notebook.metadata_mut();
         metadata
@@ -184,21 +171,23 @@ impl Run<'_> {
         }
     }
 
-    /// Executes the code cells in order, up to the first that fails or the user's stop.
-    fn cells(&mut self) -> Result<Vec<Failure>> {
+    /// The places of the cells that a run executes.
+    fn runnable(&self) -> Vec<usize> {
         let runnable = |cell: &Value| {
             notebook::kind(cell) == Kind::Code
                 && !notebook::source(cell).trim().is_empty()
                 && !notebook::has_tag(cell, "skip-execution")
         };
-        let all: Vec<usize> = self
-            .notebook
-            .cells()
-            .iter()
-            .enumerate()
+        let cells = self.notebook.cells().iter().enumerate();
+        cells
             .filter(|(_, cell)| runnable(cell))
             .map(|(index, _)| index)
-            .collect();
+            .collect()
+    }
+
+    /// Executes the code cells in order, up to the first that fails or the user's stop.
+    fn cells(&mut self) -> Result<Vec<Failure>> {
+        let all = self.runnable();
         let mut failures = Vec::new();
         for (done, &index) in all.iter().enumerate() {
             if self.stop.asked() {
@@ -323,7 +312,7 @@ impl Run<'_> {
         result
     }
 
-    /// Writes the executed notebook as it is now.
+    /// Brings the notebook up to now, and writes it where that is wanted.
     fn save(&mut self) -> Result<()> {
         for (at, step) in self.steps.iter().enumerate() {
             self.notebook.cell_mut(step.index)["outputs"] = self.recorder.outputs(step.index, at as u64 + 1);
@@ -351,7 +340,10 @@ impl Run<'_> {
             about.extend(finished);
         }
         self.unsaved = Duration::ZERO;
-        file::write_whole(&self.targets.notebook, &self.notebook.text())
+        match &self.targets.notebook {
+            Some(path) => file::write_whole(path, &self.notebook.text()),
+            None => Ok(()),
+        }
     }
 
     /// Writes notebook and page, says where they are, and what the run was worth.
@@ -370,22 +362,53 @@ impl Run<'_> {
             // Who closed the pipe does not want to know.
             let _ = writeln!(std::io::stdout(), "{what:<10}{}", path.display());
         };
-        written("Notebook", &self.targets.notebook);
+        if let Some(path) = &self.targets.notebook {
+            written("Notebook", path);
+        }
         if let Some(path) = &self.targets.page {
             written("Page", path);
         }
+        let verdict = self.verdict(failures);
+        for text in &verdict.different {
+            let _ = write!(std::io::stdout(), "{text}");
+        }
+        if self.check.is_some() {
+            let name = self.args.notebook.display().to_string();
+            let _ = writeln!(std::io::stdout(), "{}", verdict.summary(&name));
+        }
         if self.stop.asked() {
-            eprintln!("Stopped. The cells that had run are written.");
+            eprintln!(
+                "{}",
+                match self.targets.notebook {
+                    Some(_) => "Stopped. The cells that had run are written.",
+                    None => "Stopped.",
+                }
+            );
             return Ok(ExitCode::from(INTERRUPTED));
         }
         for failure in failures {
             eprintln!("{}", failure.summary(&self.args.notebook));
         }
-        Ok(if failures.is_empty() {
+        Ok(if failures.is_empty() && verdict.different.is_empty() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
         })
+    }
+
+    /// What the check says of the cells that ran to their end. Those that failed have been told already.
+    fn verdict(&self, failures: &[Failure]) -> Verdict {
+        let Some(check) = &self.check else {
+            return Verdict::default();
+        };
+        let numbered = (1..).zip(self.steps.iter());
+        let ended = numbered.filter(|(number, step)| {
+            step.status != "interrupted" && !failures.iter().any(|failure| failure.number == *number)
+        });
+        let places: Vec<_> = ended.map(|(number, step)| (number, step.index)).collect();
+        let mut verdict = check.compare(&self.notebook, &places);
+        verdict.missing = self.runnable().len() - places.len();
+        verdict
     }
 }
 

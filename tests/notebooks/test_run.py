@@ -1,8 +1,7 @@
 """`jook run` as a user meets it: the first notebook whole, then failures, limits and Ctrl-C, each with the
 real program and without Jupyter.
 
-`JOOK_BINARY` names another program than target/release/jook. A session takes seconds to start, so one run
-serves several checks.
+A session takes seconds to start, so one run serves several checks.
 """
 
 import json
@@ -11,56 +10,13 @@ import re
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-JOOK = Path(os.environ.get("JOOK_BINARY", ROOT / "target" / "release" / "jook"))
-PLOTLY = "application/vnd.plotly.v1+json"
+from books import JOOK, PLOTLY, cells, run, text, write
 
 # A cell that runs until somebody stops it.
 FOREVER = "println!(\"waiting\");\nloop { std::thread::sleep(std::time::Duration::from_millis(20)); }"
-
-
-def run(*args, cwd=None):
-    return subprocess.run([JOOK, "run", *args], text=True, capture_output=True, cwd=cwd)
-
-
-def write(path, *cells):
-    """A notebook of code cells; a cell may be a pair of source and tags."""
-    pairs = [cell if isinstance(cell, tuple) else (cell, []) for cell in cells]
-    notebook = {
-        "cells": [
-            {
-                "cell_type": "code",
-                "execution_count": None,
-                "id": f"c{index}",
-                "metadata": {"tags": tags} if tags else {},
-                "outputs": [],
-                "source": source,
-            }
-            for index, (source, tags) in enumerate(pairs)
-        ],
-        "metadata": {"language_info": {"name": "rust"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    path.write_text(json.dumps(notebook))
-    return path
-
-
-def cells(path):
-    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
-
-
-def text(cell):
-    """All that a cell shows as plain text: its streams, and the text form of its other outputs."""
-    found = []
-    for output in cell["outputs"]:
-        words = output.get("text", output.get("data", {}).get("text/plain", output.get("evalue", "")))
-        found.append("".join(words))
-    return "\n".join(found)
 
 
 # The first bowl ---------------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ pub struct Notebook {
     value: Value,
 }
 
+/// The tag of the cell with the parameters of a run, as papermill has it.
+pub const INJECTED: &str = "injected-parameters";
+
 /// The three kinds of cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
@@ -69,6 +72,17 @@ impl Notebook {
     /// The cell at `index`, to change it.
     pub fn cell_mut(&mut self, index: usize) -> &mut Value {
         &mut self.value["cells"][index]
+    }
+
+    /// Puts a code cell with this source and tag before the one at `index`.
+    pub fn insert(&mut self, index: usize, source: &str, tag: &str) {
+        let cell = json!({
+            "cell_type": "code", "id": fresh_id(), "metadata": {"tags": [tag]}, "source": lines(source),
+            "outputs": [], "execution_count": null,
+        });
+        if let Some(cells) = self.value["cells"].as_array_mut() {
+            cells.insert(index, cell);
+        }
     }
 
     /// The notebook's metadata.

@@ -1,8 +1,14 @@
-//! Where results come from: versions, processor, time and seed, for the notebook and the foot of its page.
+//! Where results come from: versions, machine, time, seed and parameters, for the notebook and the foot of its
+//! page.
 
-use super::notebook::{self, Kind, Notebook};
+use super::notebook::{self, INJECTED, Kind, Notebook};
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use std::path::Path;
 use std::process::Command;
+
+/// The lock file this program was built with, which cells are built with too.
+const LOCK: &str = include_str!("../../../Cargo.lock");
 
 /// The dependencies whose versions decide what a notebook computes and shows.
 const CRATES: [&str; 5] = ["dfdx", "gemm", "polars", "plotly", "evcxr"];
@@ -15,30 +21,46 @@ pub fn describe(notebook: &Notebook) -> Map<String, Value> {
         versions.insert("rustc".to_string(), json!(rustc));
     }
     for name in CRATES {
-        if let Some(version) = locked(include_str!("../../../Cargo.lock"), name) {
+        if let Some(version) = locked(LOCK, name) {
             versions.insert(name.to_string(), json!(version));
         }
     }
     let mut all = Map::new();
     all.insert("versions".to_string(), Value::Object(versions));
+    all.insert(
+        "lock_sha256".to_string(),
+        json!(format!("{:x}", Sha256::digest(LOCK))),
+    );
     all.insert("device".to_string(), json!("cpu"));
     all.insert("cpu".to_string(), json!(cpu()));
     all.insert(
         "cores".to_string(),
         json!(std::thread::available_parallelism().map_or(1, usize::from)),
     );
+    all.insert(
+        "gpu".to_string(),
+        json!(gpu(Path::new("/proc/driver/nvidia/gpus"))),
+    );
+    all.insert("os".to_string(), json!(os()));
     if let Some(seed) = seed(notebook) {
         all.insert("seed".to_string(), json!(seed));
+    }
+    // Values that an earlier run has set are in force as long as their cell is there.
+    let cells = notebook.cells();
+    if cells.iter().any(|cell| notebook::has_tag(cell, INJECTED))
+        && let Some(parameters) = notebook.metadata()["jook"].get("parameters")
+    {
+        all.insert("parameters".to_string(), parameters.clone());
     }
     all
 }
 
-/// The seed a notebook sets with `let seed = 7;`, from its first cell that does.
+/// The seed a notebook sets with `let seed = 7;`: as a parameter of this run, or in its first cell that does.
 fn seed(notebook: &Notebook) -> Option<u64> {
-    let cells = notebook
-        .cells()
-        .iter()
-        .filter(|cell| notebook::kind(cell) == Kind::Code);
+    let code = |cell: &&Value| notebook::kind(cell) == Kind::Code;
+    let of_run = |cell: &&Value| notebook::has_tag(cell, INJECTED);
+    let cells = notebook.cells();
+    let cells = cells.iter().filter(of_run).chain(cells).filter(code);
     cells
         .flat_map(|cell| {
             notebook::source(cell)
@@ -94,6 +116,41 @@ fn cpu() -> String {
         .unwrap_or_else(|| std::env::consts::ARCH.to_string())
 }
 
+/// The graphics cards that NVIDIA's driver lists, or `none`. Jook computes on the processor: this only tells
+/// what else the machine has.
+fn gpu(driver: &Path) -> String {
+    let cards = std::fs::read_dir(driver).into_iter().flatten().flatten();
+    let mut names: Vec<String> = cards
+        .filter_map(|card| std::fs::read_to_string(card.path().join("information")).ok())
+        .filter_map(|text| {
+            Some(
+                text.lines()
+                    .find_map(|line| line.strip_prefix("Model:"))?
+                    .trim()
+                    .to_string(),
+            )
+        })
+        .collect();
+    names.sort();
+    match names.is_empty() {
+        true => "none".to_string(),
+        false => names.join(", "),
+    }
+}
+
+/// The system's name and version, and the processor's kind.
+fn os() -> String {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    let name = name.map_or(std::env::consts::OS, |name| name.trim_matches('"'));
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = match kernel.trim() {
+        "" => String::new(),
+        version => format!(", Linux {version}"),
+    };
+    format!("{name}{kernel}, {}", std::env::consts::ARCH)
+}
+
 /// The lines at the foot of a page, from the `jook` entry that [`describe`] and the run have filled.
 pub fn foot(about: &Value) -> Vec<String> {
     let text = |key: &str| about[key].as_str().map(str::to_string);
@@ -107,6 +164,7 @@ pub fn foot(about: &Value) -> Vec<String> {
             .iter()
             .chain(&others)
             .map(|(name, version)| format!("{name} {version}"))
+            .chain(text("lock_sha256").map(|hash| format!("Cargo.lock {}", hash.get(..12).unwrap_or(&hash))))
             .collect();
         lines.push(list.join(" · "));
     }
@@ -118,7 +176,15 @@ pub fn foot(about: &Value) -> Vec<String> {
             format!("{cores} cores")
         });
     }
-    lines.push(machine.join(", "));
+    machine.extend(text("gpu").map(|gpu| if gpu == "none" { "no GPU".to_string() } else { gpu }));
+    let system = [machine.join(", "), text("os").unwrap_or_default()];
+    lines.push(
+        system
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" · "),
+    );
     let mut run = Vec::new();
     if let Some(started) = text("started") {
         let readable = chrono::DateTime::parse_from_rfc3339(&started)
@@ -132,6 +198,13 @@ pub fn foot(about: &Value) -> Vec<String> {
         run.push(format!("seed {seed}"));
     }
     lines.push(run.join(" · "));
+    if let Some(parameters) = about["parameters"].as_object() {
+        let list: Vec<_> = parameters
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        lines.push(list.join(" · "));
+    }
     lines.retain(|line| !line.is_empty());
     lines
 }
@@ -154,22 +227,62 @@ mod tests {
         let lock = "[[package]]\nname = \"dfdx\"\nversion = \"0.13.0\"\n\n[[package]]\nname = \"dfdx-core\"\nversion = \"9\"\n";
         assert_eq!(locked(lock, "dfdx"), Some("0.13.0".to_string()));
         assert_eq!(locked(lock, "polars"), None);
-        assert!(locked(include_str!("../../../Cargo.lock"), "polars").is_some());
+        assert!(locked(LOCK, "polars").is_some());
     }
 
     #[test]
     fn the_foot_names_all_of_it() {
         let about = json!({
             "versions": {"dfdx": "0.13.0", "jook": "0.1.0"}, "cpu": "Some CPU", "cores": 2, "seed": 7,
-            "started": "2026-11-23T15:00:00Z", "seconds": 12.34
+            "started": "2026-11-23T15:00:00Z", "seconds": 12.34, "gpu": "none", "os": "Debian 12, x86_64",
+            "lock_sha256": "0123456789abcdef", "parameters": {"epochs": 5, "name": "x"}
         });
         assert_eq!(
             foot(&about),
             [
-                "jook 0.1.0 · dfdx 0.13.0",
-                "Some CPU, 2 cores",
-                "23 November 2026, 15:00 UTC · 12.3 s in cells · seed 7"
+                "jook 0.1.0 · dfdx 0.13.0 · Cargo.lock 0123456789ab",
+                "Some CPU, 2 cores, no GPU · Debian 12, x86_64",
+                "23 November 2026, 15:00 UTC · 12.3 s in cells · seed 7",
+                "epochs = 5 · name = \"x\""
             ]
         );
+    }
+
+    #[test]
+    fn a_card_is_named_as_its_driver_does() {
+        let driver = std::env::temp_dir().join(format!("jook-gpu-{}", std::process::id()));
+        assert_eq!(gpu(&driver), "none");
+        for (slot, text) in [
+            ("0", "Model: \t NVIDIA H100 80GB HBM3\nIRQ: 1\n"),
+            ("1", "IRQ: 2\n"),
+        ] {
+            std::fs::create_dir_all(driver.join(slot)).unwrap();
+            std::fs::write(driver.join(slot).join("information"), text).unwrap();
+        }
+        assert_eq!(gpu(&driver), "NVIDIA H100 80GB HBM3");
+        std::fs::remove_dir_all(driver).unwrap();
+    }
+
+    #[test]
+    fn the_seed_of_a_run_goes_before_the_default_and_its_parameters_stay_with_their_cell() {
+        let cell = |source: &str, tag: &str| json!({"cell_type": "code", "metadata": {"tags": [tag]}, "source": source});
+        let about = |cells: Value| {
+            let metadata = json!({"jook": {"parameters": {"seed": 11}}});
+            let value = json!({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5});
+            describe(&Notebook::parse(&value.to_string()).unwrap())
+        };
+        let default = cell("let seed: u64 = 7;", "parameters");
+        let set = about(json!([
+            default,
+            cell("// Parameters\nlet seed: u64 = 11;", INJECTED)
+        ]));
+        assert_eq!(
+            (&set["seed"], &set["parameters"]),
+            (&json!(11), &json!({"seed": 11}))
+        );
+        let bare = about(json!([default]));
+        assert_eq!((&bare["seed"], bare.get("parameters")), (&json!(7), None));
+        assert_eq!(bare["lock_sha256"].as_str().map(str::len), Some(64));
+        assert!(!bare["os"].as_str().unwrap().is_empty());
     }
 }

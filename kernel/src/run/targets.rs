@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 /// The files a run writes.
 #[derive(Debug, PartialEq)]
 pub struct Targets {
-    /// The executed notebook.
-    pub notebook: PathBuf,
-    /// The page, unless none is wanted.
+    /// The executed notebook; a check writes it only when asked.
+    pub notebook: Option<PathBuf>,
+    /// The page, if wanted.
     pub page: Option<PathBuf>,
 }
 
@@ -22,21 +22,25 @@ impl Targets {
             .map_or("notebook".into(), |stem| stem.to_string_lossy().into_owned());
         let beside = folder(source).join(format!("{stem}.executed.ipynb"));
         let notebook = match &args.output {
-            _ if args.inplace => source.clone(),
-            None => beside,
+            _ if args.inplace => Some(source.clone()),
+            None if args.check => None,
+            None => Some(beside),
             Some(path) if path.extension().is_some_and(|ending| ending == "ipynb") && !path.is_dir() => {
-                path.clone()
+                Some(path.clone())
             }
             Some(path) => {
                 let inside = path.join(format!("{stem}.ipynb"));
                 if same(&inside, source) {
-                    path.join(format!("{stem}.executed.ipynb"))
+                    Some(path.join(format!("{stem}.executed.ipynb")))
                 } else {
-                    inside
+                    Some(inside)
                 }
             }
         };
-        if same(&notebook, source) && !args.inplace {
+        if let Some(notebook) = &notebook
+            && same(notebook, source)
+            && !args.inplace
+        {
             bail!(
                 "{} is the notebook itself; --inplace writes the outputs into it",
                 notebook.display()
@@ -44,18 +48,21 @@ impl Targets {
         }
         let page = match &args.html {
             _ if args.no_html => None,
-            None => Some(folder(&notebook).join(format!("{stem}.html"))),
+            None if args.check => None,
+            None => notebook
+                .as_ref()
+                .map(|notebook| folder(notebook).join(format!("{stem}.html"))),
             Some(path) if path.is_dir() || path.to_string_lossy().ends_with('/') => {
                 Some(path.join(format!("{stem}.html")))
             }
             Some(path) => Some(path.clone()),
         };
         if let Some(page) = &page
-            && (same(page, source) || same(page, &notebook))
+            && (same(page, source) || notebook.as_ref().is_some_and(|notebook| same(page, notebook)))
         {
             bail!("{} cannot be both a notebook and a page", page.display());
         }
-        for path in [Some(&notebook), page.as_ref()].into_iter().flatten() {
+        for path in [notebook.as_ref(), page.as_ref()].into_iter().flatten() {
             writable(path)?;
         }
         Ok(Self { notebook, page })
@@ -120,13 +127,7 @@ mod tests {
         fn args(&self) -> Args {
             Args {
                 notebook: self.0.join("a.ipynb"),
-                output: None,
-                html: None,
-                no_html: false,
-                inplace: false,
-                keep_going: false,
-                timeout: None,
-                echo: false,
+                ..Args::default()
             }
         }
     }
@@ -141,7 +142,7 @@ mod tests {
     fn both_files_stand_beside_the_notebook_by_default() {
         let folder = Folder::new("default");
         let targets = Targets::choose(&folder.args()).unwrap();
-        assert_eq!(targets.notebook, folder.0.join("a.executed.ipynb"));
+        assert_eq!(targets.notebook, Some(folder.0.join("a.executed.ipynb")));
         assert_eq!(targets.page, Some(folder.0.join("a.html")));
         assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1);
     }
@@ -157,7 +158,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             (targets.notebook, targets.page),
-            (new.join("a.ipynb"), Some(new.join("a.html")))
+            (Some(new.join("a.ipynb")), Some(new.join("a.html")))
         );
         let file = folder.0.join("out.ipynb");
         let html = folder.0.join("page.htm");
@@ -170,7 +171,7 @@ mod tests {
         assert_eq!(
             targets,
             Targets {
-                notebook: file,
+                notebook: Some(file),
                 page: Some(html)
             }
         );
@@ -179,7 +180,7 @@ mod tests {
             ..folder.args()
         })
         .unwrap();
-        assert_eq!(same_folder.notebook, folder.0.join("a.executed.ipynb"));
+        assert_eq!(same_folder.notebook, Some(folder.0.join("a.executed.ipynb")));
         let none = Targets::choose(&Args {
             no_html: true,
             ..folder.args()
@@ -203,13 +204,40 @@ mod tests {
             ..folder.args()
         })
         .unwrap();
-        assert_eq!(inplace.notebook, source);
+        assert_eq!(inplace.notebook.as_ref(), Some(&source));
         assert!(
             Targets::choose(&Args {
                 html: Some(source),
                 ..folder.args()
             })
             .is_err()
+        );
+    }
+
+    #[test]
+    fn a_check_writes_only_what_is_asked_for() {
+        let folder = Folder::new("check");
+        let check = Args {
+            check: true,
+            ..folder.args()
+        };
+        let none = Targets {
+            notebook: None,
+            page: None,
+        };
+        assert_eq!(Targets::choose(&check).unwrap(), none);
+        let page = folder.0.join("a.html");
+        let targets = Targets::choose(&Args {
+            html: Some(page.clone()),
+            ..check
+        })
+        .unwrap();
+        assert_eq!(
+            targets,
+            Targets {
+                page: Some(page),
+                ..none
+            }
         );
     }
 
