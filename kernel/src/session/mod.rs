@@ -8,6 +8,7 @@ mod carried;
 mod cell_crate;
 mod complete;
 mod deps;
+mod early_return;
 #[path = "../../../toolkit/src/show/figure.rs"]
 mod figure;
 mod graph;
