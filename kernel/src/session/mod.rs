@@ -6,13 +6,16 @@
 
 mod carried;
 mod cell_crate;
+mod commands;
 mod complete;
 mod deps;
 mod early_return;
 #[path = "../../../toolkit/src/show/figure.rs"]
 mod figure;
 mod graph;
+mod hints;
 mod home;
+mod losses;
 mod place;
 mod protocol;
 mod pump;
@@ -22,6 +25,7 @@ mod skeleton;
 mod source;
 mod stand_in;
 mod toolkit;
+mod variables;
 mod worker;
 
 pub use complete::{Completeness, is_complete};
@@ -145,6 +149,11 @@ impl Session {
             }
         }
         Err(ended())
+    }
+
+    /// Tells the execution count of the cell that comes next: later messages name the cell by it.
+    pub fn number(&self, count: usize) {
+        self.control.number(count);
     }
 
     /// What may stand at `cursor` (a byte of `code`). Nothing while a cell runs.
