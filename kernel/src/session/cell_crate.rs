@@ -1,5 +1,6 @@
 //! The crate that evcxr writes for a cell, compiled by one call of rustc.
 
+use super::early_return::{self, Bound};
 use super::lean::lean;
 use super::{deps, graph, home, link, source, stand_in};
 use anyhow::{Context, Result};
@@ -102,7 +103,7 @@ impl CellCrate {
         let folder = self.dir.join("cell");
         std::fs::create_dir_all(&folder)?;
         std::fs::create_dir_all(out)?;
-        std::fs::write(folder.join("lib.rs"), lean(&source::with_notices(&generated)))?;
+        self.write(&generated, Bound::Error)?;
         let mut command = Command::new(&rustc);
         home::outside(&mut command)
             .args(["--crate-name", "ctx", "--edition=2024", "--crate-type", "cdylib"])
@@ -156,19 +157,40 @@ impl CellCrate {
         Ok(command)
     }
 
+    /// Writes what is compiled instead of what evcxr generated.
+    fn write(&self, generated: &str, bound: Bound) -> Result<()> {
+        let source = lean(&source::with_notices(generated, bound));
+        Ok(std::fs::write(self.dir.join("cell/lib.rs"), source)?)
+    }
+
     /// Runs the compiler, in a process group that the kernel can stop; returns its exit code.
     fn hand_over(&self, mut command: Command) -> Result<i32> {
         let _lock = Stoppable::enter(&self.dir)?;
         std::fs::write(self.dir.join(NOTES).join(ANALYSED), "")?;
-        let mut compiler = command
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("could not run rustc")?;
-        let errors = compiler.stderr.take().context("rustc without a standard error")?;
-        for line in BufReader::new(errors).lines() {
-            eprintln!("{}", about_the_display(line?));
+        let mut compile = || -> Result<(Vec<String>, i32)> {
+            let mut compiler = command
+                .stderr(Stdio::piped())
+                .spawn()
+                .context("could not run rustc")?;
+            let errors = compiler.stderr.take().context("rustc without a standard error")?;
+            let said = BufReader::new(errors).lines().collect::<std::io::Result<_>>()?;
+            Ok((said, compiler.wait()?.code().unwrap_or(-1)))
+        };
+        let (mut said, mut code) = compile()?;
+        let mut bound = Bound::Error;
+        while code != 0
+            && let generated = std::fs::read_to_string(self.dir.join("src/lib.rs"))?
+            && early_return::is_in(&generated)
+            && let Some(next) = bound.next(&said)
+        {
+            bound = next;
+            self.write(&generated, bound)?;
+            (said, code) = compile()?;
         }
-        Ok(compiler.wait()?.code().unwrap_or(-1))
+        for line in said {
+            eprintln!("{}", about_the_display(line));
+        }
+        Ok(code)
     }
 }
 

@@ -6,14 +6,18 @@
 
 mod carried;
 mod cell_crate;
+mod commands;
 mod complete;
 mod deps;
+mod early_return;
 #[path = "../../../toolkit/src/show/figure.rs"]
 mod figure;
 mod graph;
+mod hints;
 mod home;
 mod lean;
 mod link;
+mod losses;
 mod place;
 mod protocol;
 mod pump;
@@ -24,6 +28,7 @@ mod snapshot;
 mod source;
 mod stand_in;
 mod toolkit;
+mod variables;
 mod worker;
 
 pub use complete::{Completeness, is_complete};
@@ -148,6 +153,11 @@ impl Session {
             }
         }
         Err(ended())
+    }
+
+    /// Tells the execution count of the cell that comes next: later messages name the cell by it.
+    pub fn number(&self, count: usize) {
+        self.control.number(count);
     }
 
     /// What may stand at `cursor` (a byte of `code`). While a cell runs, the notebook is as it was before it.

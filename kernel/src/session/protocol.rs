@@ -86,6 +86,7 @@ fn message_part(message: Value) -> Option<Part> {
     let text = |name: &str| message.get(name).and_then(Value::as_str).map(str::to_owned);
     let line = message.get("line").and_then(Value::as_u64).unwrap_or(0) as usize;
     Some(Part::Notice(match kind.as_str() {
+        "part" => return text("text").map(Part::Text),
         "panic" => Notice::Panic {
             message: text("message")?,
             file: text("file").unwrap_or_default(),

@@ -29,6 +29,23 @@ pub struct Notes {
     pub panicked: bool,
     /// A `?` left the cell: the message and the line in the generated source.
     pub error: Option<(String, usize)>,
+    /// Variables whose type is no longer what it was when they were kept.
+    pub retyped: Vec<String>,
+    /// What the process said of its end.
+    pub last_words: Option<String>,
+}
+
+impl Notes {
+    fn read_stderr(&mut self, line: &str) {
+        let line = line.trim();
+        if line.ends_with("has overflowed its stack") || line.starts_with("memory allocation of ") {
+            self.last_words = Some(line.to_owned());
+        }
+        let retyped = line
+            .strip_prefix("The type of the variable ")
+            .and_then(|rest| rest.strip_suffix(" was redefined, so was lost."));
+        self.retyped.extend(retyped.map(str::to_owned));
+    }
 }
 
 enum Order {
@@ -166,7 +183,10 @@ impl Reader {
     fn err(&mut self, line: &str) {
         for part in protocol::decode(line) {
             match part {
-                Part::Text(text) => self.send(Event::Stderr(text)),
+                Part::Text(text) => {
+                    self.notes.read_stderr(&text);
+                    self.send(Event::Stderr(text));
+                }
                 Part::Notice(Notice::End) => self.ends.1 += 1,
                 _ => {}
             }

@@ -1,9 +1,12 @@
 //! Errors as a reader wants them: the message, the cell's own lines, and a caret.
 
+use super::losses::Losses;
 use super::pump::Notes;
-use super::{CellError, place};
+use super::{CellError, hints, place};
 use evcxr::{CompilationError, Error};
-use std::fmt::Write;
+
+mod advice;
+mod death;
 
 const RED: &str = "\u{1b}[1;31m";
 const BLUE: &str = "\u{1b}[1;34m";
@@ -70,15 +73,21 @@ pub fn of_notes(notes: &Notes, generated: &str, cell: &str) -> Result<(), CellEr
 }
 
 /// What evcxr returned instead of outputs.
-pub fn of_error(error: &Error, cell: &str, interrupted: bool, killed: bool) -> CellError {
+pub fn of_error(
+    error: &Error,
+    notes: &Notes,
+    cell: &str,
+    losses: &Losses,
+    (interrupted, killed): (bool, bool),
+) -> CellError {
     match error {
         Error::SubprocessTerminated(_) if killed => plain(
             "Interrupted",
             "the cell did not stop and was killed\nThe notebook's variables are lost; its `use` lines and functions are still there.",
         ),
-        Error::SubprocessTerminated(message) => plain("ChildDied", &child_died(message)),
+        Error::SubprocessTerminated(message) => death::of_child(message, notes),
         _ if interrupted => plain("Interrupted", "stopped before the cell ran"),
-        Error::CompilationErrors(errors) => compile_errors(errors, cell),
+        Error::CompilationErrors(errors) => compile_errors(errors, cell, losses),
         Error::TypeRedefinedVariablesLost(names) => plain(
             "CompileError",
             &format!(
@@ -87,31 +96,16 @@ pub fn of_error(error: &Error, cell: &str, interrupted: bool, killed: bool) -> C
             ),
         ),
         Error::Message(message) => {
-            let mut error = plain("CompileError", message);
+            let (said, hint) = hints::of_evcxr(message);
+            let mut error = plain("CompileError", &said);
             error.line = named_variable(message, cell);
             if let Some(line) = error.line {
                 error.traceback.extend(excerpt(cell, line));
             }
+            error.traceback.extend(hint.map(|hint| remark("hint", &hint)));
             error
         }
     }
-}
-
-fn child_died(message: &str) -> String {
-    let (printed, status) = message
-        .rsplit_once("Subprocess terminated with status: ")
-        .unwrap_or(("", message));
-    let mut text = format!(
-        "the process that ran the cell ended ({})\nThe notebook's variables are lost; its `use` lines and functions are still there.",
-        status.trim()
-    );
-    for line in printed
-        .lines()
-        .filter(|line| !line.starts_with(super::protocol::MARKER))
-    {
-        let _ = write!(text, "\n{line}");
-    }
-    text
 }
 
 /// evcxr names the variable whose type it does not know, in backquotes.
@@ -140,8 +134,12 @@ fn named_variable(message: &str, cell: &str) -> Option<usize> {
     found.map(|index| index + 1)
 }
 
-fn compile_errors(errors: &[CompilationError], cell: &str) -> CellError {
-    let real: Vec<&CompilationError> = errors.iter().filter(|error| error.level() != "warning").collect();
+fn compile_errors(errors: &[CompilationError], cell: &str, losses: &Losses) -> CellError {
+    // evcxr sometimes gives the help that belongs to an error as one more.
+    let real: Vec<&CompilationError> = errors
+        .iter()
+        .filter(|error| error.level().starts_with("error"))
+        .collect();
     let Some(first) = real.first() else {
         return plain("CompileError", "the cell could not be compiled");
     };
@@ -150,7 +148,7 @@ fn compile_errors(errors: &[CompilationError], cell: &str) -> CellError {
         if !traceback.is_empty() {
             traceback.push(String::new());
         }
-        traceback.extend(one_error(error, cell));
+        traceback.extend(one_error(error, cell, losses));
     }
     if real.len() > SHOWN {
         traceback.push(String::new());
@@ -158,7 +156,13 @@ fn compile_errors(errors: &[CompilationError], cell: &str) -> CellError {
     }
     CellError {
         ename: first.code().unwrap_or("CompileError").to_owned(),
-        evalue: as_written(first.message().lines().next().unwrap_or_default()),
+        evalue: as_written(
+            hints::of_evcxr(&first.message())
+                .0
+                .lines()
+                .next()
+                .unwrap_or_default(),
+        ),
         traceback,
         line: line_of(first),
     }
@@ -180,9 +184,10 @@ fn line_of(error: &CompilationError) -> Option<usize> {
     error.primary_spanned_message()?.span.map(|span| span.start_line)
 }
 
-fn one_error(error: &CompilationError, cell: &str) -> Vec<String> {
+fn one_error(error: &CompilationError, cell: &str, losses: &Losses) -> Vec<String> {
     let code = error.code().map(|code| format!("[{code}]")).unwrap_or_default();
-    let message = as_written(&error.message());
+    let (message, kept) = hints::of_evcxr(&error.message());
+    let message = as_written(&message);
     let mut lines = message.lines();
     let first = lines.next().unwrap_or_default();
     let mut out = vec![format!("{RED}error{code}{PLAIN}{BOLD}: {first}{PLAIN}")];
@@ -215,24 +220,46 @@ fn one_error(error: &CompilationError, cell: &str) -> Vec<String> {
             ));
             out.extend(marked_lines(&marks, cell));
         }
-        None => out.extend(error.rendered().lines().skip(1).map(as_written)),
+        // In what evcxr wrote around the cell, which may hold a line of it.
+        None => match unplaced_line(error, cell) {
+            Some(line) => out.extend(excerpt(cell, line)),
+            None if error.json["children"]
+                .as_array()
+                .is_some_and(|notes| !notes.is_empty()) => {}
+            None => out.extend(error.rendered().lines().skip(1).map(as_written)),
+        },
     }
-    let notes = error
-        .help()
-        .into_iter()
-        .map(|help| ("help", help))
-        .chain(error.evcxr_extra_hint().map(|hint| ("note", hint.to_owned())));
-    for (kind, text) in notes {
-        for (index, line) in as_written(&text).lines().enumerate() {
-            let start = if index == 0 {
-                format!("{BLUE}   = {PLAIN}{BOLD}{kind}{PLAIN}: ")
-            } else {
-                "           ".into()
-            };
-            out.push(format!("{start}{line}"));
-        }
+    for (kind, text) in advice::of(error) {
+        out.push(remark(kind, &as_written(&text)));
     }
+    let hint = kept.or_else(|| hints::of_compiler(error, losses));
+    out.extend(hint.map(|hint| remark("hint", &as_written(&hint))));
     out
+}
+
+/// The cell's line that is in the code that rustc shows, when it is only one.
+fn unplaced_line(error: &CompilationError, cell: &str) -> Option<usize> {
+    let spans = error.json["spans"].as_array()?;
+    let shown: Vec<&str> = spans
+        .iter()
+        .flat_map(|span| span["text"].as_array().into_iter().flatten())
+        .filter_map(|line| line["text"].as_str())
+        .map(str::trim)
+        .collect();
+    let mut found = cell
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty() && shown.contains(&line.trim()));
+    match (found.next(), found.next()) {
+        (Some((index, _)), None) => Some(index + 1),
+        _ => None,
+    }
+}
+
+/// A line (or more) below the code.
+fn remark(kind: &str, text: &str) -> String {
+    let text = text.replace('\n', "\n           ");
+    format!("{BLUE}   = {PLAIN}{BOLD}{kind}{PLAIN}: {text}")
 }
 
 struct Mark {

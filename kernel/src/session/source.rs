@@ -2,13 +2,14 @@
 //!
 //! No line that the user wrote moves: replacements stay within generated lines, and the rest is appended.
 
+use super::early_return::{self, Bound};
 use super::protocol::MARKER;
 
 /// Adds to a cell's crate what the kernel needs to know from it:
 ///
 /// - a wrapper around its entry point, which flushes output without a final newline and says when it ends;
 /// - the error of a `?` and the fact of a panic as messages of the protocol.
-pub fn with_notices(source: &str) -> String {
+pub fn with_notices(source: &str, bound: Bound) -> String {
     // The first one is evcxr's own trial: nobody reads its output yet, and evcxr waits until it is read.
     if entry_point(source).is_some_and(|(_, number)| number == 0) {
         return source.to_owned();
@@ -24,25 +25,7 @@ pub fn with_notices(source: &str) -> String {
             "b\"EVCXR_BEGIN_CONTENT text/plain\\n\"",
             "b\"\\x1ejook {\\\"kind\\\":\\\"break\\\"}\\nEVCXR_BEGIN_CONTENT text/plain\\n\"",
         );
-    if source.contains(ERROR_FROM) {
-        out = out
-            .replacen(
-                "fn from(error: T) -> Self",
-                "#[track_caller] fn from(error: T) -> Self",
-                1,
-            )
-            .replacen(
-                "eprintln!(\"{}\", error);",
-                "jook_user_error(&format!(\"{}\", error), std::panic::Location::caller());",
-                1,
-            )
-            .replacen(
-                "eprintln!(\"{:?}\", error);",
-                "jook_user_error(&format!(\"{:?}\", error), std::panic::Location::caller());",
-                1,
-            );
-        out.push_str(USER_ERROR);
-    }
+    early_return::tell(&mut out, bound);
     if let Some((before, number)) = entry_point(&out) {
         out.replace_range(before..before + ENTRY.len(), "pub extern \"C\" fn jook_cell_");
         out.push_str(&wrapper(number));
@@ -51,7 +34,6 @@ pub fn with_notices(source: &str) -> String {
 }
 
 const PANIC_LINE: &str = "println!(\"EVCXR_PANIC_NOTIFICATION\");";
-const ERROR_FROM: &str = "for EvcxrUserCodeError {";
 const ENTRY: &str = "pub extern \"C\" fn run_user_code_";
 
 fn entry_point(source: &str) -> Option<(usize, usize)> {
@@ -62,24 +44,6 @@ fn entry_point(source: &str) -> Option<(usize, usize)> {
         .collect();
     Some((at, digits.parse().ok()?))
 }
-
-/// `Debug` of a string writes `\u{1f}` for a control character, which JSON does not know; the escapes that
-/// the two share are all that a message needs, so control characters become spaces.
-const USER_ERROR: &str = r#"
-fn jook_user_error(message: &str, place: &std::panic::Location<'_>) {
-    let mut text = String::new();
-    for c in message.chars() {
-        match c {
-            '\n' => text.push_str("\\n"),
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            c if (c as u32) < 32 => text.push(' '),
-            c => text.push(c),
-        }
-    }
-    println!("\u{1e}jook {{\"kind\":\"error\",\"message\":\"{}\",\"line\":{}}}", text, place.line());
-}
-"#;
 
 fn wrapper(number: usize) -> String {
     format!(
@@ -112,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_entry_point_is_wrapped_and_no_line_moves() {
-        let changed = with_notices(GENERATED);
+        let changed = with_notices(GENERATED, Bound::Error);
         assert!(changed.contains("pub extern \"C\" fn jook_cell_7(\n"));
         assert!(changed.contains("pub extern \"C\" fn run_user_code_7(store"));
         for (index, line) in GENERATED.lines().enumerate() {
@@ -120,14 +84,5 @@ mod tests {
             let touched = line.contains("run_user_code_") || line.contains("PANIC");
             assert_eq!(same == line, !touched, "line {index}: {same}");
         }
-    }
-
-    #[test]
-    fn an_early_return_reports_the_error_instead_of_printing_it() {
-        let source = "struct EvcxrUserCodeError {}\nimpl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {\n\
-            fn from(error: T) -> Self {\neprintln!(\"{}\", error);\n";
-        let changed = with_notices(source);
-        assert!(!changed.contains("eprintln!"));
-        assert!(changed.contains("#[track_caller] fn from"));
     }
 }

@@ -23,8 +23,12 @@ pub fn runtime_hook() {
             // No cell outlives its kernel.
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         }
+        // evcxr asks for backtraces, which then come with every error of many a crate.
+        // SAFETY: no thread is there yet.
+        unsafe { std::env::remove_var("RUST_BACKTRACE") };
         sieve::put_behind(libc::STDOUT_FILENO);
         sieve::put_behind(libc::STDERR_FILENO);
+        keep_fault_handlers();
         evcxr::runtime_hook();
     }
     if std::env::var_os(home::PRIVATE).is_none() {
@@ -44,6 +48,34 @@ pub fn runtime_hook() {
             std::process::exit(101);
         }
     }
+}
+
+/// Keeps the standard library's handlers of memory faults, which tell a stack overflow from a bad pointer. Those
+/// that evcxr puts in their place, at a moment of its own, print a backtrace of itself and abort.
+fn keep_fault_handlers() {
+    fn current(signal: libc::c_int) -> libc::sigaction {
+        // SAFETY: only reads this process's disposition of the signal; all zeros is a valid value.
+        unsafe {
+            let mut action = std::mem::zeroed();
+            libc::sigaction(signal, std::ptr::null(), &mut action);
+            action
+        }
+    }
+    // In evcxr's order: the last one is the last to change.
+    let signals = [libc::SIGSEGV, libc::SIGILL, libc::SIGBUS];
+    let own = signals.map(current);
+    std::thread::spawn(move || {
+        for _ in 0..5000 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            if current(libc::SIGBUS).sa_sigaction != own[2].sa_sigaction {
+                for (signal, action) in signals.iter().zip(&own) {
+                    // SAFETY: puts back what the standard library had installed.
+                    unsafe { libc::sigaction(*signal, action, std::ptr::null_mut()) };
+                }
+                return;
+            }
+        }
+    });
 }
 
 /// The directory of the kernel that started this stand-in.

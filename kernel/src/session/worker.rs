@@ -1,10 +1,14 @@
 //! The thread that owns evcxr.
 
 use super::carried::Carried;
+use super::commands::{self, Orders};
+use super::losses::{self, Losses, Variable};
 use super::pump::{self, Message, Pump};
 use super::snapshot::{self, Waiting};
 use super::toolkit::{self, Toolkit};
-use super::{CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, home, report};
+use super::{
+    CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, home, report, variables,
+};
 use anyhow::{Context, Result};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
 use serde::Serialize;
@@ -53,6 +57,8 @@ struct State {
     cells: u64,
     /// The cell that waits for the session to get ready.
     waiting: Option<(Sender<Message>, Arc<AtomicBool>)>,
+    /// The execution count of the cell that runs or comes next.
+    number: usize,
     sink: Option<Sender<Message>>,
     interrupted: Option<Instant>,
     killed: bool,
@@ -93,6 +99,10 @@ impl Control {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    pub fn number(&self, count: usize) {
+        self.state().number = count;
     }
 
     pub fn interrupt(self: &Arc<Self>) {
@@ -259,6 +269,9 @@ struct Engine {
     pump: Pump,
     crate_dir: PathBuf,
     carried: Arc<Carried>,
+    losses: Losses,
+    /// The level that cells are compiled at when they do not say another.
+    opt: String,
 }
 
 /// Brings in the toolkit, has its loops answer to stop requests, and reports panics by the protocol.
@@ -302,12 +315,14 @@ impl Engine {
         let toolkit: Toolkit = toolkit::prebuild(&|line| (options.on_progress)(line.to_owned()))?;
         toolkit.files.announce(&home.dir)?;
         home::standard_library_is_at(toolkit.std_source.as_deref());
-        let (context, outputs, crate_dir) = start_evcxr(options, &home.dir)?;
+        let (context, opt, outputs, crate_dir) = start_evcxr(options, &home.dir)?;
         let mut engine = Self {
             pump: Pump::start(outputs),
             context,
             crate_dir,
             carried: Arc::new(Carried::of_graph(&toolkit.files.graph)),
+            losses: Losses::default(),
+            opt,
         };
         {
             let mut state = control.state();
@@ -343,7 +358,8 @@ impl Engine {
         given_up: &AtomicBool,
         control: &Arc<Control>,
     ) -> Result<(), CellError> {
-        let (cell, notes) = self.carried.satisfy(code);
+        let orders = commands::read(code).map_err(|message| report::plain("CommandError", &message))?;
+        let (cell, notes) = self.carried.satisfy(&orders.code);
         if !control.begin(sink, given_up) {
             // Stopped at the last moment; whoever waited has been told.
             return Ok(());
@@ -354,6 +370,8 @@ impl Engine {
         for note in notes {
             let _ = sink.send(Message::Event(Event::Stderr(note)));
         }
+        let before = self.variables();
+        self.answer(&orders, sink);
         let building = Building::watch(&self.crate_dir, sink);
         let outcome = {
             let reader = |prompt: String, password: bool| {
@@ -371,10 +389,12 @@ impl Engine {
             self.context.execute_with_callbacks(&cell, &mut callbacks)
         };
         drop(building);
+        let _ = self.context.set_opt_level(&self.opt);
         let notes = self.pump.finish();
         let generated = std::fs::read_to_string(self.crate_dir.join("cell/lib.rs")).unwrap_or_default();
         let died = matches!(outcome, Err(evcxr::Error::SubprocessTerminated(_)));
         let (interrupted, killed) = control.end(died);
+        self.losses.retyped(&notes.retyped);
         let result = match &outcome {
             Ok(outputs) => {
                 if let Some(event) = pump::result(&outputs.content_by_mime_type) {
@@ -384,16 +404,87 @@ impl Engine {
                     let line = format!("took {} ms\n", time.as_millis());
                     let _ = sink.send(Message::Event(Event::Stderr(line)));
                 }
+                if orders.time {
+                    let phases = outputs.phases.iter();
+                    let timing = commands::timing(phases.map(|phase| (phase.name.as_str(), phase.duration)));
+                    let _ = sink.send(Message::Event(timing));
+                }
                 report::of_notes(&notes, &generated, code)
             }
-            Err(error) => Err(report::of_error(error, code, interrupted, killed)),
+            Err(error) => Err(report::of_error(
+                error,
+                &notes,
+                code,
+                &self.losses,
+                (interrupted, killed),
+            )),
         };
+        let end = match &result {
+            _ if died => losses::End::Died,
+            _ if restarts(code) => losses::End::Cleared,
+            Ok(()) => losses::End::Done,
+            Err(_) => losses::End::Failed,
+        };
+        let number = control.state().number;
+        let now = self.variables();
+        self.losses
+            .note(&losses::Cell { number, code }, end, &before, &now);
+        if orders.vars && result.is_ok() {
+            let table = self.measure(&now);
+            let _ = sink.send(Message::Event(table));
+        }
         if (died || restarts(code))
             && let Err(error) = self.bring_in_prelude()
         {
             let _ = sink.send(Message::Event(Event::Stderr(format!("{error:#}\n"))));
         }
         result
+    }
+
+    fn variables(&self) -> Vec<Variable> {
+        let all = self.context.variables_and_types();
+        all.map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+            .collect()
+    }
+
+    /// Does what the cell's own lines ask of the session before its code runs.
+    fn answer(&mut self, orders: &Orders, sink: &Sender<Message>) {
+        let send = |event| drop(sink.send(Message::Event(event)));
+        if orders.help {
+            send(commands::help());
+        }
+        for path in &orders.doc {
+            send(
+                match inspect(&mut self.context, &self.carried, path, path.len()) {
+                    Ok(Some(documentation)) => commands::display(documentation),
+                    _ => Event::Stderr(format!("no documentation of `{path}` was found\n")),
+                },
+            );
+        }
+        if let Some(level) = &orders.opt {
+            let _ = self.context.set_opt_level(level);
+            if !orders.has_code() {
+                self.opt.clone_from(level);
+            }
+        }
+        if orders.ask_opt || (orders.opt.is_some() && !orders.has_code()) {
+            send(Event::Stdout(format!(
+                "cells are compiled with opt-level {}\n",
+                self.opt
+            )));
+        }
+    }
+
+    /// The table of variables. Measuring them is a cell of its own.
+    fn measure(&mut self, all: &[Variable]) -> Event {
+        self.pump.begin(None);
+        let measured = self.context.execute(&variables::measuring(all));
+        self.pump.finish();
+        let sizes = measured
+            .as_ref()
+            .ok()
+            .and_then(|outputs| outputs.get("text/plain"));
+        variables::table(all, sizes)
     }
 }
 
@@ -404,9 +495,9 @@ pub fn complete(
     code: &str,
     cursor: usize,
 ) -> Result<Completions> {
-    let (code, _) = carried.satisfy(code);
+    let mut items: Vec<Completion> = commands::completions(code, cursor);
+    let (code, _) = carried.satisfy(&commands::without(code));
     let found = context.completions(&code, cursor)?;
-    let mut items: Vec<Completion> = Vec::new();
     for candidate in found.completions {
         let internal = candidate.code.starts_with("evcxr_") || candidate.code.starts_with("Evcxr");
         if !internal && !items.iter().any(|item| item.text == candidate.code) {
@@ -430,7 +521,7 @@ pub fn inspect(
     code: &str,
     cursor: usize,
 ) -> Result<Option<MimeBundle>> {
-    let (code, _) = carried.satisfy(code);
+    let (code, _) = carried.satisfy(&commands::without(code));
     let (text, html) = context.hover_at(&code, end_of_word(&code, cursor))?;
     if text.trim().is_empty() || text == "No documentation found" {
         return Ok(None);
@@ -494,7 +585,7 @@ impl Drop for Building {
 fn start_evcxr(
     options: &Options,
     private: &Path,
-) -> Result<(CommandContext, evcxr::EvalContextOutputs, PathBuf)> {
+) -> Result<(CommandContext, String, evcxr::EvalContextOutputs, PathBuf)> {
     // The stand-in notes the crate's folder of the session that started last: one at a time.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME
@@ -508,7 +599,13 @@ fn start_evcxr(
     let (context, outputs) = started.map_err(|error| anyhow::anyhow!("{}", report::all_messages(&error)))?;
     let noted =
         std::fs::read_to_string(private.join(cell_crate::CRATE_DIR)).context("evcxr compiled nothing")?;
-    Ok((CommandContext::with_eval_context(context), outputs, noted.into()))
+    let opt = context.state().opt_level().to_owned();
+    Ok((
+        CommandContext::with_eval_context(context),
+        opt,
+        outputs,
+        noted.into(),
+    ))
 }
 
 fn restarts(code: &str) -> bool {

@@ -154,6 +154,9 @@ async fn execute(
                 String::new()
             }
         };
+        worker
+            .session
+            .number(if content.store_history { count.0 } else { 0 });
         let outcome = worker.session.execute(&content.code, &mut publish, &input);
         if let Some(clear) = worker.warm_up.cell_speaks() {
             worker.iopub.publish_blocking(clear);

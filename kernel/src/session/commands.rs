@@ -1,0 +1,258 @@
+//! Lines of a cell that are for the session and not for Rust: `:vars`, `:doc`, `:time`, `:opt`, `:help`.
+//!
+//! evcxr has commands of its own (`:dep`, `:clear`, `:efmt`, …); what is not known here is left to it.
+
+use super::protocol::Event;
+use super::{Completion, MimeBundle};
+use std::time::Duration;
+
+/// What the lines of a cell ask for.
+#[derive(Debug, Default, PartialEq)]
+pub struct Orders {
+    /// The cell without those lines. Other lines keep their numbers, and bytes their places.
+    pub code: String,
+    /// Say how long compiling and running took.
+    pub time: bool,
+    /// Compile at this level: this cell, when it holds code; else the cells to come.
+    pub opt: Option<String>,
+    /// Say at which level cells are compiled.
+    pub ask_opt: bool,
+    pub help: bool,
+    /// Show the variables, when the code has run.
+    pub vars: bool,
+    /// Show the documentation of these.
+    pub doc: Vec<String>,
+}
+
+impl Orders {
+    /// Whether anything is left to run.
+    pub fn has_code(&self) -> bool {
+        let is_code = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+        self.code.lines().any(is_code)
+    }
+}
+
+/// `(how it is written, what it does)`, in the order of usefulness.
+const HELP: &[(&str, &str)] = &[
+    (":vars", "the notebook's variables, their types and sizes"),
+    (
+        ":doc path",
+        "the documentation of a type, function, method or variable: `:doc Mlp::new`",
+    ),
+    (
+        ":time",
+        "in a cell with code (also `%%time`): say how long compiling and running took",
+    ),
+    (
+        ":opt 3",
+        "in a cell with code: compile this cell optimized; alone: the cells to come (0 to 3)",
+    ),
+    (
+        ":dep rand = \"0.9\"",
+        "add a crate; the toolkit, polars, plotly and dfdx are there without",
+    ),
+    (":show_deps", "the crates that were added"),
+    (":type x", "the type of a variable"),
+    (":explain", "rustc's long explanation of the last error"),
+    (":clear", "forget variables, functions and `use` lines"),
+    (
+        ":restart",
+        "start a new process: variables are lost, functions and `use` lines stay",
+    ),
+    (
+        ":env KEY=value",
+        "set an environment variable for the next process (`:restart`)",
+    ),
+    (
+        ":fmt {:?}",
+        "how a value that has no display of its own is written",
+    ),
+    ("!ls", "run a line in the shell"),
+    (":help", "this list"),
+];
+
+/// Takes the session's lines out of a cell.
+///
+/// # Errors
+/// In words for the user, when a command is misused.
+pub fn read(cell: &str) -> Result<Orders, String> {
+    let mut orders = Orders::default();
+    let mut code = String::with_capacity(cell.len());
+    for line in cell.split_inclusive('\n') {
+        let text = line.trim();
+        let (command, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let rest = rest.trim().trim_end_matches(';');
+        match (command, rest) {
+            ("%%time", "") if code.trim().is_empty() => orders.time = true,
+            (":time", "") => orders.time = true,
+            (":vars", "") => orders.vars = true,
+            (":help", "") => orders.help = true,
+            (":doc", "") => return Err("`:doc` needs a name: `:doc Mlp::new`".into()),
+            (":doc", path) => orders.doc.push(path.to_owned()),
+            (":opt", "") => orders.ask_opt = true,
+            (":opt", "0" | "1" | "2" | "3") => orders.opt = Some(rest.to_owned()),
+            (":opt", other) => return Err(format!("`:opt {other}`: the levels are 0, 1, 2 and 3")),
+            _ => {
+                code.push_str(line);
+                continue;
+            }
+        }
+        code.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+    }
+    orders.code = code;
+    Ok(orders)
+}
+
+/// The cell for questions about its code, with blanks in the place of the session's lines.
+pub fn without(cell: &str) -> String {
+    read(cell).map_or_else(|_| cell.to_owned(), |orders| orders.code)
+}
+
+/// Commands of this file that could stand at `cursor`: evcxr knows only its own.
+pub fn completions(cell: &str, cursor: usize) -> Vec<Completion> {
+    let Some(before) = cell.get(..cursor) else {
+        return Vec::new();
+    };
+    let begun = before.rsplit('\n').next().unwrap_or_default().trim_start();
+    [":time", "%%time"]
+        .into_iter()
+        .filter(|name| !begun.is_empty() && name.starts_with(begun))
+        .map(|name| Completion {
+            text: name.to_owned(),
+            kind: "magic".to_owned(),
+        })
+        .collect()
+}
+
+/// The list of commands.
+pub fn help() -> Event {
+    let rows: Vec<Vec<String>> = HELP
+        .iter()
+        .map(|(name, what)| vec![(*name).to_owned(), (*what).to_owned()])
+        .collect();
+    table(&["command", "what it does"], &rows)
+}
+
+/// A table in HTML and in text, its last columns' numbers to the right.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> Event {
+    let is_number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let mut text = String::new();
+    let mut html = String::from("<table><thead><tr>");
+    for (name, width) in head.iter().zip(&widths) {
+        text.push_str(&format!("{name:<width$}  "));
+        html.push_str(&format!("<th style=\"text-align:left\">{name}</th>"));
+    }
+    html.push_str("</tr></thead><tbody>");
+    for row in rows {
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        html.push_str("<tr>");
+        for (cell, width) in row.iter().zip(&widths) {
+            let escaped = escape(cell);
+            if is_number(cell) {
+                text.push_str(&format!("{cell:>width$}  "));
+                html.push_str(&format!("<td style=\"text-align:right\">{escaped}</td>"));
+            } else {
+                text.push_str(&format!("{cell:<width$}  "));
+                html.push_str(&format!(
+                    "<td style=\"text-align:left\"><code>{escaped}</code></td>"
+                ));
+            }
+        }
+        html.push_str("</tr>");
+    }
+    html.push_str("</tbody></table>");
+    let mut data = MimeBundle::new();
+    data.insert("text/plain".into(), text.trim_end().into());
+    data.insert("text/html".into(), html.into());
+    display(data)
+}
+
+/// An output that nobody updates.
+pub fn display(data: MimeBundle) -> Event {
+    Event::Display {
+        data,
+        metadata: MimeBundle::new(),
+        id: None,
+    }
+}
+
+/// How long the parts of a cell took, by evcxr's names for them.
+pub fn timing<'a>(phases: impl Iterator<Item = (&'a str, Duration)>) -> Event {
+    let (mut compile, mut run) = (Duration::ZERO, Duration::ZERO);
+    for (name, took) in phases {
+        *(if name == "Execution" {
+            &mut run
+        } else {
+            &mut compile
+        }) += took;
+    }
+    let (compile, run) = (compile.as_secs_f64(), run.as_secs_f64());
+    Event::Stdout(format!("compile {compile:.2} s, run {run:.2} s\n"))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sessions_lines_are_taken_out_and_nothing_moves() {
+        let cell = "%%time\n:opt 3\n:dep x = \"1\"\nlet é = 1;\n:vars\n:doc Mlp::new";
+        let orders = read(cell).unwrap();
+        assert!(orders.time && orders.vars && orders.has_code());
+        assert_eq!(
+            (orders.opt.as_deref(), &orders.doc[..]),
+            (Some("3"), &["Mlp::new".to_owned()][..])
+        );
+        assert_eq!(orders.code.len(), cell.len());
+        let left: Vec<&str> = orders.code.lines().map(str::trim).collect();
+        assert_eq!(left, ["", "", ":dep x = \"1\"", "let é = 1;", "", ""]);
+    }
+
+    #[test]
+    fn other_lines_and_other_commands_stay() {
+        for cell in [
+            "let a = b % c;\n%%time",
+            ":variables",
+            ":optimal 3",
+            ":clear",
+            "x\n  ::vars()",
+        ] {
+            assert_eq!(
+                read(cell).unwrap(),
+                Orders {
+                    code: cell.to_owned(),
+                    ..Orders::default()
+                }
+            );
+        }
+        assert!(read(":opt 9").is_err() && read(":doc").is_err());
+        assert!(!read(":opt 3\n// nothing").unwrap().has_code());
+    }
+
+    #[test]
+    fn a_table_lines_up() {
+        let rows = vec![vec!["a".to_owned(), "Vec<i32>".to_owned(), "8 B".to_owned()]];
+        let Event::Display { data, .. } = table(&["name", "type", "size"], &rows) else {
+            panic!()
+        };
+        assert_eq!(data["text/plain"], "name  type      size\na     Vec<i32>   8 B");
+        assert!(
+            data["text/html"]
+                .as_str()
+                .unwrap()
+                .contains("<code>Vec&lt;i32&gt;</code>")
+        );
+    }
+}

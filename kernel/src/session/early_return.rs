@@ -1,0 +1,160 @@
+//! The `?` at the top of a cell: which errors it takes, and how they are told.
+//!
+//! evcxr takes errors with `Display`. What can become a `Box<dyn Error>` (every error of the standard library and
+//! of crates, text, boxed errors) can also name its causes, and an error of the user's own may have nothing but
+//! `Debug`. No one bound of stable Rust covers the three: they are tried in turn, and nearly every cell is content
+//! with the first.
+
+/// What the errors of a cell must be able to do, in the order of trial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// Become a boxed error: told with its causes.
+    Error,
+    /// Be displayed: also errors that borrow, such as a lock's.
+    Display,
+    /// Be debugged.
+    Debug,
+}
+
+const HEAD: &str = "impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {";
+/// With `:efmt {:?}`.
+const DEBUG_HEAD: &str = "impl<T: std::fmt::Debug> From<T> for EvcxrUserCodeError {";
+
+impl Bound {
+    /// What to try after the compiler refused the cell with these diagnostics, one in JSON a line.
+    pub fn next(self, diagnostics: &[String]) -> Option<Self> {
+        let code = |line: &str, code: &str| line.contains(&format!("\"code\":\"{code}\""));
+        let unconverted = |line: &String| code(line, "E0277") && line.contains("`EvcxrUserCodeError`");
+        // A boxed error outlives the cell, and what borrows does not.
+        let borrows = |line: &String| {
+            [
+                "E0499", "E0502", "E0505", "E0506", "E0515", "E0521", "E0597", "E0716",
+            ]
+            .iter()
+            .any(|borrow| code(line, borrow))
+        };
+        match self {
+            Self::Error if diagnostics.iter().any(|line| unconverted(line) || borrows(line)) => {
+                Some(Self::Display)
+            }
+            Self::Display if diagnostics.iter().any(unconverted) => Some(Self::Debug),
+            _ => None,
+        }
+    }
+}
+
+/// Whether errors can leave this cell, so that [`Bound`] matters.
+pub fn is_in(source: &str) -> bool {
+    source.contains(HEAD)
+}
+
+/// Has `source` tell the kernel of an error, and from where it came, instead of printing it.
+pub fn tell(source: &mut String, bound: Bound) {
+    if !source.contains(HEAD) && !source.contains(DEBUG_HEAD) {
+        return;
+    }
+    let (needs, told) = match bound {
+        Bound::Error => ("Into<Box<dyn std::error::Error>>", "jook_causes(&*error.into())"),
+        Bound::Display => ("std::fmt::Display", "format!(\"{}\", error)"),
+        Bound::Debug => ("std::fmt::Debug", "format!(\"{:?}\", error)"),
+    };
+    let place = "std::panic::Location::caller()";
+    let mut out = source
+        .replacen(
+            HEAD,
+            &format!("impl<T: {needs}> From<T> for EvcxrUserCodeError {{"),
+            1,
+        )
+        .replacen(
+            "fn from(error: T) -> Self",
+            "#[track_caller] fn from(error: T) -> Self",
+            1,
+        )
+        .replacen(
+            "eprintln!(\"{}\", error);",
+            &format!("jook_user_error(&{told}, {place});"),
+            1,
+        )
+        .replacen(
+            "eprintln!(\"{:?}\", error);",
+            &format!("jook_user_error(&format!(\"{{:?}}\", error), {place});"),
+            1,
+        );
+    out.push_str(HELPERS);
+    *source = out;
+}
+
+/// `Debug` of a string writes `\u{1f}` for a control character, which JSON does not know; the escapes that
+/// the two share are all that a message needs, so control characters become spaces. Many errors tell their
+/// cause themselves: it is not told twice.
+const HELPERS: &str = r#"
+fn jook_user_error(message: &str, place: &std::panic::Location<'_>) {
+    let mut text = String::new();
+    for c in message.chars() {
+        match c {
+            '\n' => text.push_str("\\n"),
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            c if (c as u32) < 32 => text.push(' '),
+            c => text.push(c),
+        }
+    }
+    println!("\u{1e}jook {{\"kind\":\"error\",\"message\":\"{}\",\"line\":{}}}", text, place.line());
+}
+fn jook_causes(error: &dyn std::error::Error) -> String {
+    let mut last = error.to_string();
+    let mut text = last.clone();
+    let mut cause = error.source();
+    for _ in 0..32 {
+        let Some(error) = cause else { break };
+        let said = error.to_string();
+        if !last.contains(said.as_str()) {
+            text.push_str("\ncaused by: ");
+            text.push_str(&said);
+        }
+        last = said;
+        cause = error.source();
+    }
+    text
+}
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_and_not_printed_and_no_line_moves() {
+        let source = format!(
+            "struct EvcxrUserCodeError {{}}\n{HEAD}\nfn from(error: T) -> Self {{\neprintln!(\"{{}}\", error);\n"
+        );
+        for bound in [Bound::Error, Bound::Display, Bound::Debug] {
+            let mut changed = source.clone();
+            tell(&mut changed, bound);
+            assert!(!changed.contains("eprintln!"));
+            assert_eq!(
+                changed.lines().nth(2),
+                Some("#[track_caller] fn from(error: T) -> Self {")
+            );
+            assert!(changed.lines().nth(3).unwrap().starts_with("jook_user_error("));
+        }
+    }
+
+    #[test]
+    fn bounds_follow_each_other_as_far_as_the_compiler_asks() {
+        let refused = |code: &str, message: &str| {
+            vec![format!(
+                "{{\"message\":\"{message}\",\"code\":{{\"code\":\"{code}\"}}}}"
+            )]
+        };
+        let unconverted = refused("E0277", "`?` couldn't convert the error to `EvcxrUserCodeError`");
+        assert_eq!(Bound::Error.next(&unconverted), Some(Bound::Display));
+        assert_eq!(Bound::Display.next(&unconverted), Some(Bound::Debug));
+        assert_eq!(Bound::Debug.next(&unconverted), None);
+        assert_eq!(
+            Bound::Error.next(&refused("E0597", "borrowed")),
+            Some(Bound::Display)
+        );
+        assert_eq!(Bound::Error.next(&refused("E0308", "mismatched types")), None);
+    }
+}

@@ -1,0 +1,240 @@
+//! Variables that a notebook had, or was about to have, and why they are not there.
+//!
+//! rustc says of all of them "cannot find value in this scope". A reader wants to know which cell took it.
+
+use std::collections::HashMap;
+
+/// A cell that was run.
+pub struct Cell<'a> {
+    /// Its execution count; 0 when it has none.
+    pub number: usize,
+    pub code: &'a str,
+}
+
+/// How a cell ended, as far as its variables are concerned.
+#[derive(Clone, Copy, PartialEq)]
+pub enum End {
+    Done,
+    /// It did not compile, panicked, left by `?` or was stopped.
+    Failed,
+    /// Its process ended with it.
+    Died,
+    /// The user cleared the notebook's variables.
+    Cleared,
+}
+
+#[derive(Clone, Copy)]
+enum Why {
+    Moved,
+    /// A cell that defines it did not come to its end.
+    Failed,
+    Died,
+    Retyped,
+    Cleared,
+}
+
+struct Loss {
+    why: Why,
+    number: usize,
+    line: String,
+}
+
+/// A variable's name and the type it has.
+pub type Variable = (String, String);
+
+/// What is gone, by name.
+#[derive(Default)]
+pub struct Losses(HashMap<String, Loss>);
+
+impl Losses {
+    /// Takes note of a cell that had `before` and left `now`.
+    pub fn note(&mut self, cell: &Cell, end: End, before: &[Variable], now: &[Variable]) {
+        let is_there = |name: &str| now.iter().any(|(there, _)| there == name);
+        for (name, _) in before.iter().filter(|(name, _)| !is_there(name)) {
+            if matches!(self.0.get(name), Some(loss) if matches!(loss.why, Why::Retyped)) {
+                continue;
+            }
+            let why = match end {
+                End::Died => Why::Died,
+                End::Cleared => Why::Cleared,
+                _ => Why::Moved,
+            };
+            self.insert(name, why, cell, taking_line(cell.code, name));
+        }
+        if matches!(end, End::Failed | End::Died) {
+            for (name, line) in defined(cell.code) {
+                if !is_there(&name) {
+                    self.insert(&name, Why::Failed, cell, line);
+                }
+            }
+        }
+        self.0.retain(|name, _| !is_there(name));
+    }
+
+    /// These were found to have a type that a cell has since defined anew.
+    pub fn retyped(&mut self, names: &[String]) {
+        for name in names {
+            let cell = Cell { number: 0, code: "" };
+            self.insert(name, Why::Retyped, &cell, "");
+        }
+    }
+
+    fn insert(&mut self, name: &str, why: Why, cell: &Cell, line: &str) {
+        let loss = Loss {
+            why,
+            number: cell.number,
+            line: line.trim().to_owned(),
+        };
+        self.0.insert(name.to_owned(), loss);
+    }
+
+    /// Why `name` is not there and what to do, in one line.
+    pub fn why(&self, name: &str) -> Option<String> {
+        let Loss { why, number, line } = self.0.get(name)?;
+        let cell = match number {
+            0 => "an earlier cell".to_owned(),
+            number => format!("cell [{number}]"),
+        };
+        let at = if line.is_empty() || line.chars().count() > 80 {
+            String::new()
+        } else {
+            format!(", at `{line}`")
+        };
+        Some(match why {
+            Why::Moved => format!(
+                "`{name}` was moved away by {cell}{at}; run again the cell that makes it, and give `&{name}` or `{name}.clone()` there"
+            ),
+            Why::Failed => {
+                format!("{cell} would have made `{name}`{at}, but failed; mend it and run it again")
+            }
+            Why::Died => format!(
+                "`{name}` was lost when the process of {cell} ended; run again the cell that makes it"
+            ),
+            Why::Retyped => format!(
+                "`{name}` was lost because its type was defined anew; run again the cell that makes it"
+            ),
+            Why::Cleared => {
+                format!("`{name}` was cleared by {cell}; run again the cell that makes it")
+            }
+        })
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.split(move |c: char| !is_part(c))
+        .filter(|word| !word.is_empty())
+        .map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
+}
+
+/// The line that most likely moved `name`: the last one that names it without a `&` before or a `.` behind.
+fn taking_line<'a>(code: &'a str, name: &str) -> &'a str {
+    let names = |line: &&str| words(line).any(|(_, word)| word == name);
+    let takes = |line: &&str| {
+        words(line).any(|(at, word)| {
+            word == name && !line[..at].ends_with('&') && !line[at + word.len()..].starts_with('.')
+        })
+    };
+    let lines = || {
+        code.lines()
+            .rev()
+            .filter(|line| !line.trim_start().starts_with("//"))
+    };
+    lines()
+        .find(takes)
+        .or_else(|| lines().find(names))
+        .unwrap_or_default()
+}
+
+/// The names that the cell's outermost `let`s bind, with their lines.
+pub fn defined(code: &str) -> Vec<(String, &str)> {
+    let mut found = Vec::new();
+    let mut depth = 0i32;
+    for line in code.lines() {
+        let opens = line.matches(['{', '(', '[']).count() as i32;
+        let closes = line.matches(['}', ')', ']']).count() as i32;
+        if depth == 0 {
+            for statement in line.split("let ").skip(1) {
+                let end = statement.find('=').unwrap_or(statement.len());
+                let pattern = &statement[..end];
+                // A type follows the name, but not in a tuple.
+                let pattern = match pattern.split_once(':') {
+                    Some((name, _)) if !pattern.trim_start().starts_with(['(', '[']) => name,
+                    _ => pattern,
+                };
+                for (_, word) in words(pattern) {
+                    let binds = word.starts_with(|c: char| c.is_lowercase() || c == '_');
+                    if binds && !matches!(word, "mut" | "ref" | "_") {
+                        found.push((word.to_owned(), line));
+                    }
+                }
+            }
+        }
+        depth = (depth + opens - closes).max(0);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(list: &[&str]) -> Vec<Variable> {
+        list.iter()
+            .map(|name| ((*name).to_owned(), "Vec<Point>".to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_gone_says_why() {
+        let mut losses = Losses::default();
+        let none: &[Variable] = &[];
+        let mut note = |number, code, end, before: &[&str], now: &[&str]| {
+            losses.note(&Cell { number, code }, end, &variables(before), &variables(now));
+        };
+        note(
+            3,
+            "print(&data);\nlet run = train(data);",
+            End::Done,
+            &["data"],
+            &["run"],
+        );
+        note(
+            4,
+            "let (a, mut b) = (1, 2);\nlet n: i32 = \"x\";",
+            End::Failed,
+            &["run"],
+            &["run"],
+        );
+        note(
+            0,
+            "let x = first(points);",
+            End::Done,
+            &["points", "run"],
+            &["run", "x"],
+        );
+        note(6, "std::process::abort()", End::Died, &["run"], &[]);
+        let said = |name: &str| losses.why(name).unwrap();
+        assert!(said("data").starts_with("`data` was moved away by cell [3], at `let run = train(data);`"));
+        assert!(said("b").contains("cell [4] would have made `b`"));
+        assert!(said("n").contains("failed"));
+        assert!(said("points").contains("was moved away by an earlier cell, at"));
+        assert!(said("run").contains("process of cell [6]"));
+        assert!(losses.why("never").is_none());
+        losses.retyped(&["points".to_owned()]);
+        assert!(losses.why("points").unwrap().contains("defined anew"));
+        let again = Cell {
+            number: 7,
+            code: "let data = 1;",
+        };
+        losses.note(&again, End::Done, none, &variables(&["data"]));
+        assert!(losses.why("data").is_none());
+    }
+
+    #[test]
+    fn outermost_lets_are_found() {
+        let code = "let mut a: Vec<f32> = v; let Some(b) = c else { return };\nfor i in 0..3 {\n    let inner = i;\n}\nlet z = 1;";
+        let names: Vec<String> = defined(code).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["a", "b", "z"]);
+    }
+}

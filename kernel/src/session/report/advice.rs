@@ -1,0 +1,142 @@
+//! What rustc adds to an error: notes, and help with the code as it would be.
+
+use evcxr::CompilationError;
+use serde_json::Value;
+
+/// Longer notes are lists of what else there is.
+const LINES: usize = 6;
+/// Choices shown of those that rustc offers.
+const CHOICES: usize = 3;
+
+/// `(note or help, text)`, in rustc's order.
+pub fn of(error: &CompilationError) -> Vec<(&'static str, String)> {
+    let children = error.json["children"].as_array();
+    children
+        .into_iter()
+        .flatten()
+        .filter_map(|child| {
+            let kind = match child["level"].as_str()? {
+                "help" => "help",
+                // A note with a place points into a library.
+                "note" if child["spans"].as_array().is_none_or(Vec::is_empty) => "note",
+                _ => return None,
+            };
+            let message = child["message"].as_str()?;
+            let text = with_code(message, &suggestions(&child["spans"]));
+            // What evcxr wrote around the cell is not the user's to change.
+            (!text.to_lowercase().contains("evcxr") && !message.starts_with("this error originates"))
+                .then(|| (kind, shortened(&text)))
+        })
+        .collect()
+}
+
+fn with_code(message: &str, code: &[String]) -> String {
+    match code {
+        [] => message.to_owned(),
+        [one] if !one.contains('\n') => format!("{}: `{}`", message.trim_end_matches(':'), one.trim()),
+        several => {
+            let shown: Vec<&str> = several
+                .iter()
+                .take(CHOICES)
+                .flat_map(|code| code.lines())
+                .collect();
+            format!("{}:\n  {}", message.trim_end_matches(':'), shown.join("\n  "))
+        }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    if lines.len() > LINES {
+        lines.truncate(LINES - 1);
+        lines.push("…");
+    }
+    lines.join("\n")
+}
+
+/// The lines as rustc would have them. Changes in different places belong together; changes in the same place
+/// are choices.
+fn suggestions(spans: &Value) -> Vec<String> {
+    let spans: Vec<&Value> = spans.as_array().into_iter().flatten().collect();
+    let changes: Vec<&Value> = spans
+        .into_iter()
+        .filter(|span| span["suggested_replacement"].is_string())
+        .collect();
+    let place = |span: &Value| (number(span, "byte_start"), number(span, "byte_end"));
+    let Some(first) = changes.first() else {
+        return Vec::new();
+    };
+    if changes.len() > 1 && changes.iter().all(|span| place(span) == place(first)) {
+        return changes.iter().filter_map(|span| changed(&[span])).collect();
+    }
+    changed(&changes).into_iter().collect()
+}
+
+/// The line with all of these changes in it; only what is put in when they span several lines.
+fn changed(spans: &[&Value]) -> Option<String> {
+    let new = |span: &Value| {
+        span["suggested_replacement"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let first = spans.first()?;
+    let line = number(first, "line_start");
+    let one_line = spans
+        .iter()
+        .all(|span| number(span, "line_start") == line && number(span, "line_end") == line);
+    if !one_line || spans.iter().any(|span| new(span).contains('\n')) {
+        let all: Vec<String> = spans.iter().map(|span| new(span).trim().to_owned()).collect();
+        return Some(all.join(" … ")).filter(|text| !text.is_empty());
+    }
+    let mut text: Vec<char> = first["text"][0]["text"].as_str()?.chars().collect();
+    let mut spans = spans.to_vec();
+    spans.sort_by_key(|span| std::cmp::Reverse(number(span, "column_start")));
+    for span in spans {
+        let (start, end) = (number(span, "column_start"), number(span, "column_end"));
+        text.splice(
+            start.checked_sub(1)?..(end.checked_sub(1)?).min(text.len()),
+            new(span).chars(),
+        );
+    }
+    let text: String = text.into_iter().collect();
+    Some(text.trim().to_owned())
+}
+
+fn number(span: &Value, name: &str) -> usize {
+    span[name].as_u64().unwrap_or(0) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn span(column: usize, end: usize, new: &str) -> Value {
+        json!({"line_start": 2, "line_end": 2, "column_start": column, "column_end": end, "byte_start": column,
+            "byte_end": end, "suggested_replacement": new, "text": [{"text": "  take(é, x);"}]})
+    }
+
+    #[test]
+    fn a_suggestion_shows_the_line_as_it_would_be() {
+        let borrowed = suggestions(&json!([span(11, 11, "&")]));
+        assert_eq!(borrowed, ["take(é, &x);"]);
+        assert_eq!(
+            with_code("consider borrowing here", &borrowed),
+            "consider borrowing here: `take(é, &x);`"
+        );
+        let both = suggestions(&json!([span(8, 8, "Some("), span(9, 9, ")")]));
+        assert_eq!(both, ["take(Some(é), x);"]);
+    }
+
+    #[test]
+    fn choices_are_listed() {
+        let choices = suggestions(&json!([span(1, 1, "use a::Map;\n"), span(1, 1, "use b::Map;\n")]));
+        assert_eq!(choices, ["use a::Map;", "use b::Map;"]);
+        assert_eq!(
+            with_code("consider importing:", &choices),
+            "consider importing:\n  use a::Map;\n  use b::Map;"
+        );
+        assert_eq!(shortened("1\n2\n3\n4\n5\n6\n7"), "1\n2\n3\n4\n5\n…");
+    }
+}

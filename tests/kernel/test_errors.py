@@ -1,0 +1,123 @@
+"""What a user reads when something goes wrong: rustc's help, hints, causes, and what a dead process leaves behind."""
+
+import re
+import time
+
+import pytest
+
+
+def traceback(cell):
+    assert cell.status == "error", cell.messages
+    return re.sub("\x1b\\[[0-9;]*m", "", "\n".join(cell.reply["content"]["traceback"]))
+
+
+@pytest.mark.parametrize(
+    "code, said",
+    [
+        ("fn take(v: &Vec<i32>) {}\nlet x = vec![1, 2];\ntake(x);", ["^ expected `&Vec<i32>`", "help: consider borrowing here: `take(&x);`"]),
+        ("let v = vec![1]; let w = v;\nv.len()", ["borrow of moved value", "hint: give `&v` or `v.clone()`"]),
+        ("let unknown = Vec::new();", ["type annotations needed", "hint: write the type"]),
+        ("let twice = |x: i32| 2 * x;", ["`twice` is a closure", "hint: box it: `let f: Box<dyn Fn"]),
+        ("let s = String::from(\"a\");\nlet r = s.as_str();", ["line 2", "`r` holds a reference", "hint: what stays", ".to_owned()"]),
+        ("let it = (0..3).map(|x| x + 1);", ["`it` has the type", "`.collect::<Vec<_>>()` an iterator"]),
+        ("use no_such_crate::Thing;", ["hint: a crate is added by a line `:dep no_such_crate"]),
+        ("let n: i32 = Some(3)?;", ["hint: make an `Option` a `Result`"]),
+        ("let fixed = 1;\nfixed = 2;", ["hint: declare it `let mut fixed`"]),
+        ("let a = 1\nlet b = 2;", ["help: add `;` here: `let a = 1;`"]),
+    ],
+)
+def test_help_and_hints(kernel, code, said):
+    text = traceback(kernel.run(code))
+    assert all(words in text for words in said), text
+    assert "evcxr" not in text.lower() or "EvcxrUserCodeError" in text, text
+
+
+def test_no_more_than_five_errors(kernel):
+    text = traceback(kernel.run("\n".join(f'let n{i}: i32 = "text";' for i in range(7))))
+    assert text.count("error[E0308]") == 5 and "and 2 more errors" in text
+
+
+def test_a_variable_that_is_gone_says_why(kernel):
+    assert kernel.run("let cargo = vec![1]; let port = 3;").status == "ok"
+    mover = kernel.run("let ship = cargo;")
+    number = mover.reply["content"]["execution_count"]
+    text = traceback(kernel.run("cargo.len()"))
+    assert f"`cargo` was moved away by cell [{number}], at `let ship = cargo;`" in text
+    failed = kernel.run('let plan = 7;\npanic!("no");')
+    number = failed.reply["content"]["execution_count"]
+    assert f"cell [{number}] would have made `plan`" in traceback(kernel.run("plan + port"))
+    assert kernel.run("let cargo = 1; let plan = 2;").status == "ok"
+    assert kernel.run("cargo + plan + port").contents("execute_result")[0]["data"]["text/plain"] == "6"
+
+
+def test_a_variable_whose_type_was_defined_anew(kernel):
+    assert kernel.run("struct Point { x: i32 }\nlet point = Point { x: 1 };").status == "ok"
+    assert kernel.run("struct Point { x: f64, y: f64 }").status == "ok"
+    assert "`point` was lost because its type was defined anew" in traceback(kernel.run("point.x"))
+
+
+CHAIN = """
+#[derive(Debug)] struct Outer(std::io::Error);
+impl std::fmt::Display for Outer {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result { write!(f, "could not start") }
+}
+impl std::error::Error for Outer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> { Some(&self.0) }
+}
+#[derive(Debug)] enum Bare { Because(i32) }
+fn bare() -> Result<i32, Bare> { Err(Bare::Because(3)) }
+"""
+
+
+@pytest.mark.parametrize(
+    "code, said",
+    [
+        ('Err(Outer(std::io::Error::other("disk on fire")))?;', ["could not start", "caused by: disk on fire"]),
+        ("let a = 1;\nlet b = bare()?;", ["Because(3)", "line 2"]),
+        ('Err("plain text")?;', ["plain text"]),
+        ('let e: Box<dyn std::error::Error + Send + Sync> = "boxed".into();\nErr(e)?;', ["boxed", "line 2"]),
+        ('Err(String::from("owned \\"text\\""))?;', ['owned "text"']),
+    ],
+)
+def test_a_question_mark_takes_any_error_and_tells_its_causes(kernel, code, said):
+    assert kernel.run(CHAIN).status == "ok"
+    cell = kernel.run(code)
+    text = traceback(cell)
+    assert cell.reply["content"]["ename"] == "UserError" and all(words in text for words in said), text
+
+
+def test_a_question_mark_takes_errors_that_borrow(kernel):
+    cell = kernel.run("let lock = std::sync::Mutex::new(1);\nlet inside = *lock.lock()? + 1;")
+    assert cell.status == "ok", traceback(cell)
+
+
+KILL = 'std::process::Command::new("kill").args(["-9", &std::process::id().to_string()]).status()?;'
+
+
+def test_a_dead_process_is_explained_and_replaced(own_kernel):
+    own_kernel.wait_until_warm()
+    assert own_kernel.run("use std::collections::BTreeMap;\nfn still(x: i32) -> i32 { x + 1 }").status == "ok"
+    deaths = [
+        ("unsafe { std::ptr::null_mut::<i32>().write_volatile(1) };", "SIGSEGV"),
+        ("fn down(n: u64) -> u64 { let a = [n; 99]; down(n + 1) + std::hint::black_box(a)[3] }\ndown(1)", "stack overflowed"),
+        ("std::process::abort()", "SIGABRT"),
+        ("std::process::exit(3)", "exit code 3"),
+        ("let much: Vec<u8> = Vec::with_capacity(1 << 46);", "memory allocation of"),
+        (f"{KILL}\nloop {{}}", "out of memory"),
+    ]
+    for code, said in deaths:
+        assert own_kernel.run("let kept = 1;").status == "ok"
+        cell = own_kernel.run(code)
+        text = traceback(cell)
+        assert cell.reply["content"]["ename"] == "ChildDied" and said in text and "variables are lost" in text, text
+        start = time.monotonic()
+        assert own_kernel.run("still(BTreeMap::from([(1, 2)])[&1])").contents("execute_result")[0]["data"]["text/plain"] == "3"
+        assert time.monotonic() - start < 3
+        assert "was lost when the process of cell" in traceback(own_kernel.run("kept"))
+
+
+def test_twenty_deaths_in_a_row(own_kernel):
+    own_kernel.wait_until_warm()
+    for turn in range(20):
+        assert own_kernel.run("std::process::abort()").reply["content"]["ename"] == "ChildDied"
+        assert own_kernel.run(f"println!(\"{turn}\");").text() == f"{turn}\n"

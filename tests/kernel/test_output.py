@@ -1,0 +1,79 @@
+"""Text as it is printed: at once, whole and in order."""
+
+import time
+
+
+def streams(kernel, code):
+    """`(seconds since the first, stream, text)` of each message, as they come."""
+    request = kernel.start(code)
+    seen = []
+    while True:
+        message = kernel.kc.get_iopub_msg(timeout=60)
+        if message["parent_header"].get("msg_id") != request:
+            continue
+        if message["msg_type"] == "stream":
+            seen.append((time.monotonic(), message["content"]["name"], message["content"]["text"]))
+        if message["content"].get("execution_state") == "idle":
+            kernel.reply(request)
+            return [(at - seen[0][0], name, text) for at, name, text in seen]
+
+
+def test_a_progress_bar_of_carriage_returns_is_live(kernel):
+    seen = streams(
+        kernel,
+        """
+        use std::io::Write;
+        for i in 0..10 {
+            print!("\\r{i} of 10");
+            std::io::stdout().flush()?;
+            std::thread::sleep(std::time::Duration::from_millis(150));
+        }
+        println!("\\rdone");
+        """,
+    )
+    assert "".join(text for _, _, text in seen) == "".join(f"\r{i} of 10" for i in range(10)) + "\rdone\n"
+    first = next(at for at, _, text in seen if "0 of 10" in text)
+    half = next(at for at, _, text in seen if "5 of 10" in text)
+    assert 0.4 < half - first < 1.2, seen
+
+
+def test_text_on_stderr_without_a_line_end_is_live(kernel):
+    seen = streams(
+        kernel,
+        'for _ in 0..3 { eprint!("."); std::thread::sleep(std::time::Duration::from_millis(300)); } eprintln!();',
+    )
+    assert len(seen) >= 3 and "".join(text for _, _, text in seen) == "...\n"
+
+
+def test_every_byte_arrives(kernel):
+    cell = kernel.run(
+        """
+        for i in 0..50_000 { print!("{i}\\r"); if i % 7 == 0 { println!(); } }
+        print!("{}", "é".repeat(1_000_000));
+        print!("crlf\\r\\n\\r\\n");
+        print!("end");
+        """
+    )
+    numbers = "".join(f"{i}\r" + ("\n" if i % 7 == 0 else "") for i in range(50_000))
+    assert cell.text() == numbers + "é" * 1_000_000 + "crlf\r\n\r\nend"
+
+
+def test_a_hundred_thousand_lines(kernel):
+    start = time.monotonic()
+    cell = kernel.run('for i in 0..100_000 { println!("line {i}"); }')
+    assert cell.text() == "".join(f"line {i}\n" for i in range(100_000))
+    assert time.monotonic() - start < 10
+
+
+def test_a_question_may_follow_text_on_its_line(kernel):
+    cell = kernel.run(
+        """
+        print!("Who? ");
+        println!("EVCXR_INPUT_REQUEST:name");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)?;
+        println!("{}", line.trim());
+        """,
+        on_input=lambda request: "Jook",
+    )
+    assert cell.text() == "Who? Jook\n"
