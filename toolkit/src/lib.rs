@@ -2,9 +2,11 @@
 //!
 //! The folders are the table of contents: [`data`] (what there is to learn from), [`net`] (networks as
 //! data, and their executor), [`loss`], [`train`] (recipes, optimizers, checkpoints), [`evaluate`],
-//! [`study`] (grids over all of it, with seeds and intervals) and [`show`] (how results look).
+//! [`study`] (grids over all of it, with seeds and intervals), [`show`] (how results look) and [`comm`] (messages
+//! between a cell and the page that shows it).
 //! [`prelude`] brings the names a notebook cell wants.
 
+pub mod comm;
 pub mod data;
 pub mod error;
 pub mod evaluate;

@@ -3,6 +3,7 @@
 //! The crates `polars`, `plotly` and `dfdx` come along under their own names, so that examples from
 //! their documentation paste in.
 
+pub use crate::comm;
 pub use crate::data::*;
 pub use crate::evaluate::*;
 pub use crate::loss::*;

@@ -3,7 +3,9 @@
 use super::carried::Carried;
 use super::pump::{self, Message, Pump};
 use super::toolkit::{self, Toolkit};
-use super::{CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, home, report};
+use super::{
+    CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, comms, home, report,
+};
 use anyhow::{Context, Result};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
 use std::path::{Path, PathBuf};
@@ -459,6 +461,10 @@ fn start_evcxr(
     home::outside(&mut child)
         .current_dir(&options.working_dir)
         .env("JOOK_NOTEBOOK", "1");
+    match options.comms.listen(private) {
+        Ok(socket) => drop(child.env(comms::SOCKET, socket)),
+        Err(error) => eprintln!("jook: cells have no comms, hence no widgets: {error}"),
+    }
     let started = home::with_private_temp(&mut child, EvalContext::with_subprocess_command);
     let (context, outputs) = started.map_err(|error| anyhow::anyhow!("{}", report::all_messages(&error)))?;
     let noted =
