@@ -11,5 +11,6 @@ pub use crate::net::*;
 pub use crate::show::*;
 pub use crate::study::*;
 pub use crate::train::*;
+pub use crate::widgets::{Area, Button, Dropdown, FloatSlider, IntSlider, Interact, interact};
 pub use crate::{Error, Result};
 pub use {dfdx, plotly, polars};

@@ -1,7 +1,7 @@
 //! Comms: messages between a notebook's code and code in its front end, at any time.
 //!
 //! A comm has two ends. Either side opens one for a *target*, a name that the other side knows; then both send
-//! JSON objects through it until one closes it.
+//! JSON objects through it until one closes it. [Widgets](crate::widgets) are made of comms.
 //!
 //! ```no_run
 //! use jook::comm::{self, json};
