@@ -12,7 +12,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 /// What the private environment holds. The `plotly` package brings the part of JupyterLab that draws
 /// `application/vnd.plotly.v1+json`; its plotly.js has the same major version as the one in exported pages.
-const PACKAGES: [&str; 2] = ["jupyterlab==4.6.6", "plotly==6.9.0"];
+/// `jupyterlab_widgets` shows sliders and buttons.
+const PACKAGES: [&str; 3] = ["jupyterlab==4.6.6", "plotly==6.9.0", "jupyterlab_widgets==3.0.17"];
 /// The folder, below a Jupyter data directory, of the extension that draws Plotly charts.
 const PLOTLY_EXTENSION: &str = "labextensions/jupyterlab-plotly";
 /// JupyterLab 4.6 needs at least this Python.
@@ -202,7 +203,7 @@ fn install_lab(environment: &Path) -> Result<()> {
     let base = find_python()?;
     println!(
         "Installing {} into {} (once; a minute or two)",
-        PACKAGES.join(" and "),
+        PACKAGES.join(", "),
         environment.display()
     );
     std::fs::create_dir_all(environment)
@@ -227,7 +228,7 @@ fn install_lab(environment: &Path) -> Result<()> {
         bail!(
             "pip could not install {} (see above). Is the network reachable? \
              Run `jook lab` again when it is, or put a JupyterLab with plotly on PATH",
-            PACKAGES.join(" and ")
+            PACKAGES.join(", ")
         );
     }
     std::fs::write(&complete, wanted).with_context(|| format!("could not write {}", complete.display()))

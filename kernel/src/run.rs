@@ -13,7 +13,7 @@ mod terminal;
 use crate::page::notebook::{self, Kind, Notebook};
 use crate::page::record::Recorder;
 use crate::page::{self, file, provenance};
-use crate::session::{CellError, Event, Options, Session, prebuild};
+use crate::session::{CellError, Comms, Event, Options, Session, prebuild};
 use anyhow::{Context as _, Result, bail};
 pub use args::Args;
 use check::{Check, Verdict};
@@ -80,6 +80,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let session = Arc::new(Session::start(Options {
         working_dir: folder.clone(),
         on_progress,
+        // Nobody is there to answer.
+        comms: Comms::new(|_, _| {}),
     })?);
     stop.watch(&session);
 

@@ -5,7 +5,7 @@
 #[path = "../src/session/mod.rs"]
 mod session;
 
-use session::{CellError, Event, Options, Session};
+use session::{CellError, Comms, Event, Options, Session};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -84,6 +84,7 @@ fn a_notebook_from_start_to_end() {
     let session = Session::start(Options {
         working_dir: std::env::temp_dir(),
         on_progress: Box::new(|line| eprintln!("{line}")),
+        comms: Comms::new(|_, _| {}),
     })
     .unwrap();
     assert!(start.elapsed() < Duration::from_secs(1), "start returns at once");

@@ -136,6 +136,7 @@ def test_lab_is_installed_once(jook, sandbox):
     first = sandbox.run(jook, "lab", "--no-browser")
     assert first.returncode == 0, first.stderr
     assert "Installing jupyterlab==" in first.stdout and "plotly==" in first.stdout
+    assert "jupyterlab_widgets==3" in first.stdout
     assert "PIP -m pip install" in first.stdout and "LAB -m jupyterlab" in first.stdout
     second = sandbox.run(jook, "lab", "--no-browser")
     assert "PIP" not in second.stdout and "LAB -m jupyterlab" in second.stdout

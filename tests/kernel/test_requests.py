@@ -75,7 +75,7 @@ def test_history(kernel):
 
 
 def test_comm_info(kernel):
-    assert request(kernel, kernel.kc.comm_info)["comms"] == {}
+    assert request(kernel, lambda: kernel.kc.comm_info("nobody"))["comms"] == {}
 
 
 def test_an_unknown_comm_is_closed(kernel):

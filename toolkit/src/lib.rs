@@ -2,11 +2,13 @@
 //!
 //! The folders are the table of contents: [`data`] (what there is to learn from), [`net`] (networks as
 //! data, and their executor), [`loss`], [`train`] (recipes, optimizers, checkpoints), [`evaluate`],
-//! [`study`] (grids over all of it, with seeds and intervals) and [`show`] (how results look).
+//! [`study`] (grids over all of it, with seeds and intervals), [`show`] (how results look) and [`widgets`] (sliders
+//! and buttons that change them, made of [`comm`]s).
 //! [`prelude`] brings the names a notebook cell wants.
 
 #[doc(hidden)]
 pub mod cells;
+pub mod comm;
 pub mod data;
 pub mod error;
 pub mod evaluate;
@@ -19,5 +21,6 @@ pub mod seed;
 pub mod show;
 pub mod study;
 pub mod train;
+pub mod widgets;
 
 pub use error::{Error, Result};

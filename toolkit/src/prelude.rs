@@ -3,6 +3,7 @@
 //! The crates `polars`, `plotly` and `dfdx` come along under their own names, so that examples from
 //! their documentation paste in.
 
+pub use crate::comm;
 pub use crate::data::*;
 pub use crate::evaluate::*;
 pub use crate::loss::*;
@@ -10,5 +11,6 @@ pub use crate::net::*;
 pub use crate::show::*;
 pub use crate::study::*;
 pub use crate::train::*;
+pub use crate::widgets::{Area, Button, Dropdown, FloatSlider, IntSlider, Interact, interact};
 pub use crate::{Error, Result};
 pub use {dfdx, plotly, polars};

@@ -1,12 +1,13 @@
 //! A notebook's session: cells go in, outputs and errors come out.
 //!
 //! One thread owns evcxr ([`worker`]); one thread reads what cells print and decodes it ([`pump`]); a child
-//! process runs the cells. [`toolkit`] builds what cells link against, [`stand_in`] makes compiling them
-//! quick, [`home`] points evcxr at the stand-ins.
+//! process runs the cells, and speaks to the front end at any time by way of [`comms`]. [`toolkit`] builds
+//! what cells link against, [`stand_in`] makes compiling them quick, [`home`] points evcxr at the stand-ins.
 
 mod carried;
 mod cell_crate;
 mod commands;
+mod comms;
 mod complete;
 mod deps;
 mod early_return;
@@ -31,6 +32,7 @@ mod toolkit;
 mod variables;
 mod worker;
 
+pub use comms::{CommMessage, Comms, Said, Step};
 pub use complete::{Completeness, is_complete};
 pub use protocol::Event;
 pub use pump::on_plot;
@@ -68,6 +70,8 @@ pub struct Options {
     pub working_dir: PathBuf,
     /// Told what takes long, in words for the user.
     pub on_progress: Box<dyn Fn(String) + Send>,
+    /// What cells say to the front end beside their outputs.
+    pub comms: Arc<Comms>,
 }
 
 /// What may stand at the cursor.

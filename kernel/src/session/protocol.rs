@@ -78,6 +78,14 @@ pub fn decode(line: &str) -> Vec<Part> {
     parts
 }
 
+/// The output that a message holds, when it does.
+pub fn event(message: Value) -> Option<Event> {
+    match message_part(message)? {
+        Part::Event(event) => Some(event),
+        _ => None,
+    }
+}
+
 fn message_part(message: Value) -> Option<Part> {
     let Value::Object(mut message) = message else {
         return None;

@@ -269,6 +269,19 @@ fn with_html(mut event: Event) -> Event {
     event
 }
 
+/// An output that no cell gathers: a chart's updates come without the library that draws it.
+pub fn light(mut event: Event) -> Event {
+    match &mut event {
+        Event::Update { data, .. } => {
+            if data.contains_key(PLOTLY) {
+                add_text(data);
+            }
+            event
+        }
+        _ => with_html(event),
+    }
+}
+
 /// What a terminal shows for a chart that has no text of its own.
 fn add_text(data: &mut MimeBundle) {
     if !data.contains_key("text/plain") {

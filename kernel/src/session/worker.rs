@@ -7,7 +7,8 @@ use super::pump::{self, Message, Pump};
 use super::snapshot::{self, Waiting};
 use super::toolkit::{self, Toolkit};
 use super::{
-    CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, home, report, variables,
+    CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, comms, home, report,
+    variables,
 };
 use anyhow::{Context, Result};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
@@ -595,6 +596,10 @@ fn start_evcxr(
     home::outside(&mut child)
         .current_dir(&options.working_dir)
         .env("JOOK_NOTEBOOK", "1");
+    match options.comms.listen(private) {
+        Ok(socket) => drop(child.env(comms::SOCKET, socket)),
+        Err(error) => eprintln!("jook: cells have no comms, hence no widgets: {error}"),
+    }
     let started = home::with_private_temp(&mut child, EvalContext::with_subprocess_command);
     let (context, outputs) = started.map_err(|error| anyhow::anyhow!("{}", report::all_messages(&error)))?;
     let noted =

@@ -129,6 +129,7 @@ async fn execute(
         kernel.warm_up.cell_waits(request);
     }
     kernel.stdin.begin();
+    kernel.parents.cell(request);
     kernel.queue.running.store(true, Ordering::SeqCst);
     let (kernel, request, content) = (kernel.clone(), request.clone(), content.clone());
     let worker = kernel.clone();
@@ -181,7 +182,7 @@ async fn execute(
 }
 
 /// The iopub message for an event of the session.
-fn output(event: Event, count: ExecutionCount, request: &JupyterMessage) -> JupyterMessage {
+pub fn output(event: Event, count: ExecutionCount, request: &JupyterMessage) -> JupyterMessage {
     let content = |data: MimeBundle, metadata: MimeBundle| {
         Map::from_iter([
             ("data".to_string(), data.into()),

@@ -1,11 +1,12 @@
 //! What the channels share.
 
+use super::comms::Parents;
 use super::history::History;
 use super::iopub::IoPub;
 use super::message::signed_by_kernel;
 use super::progress::WarmUp;
 use super::stdin::Stdin;
-use crate::session::Session;
+use crate::session::{Comms, Session};
 use jupyter_protocol::{JupyterMessage, JupyterMessageContent};
 use jupyter_zmq_client::RouterSendConnection;
 use std::sync::Arc;
@@ -20,6 +21,9 @@ pub struct Kernel {
     pub stdin: Stdin,
     pub history: Mutex<History>,
     pub warm_up: Arc<WarmUp>,
+    pub comms: Arc<Comms>,
+    /// Whom the comms answer.
+    pub parents: Arc<Parents>,
     /// Version of rustc, for `kernel_info`.
     pub rustc: String,
     pub queue: Queue,

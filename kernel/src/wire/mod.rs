@@ -7,9 +7,11 @@
 //! - [`message`] reads and signs messages, and forgives what clients leave out;
 //! - [`iopub`] publishes outputs and statuses, in order and without losing any;
 //! - [`shell`] and [`control`] take requests, [`execute`] runs cells one after the other;
+//! - [`comms`] carries what widgets say, at any time;
 //! - [`complete`], [`inspect`], [`history`], [`info`] answer the smaller requests;
 //! - [`stdin`] asks the person at the keyboard, [`progress`] tells why the first cell waits.
 
+mod comms;
 mod complete;
 mod control;
 mod execute;

@@ -1,5 +1,6 @@
 //! A kernel's life: connection file, sockets, tasks, end.
 
+use super::comms::{self, Parents};
 use super::execute;
 use super::info::rustc_version;
 use super::iopub::IoPub;
@@ -7,7 +8,7 @@ use super::kernel::{Kernel, Queue, Replies};
 use super::progress::WarmUp;
 use super::stdin::Stdin;
 use super::{control, shell};
-use crate::session::{Options, Session};
+use crate::session::{Comms, Options, Session};
 use anyhow::{Context, Result, bail};
 use jupyter_protocol::{ConnectionInfo, Status};
 use jupyter_zmq_client::{
@@ -80,9 +81,13 @@ async fn run(connection: ConnectionInfo) -> Result<()> {
     iopub.publish(Status::starting().into()).await;
     let warm_up = WarmUp::new(iopub.clone());
     let news = warm_up.clone();
+    let parents = Parents::new(iopub.clone());
+    let heard = parents.clone();
+    let comms = Comms::new(move |about, said| heard.said(about, said));
     let session = Session::start(Options {
         working_dir: std::env::current_dir().context("the working directory is gone")?,
         on_progress: Box::new(move |line| news.report(line)),
+        comms: comms.clone(),
     })?;
     let kernel = Arc::new(Kernel {
         session: Arc::new(session),
@@ -90,6 +95,8 @@ async fn run(connection: ConnectionInfo) -> Result<()> {
         stdin: Stdin::start(stdin),
         history: Mutex::default(),
         warm_up,
+        comms,
+        parents,
         rustc: rustc.await.unwrap_or_default(),
         queue: Queue::default(),
         ended: Notify::new(),
@@ -97,7 +104,15 @@ async fn run(connection: ConnectionInfo) -> Result<()> {
     let (cells, queue) = mpsc::unbounded_channel();
     let replies = Replies::new(shell_sender);
     tokio::spawn(execute::run_all(kernel.clone(), replies.clone(), queue));
-    tokio::spawn(shell::listen(kernel.clone(), shell_receiver, replies, cells));
+    let (about_comms, queue) = mpsc::unbounded_channel();
+    tokio::spawn(comms::answer_all(kernel.clone(), replies.clone(), queue));
+    tokio::spawn(shell::listen(
+        kernel.clone(),
+        shell_receiver,
+        replies,
+        cells,
+        about_comms,
+    ));
     tokio::spawn(control::listen(
         kernel.clone(),
         control_receiver,

@@ -1,14 +1,15 @@
-//! The shell channel: requests of the front end. Cells go to a queue; everything else is answered at once, also
-//! while a cell runs.
+//! The shell channel: requests of the front end. Cells go to a queue and comms to another; everything else is
+//! answered at once, also while a cell runs.
 
+use super::comms;
 use super::complete::{complete, is_complete};
 use super::control::end;
 use super::execute::Job;
 use super::info::kernel_info;
 use super::inspect::inspect;
 use super::kernel::{Kernel, Replies};
-use super::message::{child, receive, reply_error, signed_by_kernel};
-use jupyter_protocol::{CommClose, CommInfoReply, JupyterMessage, JupyterMessageContent as Content};
+use super::message::{child, receive, reply_error};
+use jupyter_protocol::{JupyterMessage, JupyterMessageContent as Content};
 use jupyter_zmq_client::RouterRecvConnection;
 use serde_json::json;
 use std::sync::{Arc, PoisonError};
@@ -20,12 +21,17 @@ pub async fn listen(
     mut requests: RouterRecvConnection,
     replies: Replies,
     cells: mpsc::UnboundedSender<Job>,
+    about_comms: mpsc::UnboundedSender<JupyterMessage>,
 ) {
     loop {
         let request = receive(&mut requests).await;
         if matches!(request.content, Content::ExecuteRequest(_)) {
             let ticket = kernel.queue.ticket();
             if cells.send(Job { request, ticket }).is_err() {
+                return;
+            }
+        } else if comms::concern(&request.content) {
+            if about_comms.send(request).is_err() {
                 return;
             }
         } else {
@@ -49,18 +55,6 @@ async fn answer(kernel: Arc<Kernel>, replies: Replies, request: JupyterMessage) 
                 .unwrap_or_else(PoisonError::into_inner)
                 .answer(content);
             replies.reply(reply, &request).await;
-        }
-        // No comms of the kernel's own: the list is empty, and one that a client opens is closed again.
-        Content::CommInfoRequest(_) => replies.reply(CommInfoReply::default(), &request).await,
-        Content::CommOpen(open) => {
-            let close = CommClose {
-                comm_id: open.comm_id.clone(),
-                data: Default::default(),
-            };
-            kernel
-                .iopub
-                .publish(signed_by_kernel(close.as_child_of(&request), &request))
-                .await;
         }
         Content::ShutdownRequest(content) => return end(&kernel, &replies, content.restart, &request).await,
         _ => refuse(&replies, &request).await,

@@ -1,12 +1,16 @@
 //! How datasets and splits show themselves: a few images, the classes, the ranges of the features.
 
 use super::{Dataset, Shape, Split, Standardizer};
-use crate::show::{Align, Bundle, ImageGrid, Show, Table, escape_html, readable_number};
+use crate::show::{Align, Bundle, ImageGrid, Show, Table, chart, escape_html, readable_number};
+use plotly::{Plot, Trace};
+use serde_json::json;
 
 /// Images a class, classes, and features that are shown.
 const PER_CLASS: usize = 10;
 const CLASSES: usize = 20;
 const FEATURES: usize = 12;
+/// Points of a chart.
+const POINTS: usize = 5000;
 
 impl Show for Dataset {
     /// Images: a row of them for each class and a table of the classes. Other data: the table of the
@@ -76,6 +80,38 @@ impl Show for Split {
 }
 
 impl Dataset {
+    /// The examples as points over their first two features, a colour for each class. Of many, every so many;
+    /// of data with one feature, none.
+    pub fn chart(&self) -> Plot {
+        let name = |j: usize| match self.feature_names().get(j) {
+            Some(name) => name.clone(),
+            None => format!("feature {j}"),
+        };
+        let layout = chart::layout(self.name(), &name(0), &name(1));
+        if self.width() < 2 {
+            return chart::plot(layout, Vec::new());
+        }
+        let every = self.len().div_ceil(POINTS).max(1);
+        let classes = match self.labels() {
+            Some(_) => self.classes().min(CLASSES),
+            None => 1,
+        };
+        let cloud = |class: usize| {
+            let of_class = |row: &usize| self.label(*row).is_none_or(|label| label as usize == class);
+            let rows: Vec<usize> = (0..self.len()).step_by(every).filter(of_class).collect();
+            let [x, y] = [0, 1].map(|j| rows.iter().map(|&row| self.row(row)[j]).collect::<Vec<f32>>());
+            let words = match self.labels() {
+                Some(_) => chart::plain(&self.class_name(class)),
+                None => String::new(),
+            };
+            Box::new(chart::RawTrace(json!({
+                "type": "scatter", "mode": "markers", "name": words, "x": x, "y": y,
+                "marker": {"size": 6, "color": chart::color(class), "opacity": 0.8},
+            }))) as Box<dyn Trace>
+        };
+        chart::plot(layout, (0..classes).map(cloud).collect())
+    }
+
     fn heading(&self) -> String {
         match self.range() {
             Some((low, high)) => {
@@ -273,6 +309,20 @@ mod tests {
         assert!(empty.bundle().plain().contains("0 examples"));
         let many = datasets::blobs(90, 30, 1.0, 0).unwrap();
         assert!(many.bundle().plain().contains("20 of 30 classes"));
+    }
+
+    #[test]
+    fn a_chart_has_a_cloud_for_each_class() {
+        let figure = |data: Dataset| serde_json::to_value(data.chart()).unwrap();
+        let moons = figure(datasets::two_moons(20_000, 0.1, 0).unwrap());
+        let clouds = moons["data"].as_array().unwrap();
+        let points: usize = clouds
+            .iter()
+            .map(|cloud| cloud["x"].as_array().unwrap().len())
+            .sum();
+        assert_eq!((clouds.len(), points), (2, 5000));
+        let line = Dataset::new("line", Shape::Flat(1), vec![1.0, 2.0]).unwrap();
+        assert_eq!(figure(line)["data"].as_array().unwrap().len(), 0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One output in several forms, of which a front end picks one it can show.
 
 use plotly::Plot;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::sink;
 
@@ -11,6 +11,8 @@ pub struct Bundle {
     pub(crate) text: String,
     pub(crate) html: Option<String>,
     pub(crate) plotly: Option<Value>,
+    /// The model of a widget, by its id.
+    pub(crate) widget: Option<String>,
     /// Short, so that a list of such stands on one line.
     pub(crate) word: bool,
 }
@@ -22,6 +24,7 @@ impl Bundle {
             text: text.into(),
             html: None,
             plotly: None,
+            widget: None,
             word: false,
         }
     }
@@ -50,6 +53,12 @@ impl Bundle {
         self
     }
 
+    /// Adds the view of a widget's model.
+    pub(crate) fn widget(mut self, model: String) -> Self {
+        self.widget = Some(model);
+        self
+    }
+
     /// The plain text form.
     pub fn plain(&self) -> &str {
         &self.text
@@ -72,6 +81,10 @@ impl Bundle {
         }
         if let Some(plotly) = &self.plotly {
             data.insert("application/vnd.plotly.v1+json".into(), plotly.clone());
+        }
+        if let Some(model) = &self.widget {
+            let view = json!({"version_major": 2, "version_minor": 0, "model_id": model});
+            data.insert("application/vnd.jupyter.widget-view+json".into(), view);
         }
         data
     }

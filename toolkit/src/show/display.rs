@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::sink::{self, Backend, Message};
 use super::{Bundle, Show};
+use crate::comm;
 
 /// Where nothing can be replaced, an update is printed at most this often.
 const SPARSE: Duration = Duration::from_secs(10);
@@ -37,6 +38,8 @@ pub fn show_updatable<T: Show + ?Sized>(value: &T) -> Display {
 #[derive(Debug)]
 pub struct Display {
     id: String,
+    /// The front end's request in whose handler it was made.
+    request: Option<String>,
     state: Mutex<State>,
 }
 
@@ -49,18 +52,25 @@ struct State {
 
 impl Display {
     pub(crate) fn new(bundle: &Bundle) -> Self {
+        Self::about(comm::current(), bundle)
+    }
+
+    /// One that is part of handling a request, wherever it is made: work that a handler starts may go on on
+    /// other threads.
+    pub(crate) fn about(request: Option<String>, bundle: &Bundle) -> Self {
         let id = fresh_id();
         let pending = match sink::backend() {
             // Blocks of stock evcxr cannot be taken back: show the last state only.
             Backend::Evcxr => Some(bundle.clone()),
             _ => {
-                sink::send(&Message::Display(bundle, Some(&id)));
+                sink::send_about(request.as_deref(), &Message::Display(bundle, Some(&id)));
                 None
             }
         };
         let printed = Instant::now();
         Self {
             id,
+            request,
             state: Mutex::new(State { printed, pending }),
         }
     }
@@ -71,7 +81,10 @@ impl Display {
         // The lock is held while sending, so that updates from several threads arrive in one order.
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
         match sink::backend() {
-            Backend::Notebook => sink::send(&Message::Update(&bundle, &self.id)),
+            Backend::Notebook => {
+                let request = comm::current().or_else(|| self.request.clone());
+                sink::send_about(request.as_deref(), &Message::Update(&bundle, &self.id));
+            }
             Backend::Terminal | Backend::Pipe if state.printed.elapsed() >= SPARSE => {
                 sink::send(&Message::Display(&bundle, None));
                 *state = State {
@@ -105,7 +118,7 @@ impl Drop for Display {
 }
 
 /// An id that no other process or earlier session has used: a front end keeps old outputs on its page.
-fn fresh_id() -> String {
+pub(crate) fn fresh_id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     static START: std::sync::OnceLock<u128> = std::sync::OnceLock::new();
     let nanos = || {

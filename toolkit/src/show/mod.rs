@@ -31,12 +31,14 @@ mod tests;
 pub(crate) use bundle::show_by_display;
 pub use bundle::{Bundle, Show};
 pub use confusion::confusion_bundle;
+pub(crate) use display::fresh_id;
 pub use display::{Display, clear_output, show, show_updatable};
 pub use grid::ImageGrid;
 pub use html::escape_html;
 pub(crate) use number::even_numbers;
 pub use number::{readable_number, readable_time};
 pub use progress::{Progress, quiet};
+pub(crate) use sink::{Backend, backend};
 pub use table::{Align, Table, table_html};
 
 /// Set by the Jook kernel in the process that runs cells: standard output carries display messages.

@@ -61,6 +61,8 @@ pub struct Progress {
     /// Nanoseconds after `start` from which the next step draws; `u64::MAX` when silent.
     next: AtomicU64,
     done: AtomicU64,
+    /// The front end's request in whose handler it was made; the steps may come from other threads.
+    request: Option<String>,
     state: Mutex<State>,
 }
 
@@ -91,6 +93,7 @@ impl Progress {
             start: Instant::now(),
             next: AtomicU64::new(if silent { u64::MAX } else { nanos(first) }),
             done: AtomicU64::new(0),
+            request: crate::comm::current(),
             state: Mutex::default(),
         }
     }
@@ -176,7 +179,7 @@ impl Progress {
                 let bundle = Bundle::text(picture.text()).html(picture.html(&state.curve));
                 match &state.display {
                     Some(display) => display.update(&bundle),
-                    None => state.display = Some(Display::new(&bundle)),
+                    None => state.display = Some(Display::about(self.request.clone(), &bundle)),
                 }
             }
             Backend::Terminal => self.draw_in_terminal(state, &picture),

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::{Bundle, NOTEBOOK_ENV};
+use crate::comm;
 
 /// Starts a message to the Jook kernel.
 pub(crate) const MARKER: &str = "\u{1e}jook ";
@@ -59,6 +60,17 @@ pub(crate) enum Message<'a> {
 
 /// Writes a message whole: no other thread's output gets inside it.
 pub(crate) fn send(message: &Message<'_>) {
+    send_about(comm::current().as_deref(), message);
+}
+
+/// The same for a message that belongs to a request which a comm's handler got: it goes by way of the comms, as
+/// the kernel reads standard output only while a cell runs.
+pub(crate) fn send_about(request: Option<&str>, message: &Message<'_>) {
+    if let (Backend::Notebook, Some(request)) = (backend(), request)
+        && comm::show(request, protocol_json(message))
+    {
+        return;
+    }
     write(&encode(backend(), message));
 }
 
@@ -75,7 +87,7 @@ pub(crate) fn write(text: &str) {
 /// What a message looks like to `backend`; empty when it has no way to say it.
 pub(crate) fn encode(backend: Backend, message: &Message<'_>) -> String {
     match backend {
-        Backend::Notebook => protocol_line(message),
+        Backend::Notebook => format!("{MARKER}{}\n", protocol_json(message)),
         Backend::Evcxr => match message {
             Message::Display(bundle, _) | Message::Result(bundle) => evcxr_blocks(bundle),
             Message::Update(..) | Message::Clear { .. } => String::new(),
@@ -87,7 +99,7 @@ pub(crate) fn encode(backend: Backend, message: &Message<'_>) -> String {
     }
 }
 
-fn protocol_line(message: &Message<'_>) -> String {
+fn protocol_json(message: &Message<'_>) -> Value {
     let shown = |kind: &str, bundle: &Bundle, id: Option<&str>| {
         let mut json = json!({"kind": kind, "data": bundle.by_mime(), "metadata": {}});
         if let Some(id) = id {
@@ -95,13 +107,12 @@ fn protocol_line(message: &Message<'_>) -> String {
         }
         json
     };
-    let json = match message {
+    match message {
         Message::Display(bundle, id) => shown("display", bundle, *id),
         Message::Result(bundle) => shown("result", bundle, None),
         Message::Update(bundle, id) => shown("update", bundle, Some(id)),
         Message::Clear { wait } => json!({"kind": "clear", "wait": wait}),
-    };
-    format!("{MARKER}{json}\n")
+    }
 }
 
 fn evcxr_blocks(bundle: &Bundle) -> String {

@@ -1,0 +1,338 @@
+//! Comms: messages between what a cell has made and its counterpart in the front end, at any time.
+//!
+//! evcxr writes to the child's standard input, and reads its standard output only while a cell runs, so these
+//! messages have a way of their own: a socket in the kernel's private directory, to which the toolkit connects
+//! when a cell first wants a comm. Both sides write lines of JSON. The child numbers what it says and waits until
+//! it is published, so that a widget's model is with the front end before the output that shows it. A message of
+//! the front end carries the id of its request; everything the child says while it handles it carries it too, as
+//! `parent`, and `comm_done` ends it.
+
+use super::protocol::{self, Event};
+use super::{MimeBundle, pump};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Names the socket to the child.
+pub const SOCKET: &str = "JOOK_COMMS";
+
+/// The child always reads, unless it is stopped or about to end.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A child that says more in one line than this is broken.
+const LINE: u64 = 256 << 20;
+
+/// Something about a comm, in either direction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommMessage {
+    pub step: Step,
+    pub comm_id: String,
+    pub data: MimeBundle,
+    pub metadata: MimeBundle,
+}
+
+/// What a [`CommMessage`] does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    Open { target: String },
+    Message,
+    Close,
+}
+
+/// What the child says, apart from the output of its cells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// To a comm's counterpart.
+    Comm(CommMessage),
+    /// What the handler of a request shows.
+    Show(Event),
+    /// The request is handled.
+    Done,
+    /// The child is gone, its comms are closed; no request that is open will be handled.
+    Gone,
+}
+
+type Listener = dyn Fn(Option<&str>, Said) + Send + Sync;
+
+/// The comms of a session's child.
+pub struct Comms {
+    on_said: Box<Listener>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    socket: Option<PathBuf>,
+    child: Option<Child>,
+    connections: u64,
+}
+
+struct Child {
+    number: u64,
+    stream: UnixStream,
+    /// Target by comm.
+    open: HashMap<String, String>,
+    targets: Vec<String>,
+}
+
+impl Comms {
+    /// No comms yet. `on_said` hears what the child says, with the id of the request that it is about; the child
+    /// waits until it returns.
+    pub fn new(on_said: impl Fn(Option<&str>, Said) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self {
+            on_said: Box::new(on_said),
+            state: Mutex::default(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The socket for the child, made below `folder` on the first call.
+    ///
+    /// # Errors
+    /// When it cannot be made; cells have no comms then.
+    pub fn listen(self: &Arc<Self>, folder: &Path) -> std::io::Result<PathBuf> {
+        static SOCKETS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        if let Some(socket) = &self.state().socket {
+            return Ok(socket.clone());
+        }
+        let number = SOCKETS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let socket = folder.join(format!("comms-{number}"));
+        let listener = UnixListener::bind(&socket)?;
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
+        self.state().socket = Some(socket.clone());
+        let comms = Arc::downgrade(self);
+        std::thread::Builder::new().name("comms".into()).spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let Some(comms) = comms.upgrade() else { return };
+                // One after the other: the next child comes when this one is gone.
+                comms.hear(stream);
+            }
+        })?;
+        Ok(socket)
+    }
+
+    /// Every open comm with its target.
+    pub fn list(&self) -> Vec<(String, String)> {
+        let state = self.state();
+        let open = state.child.iter().flat_map(|child| &child.open);
+        open.map(|(id, target)| (id.clone(), target.clone())).collect()
+    }
+
+    /// Passes a message of the front end to the child, which answers with what the handler says and with
+    /// [`Said::Done`]. False when nobody is there to handle it.
+    pub fn pass_on(&self, request: &str, message: &CommMessage) -> bool {
+        let mut state = self.state();
+        let Some(child) = &mut state.child else {
+            return false;
+        };
+        let id = &message.comm_id;
+        let (kind, target) = match &message.step {
+            Step::Open { target } if child.targets.contains(target) && !child.open.contains_key(id) => {
+                child.open.insert(id.clone(), target.clone());
+                ("comm_open", Some(target))
+            }
+            Step::Message if child.open.contains_key(id) => ("comm_msg", None),
+            Step::Close if child.open.remove(id).is_some() => ("comm_close", None),
+            _ => return false,
+        };
+        child.write(&json!({
+            "kind": kind, "request": request, "comm_id": id, "target_name": target,
+            "data": message.data, "metadata": message.metadata,
+        }))
+    }
+
+    /// Reads what one child says until it ends.
+    fn hear(&self, stream: UnixStream) {
+        let Ok(reader) = stream.try_clone() else { return };
+        let _ = stream.set_write_timeout(Some(PATIENCE));
+        let number = {
+            let mut state = self.state();
+            state.connections += 1;
+            state.child = Some(Child {
+                number: state.connections,
+                stream,
+                open: HashMap::new(),
+                targets: Vec::new(),
+            });
+            state.connections
+        };
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            match std::io::Read::take(&mut reader, LINE).read_until(b'\n', &mut line) {
+                Ok(1..) if line.ends_with(b"\n") => {}
+                _ => break,
+            }
+            if let Ok(Value::Object(message)) = serde_json::from_slice(&line) {
+                self.take(message);
+            }
+        }
+        let child = self.state().child.take_if(|child| child.number == number);
+        for comm_id in child.into_iter().flat_map(|child| child.open.into_keys()) {
+            let close = CommMessage {
+                step: Step::Close,
+                comm_id,
+                data: MimeBundle::new(),
+                metadata: MimeBundle::new(),
+            };
+            (self.on_said)(None, Said::Comm(close));
+        }
+        (self.on_said)(None, Said::Gone);
+    }
+
+    fn take(&self, mut message: MimeBundle) {
+        let number = message.remove("n");
+        let parent = message.remove("parent");
+        let parent = parent.as_ref().and_then(Value::as_str);
+        if let Some(said) = self.understand(message) {
+            (self.on_said)(parent, said);
+        }
+        if let (Some(number), Some(child)) = (number, &mut self.state().child) {
+            child.write(&json!({"kind": "heard", "n": number}));
+        }
+    }
+
+    fn understand(&self, mut message: MimeBundle) -> Option<Said> {
+        let text = |name: &str| message.get(name).and_then(Value::as_str).map(str::to_owned);
+        let kind = text("kind")?;
+        let step = match kind.as_str() {
+            "comm_target" => {
+                let name = text("name")?;
+                self.state().child.as_mut()?.targets.push(name);
+                return None;
+            }
+            "comm_done" => return Some(Said::Done),
+            "stderr" => return Some(Said::Show(Event::Stderr(text("text")?))),
+            "comm_open" => Step::Open {
+                target: text("target_name")?,
+            },
+            "comm_msg" => Step::Message,
+            "comm_close" => Step::Close,
+            _ => return Some(Said::Show(pump::light(protocol::event(Value::Object(message))?))),
+        };
+        let comm_id = text("comm_id")?;
+        {
+            let mut state = self.state();
+            let open = &mut state.child.as_mut()?.open;
+            match &step {
+                Step::Open { target } => drop(open.insert(comm_id.clone(), target.clone())),
+                Step::Message => drop(open.get(&comm_id)?),
+                Step::Close => drop(open.remove(&comm_id)?),
+            }
+        }
+        let mut part = |name: &str| match message.remove(name) {
+            Some(Value::Object(part)) => part,
+            _ => MimeBundle::new(),
+        };
+        Some(Said::Comm(CommMessage {
+            step,
+            comm_id,
+            data: part("data"),
+            metadata: part("metadata"),
+        }))
+    }
+}
+
+impl Child {
+    fn write(&mut self, message: &Value) -> bool {
+        let written = self.stream.write_all(format!("{message}\n").as_bytes());
+        if written.is_err() {
+            // Half a line may be out: nothing after it would be understood.
+            let _ = self.stream.shutdown(std::net::Shutdown::Both);
+        }
+        written.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    struct Toolkit {
+        lines: std::io::Lines<BufReader<UnixStream>>,
+        stream: UnixStream,
+    }
+
+    impl Toolkit {
+        fn say(&mut self, message: Value) {
+            writeln!(self.stream, "{message}").unwrap();
+        }
+
+        fn hears(&mut self) -> Value {
+            serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
+        }
+    }
+
+    fn message(step: Step, comm_id: &str) -> CommMessage {
+        CommMessage {
+            step,
+            comm_id: comm_id.into(),
+            data: MimeBundle::new(),
+            metadata: MimeBundle::new(),
+        }
+    }
+
+    #[test]
+    fn comms_go_both_ways_and_close_with_the_child() {
+        let (tell, said) = mpsc::channel();
+        let comms = Comms::new(move |parent, said| {
+            let _ = tell.send((parent.map(str::to_owned), said));
+        });
+        let folder = std::env::temp_dir().join(format!("jook-comms-test-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let socket = comms.listen(&folder).unwrap();
+        let open = |id: &str| {
+            let target = "t".to_owned();
+            message(Step::Open { target }, id)
+        };
+        assert!(!comms.pass_on("r0", &open("a")), "no child is there");
+
+        let stream = UnixStream::connect(&socket).unwrap();
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut toolkit = Toolkit { lines, stream };
+        toolkit.say(json!({"kind": "comm_target", "name": "t", "n": 1}));
+        assert_eq!(toolkit.hears(), json!({"kind": "heard", "n": 1}));
+        toolkit.say(
+            json!({"kind": "comm_open", "comm_id": "own", "target_name": "w", "data": {"a": 1}, "n": 2}),
+        );
+        let (None, Said::Comm(opened)) = said.recv().unwrap() else {
+            panic!("not opened")
+        };
+        assert_eq!((opened.comm_id.as_str(), &opened.data["a"]), ("own", &json!(1)));
+        assert_eq!(toolkit.hears()["n"], 2);
+
+        assert!(comms.pass_on("r1", &open("a")) && !comms.pass_on("r2", &open("a")));
+        assert!(comms.pass_on("r3", &message(Step::Message, "own")));
+        assert!(!comms.pass_on("r4", &message(Step::Message, "nobody")));
+        assert_eq!(toolkit.hears()["request"], "r1");
+        assert_eq!(toolkit.hears()["comm_id"], "own");
+        assert!(comms.pass_on("r5", &message(Step::Close, "a")));
+        assert_eq!(comms.list(), [("own".to_owned(), "w".to_owned())]);
+
+        toolkit.say(json!({"kind": "display", "data": {"text/plain": "x"}, "parent": "r3"}));
+        toolkit.say(json!({"kind": "comm_done", "parent": "r3"}));
+        let r3 = Some("r3".to_owned());
+        let shown = said.recv().unwrap();
+        assert!(shown.0 == r3 && matches!(shown.1, Said::Show(Event::Display { .. })));
+        assert_eq!(said.recv().unwrap(), (r3, Said::Done));
+
+        drop(toolkit);
+        assert_eq!(
+            said.recv().unwrap(),
+            (None, Said::Comm(message(Step::Close, "own")))
+        );
+        assert_eq!(said.recv().unwrap(), (None, Said::Gone));
+        assert!(comms.list().is_empty());
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}

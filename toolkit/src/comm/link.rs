@@ -1,0 +1,147 @@
+//! The toolkit's end of the socket to the kernel, and the two threads behind it.
+//!
+//! Reading is apart from handling: a cell that waits until the kernel has heard it must not wait for a handler
+//! that trains a network. There is one of each in a process, started when the first comm is wanted.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{Error, Result};
+
+/// Where the Jook kernel listens, in the process that runs cells.
+const SOCKET: &str = "JOOK_COMMS";
+/// How long a cell waits for the kernel to publish what it said. The kernel waits for slow front ends.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A handler may train a network: as much as a cell's own thread has.
+const STACK: usize = 16 << 20;
+
+pub(super) struct Link {
+    writer: Mutex<Writer>,
+    heard: Mutex<u64>,
+    news: Condvar,
+}
+
+struct Writer {
+    stream: UnixStream,
+    /// The number of the last message.
+    number: u64,
+}
+
+thread_local! {
+    /// The front end's request that this thread handles.
+    static HANDLING: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// The request of the front end that this thread handles, if it does.
+pub(crate) fn current() -> Option<String> {
+    HANDLING.with_borrow(Clone::clone)
+}
+
+static LINK: OnceLock<Result<Link>> = OnceLock::new();
+
+/// The link, made on the first call.
+pub(super) fn link() -> Result<&'static Link> {
+    LINK.get_or_init(connect).as_ref().map_err(Clone::clone)
+}
+
+/// The link, if there is one already.
+pub(super) fn established() -> Option<&'static Link> {
+    LINK.get()?.as_ref().ok()
+}
+
+fn connect() -> Result<Link> {
+    let Some(path) = std::env::var_os(SOCKET) else {
+        return Err(
+            Error::spec("comms and widgets need the Jook kernel, which does not run this program")
+                .fix("run it as a cell: `jook lab` opens JupyterLab with the kernel"),
+        );
+    };
+    let failed = |error: std::io::Error| Error::io(&path, &error).fix("restart the kernel");
+    let stream = UnixStream::connect(&path).map_err(failed)?;
+    let reader = BufReader::new(stream.try_clone().map_err(failed)?);
+    let (handle, requests) = channel();
+    let start = |name: &str| std::thread::Builder::new().name(name.into()).stack_size(STACK);
+    start("comms")
+        .spawn(move || read(reader, &handle))
+        .map_err(failed)?;
+    start("comm handlers")
+        .spawn(move || requests.into_iter().for_each(handle_one))
+        .map_err(failed)?;
+    Ok(Link {
+        writer: Mutex::new(Writer { stream, number: 0 }),
+        heard: Mutex::new(0),
+        news: Condvar::new(),
+    })
+}
+
+fn read(reader: impl BufRead, handle: &Sender<Value>) {
+    for line in reader.lines() {
+        let Ok(line) = line else { break };
+        let Ok(message) = serde_json::from_str::<Value>(&line) else {
+            continue;
+        };
+        match (message["kind"].as_str(), message["n"].as_u64()) {
+            (Some("heard"), Some(number)) => heard(number),
+            _ => drop(handle.send(message)),
+        }
+    }
+    heard(u64::MAX);
+}
+
+fn heard(number: u64) {
+    // The thread that reads may be faster than the one that makes the link known.
+    if let Ok(link) = LINK.wait() {
+        let mut heard = lock(&link.heard);
+        *heard = number.max(*heard);
+        link.news.notify_all();
+    }
+}
+
+fn handle_one(message: Value) {
+    let request = message["request"].as_str().unwrap_or_default().to_owned();
+    HANDLING.set(Some(request));
+    super::carefully(|| super::handle(message));
+    // What it printed is not the next cell's.
+    let _ = std::io::stdout().flush();
+    if let Some(link) = established() {
+        let _ = link.say(json!({"kind": "comm_done"}));
+    }
+    HANDLING.set(None);
+}
+
+impl Link {
+    /// Says something, and waits until the kernel has published it: outputs, which take another way, come after
+    /// it then. In a handler everything takes this way, and nothing need wait.
+    pub fn say(&self, message: Value) -> Result<()> {
+        let request = current();
+        let number = self.write(request.as_deref(), message)?;
+        if request.is_none() {
+            let ended = |heard: &mut u64| *heard < number;
+            drop(self.news.wait_timeout_while(lock(&self.heard), PATIENCE, ended));
+        }
+        Ok(())
+    }
+
+    /// Writes one message about a request; returns its number.
+    pub fn write(&self, request: Option<&str>, mut message: Value) -> Result<u64> {
+        let mut writer = lock(&self.writer);
+        writer.number += 1;
+        message["n"] = writer.number.into();
+        if let Some(request) = request {
+            message["parent"] = request.into();
+        }
+        let written = writer.stream.write_all(format!("{message}\n").as_bytes());
+        written.map_err(|error| Error::io("the Jook kernel", &error).fix("restart the kernel"))?;
+        Ok(writer.number)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
