@@ -8,6 +8,7 @@ mod carried;
 mod cell_crate;
 mod complete;
 mod deps;
+mod docs;
 #[path = "../../../toolkit/src/show/figure.rs"]
 mod figure;
 mod graph;
@@ -24,6 +25,7 @@ mod toolkit;
 mod worker;
 
 pub use complete::{Completeness, is_complete};
+pub use docs::{Detail, abridged};
 pub use protocol::Event;
 pub use pump::on_plot;
 pub use stand_in::runtime_hook;

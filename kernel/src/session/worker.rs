@@ -3,7 +3,7 @@
 use super::carried::Carried;
 use super::pump::{self, Message, Pump};
 use super::toolkit::{self, Toolkit};
-use super::{CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, home, report};
+use super::{CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, docs, home, report};
 use anyhow::{Context, Result};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
 use std::path::{Path, PathBuf};
@@ -317,6 +317,11 @@ impl Engine {
             // Stopped at the last moment; whoever waited has been told.
             return Ok(());
         }
+        if let Some(question) = docs::question(code) {
+            let result = self.explain(&question, sink);
+            control.end(false);
+            return result;
+        }
         self.pump.begin(Some(sink.clone()));
         for note in notes {
             let _ = sink.send(Message::Event(Event::Stderr(note)));
@@ -390,9 +395,24 @@ impl Engine {
             return Ok(None);
         }
         let mut bundle = MimeBundle::new();
-        bundle.insert("text/plain".into(), text.into());
+        bundle.insert("text/plain".into(), docs::text(&html).into());
         bundle.insert("text/html".into(), html.into());
         Ok(Some(bundle))
+    }
+
+    /// Answers a cell that asks what a name is.
+    fn explain(&mut self, question: &docs::Question, sink: &Sender<Message>) -> Result<(), CellError> {
+        let found = self
+            .inspect(question.name, question.name.len())
+            .map_err(|error| report::plain("InspectError", &format!("{error:#}")))?;
+        let event = match found {
+            Some(data) => Event::Page {
+                data: docs::abridged(data, question.detail),
+            },
+            None => Event::Stderr(format!("nothing is known about `{}`\n", question.name)),
+        };
+        let _ = sink.send(Message::Event(event));
+        Ok(())
     }
 }
 

@@ -6,14 +6,18 @@
 //! - [`server`] reads the connection file, binds the sockets and runs until shutdown;
 //! - [`message`] reads and signs messages, and forgives what clients leave out;
 //! - [`iopub`] publishes outputs and statuses, in order and without losing any;
-//! - [`shell`] and [`control`] take requests, [`execute`] runs cells one after the other;
-//! - [`complete`], [`inspect`], [`history`], [`info`] answer the smaller requests;
+//! - [`shell`] and [`control`] take requests, [`execute`] runs cells one after the other, [`expressions`]
+//!   evaluates what a client asks beside a cell, [`shells`] has cells of several consoles take turns;
+//! - [`complete`], [`inspect`], [`history`], [`info`] answer the smaller requests; [`history_file`] keeps what
+//!   was executed for later kernels;
 //! - [`stdin`] asks the person at the keyboard, [`progress`] tells why the first cell waits.
 
 mod complete;
 mod control;
 mod execute;
+mod expressions;
 mod history;
+mod history_file;
 mod info;
 mod inspect;
 mod iopub;
@@ -22,6 +26,7 @@ mod message;
 mod progress;
 mod server;
 mod shell;
+mod shells;
 mod stdin;
 
 pub use server::serve;
