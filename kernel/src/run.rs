@@ -154,7 +154,7 @@ impl Run<'_> {
             .entry("kernelspec")
             .or_insert_with(|| json!({"name": "jook", "display_name": "Jook", "language": "rust"}));
         metadata.entry("language_info").or_insert_with(|| {
-            json!({"name": "rust", "file_extension": ".rs", "mimetype": "text/rust", "pygments_lexer": "rust"})
+            json!({"name": "rust", "file_extension": ".rs", "mimetype": "text/x-rustsrc", "pygments_lexer": "rust"})
         });
         metadata.insert("jook".to_string(), Value::Object(about));
     }

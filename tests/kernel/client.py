@@ -116,17 +116,27 @@ class Client:
                 return message
         raise TimeoutError(f"no reply within {timeout} s")
 
-    def interrupt(self):
-        """Sends an interrupt request, as the Stop button does; returns the reply's content."""
-        request = self.kc.session.msg("interrupt_request", {})
+    def control(self, msg_type, **content):
+        """Sends a request on the control channel; returns the reply's content."""
+        request = self.kc.session.msg(msg_type, content)
         self.kc.control_channel.send(request)
         return self.control_reply(request["header"]["msg_id"])
 
+    def interrupt(self):
+        """Sends an interrupt request, as the Stop button does; returns the reply's content."""
+        return self.control("interrupt_request")
+
     def shut_down(self, restart):
         """Sends a shutdown request without any help of the manager; returns the reply's content."""
-        request = self.kc.session.msg("shutdown_request", {"restart": restart})
-        self.kc.control_channel.send(request)
-        return self.control_reply(request["header"]["msg_id"])
+        return self.control("shutdown_request", restart=restart)
+
+    def send(self, msg_type, content, subshell=None):
+        """Sends a request on the shell channel, to a subshell if one is named; returns its id."""
+        request = self.kc.session.msg(msg_type, content)
+        if subshell is not None:
+            request["header"]["subshell_id"] = subshell
+        self.kc.shell_channel.send(request)
+        return request["header"]["msg_id"]
 
     def control_reply(self, msg_id):
         while True:

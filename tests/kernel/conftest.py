@@ -30,14 +30,15 @@ def installed(jook, tmp_path_factory):
     subprocess.run([jook, "install", "--prefix", prefix], check=True)
     os.environ["JUPYTER_PATH"] = str(prefix / "share" / "jupyter")
     os.environ["JUPYTER_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("runtime"))
+    os.environ["JOOK_HISTORY"] = str(tmp_path_factory.mktemp("history") / "history.jsonl")
     os.environ["IPYTHONDIR"] = str(tmp_path_factory.mktemp("ipython"))
     return prefix
 
 
-def start_kernel():
-    """A new kernel and a client of it."""
+def start_kernel(**options):
+    """A new kernel and a client of it; `options` are those of a process."""
     manager = KernelManager(kernel_name="jook")
-    manager.start_kernel(cwd=str(ROOT))
+    manager.start_kernel(cwd=str(ROOT), **options)
     return Client(manager)
 
 
@@ -54,6 +55,20 @@ def kernel(shared):
     """The kernel that most tests share: a start takes seconds."""
     shared.drain()
     return shared
+
+
+@pytest.fixture
+def start(installed):
+    """Starts kernels that end with the test; they may still be starting."""
+    clients = []
+
+    def start(**options):
+        clients.append(start_kernel(**options))
+        return clients[-1]
+
+    yield start
+    for client in clients:
+        client.close()
 
 
 @pytest.fixture

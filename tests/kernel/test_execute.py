@@ -200,12 +200,6 @@ def test_an_empty_cell_is_no_execution(kernel):
     assert kernel.run("6 * 7").reply["content"]["execution_count"] == before + 1
 
 
-def test_user_expressions_are_answered(kernel):
-    cell = kernel.run("6 * 7", user_expressions={"x": "1"})
-    assert cell.status == "ok"
-    assert cell.reply["content"]["user_expressions"]["x"]["status"] == "error"
-
-
 def test_a_variable_lives_on(kernel):
     assert kernel.run("let kept = vec![1, 2, 3];").status == "ok"
     cell = kernel.run('println!("{}", kept.len());')

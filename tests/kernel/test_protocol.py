@@ -16,6 +16,7 @@ class JookProtocol(jupyter_kernel_test.KernelTests):
     complete_code_samples = ["let a = 1;", "fn f() -> u32 { 1 }", "1 + 1"]
     incomplete_code_samples = ["fn f() {", "let a = (1,", "/* a comment"]
     invalid_code_samples = ["let a = )(", "fn f() { ] }"]
+    code_page_something = "?String"
     code_generate_error = 'panic!("boom");'
     code_execute_result = [
         {"code": "6 * 7", "result": "42"},
@@ -39,3 +40,18 @@ class JookProtocol(jupyter_kernel_test.KernelTests):
     @classmethod
     def tearDownClass(cls):
         """The shared kernel goes on."""
+
+
+class JookWelcome(jupyter_kernel_test.IopubWelcomeTests):
+    kernel_name = "jook"
+    support_iopub_welcome = True
+
+
+def test_the_suite_skips_nothing():
+    """Every switch of the suite is set, so that a newer suite's new test is seen here first."""
+    for suite, ours in (
+        (jupyter_kernel_test.KernelTests, JookProtocol),
+        (jupyter_kernel_test.IopubWelcomeTests, JookWelcome),
+    ):
+        switches = [name for name, value in vars(suite).items() if not (name.startswith("_") or value)]
+        assert switches and all(getattr(ours, name) for name in switches), switches

@@ -1,7 +1,6 @@
 """The smaller requests, and the channels themselves."""
 
 import json
-import socket
 import time
 
 import pytest
@@ -23,8 +22,9 @@ def test_kernel_info(kernel):
     info = request(kernel, kernel.kc.kernel_info)
     language = info["language_info"]
     assert (info["status"], info["implementation"]) == ("ok", "jook")
-    assert tuple(map(int, info["protocol_version"].split("."))) >= (5, 3)
-    assert (language["name"], language["mimetype"], language["file_extension"]) == ("rust", "text/rust", ".rs")
+    assert info["protocol_version"] == "5.4" and info["supported_features"] == ["kernel subshells"]
+    # CodeMirror (JupyterLab) knows Rust by this MIME type, VS Code by its name, nbconvert by the lexer.
+    assert (language["name"], language["mimetype"], language["file_extension"]) == ("rust", "text/x-rustsrc", ".rs")
     assert (language["pygments_lexer"], language["codemirror_mode"]) == ("rust", "rust")
     assert language["version"].startswith("1.")
     assert info["banner"] and all(link["url"].startswith("https://") for link in info["help_links"])
@@ -49,6 +49,17 @@ def test_inspect(kernel):
     assert "Vec" in reply["data"]["text/plain"]
 
 
+def test_inspect_in_brief_and_in_full(kernel):
+    brief, full = (
+        request(kernel, lambda: kernel.kc.inspect("String", 6, detail_level=level))["data"] for level in (0, 1)
+    )
+    for data in (brief, full):
+        assert data["text/plain"].startswith("alloc::string\n\npub struct String")
+        assert "<code" in data["text/html"]
+    assert "# Examples\n\nYou can create" in full["text/plain"]
+    assert "Examples" not in brief["text/plain"] and "??" in brief["text/plain"].splitlines()[-1]
+
+
 def test_inspect_of_nothing(kernel):
     reply = request(kernel, lambda: kernel.kc.inspect("", 0))
     assert reply["status"] == "ok"
@@ -63,17 +74,6 @@ def test_is_complete(kernel, code, status):
     assert kernel.reply(msg_id)["content"]["status"] == status
 
 
-def test_history(kernel):
-    kernel.run("6 * 7")
-    kernel.run('println!("last");')
-    history = request(kernel, lambda: kernel.kc.history(hist_access_type="tail", n=2))["history"]
-    assert [entry[2] for entry in history] == ["6 * 7", 'println!("last");']
-    found = request(kernel, lambda: kernel.kc.history(hist_access_type="search", pattern="6 ? 7", unique=True))
-    assert [entry[2] for entry in found["history"]] == ["6 * 7"]
-    with_output = request(kernel, lambda: kernel.kc.history(hist_access_type="tail", n=2, output=True))
-    assert with_output["history"][0][2] == ["6 * 7", "42"]
-
-
 def test_comm_info(kernel):
     assert request(kernel, lambda: kernel.kc.comm_info("nobody"))["comms"] == {}
 
@@ -86,38 +86,8 @@ def test_an_unknown_comm_is_closed(kernel):
 
 
 def test_an_unknown_request_is_refused(kernel):
-    message = kernel.kc.session.msg("dance_request", {})
-    kernel.kc.shell_channel.send(message)
-    reply = kernel.reply(message["header"]["msg_id"])
+    reply = kernel.reply(kernel.send("dance_request", {}))
     assert (reply["msg_type"], reply["content"]["status"]) == ("dance_reply", "error")
-
-
-def test_a_wrong_signature_is_dropped(kernel):
-    session = kernel.kc.session
-    message = session.msg("execute_request", {"code": 'println!("forged");', "silent": False})
-    forged = session.serialize(message)
-    at = forged.index(b"<IDS|MSG>") + 1
-    for signature in (b"0" * 64, b"", b"not hex"):
-        forged[at] = signature
-        kernel.kc.shell_channel.socket.send_multipart(forged)
-    msg_id = message["header"]["msg_id"]
-    # The next request is answered, and about the forged ones nothing has been said.
-    other = kernel.start('println!("signed");')
-    about = []
-    while True:
-        said = kernel.kc.get_iopub_msg(timeout=TIMEOUT)
-        about.append(said["parent_header"].get("msg_id"))
-        if about[-1] == other and said["content"].get("execution_state") == "idle":
-            break
-    assert msg_id not in about
-    kernel.reply(other)
-
-
-def test_garbage_does_not_end_the_kernel(kernel):
-    kernel.kc.shell_channel.socket.send_multipart([b"what", b"is", b"this"])
-    with socket.create_connection((kernel.kc.ip, kernel.kc.shell_port)) as raw:
-        raw.sendall(b"GET / HTTP/1.1\r\n\r\n")
-    assert kernel.run("6 * 7").status == "ok"
 
 
 def test_heartbeat_echoes(kernel):
@@ -127,13 +97,6 @@ def test_heartbeat_echoes(kernel):
             heart.send(beat)
             assert heart.poll(5000) and heart.recv() == beat
             heart.close(linger=0)
-
-
-def test_only_the_given_address_is_bound(kernel):
-    assert kernel.kc.ip == "127.0.0.1"
-    for port in (kernel.kc.shell_port, kernel.kc.iopub_port, kernel.kc.control_port, kernel.kc.hb_port):
-        with pytest.raises(OSError), socket.create_connection(("127.0.0.2", port), timeout=2):
-            pass
 
 
 def test_a_second_client_hears_everything(kernel):

@@ -63,10 +63,16 @@ def test_input(kernel):
     assert asked[-1] == {"prompt": "word? ", "password": True}
 
 
-def test_input_without_a_user_is_empty(kernel):
+@pytest.mark.parametrize("then", ['println!("hello {word}!");', "let n: u32 = word.parse()?;"])
+def test_input_without_a_user_is_an_error(kernel, then):
     assert kernel.run(ASK).status == "ok"
-    cell = kernel.run('println!("hello {}!", ask("EVCXR_INPUT_REQUEST", "name? "));')
-    assert cell.text() == "hello !\n"
+    cell = kernel.run('let word = ask("EVCXR_INPUT_REQUEST", "name? ");\n' + then)
+    assert cell.status == "error"
+    error = cell.reply["content"]
+    assert error["ename"] == "StdinNotImplementedError" and "nobody can be asked" in error["evalue"]
+    assert "write the value into the cell" in "\n".join(error["traceback"])
+    # What the cell made of the empty line is told as well.
+    assert "hello !" in cell.text() or "cannot parse integer from empty string" in "\n".join(error["traceback"])
 
 
 def test_requests_are_answered_while_a_cell_runs(kernel):

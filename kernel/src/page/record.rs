@@ -57,6 +57,14 @@ impl Recorder {
         match event {
             Event::Stdout(text) => self.cells[cell].stream("stdout", text),
             Event::Stderr(text) => self.cells[cell].stream("stderr", text),
+            // A page has no beside.
+            Event::Page { data } => self.cells[cell].push(Entry {
+                kind: Output::Display {
+                    data,
+                    metadata: MimeBundle::new(),
+                },
+                id: None,
+            }),
             Event::Display { data, metadata, id } => self.cells[cell].push(Entry {
                 kind: Output::Display { data, metadata },
                 id,

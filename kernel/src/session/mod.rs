@@ -10,6 +10,7 @@ mod commands;
 mod comms;
 mod complete;
 mod deps;
+mod docs;
 mod early_return;
 #[path = "../../../toolkit/src/show/figure.rs"]
 mod figure;
@@ -34,6 +35,7 @@ mod worker;
 
 pub use comms::{CommMessage, Comms, Said, Step};
 pub use complete::{Completeness, is_complete};
+pub use docs::{Detail, abridged};
 pub use protocol::Event;
 pub use pump::on_plot;
 pub use stand_in::runtime_hook;

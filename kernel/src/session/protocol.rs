@@ -26,6 +26,8 @@ pub enum Event {
     Clear { wait: bool },
     /// The value that ended the cell.
     Result { data: MimeBundle, metadata: MimeBundle },
+    /// Documentation that the cell asked for, to be read beside the notebook.
+    Page { data: MimeBundle },
 }
 
 /// Starts a message. It may follow text that did not end its line.

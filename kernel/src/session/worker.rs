@@ -7,7 +7,7 @@ use super::pump::{self, Message, Pump};
 use super::snapshot::{self, Waiting};
 use super::toolkit::{self, Toolkit};
 use super::{
-    CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, comms, home, report,
+    CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, comms, docs, home, report,
     variables,
 };
 use anyhow::{Context, Result};
@@ -365,6 +365,11 @@ impl Engine {
             // Stopped at the last moment; whoever waited has been told.
             return Ok(());
         }
+        if let Some(question) = docs::question(code) {
+            let result = self.explain(&question, sink);
+            control.end(false);
+            return result;
+        }
         cell_crate::not_analysed(&self.crate_dir);
         control.state().context = Some(Waiting::of(&mut self.context));
         self.pump.begin(Some(sink.clone()));
@@ -487,6 +492,25 @@ impl Engine {
             .and_then(|outputs| outputs.get("text/plain"));
         variables::table(all, sizes)
     }
+
+    /// Answers a cell that asks what a name is.
+    fn explain(&mut self, question: &docs::Question, sink: &Sender<Message>) -> Result<(), CellError> {
+        let found = inspect(
+            &mut self.context,
+            &self.carried,
+            question.name,
+            question.name.len(),
+        )
+        .map_err(|error| report::plain("InspectError", &format!("{error:#}")))?;
+        let event = match found {
+            Some(data) => Event::Page {
+                data: docs::abridged(data, question.detail),
+            },
+            None => Event::Stderr(format!("nothing is known about `{}`\n", question.name)),
+        };
+        let _ = sink.send(Message::Event(event));
+        Ok(())
+    }
 }
 
 /// What may stand at `cursor`, as `context` knows the notebook.
@@ -528,7 +552,7 @@ pub fn inspect(
         return Ok(None);
     }
     let mut bundle = MimeBundle::new();
-    bundle.insert("text/plain".into(), text.into());
+    bundle.insert("text/plain".into(), docs::text(&html).into());
     bundle.insert("text/html".into(), html.into());
     Ok(Some(bundle))
 }

@@ -75,7 +75,10 @@ impl Parents {
                     },
                     event => event,
                 };
-                output(event, ExecutionCount::new(0), parent)
+                match output(event, ExecutionCount::new(0), parent) {
+                    Some(message) => message,
+                    None => return,
+                }
             }
             (Said::Show(_), None) => return,
             (Said::Done, _) => return about.into_iter().for_each(|id| self.done(id)),

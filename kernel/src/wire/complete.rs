@@ -30,7 +30,7 @@ pub async fn ask_session<T: Send + 'static>(
         drop(permit);
         answer
     });
-    let running = kernel.queue.running.load(Ordering::SeqCst);
+    let running = kernel.running.load(Ordering::SeqCst);
     let patience = if running {
         ANSWER_WITHIN_WHILE_RUNNING
     } else {

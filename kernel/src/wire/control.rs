@@ -1,9 +1,10 @@
-//! The control channel: interrupt and shutdown, which must work while a cell runs.
+//! The control channel: interrupt, shutdown and the making of subshells, which must work while a cell runs.
 
 use super::info::kernel_info;
 use super::kernel::{Kernel, Replies};
 use super::message::receive;
 use super::shell::refuse;
+use super::shells;
 use jupyter_protocol::{
     InterruptReply, JupyterMessage, JupyterMessageContent as Content, ReplyStatus, ShutdownReply,
 };
@@ -21,11 +22,14 @@ pub async fn listen(kernel: Arc<Kernel>, mut requests: RouterRecvConnection, rep
         kernel.iopub.busy(&request).await;
         match &request.content {
             Content::InterruptRequest(_) => replies.reply(InterruptReply::new(), &request).await,
-            Content::KernelInfoRequest(_) => replies.reply(kernel_info(&kernel.rustc), &request).await,
+            Content::KernelInfoRequest(_) => replies.send(kernel_info(&kernel.rustc, &request)).await,
             Content::ShutdownRequest(content) => {
                 return end(&kernel, &replies, content.restart, &request).await;
             }
-            _ => refuse(&replies, &request).await,
+            _ => match shells::answer(&kernel, &request) {
+                Some(reply) => replies.send(reply).await,
+                None => refuse(&replies, &request).await,
+            },
         }
         kernel.iopub.idle(&request).await;
     }

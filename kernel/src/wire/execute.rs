@@ -2,19 +2,28 @@
 //!
 //! About each request, in this order: `busy`, `execute_input`, the outputs, the reply, `idle`.
 
-use super::iopub::{bundle, stderr, stdout};
-use super::kernel::{Kernel, Replies};
+use super::expressions;
+use super::iopub::{bundle, media, stderr, stdout};
+use super::kernel::{Kernel, Queue, Replies};
 use super::message::{child, signed_by_kernel};
 use crate::session::{CellError, Event, MimeBundle};
+use chrono::{SecondsFormat, Utc};
 use jupyter_protocol::{
-    ClearOutput, ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult,
-    JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus,
+    ClearOutput, ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, JupyterMessage,
+    JupyterMessageContent, Payload, ReplyError, ReplyStatus,
 };
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
-use tokio::sync::mpsc;
+use std::time::Duration;
+use tokio::sync::{MutexGuard, mpsc};
+use tokio::time::timeout;
+
+/// How long a cell waits for another shell's before it says so.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// An execute request and its place in the queue.
 pub struct Job {
@@ -22,34 +31,62 @@ pub struct Job {
     pub ticket: u64,
 }
 
-/// Runs the cells in order of arrival until the kernel ends.
-pub async fn run_all(kernel: Arc<Kernel>, replies: Replies, mut cells: mpsc::UnboundedReceiver<Job>) {
-    // The count of the last cell that was numbered.
-    let mut count = 0;
+/// Runs the cells of a shell in order of arrival until it is closed or the kernel ends.
+pub async fn run_all(
+    kernel: Arc<Kernel>,
+    shell: Arc<Queue>,
+    replies: Replies,
+    mut cells: mpsc::UnboundedReceiver<Job>,
+) {
     while let Some(Job { request, ticket }) = cells.recv().await {
         let JupyterMessageContent::ExecuteRequest(content) = &request.content else {
             continue;
         };
         kernel.iopub.busy(&request).await;
-        if kernel.queue.is_aborted(ticket) {
+        let mut turn = turn(&kernel, &request, content).await;
+        if shell.is_aborted(ticket) {
             // Without a count: clients would number the cell with it.
             replies
                 .send(child("execute_reply", json!({ "status": "aborted" }), &request))
                 .await;
         } else {
-            run(&kernel, &replies, &request, content, &mut count).await;
+            run(&kernel, &shell, &replies, &request, content, &mut turn).await;
         }
+        drop(turn);
         kernel.iopub.idle(&request).await;
+    }
+}
+
+/// Waits for the cell of another shell, if one runs. A long wait is explained in the cell, until its turn comes.
+async fn turn<'a>(
+    kernel: &'a Kernel,
+    request: &JupyterMessage,
+    content: &ExecuteRequest,
+) -> MutexGuard<'a, usize> {
+    let mut turn = pin!(kernel.turn.lock());
+    match timeout(PATIENCE, turn.as_mut()).await {
+        Ok(turn) => turn,
+        Err(_) if content.silent => turn.await,
+        Err(_) => {
+            let note = "waiting for the cell that runs in another console of this kernel\n";
+            kernel.iopub.publish(stderr(note, request)).await;
+            let turn = turn.await;
+            let clear = ClearOutput { wait: false }.as_child_of(request);
+            kernel.iopub.publish(signed_by_kernel(clear, request)).await;
+            turn
+        }
     }
 }
 
 async fn run(
     kernel: &Arc<Kernel>,
+    shell: &Queue,
     replies: &Replies,
     request: &JupyterMessage,
     content: &ExecuteRequest,
     count: &mut usize,
 ) {
+    let started = Utc::now();
     let blank = content.code.trim().is_empty();
     // A silent request is never stored, whatever it says.
     let stored = content.store_history && !content.silent && !blank;
@@ -65,131 +102,203 @@ async fn run(
             .publish(signed_by_kernel(input.as_child_of(request), request))
             .await;
     }
-    let (outcome, result) = if blank {
-        (Ok(()), None)
+    if stored {
+        kernel.with_history(|history| history.begin(count.0, &content.code));
+    }
+    kernel.running.store(true, Ordering::SeqCst);
+    let Executed {
+        outcome,
+        result,
+        pages,
+    } = if blank {
+        Executed::default()
     } else {
         execute(kernel, request, content, count).await
     };
-    if stored {
-        let mut history = kernel.history.lock().unwrap_or_else(PoisonError::into_inner);
-        history.push(count.0, &content.code, result);
+    let expressions = match &outcome {
+        Ok(()) => expressions::evaluate(kernel, content).await,
+        Err(_) => HashMap::new(),
+    };
+    kernel.running.store(false, Ordering::SeqCst);
+    if let (true, Some(result)) = (stored, result) {
+        kernel.with_history(|history| history.end(result));
     }
+    let reply = ExecuteReply {
+        execution_count: count,
+        payload: pages,
+        user_expressions: Some(expressions),
+        ..Default::default()
+    };
     let reply = match outcome {
-        Ok(()) => ExecuteReply {
-            execution_count: count,
-            user_expressions: Some(refused_expressions(content)),
-            ..Default::default()
-        },
-        Err(CellError {
-            ename,
-            evalue,
-            traceback,
-            ..
-        }) => {
-            if content.stop_on_error {
-                kernel.queue.abort_waiting();
+        Ok(()) => reply,
+        Err(error) => {
+            if content.stop_on_error && !content.silent {
+                shell.abort_waiting();
             }
-            if !content.silent {
-                let error = ErrorOutput {
-                    ename: ename.clone(),
-                    evalue: evalue.clone(),
-                    traceback: traceback.clone(),
-                };
-                kernel
-                    .iopub
-                    .publish(signed_by_kernel(error.as_child_of(request), request))
-                    .await;
-            }
-            ExecuteReply {
-                status: ReplyStatus::Error,
-                execution_count: count,
-                user_expressions: Some(HashMap::new()),
-                error: Some(Box::new(ReplyError {
-                    ename,
-                    evalue,
-                    traceback,
-                })),
-                ..Default::default()
-            }
+            fail(kernel, request, content, error, reply).await
         }
     };
     // Who has the reply can rely on the outputs being out.
     kernel.iopub.flush().await;
-    replies.reply(reply, request).await;
+    // Front ends tell by `started` how long the cell waited in the queue.
+    let metadata = json!({
+        "started": started.to_rfc3339_opts(SecondsFormat::Micros, true), "status": reply.status,
+    });
+    replies.reply_with(reply, metadata, request).await;
 }
 
-/// Runs the code in the session. Returns its end and the plain text of its result.
+/// Publishes the error that ended a cell, and puts it in the reply.
+async fn fail(
+    kernel: &Kernel,
+    request: &JupyterMessage,
+    content: &ExecuteRequest,
+    error: CellError,
+    reply: ExecuteReply,
+) -> ExecuteReply {
+    let CellError {
+        ename,
+        evalue,
+        traceback,
+        ..
+    } = error;
+    if !content.silent {
+        let error = ErrorOutput {
+            ename: ename.clone(),
+            evalue: evalue.clone(),
+            traceback: traceback.clone(),
+        };
+        kernel
+            .iopub
+            .publish(signed_by_kernel(error.as_child_of(request), request))
+            .await;
+    }
+    ExecuteReply {
+        status: ReplyStatus::Error,
+        error: Some(Box::new(ReplyError {
+            ename,
+            evalue,
+            traceback,
+        })),
+        ..reply
+    }
+}
+
+/// How a cell ended.
+struct Executed {
+    outcome: Result<(), CellError>,
+    /// The plain text of its result.
+    result: Option<String>,
+    /// What it wants shown beside the notebook.
+    pages: Vec<Payload>,
+}
+
+impl Default for Executed {
+    fn default() -> Self {
+        Executed {
+            outcome: Ok(()),
+            result: None,
+            pages: Vec::new(),
+        }
+    }
+}
+
+/// Runs the code in the session.
 async fn execute(
     kernel: &Arc<Kernel>,
     request: &JupyterMessage,
     content: &ExecuteRequest,
     count: ExecutionCount,
-) -> (Result<(), CellError>, Option<String>) {
+) -> Executed {
     if !content.silent {
         kernel.warm_up.cell_waits(request);
     }
     kernel.stdin.begin();
     kernel.parents.cell(request);
-    kernel.queue.running.store(true, Ordering::SeqCst);
     let (kernel, request, content) = (kernel.clone(), request.clone(), content.clone());
-    let worker = kernel.clone();
     let ended = tokio::task::spawn_blocking(move || {
-        let mut result = None;
+        let mut executed = Executed::default();
         let mut publish = |event: Event| {
+            if let Event::Page { data } = event {
+                let data = media(data);
+                executed.pages.push(Payload::Page { data, start: 0 });
+                return;
+            }
             if content.silent {
                 return;
             }
-            if let Some(clear) = worker.warm_up.cell_speaks() {
-                worker.iopub.publish_blocking(clear);
+            if let Some(clear) = kernel.warm_up.cell_speaks() {
+                kernel.iopub.publish_blocking(clear);
             }
             if let Event::Result { data, .. } = &event {
-                result = data.get("text/plain").and_then(Value::as_str).map(str::to_string);
+                executed.result = data.get("text/plain").and_then(Value::as_str).map(str::to_string);
             }
-            worker.iopub.publish_blocking(output(event, count, &request));
+            if let Some(message) = output(event, count, &request) {
+                kernel.iopub.publish_blocking(message);
+            }
         };
+        let refused = Cell::new(false);
         let input = |prompt: &str, password: bool| {
-            // A client that cannot ask its user says so; the cell reads an empty line then.
             if content.allow_stdin {
-                worker.stdin.ask(prompt, password, &request)
+                kernel.stdin.ask(prompt, password, &request)
             } else {
+                refused.set(true);
                 String::new()
             }
         };
-        worker
+        kernel
             .session
             .number(if content.store_history { count.0 } else { 0 });
-        let outcome = worker.session.execute(&content.code, &mut publish, &input);
-        if let Some(clear) = worker.warm_up.cell_speaks() {
-            worker.iopub.publish_blocking(clear);
+        let outcome = kernel.session.execute(&content.code, &mut publish, &input);
+        executed.outcome = if refused.get() {
+            Err(nobody_to_ask(outcome.err()))
+        } else {
+            outcome
+        };
+        if let Some(clear) = kernel.warm_up.cell_speaks() {
+            kernel.iopub.publish_blocking(clear);
         }
-        (outcome, result)
+        executed
     })
     .await;
-    kernel.queue.running.store(false, Ordering::SeqCst);
     ended.unwrap_or_else(|panic| {
         let evalue = format!("the kernel failed while it ran this cell: {panic}");
-        let traceback = vec![evalue.clone()];
-        (
-            Err(CellError {
+        Executed {
+            outcome: Err(CellError {
                 ename: "KernelError".to_string(),
+                traceback: vec![evalue.clone()],
                 evalue,
-                traceback,
                 line: None,
             }),
-            None,
-        )
+            ..Default::default()
+        }
     })
 }
 
-/// The iopub message for an event of the session.
-pub fn output(event: Event, count: ExecutionCount, request: &JupyterMessage) -> JupyterMessage {
+/// The error of a cell that asked its user where nobody can be asked. Rust's standard input has no way to say so
+/// to the cell: it read an empty line and went on, maybe into an error of its own, which is told after this one.
+fn nobody_to_ask(own: Option<CellError>) -> CellError {
+    let evalue =
+        "this cell asks its user for input, but here nobody can be asked: it read an empty line".to_string();
+    let hint = "Run it in a front end that can ask, such as JupyterLab or the console, or write the value into the cell.";
+    let mut traceback = vec![evalue.clone(), hint.to_string()];
+    traceback.extend(own.map(|own| own.traceback).into_iter().flatten());
+    CellError {
+        ename: "StdinNotImplementedError".to_string(),
+        evalue,
+        traceback,
+        line: None,
+    }
+}
+
+/// The iopub message for an event of the session; pages go out with the reply.
+pub fn output(event: Event, count: ExecutionCount, request: &JupyterMessage) -> Option<JupyterMessage> {
     let content = |data: MimeBundle, metadata: MimeBundle| {
         Map::from_iter([
             ("data".to_string(), data.into()),
             ("metadata".to_string(), metadata.into()),
         ])
     };
-    match event {
+    Some(match event {
         Event::Stdout(text) => stdout(&text, request),
         Event::Stderr(text) => stderr(&text, request),
         Event::Display { data, metadata, id } => bundle("display_data", content(data, metadata), id, request),
@@ -202,23 +311,6 @@ pub fn output(event: Event, count: ExecutionCount, request: &JupyterMessage) -> 
             content.insert("execution_count".to_string(), count.0.into());
             bundle("execute_result", content, None, request)
         }
-    }
-}
-
-/// Rust has no expressions to evaluate beside a cell: each is answered with an error of its own.
-fn refused_expressions(content: &ExecuteRequest) -> HashMap<String, ExpressionResult> {
-    let refused = || {
-        let evalue = "this kernel evaluates no user expressions".to_string();
-        ExpressionResult::Error {
-            ename: "Unsupported".to_string(),
-            traceback: vec![evalue.clone()],
-            evalue,
-        }
-    };
-    content
-        .user_expressions
-        .iter()
-        .flatten()
-        .map(|(name, _)| (name.clone(), refused()))
-        .collect()
+        Event::Page { .. } => return None,
+    })
 }

@@ -1,13 +1,27 @@
 //! `kernel_info`: what a client may expect of this kernel.
 
-use jupyter_protocol::{CodeMirrorMode, HelpLink, KernelInfoReply, LanguageInfo, ReplyStatus};
+use super::message::child;
+use jupyter_protocol::{
+    CodeMirrorMode, HelpLink, JupyterMessage, KernelInfoReply, LanguageInfo, ReplyStatus,
+};
+use serde_json::json;
 use std::process::Command;
 
 /// The protocol version this kernel speaks.
-const PROTOCOL: &str = "5.3";
+pub const PROTOCOL: &str = "5.4";
 
-/// The reply; `rustc` is the compiler's version.
-pub fn kernel_info(rustc: &str) -> KernelInfoReply {
+/// What a client can use beyond the protocol version; names from the protocol's own list.
+const FEATURES: [&str; 1] = ["kernel subshells"];
+
+/// The reply to `request`; `rustc` is the compiler's version.
+pub fn kernel_info(rustc: &str, request: &JupyterMessage) -> JupyterMessage {
+    // jupyter-protocol's reply has no field for the features.
+    let mut content = serde_json::to_value(reply(rustc)).unwrap_or_default();
+    content["supported_features"] = json!(FEATURES);
+    child("kernel_info_reply", content, request)
+}
+
+fn reply(rustc: &str) -> KernelInfoReply {
     let version = env!("CARGO_PKG_VERSION");
     let link = |text: &str, url: &str| HelpLink {
         text: text.to_string(),
@@ -21,7 +35,8 @@ pub fn kernel_info(rustc: &str) -> KernelInfoReply {
         language_info: LanguageInfo {
             name: "rust".to_string(),
             version: rustc.to_string(),
-            mimetype: Some("text/rust".to_string()),
+            // The MIME type by which both CodeMirror 5 (Notebook 6) and 6 (JupyterLab) know Rust.
+            mimetype: Some("text/x-rustsrc".to_string()),
             file_extension: Some(".rs".to_string()),
             pygments_lexer: Some("rust".to_string()),
             codemirror_mode: Some(CodeMirrorMode::Simple("rust".to_string())),

@@ -5,7 +5,7 @@
 //! follow each other within [`STREAM_PACE`] travel together, because Jupyter's server cuts off a kernel that
 //! sends more than 1000 messages a second.
 
-use super::message::{child, signed_by_kernel};
+use super::message::{self, child, signed_by_kernel};
 use jupyter_protocol::{
     IoPubWelcome, JupyterMessage, JupyterMessageContent, Media, MediaType, Status, Stdio, StreamContent,
 };
@@ -189,7 +189,7 @@ fn append(message: &mut JupyterMessage, next: &JupyterMessage) {
 }
 
 async fn send(connection: &mut KernelIoPubXPubConnection, message: JupyterMessage) {
-    if let Err(error) = connection.send(message).await {
+    if let Err(error) = message::send(connection, message).await {
         eprintln!("jook: could not publish a message: {error}");
     }
 }

@@ -3,15 +3,16 @@
 use super::comms::Parents;
 use super::history::History;
 use super::iopub::IoPub;
-use super::message::signed_by_kernel;
+use super::message::{self, signed_by_kernel};
 use super::progress::WarmUp;
+use super::shells::Shells;
 use super::stdin::Stdin;
 use crate::session::{Comms, Session};
 use jupyter_protocol::{JupyterMessage, JupyterMessageContent};
 use jupyter_zmq_client::RouterSendConnection;
-use std::sync::Arc;
-use std::sync::Mutex;
+use serde_json::Value;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 /// One running kernel. The channels' tasks hold it in an `Arc`.
@@ -26,19 +27,32 @@ pub struct Kernel {
     pub parents: Arc<Parents>,
     /// Version of rustc, for `kernel_info`.
     pub rustc: String,
-    pub queue: Queue,
+    pub shells: Shells,
+    /// Held by the shell whose cell runs: there is one process to run cells. The count of the last cell that was
+    /// numbered.
+    pub turn: tokio::sync::Mutex<usize>,
+    /// Whether a cell is running right now.
+    pub running: AtomicBool,
     /// Woken when a client asks the kernel to end.
     pub ended: Notify,
 }
 
 impl Kernel {
-    /// What the Stop button means: the running cell is asked to stop, cells that wait behind it are not run.
-    /// Without a running cell nothing happens.
+    /// Uses the history, which may have to read its file.
+    pub fn with_history<T>(&self, work: impl FnOnce(&mut History) -> T) -> T {
+        tokio::task::block_in_place(|| {
+            let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut history)
+        })
+    }
+
+    /// What the Stop button means: the running cell is asked to stop, cells that wait behind it are not run,
+    /// whichever shell they wait in. Without a running cell nothing happens.
     pub async fn interrupt(self: &Arc<Self>) {
-        if !self.queue.running.load(Ordering::SeqCst) {
+        if !self.running.load(Ordering::SeqCst) {
             return;
         }
-        self.queue.abort_waiting();
+        self.shells.abort_waiting();
         self.stdin.cancel();
         let kernel = self.clone();
         // The session only sets a flag and signals a process, but that is its own affair: do not block a worker.
@@ -46,13 +60,11 @@ impl Kernel {
     }
 }
 
-/// Execute requests in order of arrival, and which of them must not run any more.
+/// Execute requests of one shell in order of arrival, and which of them must not run any more.
 #[derive(Default)]
 pub struct Queue {
     arrived: AtomicU64,
     aborted: AtomicU64,
-    /// Whether a cell is running right now.
-    pub running: AtomicBool,
 }
 
 impl Queue {
@@ -92,10 +104,21 @@ impl Replies {
         self.send(message).await;
     }
 
+    /// The same, with metadata.
+    pub async fn reply_with(
+        &self,
+        content: impl Into<JupyterMessageContent>,
+        metadata: Value,
+        parent: &JupyterMessage,
+    ) {
+        let message = JupyterMessage::new(content, Some(parent)).with_metadata(metadata);
+        self.send(signed_by_kernel(message, parent)).await;
+    }
+
     /// Sends a message to the client it is addressed to.
     pub async fn send(&self, message: JupyterMessage) {
         let msg_type = message.message_type().to_string();
-        if let Err(error) = self.connection.lock().await.send(message).await {
+        if let Err(error) = message::send(&mut *self.connection.lock().await, message).await {
             // The client has gone: nobody waits for the answer.
             eprintln!("jook: could not send {msg_type}: {error}");
         }

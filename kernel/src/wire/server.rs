@@ -1,11 +1,12 @@
 //! A kernel's life: connection file, sockets, tasks, end.
 
 use super::comms::{self, Parents};
-use super::execute;
+use super::history::History;
 use super::info::rustc_version;
 use super::iopub::IoPub;
-use super::kernel::{Kernel, Queue, Replies};
+use super::kernel::{Kernel, Replies};
 use super::progress::WarmUp;
+use super::shells::Shells;
 use super::stdin::Stdin;
 use super::{control, shell};
 use crate::session::{Comms, Options, Session};
@@ -16,6 +17,7 @@ use jupyter_zmq_client::{
     create_kernel_iopub_xpub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
 };
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -89,28 +91,28 @@ async fn run(connection: ConnectionInfo) -> Result<()> {
         on_progress: Box::new(move |line| news.report(line)),
         comms: comms.clone(),
     })?;
+    let replies = Replies::new(shell_sender);
     let kernel = Arc::new(Kernel {
         session: Arc::new(session),
         iopub,
         stdin: Stdin::start(stdin),
-        history: Mutex::default(),
+        history: Mutex::new(History::of_user()),
         warm_up,
         comms,
         parents,
         rustc: rustc.await.unwrap_or_default(),
-        queue: Queue::default(),
+        shells: Shells::new(replies.clone()),
+        turn: tokio::sync::Mutex::default(),
+        running: AtomicBool::new(false),
         ended: Notify::new(),
     });
-    let (cells, queue) = mpsc::unbounded_channel();
-    let replies = Replies::new(shell_sender);
-    tokio::spawn(execute::run_all(kernel.clone(), replies.clone(), queue));
+    kernel.shells.open_main(&kernel);
     let (about_comms, queue) = mpsc::unbounded_channel();
     tokio::spawn(comms::answer_all(kernel.clone(), replies.clone(), queue));
     tokio::spawn(shell::listen(
         kernel.clone(),
         shell_receiver,
         replies,
-        cells,
         about_comms,
     ));
     tokio::spawn(control::listen(
