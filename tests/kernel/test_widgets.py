@@ -127,6 +127,9 @@ def test_interact_draws_a_chart_while_a_training_runs(kernel):
     assert "application/vnd.plotly.v1+json" in update["data"]
     # The library that draws it came with the first state.
     assert "text/html" not in update["data"]
+    # JupyterLab draws a chart afresh only when something else was there in between.
+    room = about[-2][1]
+    assert room["transient"] == update["transient"] and "height:" in room["data"]["text/html"]
     kernel.interrupt()
     ok(kernel.wait(training))
     assert ok(kernel.run('println!("{:?}", moons.value());')).text() == '(200, "1")\n'

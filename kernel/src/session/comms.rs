@@ -112,8 +112,7 @@ impl Comms {
         std::thread::Builder::new().name("comms".into()).spawn(move || {
             for stream in listener.incoming().flatten() {
                 let Some(comms) = comms.upgrade() else { return };
-                // One after the other: the next child comes when this one is gone.
-                comms.hear(stream);
+                std::thread::spawn(move || comms.hear(stream));
             }
         })?;
         Ok(socket)
@@ -153,17 +152,19 @@ impl Comms {
     fn hear(&self, stream: UnixStream) {
         let Ok(reader) = stream.try_clone() else { return };
         let _ = stream.set_write_timeout(Some(PATIENCE));
-        let number = {
+        let (number, before) = {
             let mut state = self.state();
             state.connections += 1;
-            state.child = Some(Child {
+            let child = Child {
                 number: state.connections,
                 stream,
                 open: HashMap::new(),
                 targets: Vec::new(),
-            });
-            state.connections
+            };
+            (state.connections, state.child.replace(child))
         };
+        // The child before is gone, even if a process that it left behind still holds its end.
+        self.close_all(before);
         let mut reader = BufReader::new(reader);
         let mut line = Vec::new();
         loop {
@@ -177,7 +178,14 @@ impl Comms {
             }
         }
         let child = self.state().child.take_if(|child| child.number == number);
-        for comm_id in child.into_iter().flat_map(|child| child.open.into_keys()) {
+        self.close_all(child);
+    }
+
+    /// Tells that a child is gone, with its comms.
+    fn close_all(&self, child: Option<Child>) {
+        let Some(child) = child else { return };
+        let _ = child.stream.shutdown(std::net::Shutdown::Both);
+        for comm_id in child.open.into_keys() {
             let close = CommMessage {
                 step: Step::Close,
                 comm_id,
