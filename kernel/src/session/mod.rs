@@ -12,6 +12,7 @@ mod deps;
 mod early_return;
 #[path = "../../../toolkit/src/show/figure.rs"]
 mod figure;
+mod frames;
 mod graph;
 mod hints;
 mod home;

@@ -6,7 +6,8 @@ use super::losses::{self, Losses, Variable};
 use super::pump::{self, Message, Pump};
 use super::toolkit::{self, Toolkit};
 use super::{
-    CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, home, report, variables,
+    CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, frames, home, report,
+    variables,
 };
 use anyhow::{Context, Result};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
@@ -266,7 +267,34 @@ let _ = {
                 c => quoted.push(c),
             }
         }
-        let notice = format!("\n\u{1e}jook {{\"kind\":\"panic\",\"message\":\"{quoted}\",\"file\":\"{file}\",\"line\":{line}}}\n");
+        // Where in the cell's own library the stack is, for a panic that a library raised.
+        unsafe extern "C" {
+            fn _Unwind_Backtrace(step: extern "C" fn(*mut u8, *mut Vec<usize>) -> i32, seen: *mut Vec<usize>) -> i32;
+            fn _Unwind_GetIP(context: *mut u8) -> usize;
+            fn dladdr(address: usize, found: *mut [usize; 4]) -> i32;
+        }
+        extern "C" fn step(context: *mut u8, seen: *mut Vec<usize>) -> i32 {
+            unsafe { (*seen).push(_Unwind_GetIP(context)) };
+            0
+        }
+        let mut seen = Vec::new();
+        if !file.ends_with("cell/lib.rs") {
+            unsafe { _Unwind_Backtrace(step, &mut seen) };
+        }
+        let mut frames: Vec<(usize, usize)> = Vec::new();
+        for address in seen.into_iter().filter_map(|after: usize| after.checked_sub(1)) {
+            let mut found = [0usize; 4];
+            if unsafe { dladdr(address, &mut found) } != 0 && found[0] != 0 {
+                let path = unsafe { std::ffi::CStr::from_ptr(found[0] as *const _) };
+                if path.to_bytes().windows(5).any(|part| part == b"/.tmp") {
+                    frames.push((found[1], address.wrapping_sub(found[1])));
+                }
+            }
+        }
+        // The outermost one is the running cell's; others may be of closures that an earlier cell made.
+        let cell = frames.last().map(|frame| frame.0);
+        let frames: Vec<usize> = frames.iter().filter(|frame| Some(frame.0) == cell).map(|frame| frame.1).collect();
+        let notice = format!("\n\u{1e}jook {{\"kind\":\"panic\",\"message\":\"{quoted}\",\"file\":\"{file}\",\"line\":{line},\"frames\":{frames:?}}}\n");
         // Not println!: it may be what panicked, with its lock held.
         use std::os::fd::FromRawFd;
         let mut out = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(1) });
@@ -376,7 +404,9 @@ impl Engine {
                     let timing = commands::timing(phases.map(|phase| (phase.name.as_str(), phase.duration)));
                     let _ = sink.send(Message::Event(timing));
                 }
-                report::of_notes(&notes, &generated, code)
+                let at = self.crate_dir.join(cell_crate::NOTES);
+                let behind = |frames: &[u64]| frames::lines(&self.crate_dir, &at, frames);
+                report::of_notes(&notes, &generated, code, behind)
             }
             Err(error) => Err(report::of_error(
                 error,
