@@ -56,6 +56,24 @@ def test_a_variable_whose_type_was_defined_anew(kernel):
     assert "`point` was lost because its type was defined anew" in traceback(kernel.run("point.x"))
 
 
+@pytest.mark.parametrize(
+    "code, line",
+    [
+        ("let a = 1;\nlet d = std::time::Duration::from_secs_f64(-1.0);\nlet b = 2;", 2),
+        ("let a = 1;\nlet d =\n    deep(-1.0);", 3),
+        ("let mut w = vec![3, 1, 2];\nw.sort_by(|a, b| {\n    std::time::Duration::from_secs_f64(-1.0);\n    a.cmp(b)\n});", 3),
+    ],
+)
+def test_a_panic_in_a_library_shows_the_cells_own_line(kernel, code, line):
+    deep = "fn deep(seconds: f64) -> std::time::Duration { std::time::Duration::from_secs_f64(seconds) }"
+    assert kernel.run(f"{deep}\nlet kept = 5;").status == "ok"
+    cell = kernel.run(code)
+    text = traceback(cell)
+    assert cell.reply["content"]["ename"] == "Panic" and "core/src/time.rs" in text
+    assert f"--> line {line}\n" in text, text
+    assert kernel.run("kept").contents("execute_result")[0]["data"]["text/plain"] == "5"
+
+
 CHAIN = """
 #[derive(Debug)] struct Outer(std::io::Error);
 impl std::fmt::Display for Outer {

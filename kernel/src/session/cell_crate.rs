@@ -2,7 +2,7 @@
 
 use super::early_return::{self, Bound};
 use super::lean::lean;
-use super::{deps, graph, home, link, source, stand_in};
+use super::{deps, frames, graph, home, link, source, stand_in};
 use anyhow::{Context, Result};
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
@@ -84,6 +84,9 @@ impl CellCrate {
         if let Some(told) = std::env::var_os("EVCXR_EXECUTION_SO_PATH") {
             std::fs::write(told, library.as_os_str().as_encoded_bytes())?;
         }
+        let notes = self.dir.join(NOTES);
+        std::fs::create_dir_all(&notes)?;
+        frames::note(&rustc, &notes);
         self.hand_over(rustc)
     }
 

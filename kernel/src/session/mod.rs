@@ -14,6 +14,7 @@ mod docs;
 mod early_return;
 #[path = "../../../toolkit/src/show/figure.rs"]
 mod figure;
+mod frames;
 mod graph;
 mod hints;
 mod home;

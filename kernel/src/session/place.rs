@@ -45,7 +45,7 @@ pub fn cell_line(generated: &str, cell: &str, line: usize) -> Option<usize> {
 
 /// Shortens the path of a library's file to what a reader knows it by.
 pub fn short_path(path: &str) -> &str {
-    for mark in ["/registry/src/", "/rustc/"] {
+    for mark in ["/registry/src/", "/rustlib/src/rust/", "/rustc/"] {
         if let Some((_, rest)) = path.split_once(mark) {
             return rest.split_once('/').map_or(rest, |(_, rest)| rest);
         }
@@ -87,6 +87,8 @@ mod tests {
     fn library_paths_lose_what_is_the_same_for_all() {
         let path = "/home/a/.cargo/registry/src/index-123/polars-core-0.55.2/src/frame/mod.rs";
         assert_eq!(short_path(path), "polars-core-0.55.2/src/frame/mod.rs");
+        let std = "/home/a/.rustup/toolchains/stable/lib/rustlib/src/rust/library/core/src/time.rs";
+        assert_eq!(short_path(std), "core/src/time.rs");
         assert_eq!(short_path("cell/lib.rs"), "cell/lib.rs");
     }
 }

@@ -52,6 +52,8 @@ pub enum Notice {
         message: String,
         file: String,
         line: usize,
+        /// Addresses in the cell's library that were on the stack, the innermost first.
+        frames: Vec<u64>,
     },
     /// The panic ended the cell.
     Panicked,
@@ -101,6 +103,11 @@ fn message_part(message: Value) -> Option<Part> {
             message: text("message")?,
             file: text("file").unwrap_or_default(),
             line,
+            frames: message
+                .get("frames")
+                .and_then(Value::as_array)
+                .map(|frames| frames.iter().filter_map(Value::as_u64).collect())
+                .unwrap_or_default(),
         },
         "panicked" => Notice::Panicked,
         "error" => Notice::Error {

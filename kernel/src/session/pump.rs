@@ -25,6 +25,8 @@ pub enum Message {
 pub struct Notes {
     /// The last panic on the cell's own thread, and its place.
     pub panic: Option<(String, String, usize)>,
+    /// Addresses in the cell's library that were on the stack then.
+    pub frames: Vec<u64>,
     /// That panic ended the cell.
     pub panicked: bool,
     /// A `?` left the cell: the message and the line in the generated source.
@@ -171,7 +173,13 @@ impl Reader {
                 Part::Event(event) => self.show(event),
                 Part::Notice(Notice::End) => self.ends.0 += 1,
                 Part::Notice(Notice::Break) => {}
-                Part::Notice(Notice::Panic { message, file, line }) => {
+                Part::Notice(Notice::Panic {
+                    message,
+                    file,
+                    line,
+                    frames,
+                }) => {
+                    self.notes.frames = frames;
                     self.notes.panic = Some((message, file, line));
                 }
                 Part::Notice(Notice::Panicked) => self.notes.panicked = true,

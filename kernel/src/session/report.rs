@@ -45,18 +45,29 @@ pub fn all_messages(error: &Error) -> String {
 }
 
 /// A cell whose code ran: did it panic, or leave by `?`?
-pub fn of_notes(notes: &Notes, generated: &str, cell: &str) -> Result<(), CellError> {
+/// `behind` finds the lines of the generated source that were running when a library panicked.
+pub fn of_notes(
+    notes: &Notes,
+    generated: &str,
+    cell: &str,
+    behind: impl FnOnce(&[u64]) -> Option<Vec<usize>>,
+) -> Result<(), CellError> {
     let in_cell = |line: usize| place::cell_line(generated, cell, line);
     if notes.panicked {
         let (message, file, at) = notes.panic.clone().unwrap_or_default();
-        let line = file.ends_with("cell/lib.rs").then(|| in_cell(at)).flatten();
+        let here = file.is_empty() || file.ends_with("cell/lib.rs");
+        let line = if here {
+            in_cell(at)
+        } else {
+            behind(&notes.frames).and_then(|lines| lines.into_iter().find_map(in_cell))
+        };
         let mut error = plain("Panic", &message);
-        match line {
-            Some(line) => error.traceback.extend(excerpt(cell, line)),
-            None if file.is_empty() || file.ends_with("cell/lib.rs") => {}
-            None => error
-                .traceback
-                .push(format!("{BLUE}  --> {PLAIN}{}:{at}", place::short_path(&file))),
+        if !here {
+            let place = place::short_path(&file);
+            error.traceback.push(format!("{BLUE}  --> {PLAIN}{place}:{at}"));
+        }
+        if let Some(line) = line {
+            error.traceback.extend(excerpt(cell, line));
         }
         error.line = line;
         return Err(error);

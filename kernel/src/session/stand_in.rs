@@ -5,7 +5,7 @@
 //! are as they were. Here a cell is one direct call of rustc against the prebuilt toolkit; cargo itself
 //! runs only for a dependency that the notebook adds.
 
-use super::{cell_crate, graph, home, link, sieve};
+use super::{cell_crate, frames, graph, home, link, sieve};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use std::process::Command;
 
 /// Call this first in `main`. Returns only when the process is not one of the session's helpers.
 pub fn runtime_hook() {
+    frames::hook();
     if std::env::var_os("EVCXR_IS_RUNTIME").is_some() {
         // Until the toolkit's handlers are there, a stop request must not end the process, nor may the
         // kernel's "take it back".

@@ -7,8 +7,8 @@ use super::pump::{self, Message, Pump};
 use super::snapshot::{self, Waiting};
 use super::toolkit::{self, Toolkit};
 use super::{
-    CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, comms, docs, home, report,
-    variables,
+    CellError, Completion, Completions, Event, MimeBundle, Options, cell_crate, comms, docs, frames, home,
+    report, variables,
 };
 use anyhow::{Context, Result};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
@@ -280,29 +280,7 @@ struct Engine {
 const PRELUDE: &str = r#"use jook::prelude::*;
 let _ = {
     jook::interrupt::install();
-    let cells = std::thread::current().id();
-    std::panic::set_hook(Box::new(move |info| {
-        let message = info.payload_as_str().unwrap_or("(the panic's value is not text)");
-        let (file, line) = info.location().map_or(("", 0), |place| (place.file(), place.line()));
-        if std::thread::current().id() != cells {
-            eprintln!("a thread panicked at {file}:{line}: {message}");
-            return;
-        }
-        let mut quoted = String::new();
-        for c in message.chars() {
-            match c {
-                '\n' => quoted.push_str("\\n"),
-                '"' | '\\' => { quoted.push('\\'); quoted.push(c) }
-                c if (c as u32) < 32 => quoted.push(' '),
-                c => quoted.push(c),
-            }
-        }
-        let notice = format!("\n\u{1e}jook {{\"kind\":\"panic\",\"message\":\"{quoted}\",\"file\":\"{file}\",\"line\":{line}}}\n");
-        // Not println!: it may be what panicked, with its lock held.
-        use std::os::fd::FromRawFd;
-        let mut out = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(1) });
-        let _ = std::io::Write::write_all(&mut *out, &notice.as_bytes()[1..]);
-    }));
+    jook::cells::report_panics();
     Ok::<(), String>(())?;
 };"#;
 
@@ -415,7 +393,9 @@ impl Engine {
                     let timing = commands::timing(phases.map(|phase| (phase.name.as_str(), phase.duration)));
                     let _ = sink.send(Message::Event(timing));
                 }
-                report::of_notes(&notes, &generated, code)
+                let at = self.crate_dir.join(cell_crate::NOTES);
+                let behind = |frames: &[u64]| frames::lines(&self.crate_dir, &at, frames);
+                report::of_notes(&notes, &generated, code, behind)
             }
             Err(error) => Err(report::of_error(
                 error,

@@ -1,6 +1,10 @@
 //! What the code around a cell calls. It is compiled here, once, so that a cell's own crate holds little more than the
 //! cell. Not for users: the kernel writes the calls.
 
+mod panics;
+
+pub use panics::report_panics;
+
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
