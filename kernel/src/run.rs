@@ -234,6 +234,7 @@ impl Run<'_> {
         let label = format!("[{number:>width$}/{of}] {}", report::first_line(source));
         self.terminal.begin(&label);
         let (started, clock) = (now(), Instant::now());
+        self.session.number(number);
         let result = self.execute(index, source);
         let (taken, ended) = (clock.elapsed(), now());
 
