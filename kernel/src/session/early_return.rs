@@ -54,12 +54,15 @@ pub fn tell(source: &mut String, bound: Bound) {
         return;
     }
     let (needs, told) = match bound {
-        Bound::Error => ("Into<Box<dyn std::error::Error>>", "jook_causes(&*error.into())"),
+        Bound::Error => (
+            "Into<Box<dyn std::error::Error>>",
+            "::jook::cells::with_causes(&*error.into())",
+        ),
         Bound::Display => ("std::fmt::Display", "format!(\"{}\", error)"),
         Bound::Debug => ("std::fmt::Debug", "format!(\"{:?}\", error)"),
     };
     let place = "std::panic::Location::caller()";
-    let mut out = source
+    *source = source
         .replacen(
             HEAD,
             &format!("impl<T: {needs}> From<T> for EvcxrUserCodeError {{"),
@@ -72,52 +75,15 @@ pub fn tell(source: &mut String, bound: Bound) {
         )
         .replacen(
             "eprintln!(\"{}\", error);",
-            &format!("jook_user_error(&{told}, {place});"),
+            &format!("::jook::cells::left_with(&{told}, {place});"),
             1,
         )
         .replacen(
             "eprintln!(\"{:?}\", error);",
-            &format!("jook_user_error(&format!(\"{{:?}}\", error), {place});"),
+            &format!("::jook::cells::left_with(&format!(\"{{:?}}\", error), {place});"),
             1,
         );
-    out.push_str(HELPERS);
-    *source = out;
 }
-
-/// `Debug` of a string writes `\u{1f}` for a control character, which JSON does not know; the escapes that
-/// the two share are all that a message needs, so control characters become spaces. Many errors tell their
-/// cause themselves: it is not told twice.
-const HELPERS: &str = r#"
-fn jook_user_error(message: &str, place: &std::panic::Location<'_>) {
-    let mut text = String::new();
-    for c in message.chars() {
-        match c {
-            '\n' => text.push_str("\\n"),
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            c if (c as u32) < 32 => text.push(' '),
-            c => text.push(c),
-        }
-    }
-    println!("\u{1e}jook {{\"kind\":\"error\",\"message\":\"{}\",\"line\":{}}}", text, place.line());
-}
-fn jook_causes(error: &dyn std::error::Error) -> String {
-    let mut last = error.to_string();
-    let mut text = last.clone();
-    let mut cause = error.source();
-    for _ in 0..32 {
-        let Some(error) = cause else { break };
-        let said = error.to_string();
-        if !last.contains(said.as_str()) {
-            text.push_str("\ncaused by: ");
-            text.push_str(&said);
-        }
-        last = said;
-        cause = error.source();
-    }
-    text
-}
-"#;
 
 #[cfg(test)]
 mod tests {
@@ -136,7 +102,13 @@ mod tests {
                 changed.lines().nth(2),
                 Some("#[track_caller] fn from(error: T) -> Self {")
             );
-            assert!(changed.lines().nth(3).unwrap().starts_with("jook_user_error("));
+            assert!(
+                changed
+                    .lines()
+                    .nth(3)
+                    .unwrap()
+                    .starts_with("::jook::cells::left_with(")
+            );
         }
     }
 

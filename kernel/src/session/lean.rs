@@ -39,9 +39,10 @@ fn variable_of(line: &str) -> Option<&str> {
     let generated =
         line.starts_with(CHECK) || line.starts_with(PUT) || (line.starts_with("let ") && line.contains(TAKE));
     let (rest, name) = line.rsplit_once("(stringify!(")?;
-    let name = name.split_once(')')?.0;
+    let (name, end) = name.split_once(')')?;
     // A type of several lines, or a look-alike of the user's, stays as it is.
-    let whole = line.ends_with(");") && !rest.contains(';') && !rest.contains("stringify!");
+    let whole =
+        (end == ");" || end == format!(", {name});")) && !rest.contains(';') && !rest.contains("stringify!");
     (generated && whole).then_some(name.trim_start_matches("r#"))
 }
 

@@ -3,7 +3,6 @@
 //! No line that the user wrote moves: replacements stay within generated lines, and the rest is appended.
 
 use super::early_return::{self, Bound};
-use super::protocol::MARKER;
 
 /// Adds to a cell's crate what the kernel needs to know from it:
 ///
@@ -14,17 +13,10 @@ pub fn with_notices(source: &str, bound: Bound) -> String {
     if entry_point(source).is_some_and(|(_, number)| number == 0) {
         return source.to_owned();
     }
-    let mut out = source
-        .replace(
-            PANIC_LINE,
-            &format!(
-                "println!(\"{MARKER}{{{{\\\"kind\\\":\\\"panicked\\\"}}}}\\nEVCXR_PANIC_NOTIFICATION\");"
-            ),
-        )
-        .replace(
-            "b\"EVCXR_BEGIN_CONTENT text/plain\\n\"",
-            "b\"\\x1ejook {\\\"kind\\\":\\\"break\\\"}\\nEVCXR_BEGIN_CONTENT text/plain\\n\"",
-        );
+    let mut out = source.replace(PANIC_LINE, "::jook::cells::panicked();").replace(
+        "b\"EVCXR_BEGIN_CONTENT text/plain\\n\"",
+        "b\"\\x1ejook {\\\"kind\\\":\\\"break\\\"}\\nEVCXR_BEGIN_CONTENT text/plain\\n\"",
+    );
     early_return::tell(&mut out, bound);
     if let Some((before, number)) = entry_point(&out) {
         out.replace_range(before..before + ENTRY.len(), "pub extern \"C\" fn jook_cell_");
@@ -51,10 +43,7 @@ fn wrapper(number: usize) -> String {
 #[unsafe(no_mangle)]
 pub extern "C" fn run_user_code_{number}(store: *mut std::os::raw::c_void) -> *mut std::os::raw::c_void {{
     let store = jook_cell_{number}(store as _);
-    let end: &[u8] = b"\x1ejook {{\"kind\":\"end\"}}\n";
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), end);
-    let _ = std::io::Write::flush(&mut std::io::stdout());
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), end);
+    ::jook::cells::finished();
     store as _
 }}
 "#

@@ -1,8 +1,10 @@
 //! What the code around a cell calls. It is compiled here, once, so that a cell's own crate holds little more than the
 //! cell. Not for users: the kernel writes the calls.
 
+mod ending;
 mod panics;
 
+pub use ending::{finished, left_with, panicked, with_causes};
 pub use panics::report_panics;
 
 use std::any::Any;
