@@ -76,6 +76,7 @@ def test_input_without_a_user_is_an_error(kernel, then):
 
 
 def test_requests_are_answered_while_a_cell_runs(kernel):
+    assert kernel.run('let busy_word = String::from("known");').status == "ok"
     slow = kernel.start('println!("running");\nstd::thread::sleep(std::time::Duration::from_secs(6));')
     kernel.wait_for_output(slow, "running")
     start = time.monotonic()
@@ -87,8 +88,13 @@ def test_requests_are_answered_while_a_cell_runs(kernel):
         lambda: kernel.kc.history(hist_access_type="tail", n=1),
     ):
         assert kernel.reply(send())["content"].get("status") in ("ok", "complete")
+    # What a variable can do is known meanwhile, and what it is.
+    found = kernel.reply(kernel.kc.complete("busy_word.is_em", 15))["content"]
+    assert "is_empty()" in found["matches"] and found["cursor_start"] == 10
+    assert kernel.reply(kernel.kc.inspect("busy_word.is_empty()", 14))["content"]["found"]
     assert time.monotonic() - start < 5
     assert kernel.wait(slow).status == "ok"
+    assert kernel.run("busy_word.len()").status == "ok"
 
 
 def interrupted(kernel, code, way):

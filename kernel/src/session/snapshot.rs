@@ -102,6 +102,34 @@ fn answer_and_end<T: Serialize>(to: libc::c_int, answer: impl FnOnce() -> Result
     unsafe { libc::_exit(0) }
 }
 
+/// Has the system keep this process's memory in large pages, where it can: a copy that works on four hundred megabytes
+/// of analysis then takes two hundred pages over, not a hundred thousand. Takes some tenths of a second.
+pub fn gather_memory() {
+    /// `MADV_COLLAPSE` of Linux 6.1, which older systems refuse.
+    const COLLAPSE: libc::c_int = 25;
+    const LARGE: usize = 2 << 20;
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let (Some(range), Some(rights)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let anonymous = matches!(words.nth(3), None | Some("[heap]"));
+        let Some((from, to)) = range.split_once('-') else {
+            continue;
+        };
+        let (Ok(from), Ok(to)) = (usize::from_str_radix(from, 16), usize::from_str_radix(to, 16)) else {
+            continue;
+        };
+        let (from, to) = (from.next_multiple_of(LARGE), to / LARGE * LARGE);
+        if anonymous && rights.starts_with("rw") && from < to {
+            // SAFETY: advice on how memory is kept changes nothing of what it holds; a range that is gone meanwhile is
+            // refused.
+            unsafe { libc::madvise(from as *mut libc::c_void, to - from, COLLAPSE) };
+        }
+    }
+}
+
 fn read_within(file: &mut std::fs::File, patience: Duration) -> Result<Vec<u8>> {
     use std::os::fd::AsRawFd;
     let until = Instant::now() + patience;

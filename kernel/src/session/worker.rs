@@ -315,6 +315,7 @@ impl Engine {
 
     fn warm_up(&mut self) {
         let _ = self.context.completions(WARM_UP, WARM_UP.len());
+        snapshot::gather_memory();
     }
 
     fn bring_in_prelude(&mut self) -> Result<()> {
