@@ -133,7 +133,7 @@ impl Type {
             }
             ast::Expr::MethodCallExpr(call) => {
                 let of = Self::of_default(&call.receiver()?)?;
-                let made = matches!(&*call.name_ref()?.text(), "to_string" | "to_owned");
+                let made = matches!(call.name_ref()?.text(), "to_string" | "to_owned");
                 (made && of == Type::Str).then_some(Type::String)
             }
             _ => None,

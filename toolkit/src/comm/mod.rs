@@ -42,6 +42,9 @@ pub struct Comm {
     target: Arc<str>,
 }
 
+/// What is to be done with each message.
+type Heard = Box<dyn FnMut(&Comm, Value) + Send>;
+
 type Handler = Arc<Mutex<dyn FnMut(&Comm, Value) + Send>>;
 
 #[derive(Default)]
@@ -80,7 +83,7 @@ pub(crate) fn open_with(
     target: &str,
     data: Value,
     metadata: Value,
-    on_message: Option<Box<dyn FnMut(&Comm, Value) + Send>>,
+    on_message: Option<Heard>,
 ) -> Result<Comm> {
     check(&data)?;
     let link = link::link()?;

@@ -87,7 +87,7 @@ pub fn interact<C: Control, S: Show>(
     let again = Mutex::new(move || one(&run(source.value())));
     control.watch(Arc::new(move || {
         let mut again = again.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let result = catch_unwind(AssertUnwindSafe(|| again()));
+        let result = catch_unwind(AssertUnwindSafe(&mut *again));
         area.set(&result.unwrap_or_else(|panic| panicked(comm::panic_message(&*panic))));
     }));
     Ok(Interact { control })
