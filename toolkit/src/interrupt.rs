@@ -208,6 +208,9 @@ mod tests {
     #[test]
     #[ignore = "run in a child process by the tests above"]
     fn in_child() {
+        // Whoever started the tests may ignore the signal (`nohup`), and that is inherited.
+        // SAFETY: sets a standard disposition before any handler is installed.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
         match std::env::var("JOOK_TEST_CASE").as_deref() {
             Ok("threads") => {
                 let outer = scope();

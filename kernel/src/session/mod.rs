@@ -4,11 +4,13 @@
 //! process runs the cells, and speaks to the front end at any time by way of [`comms`]. [`toolkit`] builds
 //! what cells link against, [`stand_in`] makes compiling them quick, [`home`] points evcxr at the stand-ins.
 
+mod building;
 mod carried;
 mod cell_crate;
 mod commands;
 mod comms;
 mod complete;
+mod control;
 mod deps;
 mod docs;
 mod early_return;
@@ -42,13 +44,14 @@ pub use pump::on_plot;
 pub use stand_in::runtime_hook;
 pub use toolkit::prebuild;
 
+use control::Control;
 use pump::Message;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use worker::{Control, Request};
+use worker::Request;
 
 /// One output, by MIME type.
 pub type MimeBundle = serde_json::Map<String, serde_json::Value>;

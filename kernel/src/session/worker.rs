@@ -1,7 +1,9 @@
 //! The thread that owns evcxr.
 
+use super::building::Building;
 use super::carried::Carried;
 use super::commands::{self, Orders};
+use super::control::Control;
 use super::losses::{self, Losses, Variable};
 use super::pump::{self, Message, Pump};
 use super::snapshot::{self, Waiting};
@@ -12,14 +14,11 @@ use super::{
 };
 use anyhow::{Context, Result};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
 
 /// What the session's face asks of the thread.
 pub enum Request {
@@ -40,172 +39,6 @@ pub enum Request {
         answer: Sender<Result<Option<MimeBundle>>>,
     },
     Shutdown,
-}
-
-/// How long a cell has to answer a stop request before a second one kills it.
-const GRACE: Duration = Duration::from_secs(2);
-
-/// What other threads may do to a running cell.
-#[derive(Default)]
-pub struct Control {
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// The number of the running cell; 0 when none runs.
-    cell: u64,
-    cells: u64,
-    /// The cell that waits for the session to get ready.
-    waiting: Option<(Sender<Message>, Arc<AtomicBool>)>,
-    /// The execution count of the cell that runs or comes next.
-    number: usize,
-    sink: Option<Sender<Message>>,
-    interrupted: Option<Instant>,
-    killed: bool,
-    child: Option<Arc<Mutex<Child>>>,
-    crate_dir: Option<PathBuf>,
-    /// The context, while its thread waits for a cell.
-    context: Option<Waiting>,
-    carried: Option<Arc<Carried>>,
-}
-
-impl Control {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// The answer of a copy of the session to `question`, while a cell runs; otherwise none.
-    pub fn while_running<T: Serialize + DeserializeOwned>(
-        &self,
-        question: impl Fn(&mut CommandContext, &Carried) -> Result<T>,
-    ) -> Option<Result<T>> {
-        const ANALYSIS: Duration = Duration::from_millis(500);
-        let asked = Instant::now();
-        loop {
-            let state = self.state();
-            if state.cell == 0 {
-                return None;
-            }
-            let waits = state.crate_dir.as_deref().is_some_and(cell_crate::is_analysed);
-            if let (true, Some(context), Some(carried)) = (waits, state.context, &state.carried) {
-                // Under the lock: the cell cannot end meanwhile.
-                let copy = context.ask(|context| question(context, carried));
-                drop(state);
-                return Some(copy.and_then(snapshot::Asked::answer));
-            }
-            drop(state);
-            if asked.elapsed() > ANALYSIS {
-                return Some(Err(anyhow::anyhow!("the running cell is still being analysed")));
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    pub fn number(&self, count: usize) {
-        self.state().number = count;
-    }
-
-    pub fn interrupt(self: &Arc<Self>) {
-        let mut state = self.state();
-        if state.cell == 0 {
-            if let Some((sink, given_up)) = state.waiting.take() {
-                given_up.store(true, Ordering::Release);
-                let stopped = "stopped before the session was ready; what it prepares goes on";
-                let _ = sink.send(Message::Done(Err(report::plain("Interrupted", stopped))));
-            }
-            return;
-        }
-        match state.interrupted {
-            None => {
-                state.interrupted = Some(Instant::now());
-                if let Some(dir) = &state.crate_dir {
-                    cell_crate::cancel(dir);
-                }
-                state.signal(libc::SIGINT);
-                let (cell, control) = (state.cell, self.clone());
-                std::thread::spawn(move || control.say_how_to_kill(cell));
-            }
-            Some(first) if first.elapsed() >= GRACE => {
-                state.killed = true;
-                state.signal(libc::SIGKILL);
-            }
-            Some(_) => state.signal(libc::SIGINT),
-        }
-    }
-
-    fn say_how_to_kill(&self, cell: u64) {
-        std::thread::sleep(GRACE);
-        let state = self.state();
-        if state.cell == cell
-            && !state.killed
-            && let Some(sink) = &state.sink
-        {
-            let text = "This cell does not answer to the stop request. Interrupt once more to kill it; \
-                        the notebook's variables are lost then.\n";
-            let _ = sink.send(Message::Event(Event::Stderr(text.into())));
-        }
-    }
-
-    pub fn shut_down(&self) {
-        let mut state = self.state();
-        if state.cell != 0 {
-            state.killed = true;
-            if let Some(dir) = &state.crate_dir {
-                cell_crate::cancel(dir);
-            }
-            state.signal(libc::SIGKILL);
-        }
-    }
-
-    /// A cell has been asked for, and may have to wait.
-    pub fn wait(&self, sink: &Sender<Message>, given_up: &Arc<AtomicBool>) {
-        self.state().waiting = Some((sink.clone(), given_up.clone()));
-    }
-
-    /// Starts a cell, unless it was stopped while it waited.
-    fn begin(&self, sink: &Sender<Message>, given_up: &AtomicBool) -> bool {
-        let mut state = self.state();
-        state.waiting = None;
-        if given_up.load(Ordering::Acquire) {
-            return false;
-        }
-        state.cells += 1;
-        state.cell = state.cells;
-        state.sink = Some(sink.clone());
-        state.interrupted = None;
-        state.killed = false;
-        true
-    }
-
-    /// Ends the cell, whose process may have ended with it; says whether it was interrupted, and whether it
-    /// was killed.
-    fn end(&self, died: bool) -> (bool, bool) {
-        let mut state = self.state();
-        state.cell = 0;
-        state.context = None;
-        state.sink = None;
-        if state.interrupted.is_some() {
-            if let Some(dir) = &state.crate_dir {
-                cell_crate::uncancel(dir);
-            }
-            if !died {
-                // A request that no loop answered must not stop the next cell.
-                state.signal(libc::SIGUSR1);
-            }
-        }
-        (state.interrupted.is_some(), state.killed)
-    }
-}
-
-impl State {
-    fn signal(&self, signal: libc::c_int) {
-        if let Some(child) = &self.child {
-            let child = child.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            // SAFETY: evcxr holds this child unreaped while the handle is in place.
-            unsafe { libc::kill(child.id() as libc::pid_t, signal) };
-        }
-    }
 }
 
 /// Serves requests until the session ends.
@@ -303,12 +136,11 @@ impl Engine {
             losses: Losses::default(),
             opt,
         };
-        {
-            let mut state = control.state();
-            state.child = Some(engine.context.process_handle());
-            state.crate_dir = Some(engine.crate_dir.clone());
-            state.carried = Some(engine.carried.clone());
-        }
+        control.ready(
+            engine.context.process_handle(),
+            &engine.crate_dir,
+            &engine.carried,
+        );
         engine.bring_in_prelude()?;
         Ok(engine)
     }
@@ -350,7 +182,7 @@ impl Engine {
             return result;
         }
         cell_crate::not_analysed(&self.crate_dir);
-        control.state().context = Some(Waiting::of(&mut self.context));
+        control.works_on_a_cell(Waiting::of(&mut self.context));
         self.pump.begin(Some(sink.clone()));
         for note in notes {
             let _ = sink.send(Message::Event(Event::Stderr(note)));
@@ -412,7 +244,7 @@ impl Engine {
             Ok(()) => losses::End::Done,
             Err(_) => losses::End::Failed,
         };
-        let number = control.state().number;
+        let number = control.count();
         let now = self.variables();
         self.losses
             .note(&losses::Cell { number, code }, end, &before, &now);
@@ -536,56 +368,6 @@ pub fn inspect(
     bundle.insert("text/plain".into(), docs::text(&html).into());
     bundle.insert("text/html".into(), html.into());
     Ok(Some(bundle))
-}
-
-/// Passes on what cargo says while it builds a dependency, until dropped.
-struct Building {
-    done: Arc<AtomicBool>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Building {
-    fn watch(crate_dir: &Path, sink: &Sender<Message>) -> Self {
-        let said = crate_dir.join(cell_crate::NOTES).join(cell_crate::PROGRESS);
-        let _ = std::fs::remove_file(&said);
-        let done = Arc::new(AtomicBool::new(false));
-        let (end, sink) = (done.clone(), sink.clone());
-        let thread = std::thread::spawn(move || {
-            let mut told = 0;
-            loop {
-                let last = end.load(Ordering::Acquire);
-                let text = std::fs::read(&said).unwrap_or_default();
-                // Whole lines only.
-                let whole = text
-                    .iter()
-                    .rposition(|&byte| byte == b'\n')
-                    .map_or(0, |at| at + 1);
-                if let Some(new) = text.get(told..whole).filter(|new| !new.is_empty()) {
-                    let new = String::from_utf8_lossy(new).into_owned();
-                    let _ = sink.send(Message::Event(Event::Stderr(new)));
-                    told = whole;
-                }
-                if last {
-                    return;
-                }
-                std::thread::park_timeout(Duration::from_millis(200));
-            }
-        });
-        Self {
-            done,
-            thread: Some(thread),
-        }
-    }
-}
-
-impl Drop for Building {
-    fn drop(&mut self) {
-        self.done.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            let _ = thread.join();
-        }
-    }
 }
 
 fn start_evcxr(
