@@ -184,6 +184,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         prefix = Path(folder)
+        os.environ["JOOK_HISTORY"] = "off"  # thousands of cells that nobody wants to search
         os.environ["JUPYTER_PATH"] = str(prefix / "share/jupyter")
         subprocess.run([options.jook, "install", "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
         if options.endurance:
