@@ -3,7 +3,7 @@
 use super::early_return::{self, Bound};
 use super::lean::lean;
 use super::{deps, frames, graph, home, link, source, stand_in};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,13 @@ impl CellCrate {
         )?;
         let out = self.dir.join("target/cell");
         let library = out.join("libctx.so");
-        let mut rustc = self.rustc(&out)?;
+        let generated = self.generated()?;
+        // A copy of the session that answers a completion writes its own text to the same file.
+        ensure!(
+            !generated.contains("fn evcxr_analysis_wrapper("),
+            "a completion came in between; run the cell again"
+        );
+        let mut rustc = self.rustc(&out, &generated)?;
         rustc.arg("--emit=link").arg("-o").arg(&library);
         rustc
             .arg("-C")
@@ -87,26 +93,31 @@ impl CellCrate {
         let notes = self.dir.join(NOTES);
         std::fs::create_dir_all(&notes)?;
         frames::note(&rustc, &notes);
-        self.hand_over(rustc)
+        self.hand_over(rustc, &generated)
     }
 
     /// Type-checks the cell; returns the compiler's exit code.
     pub fn check(&self) -> Result<i32> {
         let out = self.dir.join("target/cell");
-        let mut rustc = self.rustc(&out)?;
+        let generated = self.generated()?;
+        let mut rustc = self.rustc(&out, &generated)?;
         rustc.arg("--emit=metadata").arg("-o").arg(out.join("ctx.rmeta"));
-        self.hand_over(rustc)
+        self.hand_over(rustc, &generated)
     }
 
-    fn rustc(&self, out: &Path) -> Result<Command> {
+    /// What evcxr wrote. Read once, before the session may be copied.
+    fn generated(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.dir.join("src/lib.rs"))?)
+    }
+
+    fn rustc(&self, out: &Path, generated: &str) -> Result<Command> {
         let toolkit = graph::ToolkitFiles::of_session()?;
         let (rustc, _) = stand_in::tools()?;
         let extra = deps::prepare(self)?;
-        let generated = std::fs::read_to_string(self.dir.join("src/lib.rs"))?;
         let folder = self.dir.join("cell");
         std::fs::create_dir_all(&folder)?;
         std::fs::create_dir_all(out)?;
-        self.write(&generated, Bound::Error)?;
+        self.write(generated, Bound::Error)?;
         let mut command = Command::new(&rustc);
         home::outside(&mut command)
             .args(["--crate-name", "ctx", "--edition=2024", "--crate-type", "cdylib"])
@@ -167,7 +178,7 @@ impl CellCrate {
     }
 
     /// Runs the compiler, in a process group that the kernel can stop; returns its exit code.
-    fn hand_over(&self, mut command: Command) -> Result<i32> {
+    fn hand_over(&self, mut command: Command, generated: &str) -> Result<i32> {
         let _lock = Stoppable::enter(&self.dir)?;
         std::fs::write(self.dir.join(NOTES).join(ANALYSED), "")?;
         let mut compile = || -> Result<(Vec<String>, i32)> {
@@ -182,13 +193,16 @@ impl CellCrate {
         let (mut said, mut code) = compile()?;
         let mut bound = Bound::Error;
         while code != 0
-            && let generated = std::fs::read_to_string(self.dir.join("src/lib.rs"))?
-            && early_return::is_in(&generated)
+            && early_return::is_in(generated)
             && let Some(next) = bound.next(&said)
         {
             bound = next;
-            self.write(&generated, bound)?;
+            self.write(generated, bound)?;
             (said, code) = compile()?;
+        }
+        if code != 0 {
+            // evcxr may write the cell anew and try again.
+            not_analysed(&self.dir);
         }
         for line in said {
             eprintln!("{}", about_the_display(line));
@@ -237,7 +251,7 @@ impl Stoppable {
         file.set_len(0)?;
         write!(file, "{}", std::process::id())?;
         file.flush()?;
-        anyhow::ensure!(!notes.join(CANCELLED).exists(), "interrupted");
+        ensure!(!notes.join(CANCELLED).exists(), "interrupted");
         Ok(Self(file))
     }
 }
