@@ -150,7 +150,7 @@ impl Mlp {
             self.hidden_layer(i + 1, units, &mut layers)?;
         }
         layers.push(self.dense("logits".into(), units[units.len() - 1]));
-        let mut spec = NetSpec { input, layers };
+        let mut spec = NetSpec::chain(input, layers);
         for name in &self.frozen {
             spec.freeze(name)?;
         }
@@ -178,6 +178,7 @@ impl Mlp {
             layers.push(Layer {
                 name,
                 kind,
+                from: Vec::new(),
                 frozen: false,
             })
         };
@@ -217,6 +218,7 @@ impl Mlp {
                 init,
                 bias_init,
             },
+            from: Vec::new(),
             frozen: false,
         }
     }
@@ -243,16 +245,8 @@ impl NetSpec {
     /// # Errors
     /// When there is no such layer.
     pub fn freeze(&mut self, name: &str) -> Result<()> {
-        match self.layers.iter_mut().find(|layer| layer.name == name) {
-            Some(layer) => {
-                layer.frozen = true;
-                Ok(())
-            }
-            None => {
-                let known: Vec<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
-                Err(Error::spec(format!("there is no layer {name:?} to freeze"))
-                    .fix(format!("use one of: {}", known.join(", "))))
-            }
-        }
+        let at = self.position(name)?;
+        self.layers[at].frozen = true;
+        Ok(())
     }
 }

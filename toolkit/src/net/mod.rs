@@ -2,6 +2,7 @@
 
 mod activation;
 pub mod cpu;
+pub(crate) mod graph;
 mod init;
 mod mlp;
 mod network;
@@ -9,6 +10,7 @@ mod show;
 mod spec;
 pub mod tape;
 mod validate;
+mod window;
 
 pub use activation::Activation;
 pub use init::Init;
@@ -16,6 +18,7 @@ pub use mlp::Mlp;
 pub use network::{Network, Role, TensorInfo};
 pub use spec::{Layer, LayerKind, NetSpec};
 pub use validate::{MAX_PARAMETERS, MAX_TOTAL_WIDTH, MAX_WIDTH};
+pub use window::Window;
 
 // In a cell a network reads `Mlp::new([64, 10]).activation(Relu).init(HeUniform)`.
 pub use activation::Activation::{LeakyRelu, Maxout};

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::cpu::Executor;
+use super::graph::channels_of;
 use super::tape::Leaf;
 use super::{LayerKind, NetSpec};
 use crate::seed::stream;
@@ -11,9 +12,10 @@ use crate::{Error, Result, memory};
 /// What a tensor is for. All but the running statistics are learned, and penalties look at all of those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The matrix of a dense layer, inputs x units.
+    /// The matrix of a dense layer, inputs x units, or the weights of a convolution, kernel height x kernel
+    /// width x input channels of a group x channels.
     Weight,
-    /// What a dense layer adds.
+    /// What a dense layer or convolution adds.
     Bias,
     /// What batch norm multiplies by.
     Scale,
@@ -80,36 +82,52 @@ impl Network {
 
     fn initialize(&mut self, seed: u64) {
         let mut tensors = self.tensors.iter();
-        let mut width = self.spec.input;
         for layer in &self.spec.layers {
             let mut next = || {
                 tensors
                     .next()
-                    .map(|t| (t.name.as_str(), t.range.clone()))
+                    .map(|t| (t.name.as_str(), t.shape.as_slice(), t.range.clone()))
                     .unwrap_or_default()
             };
             match layer.kind {
                 LayerKind::Dense {
-                    units,
                     bias,
                     init,
                     bias_init,
+                    ..
+                }
+                | LayerKind::Conv2d {
+                    bias,
+                    init,
+                    bias_init,
+                    ..
                 } => {
-                    for init in [Some(init), bias.then_some(bias_init)].into_iter().flatten() {
-                        let (name, range) = next();
+                    let groups = match layer.kind {
+                        LayerKind::Conv2d { groups, .. } => groups,
+                        _ => 1,
+                    };
+                    let (name, shape, range) = next();
+                    // The weights that meet in one output, and those that one input goes to.
+                    let units = shape.last().copied().unwrap_or(1);
+                    let fan_in = range.len() / units.max(1);
+                    let area: usize = shape[..shape.len().saturating_sub(2)].iter().product();
+                    let fan_out = area * units / groups;
+                    let mut rng = stream(seed, &format!("init/{name}"));
+                    init.fill(&mut self.parameters[range], fan_in, fan_out, &mut rng);
+                    if bias {
+                        let (name, _, range) = next();
                         let mut rng = stream(seed, &format!("init/{name}"));
-                        init.fill(&mut self.parameters[range], width, units, &mut rng);
+                        bias_init.fill(&mut self.parameters[range], fan_in, fan_out, &mut rng);
                     }
                 }
                 LayerKind::BatchNorm { .. } => {
-                    self.parameters[next().1].fill(1.0);
-                    self.parameters[next().1].fill(0.0);
-                    self.buffers[next().1].fill(0.0);
-                    self.buffers[next().1].fill(1.0);
+                    self.parameters[next().2].fill(1.0);
+                    self.parameters[next().2].fill(0.0);
+                    self.buffers[next().2].fill(0.0);
+                    self.buffers[next().2].fill(1.0);
                 }
-                LayerKind::Activation(_) | LayerKind::Dropout(_) => {}
+                _ => {}
             }
-            width = layer.kind.outputs(width);
         }
     }
 
@@ -151,6 +169,17 @@ impl Network {
     /// Where each tensor lies: layer by layer, in the order of the parameters.
     pub fn tensors(&self) -> &[TensorInfo] {
         &self.tensors
+    }
+
+    /// The tensors of the layer of this name.
+    pub(crate) fn tensors_of<'a>(&'a self, layer: &'a str) -> impl Iterator<Item = &'a TensorInfo> {
+        let of_layer = move |tensor: &&TensorInfo| {
+            tensor
+                .name
+                .strip_prefix(layer)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.tensors.iter().filter(of_layer)
     }
 
     /// The numbers of the tensor of this name, from the parameters or the buffers.
@@ -241,8 +270,11 @@ fn zeros(count: usize) -> Result<Vec<f32>> {
 fn layout(spec: &NetSpec) -> Vec<TensorInfo> {
     let mut tensors = Vec::new();
     let (mut parameters, mut buffers) = (0, 0);
-    let mut width = spec.input;
-    for layer in &spec.layers {
+    // A valid spec has its sources.
+    let sources = spec.sources().unwrap_or_default();
+    let shapes = spec.shapes();
+    for (layer, sources) in spec.layers.iter().zip(&sources) {
+        let inputs = channels_of(spec.shapes_of(sources, &shapes)[0]);
         let mut add = |name: &str, shape: &[usize], role| {
             let end = if role == Role::Running {
                 &mut buffers
@@ -262,20 +294,36 @@ fn layout(spec: &NetSpec) -> Vec<TensorInfo> {
         };
         match layer.kind {
             LayerKind::Dense { units, bias, .. } => {
-                add("weight", &[width, units], Role::Weight);
+                add("weight", &[inputs, units], Role::Weight);
                 if bias {
                     add("bias", &[units], Role::Bias);
                 }
             }
-            LayerKind::BatchNorm { .. } => {
-                add("scale", &[width], Role::Scale);
-                add("shift", &[width], Role::Shift);
-                add("running_mean", &[width], Role::Running);
-                add("running_var", &[width], Role::Running);
+            LayerKind::Conv2d {
+                channels,
+                window,
+                groups,
+                bias,
+                ..
+            } => {
+                let [height, width] = window.kernel;
+                add(
+                    "weight",
+                    &[height, width, inputs / groups, channels],
+                    Role::Weight,
+                );
+                if bias {
+                    add("bias", &[channels], Role::Bias);
+                }
             }
-            LayerKind::Activation(_) | LayerKind::Dropout(_) => {}
+            LayerKind::BatchNorm { .. } => {
+                add("scale", &[inputs], Role::Scale);
+                add("shift", &[inputs], Role::Shift);
+                add("running_mean", &[inputs], Role::Running);
+                add("running_var", &[inputs], Role::Running);
+            }
+            _ => {}
         }
-        width = layer.kind.outputs(width);
     }
     tensors
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Activation, Init, Layer, LayerKind, Mlp, NetSpec, Network, Role, TensorInfo};
+use crate::data::Shape;
 use crate::show::{Bundle, Show, Table, show_by_display};
 
 show_by_display!(Activation, Init, LayerKind);
@@ -11,10 +12,22 @@ impl Show for NetSpec {
     fn bundle(&self) -> Bundle {
         let mut table =
             Table::new(["layer", "kind", "outputs", "parameters", "updates"]).caption(self.to_string());
-        let (mut width, mut total, mut learned) = (self.input, 0usize, 0usize);
-        for layer in &self.layers {
-            let parameters = layer.parameters(width).unwrap_or(usize::MAX);
-            width = layer.kind.outputs(width);
+        let shapes = self.shapes();
+        let (mut total, mut learned) = (0usize, 0usize);
+        let sources = self.sources().unwrap_or_default();
+        for (at, layer) in self.layers.iter().enumerate() {
+            let read = sources
+                .get(at)
+                .map_or(Shape::Flat(0), |sources| self.shapes_of(sources, &shapes)[0]);
+            let parameters = layer.parameters(read).unwrap_or(usize::MAX);
+            let outputs = match shapes[at] {
+                Shape::Flat(width) => width.to_string(),
+                Shape::Image {
+                    height,
+                    width,
+                    channels,
+                } => format!("{height} x {width} x {channels}"),
+            };
             total = total.saturating_add(parameters);
             learned = learned.saturating_add(if layer.frozen { 0 } else { parameters });
             let updates = match (layer.frozen, parameters) {
@@ -25,7 +38,7 @@ impl Show for NetSpec {
             table = table.row([
                 layer.name.clone(),
                 layer.kind.to_string(),
-                width.to_string(),
+                outputs,
                 parameters.to_string(),
                 updates.to_string(),
             ]);

@@ -6,14 +6,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Activation, Init};
+use super::{Activation, Init, Window};
+use crate::data::Shape;
+use crate::{Error, Result};
 
-/// A chain of layers, first to last. Displays as one line: `64 > dense 128 > relu > dense 10`.
+/// Layers, first to last: a chain, or a graph where layers say whose output they read. The output of the
+/// last one is the network's. Displays as one line: `64 > dense 128 relu > dense 10`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetSpec {
     /// Numbers in one example.
     pub input: usize,
+    /// The shape of an example that is an image (height x width x channels), for layers that look at
+    /// neighbours; plain numbers otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Shape>,
     /// The layers, in order.
     pub layers: Vec<Layer>,
 }
@@ -27,6 +34,10 @@ pub struct Layer {
     pub name: String,
     /// What it computes.
     pub kind: LayerKind,
+    /// The earlier layers whose outputs it reads, by name, or `input` for the network's input; empty for
+    /// the layer before. Only [`LayerKind::Concat`] and [`LayerKind::Add`] read several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
     /// A frozen layer takes no update; batch norm then also normalizes with its running statistics,
     /// which stay as they are.
     #[serde(default)]
@@ -61,20 +72,70 @@ pub enum LayerKind {
         /// Added to the variance before the root.
         epsilon: f32,
     },
-}
-
-impl LayerKind {
-    /// Columns that come out when `width` go in. Meaningful for a valid spec.
-    pub(super) fn outputs(&self, width: usize) -> usize {
-        match self {
-            LayerKind::Dense { units, .. } => *units,
-            LayerKind::Activation(activation) => width / activation.pieces().max(1),
-            LayerKind::Dropout(_) | LayerKind::BatchNorm { .. } => width,
-        }
-    }
+    /// A convolution (cross-correlation) over images, height x width x channels. The weights have the shape
+    /// kernel height x kernel width x (input channels / groups) x channels.
+    Conv2d {
+        /// Channels that come out.
+        channels: usize,
+        /// What each output looks at.
+        window: Window,
+        /// Parts into which input and output channels are split; each part sees its own only.
+        groups: usize,
+        /// Whether a bias is added to each channel.
+        bias: bool,
+        /// How the weights start; fan-in is kernel height x kernel width x input channels / groups.
+        init: Init,
+        /// How the biases start.
+        bias_init: Init,
+    },
+    /// The largest number of each window, channel by channel. Padding never wins.
+    MaxPool2d {
+        /// What each output looks at.
+        window: Window,
+        /// Whether a window that is only partly there gives an output too.
+        ceil: bool,
+    },
+    /// The mean of each window, channel by channel.
+    AvgPool2d {
+        /// What each output looks at; dilation 1.
+        window: Window,
+        /// Whether a window that is only partly there gives an output too.
+        ceil: bool,
+        /// Whether zeros of the padding count in the mean.
+        count_include_pad: bool,
+    },
+    /// The mean of each channel over the whole image: one number a channel.
+    GlobalAvgPool,
+    /// An image as plain numbers, in the order height, width, channel (PyTorch's is channel, height, width).
+    Flatten,
+    /// The channels (or plain numbers) of several layers side by side, in the order of `from`.
+    Concat,
+    /// The sum of several layers of one shape: a residual connection (He et al. 2016).
+    Add,
+    /// x * scale + shift, constants for each channel: a change of the scale of the input. Nothing is learned.
+    Affine {
+        /// One factor a channel.
+        scale: Vec<f32>,
+        /// One summand a channel.
+        shift: Vec<f32>,
+    },
 }
 
 impl NetSpec {
+    /// A chain for plain numbers.
+    pub fn chain(input: usize, layers: Vec<Layer>) -> Self {
+        Self {
+            input,
+            image: None,
+            layers,
+        }
+    }
+
+    /// The shape of an example.
+    pub fn shape(&self) -> Shape {
+        self.image.unwrap_or(Shape::Flat(self.input))
+    }
+
     /// Numbers that come out for one example: the logits of a classifier.
     pub fn outputs(&self) -> usize {
         self.widths().last().copied().unwrap_or(self.input)
@@ -82,13 +143,22 @@ impl NetSpec {
 
     /// Numbers that come out of each layer for one example.
     pub fn widths(&self) -> Vec<usize> {
+        self.shapes().into_iter().map(Shape::width).collect()
+    }
+
+    /// The place in [`NetSpec::layers`] of the layer of this name.
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub fn position(&self, name: &str) -> Result<usize> {
         self.layers
             .iter()
-            .scan(self.input, |width, layer| {
-                *width = layer.kind.outputs(*width);
-                Some(*width)
+            .position(|layer| layer.name == name)
+            .ok_or_else(|| {
+                let known: Vec<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
+                Error::spec(format!("there is no layer {name:?}"))
+                    .fix(format!("use one of: {}", known.join(", ")))
             })
-            .collect()
     }
 
     /// The SHA-256, in hex, of the spec as JSON with sorted keys: equal for equal specs, on every machine
@@ -138,17 +208,30 @@ fn canonical(value: &Value, out: &mut String) {
 
 impl fmt::Display for NetSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.input)?;
-        let mut after_dense = false;
+        match self.image {
+            Some(Shape::Image {
+                height,
+                width,
+                channels,
+            }) => write!(f, "{height}x{width}x{channels}")?,
+            _ => write!(f, "{}", self.input)?,
+        }
+        let mut after_weights = false;
         for layer in &self.layers {
-            // An activation reads as part of the dense layer it follows.
-            let joined = after_dense && !layer.frozen && matches!(layer.kind, LayerKind::Activation(_));
+            // An activation reads as part of the layer with weights that it follows.
+            let joined = after_weights
+                && !layer.frozen
+                && layer.from.is_empty()
+                && matches!(layer.kind, LayerKind::Activation(_));
             f.write_str(if joined { " " } else { " > " })?;
             write!(f, "{}", layer.kind)?;
+            if !layer.from.is_empty() {
+                write!(f, " of {}", layer.from.join(" + "))?;
+            }
             if layer.frozen {
                 f.write_str(" (frozen)")?;
             }
-            after_dense = matches!(layer.kind, LayerKind::Dense { .. });
+            after_weights = matches!(layer.kind, LayerKind::Dense { .. } | LayerKind::Conv2d { .. });
         }
         Ok(())
     }
@@ -156,13 +239,44 @@ impl fmt::Display for NetSpec {
 
 impl fmt::Display for LayerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let without = |bias: &bool| if *bias { "" } else { " without bias" };
+        let rounded = |ceil: &bool| if *ceil { " ceil" } else { "" };
         match self {
-            LayerKind::Dense { units, bias, .. } => {
-                write!(f, "dense {units}{}", if *bias { "" } else { " without bias" })
-            }
+            LayerKind::Dense { units, bias, .. } => write!(f, "dense {units}{}", without(bias)),
             LayerKind::Activation(activation) => activation.fmt(f),
             LayerKind::Dropout(p) => write!(f, "dropout {p}"),
             LayerKind::BatchNorm { .. } => f.write_str("batch norm"),
+            LayerKind::Conv2d {
+                channels,
+                window,
+                groups,
+                bias,
+                ..
+            } => {
+                write!(f, "conv {window} to {channels}")?;
+                if *groups != 1 {
+                    write!(f, " in {groups} groups")?;
+                }
+                f.write_str(without(bias))
+            }
+            LayerKind::MaxPool2d { window, ceil } => write!(f, "max pool {window}{}", rounded(ceil)),
+            LayerKind::AvgPool2d {
+                window,
+                ceil,
+                count_include_pad,
+            } => {
+                write!(f, "average pool {window}{}", rounded(ceil))?;
+                f.write_str(if *count_include_pad || window.padding == [0, 0] {
+                    ""
+                } else {
+                    " without padding's zeros"
+                })
+            }
+            LayerKind::GlobalAvgPool => f.write_str("global average pool"),
+            LayerKind::Flatten => f.write_str("flatten"),
+            LayerKind::Concat => f.write_str("concat"),
+            LayerKind::Add => f.write_str("add"),
+            LayerKind::Affine { .. } => f.write_str("affine"),
         }
     }
 }

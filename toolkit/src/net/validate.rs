@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Layer, LayerKind, NetSpec};
+use super::graph::channels_of;
+use super::{Layer, LayerKind, NetSpec, Window};
+use crate::data::Shape;
 use crate::{Error, Result};
 
 /// The most numbers a network may hold: 2^28, a GiB in f32, of which training needs several.
@@ -27,19 +29,33 @@ impl NetSpec {
         if self.layers.is_empty() {
             return Err(Error::spec("the network has no layers").fix("add at least one dense layer"));
         }
+        if let Some(image) = self.image
+            && (image.width() != self.input || matches!(image, Shape::Flat(_)))
+        {
+            return Err(Error::spec(format!(
+                "the spec's examples are {image} of {} numbers: expected an image of its {} inputs",
+                image.width(),
+                self.input
+            )));
+        }
         let mut names = HashSet::new();
-        let mut width = self.input;
-        let (mut total, mut held) = (0usize, self.input);
         for layer in &self.layers {
             check_name(&layer.name)?;
             if !names.insert(layer.name.as_str()) {
                 return Err(Error::spec(format!("two layers are named {:?}", layer.name))
                     .fix("give every layer its own name"));
             }
+        }
+        let sources = self.sources()?;
+        let mut shapes = Vec::with_capacity(self.layers.len());
+        let (mut total, mut held) = (0usize, self.input);
+        for (layer, sources) in self.layers.iter().zip(&sources) {
             let at_layer = |error: Error| error.at(format!("layer {}", layer.name));
-            layer.validate(width).map_err(at_layer)?;
+            layer.validate().map_err(at_layer)?;
+            let read = self.shapes_of(sources, &shapes);
+            let shape = layer.kind.shape(&read).map_err(at_layer)?;
             total = layer
-                .parameters(width)
+                .parameters(read[0])
                 .and_then(|count| total.checked_add(count))
                 .filter(|&count| count <= MAX_PARAMETERS)
                 .ok_or_else(|| {
@@ -50,8 +66,9 @@ impl NetSpec {
                         .fix("use fewer units"),
                     )
                 })?;
-            width = layer.kind.outputs(width);
-            held = held.saturating_add(width);
+            width_in_range(shape.width(), "a layer gives", "numbers for one example").map_err(at_layer)?;
+            shapes.push(shape);
+            held = held.saturating_add(shape.width());
             if held > MAX_TOTAL_WIDTH {
                 return Err(at_layer(
                     Error::spec(format!(
@@ -66,7 +83,7 @@ impl NetSpec {
 }
 
 impl Layer {
-    fn validate(&self, width: usize) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         match &self.kind {
             LayerKind::Dense {
                 units,
@@ -78,17 +95,29 @@ impl Layer {
                 init.validate()?;
                 bias_init.validate()
             }
-            LayerKind::Activation(activation) => {
-                activation.validate()?;
-                let k = activation.pieces();
-                if !width.is_multiple_of(k) {
+            LayerKind::Conv2d {
+                channels,
+                window,
+                init,
+                bias_init,
+                ..
+            } => {
+                width_in_range(*channels, "a convolution has", "channels")?;
+                check_window(window)?;
+                init.validate()?;
+                bias_init.validate()
+            }
+            LayerKind::MaxPool2d { window, .. } => check_pool(window),
+            LayerKind::AvgPool2d { window, .. } => {
+                check_pool(window)?;
+                if window.dilation != [1, 1] {
                     return Err(Error::spec(format!(
-                        "maxout of {k} pieces gets {width} columns: expected a multiple of {k}"
-                    ))
-                    .fix(format!("give the dense layer before it units x {k} columns")));
+                        "the window {window} of an average pool is dilated: expected dilation 1"
+                    )));
                 }
                 Ok(())
             }
+            LayerKind::Activation(activation) => activation.validate(),
             LayerKind::Dropout(p) => check_dropout(f64::from(*p)),
             LayerKind::BatchNorm { momentum, epsilon } => {
                 if !(0.0..=1.0).contains(momentum) {
@@ -103,21 +132,65 @@ impl Layer {
                 }
                 Ok(())
             }
+            LayerKind::Affine { scale, shift } => match scale.iter().chain(shift).find(|x| !x.is_finite()) {
+                None => Ok(()),
+                Some(x) => Err(Error::spec(format!(
+                    "affine has the constant {x}: expected finite numbers"
+                ))),
+            },
+            LayerKind::GlobalAvgPool | LayerKind::Flatten | LayerKind::Concat | LayerKind::Add => Ok(()),
         }
     }
 
-    /// Numbers the layer learns when `width` columns come in; `None` past the largest integer.
-    pub(super) fn parameters(&self, width: usize) -> Option<usize> {
+    /// Numbers the layer learns when examples of this shape come in; `None` past the largest integer.
+    pub(super) fn parameters(&self, read: Shape) -> Option<usize> {
+        let inputs = channels_of(read);
         match self.kind {
             LayerKind::Dense { units, bias, .. } => {
-                width
+                inputs
                     .checked_mul(units)?
                     .checked_add(if bias { units } else { 0 })
             }
-            LayerKind::BatchNorm { .. } => width.checked_mul(2),
-            LayerKind::Activation(_) | LayerKind::Dropout(_) => Some(0),
+            LayerKind::Conv2d {
+                channels,
+                window,
+                groups,
+                bias,
+                ..
+            } => (inputs / groups.max(1))
+                .checked_mul(window.kernel[0])?
+                .checked_mul(window.kernel[1])?
+                .checked_mul(channels)?
+                .checked_add(if bias { channels } else { 0 }),
+            LayerKind::BatchNorm { .. } => inputs.checked_mul(2),
+            _ => Some(0),
         }
     }
+}
+
+/// Sizes from 1 on, and none past what an image may have.
+fn check_window(window: &Window) -> Result<()> {
+    let sizes = [window.kernel, window.stride, window.dilation].concat();
+    let fits = sizes.iter().all(|size| (1..=MAX_WIDTH).contains(size))
+        && window.padding.iter().all(|padding| *padding <= MAX_WIDTH);
+    if fits {
+        return Ok(());
+    }
+    Err(Error::spec(format!(
+        "the window {window} has a size out of range: expected 1 to {MAX_WIDTH}, padding from 0"
+    )))
+}
+
+/// A pooling's window must have a number of the image in each place, as PyTorch asks.
+fn check_pool(window: &Window) -> Result<()> {
+    check_window(window)?;
+    if (0..2).all(|axis| window.padding[axis] <= window.kernel[axis] / 2) {
+        return Ok(());
+    }
+    Err(Error::spec(format!(
+        "the padding of the pooling {window} is more than half its kernel: a window could lie outside the image"
+    ))
+    .fix("use less padding"))
 }
 
 /// Whether `p` is a probability below 1: with p = 1 nothing would be left.

@@ -1,11 +1,15 @@
-//! Blocks: what the executor runs, one after another. A block is a layer, or a dense layer with the ReLU
-//! behind it.
+//! Blocks: what the executor runs, one after another. A block is a layer, or a dense or convolutional layer
+//! with the ReLU behind it.
 
 use std::ops::Range;
 
 use super::batch_norm::{Constants, Saved};
+use super::conv::{Conv, Pixels, PixelsMut};
 use super::gemm::{self, PADDING, Workspace};
+use super::pool::{self, Pool, PoolKind};
 use super::{activation, dropout};
+use crate::data::Shape;
+use crate::net::graph::{Source, channels_of};
 use crate::net::{Activation, LayerKind, NetSpec, Network, TensorInfo};
 use crate::seed::Rng;
 
@@ -14,8 +18,15 @@ pub struct Block {
     kind: Kind,
     /// Where its first layer stands in the spec.
     layer: usize,
-    inputs: usize,
+    /// The blocks whose outputs it reads; none stands for the network's input.
+    pub sources: Vec<Option<usize>>,
+    /// How many blocks read its output.
+    pub readers: usize,
+    /// Numbers that go in and come out for each example; of several sources, those of the first.
+    pub inputs: usize,
     outputs: usize,
+    /// Numbers that stand side by side at each place of the output.
+    channels: usize,
     /// Rows x outputs, and padding that products may read.
     y: Vec<f32>,
 }
@@ -42,14 +53,45 @@ enum Kind {
         constants: Constants,
         saved: Saved,
     },
+    Conv {
+        conv: Conv,
+        weight: Range<usize>,
+        bias: Option<Range<usize>>,
+        relu: bool,
+        /// The input with the columns of its padding, where the convolution wants that.
+        padded: Vec<f32>,
+    },
+    Pool {
+        pool: Pool,
+        chosen: Vec<u32>,
+    },
+    GlobalAvgPool {
+        pixels: usize,
+    },
+    /// The channels of each source.
+    Concat(Vec<usize>),
+    Add,
+    Affine {
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+    },
 }
 
 /// What every pass through a block has.
 pub struct Pass<'a> {
     pub rows: usize,
-    /// Rows x inputs, and padding.
-    pub x: &'a [f32],
+    /// The network's input, rows x inputs, and padding.
+    pub input: &'a [f32],
+    /// The blocks before.
+    pub before: &'a [Block],
     pub work: &'a mut Workspace,
+}
+
+impl<'a> Pass<'a> {
+    /// What a source has put out, with the padding behind it.
+    fn read(&self, source: Option<usize>) -> &'a [f32] {
+        source.map_or(self.input, |at| &self.before[at].y)
+    }
 }
 
 /// What flows back through a block.
@@ -67,9 +109,13 @@ pub struct Gradient<'a> {
     pub gated: bool,
 }
 
-/// The blocks of a network, with room for `max_rows` examples.
+/// The blocks of a network, with room for `max_rows` examples: those that its last layer needs.
 pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
     let spec = network.spec();
+    let shapes = spec.shapes();
+    // The spec of a network is valid, and a valid spec has its sources.
+    let sources = spec.sources().unwrap_or_default();
+    let needed = spec.needed(&sources, &[spec.layers.len() - 1]);
     let mut tensors = network.tensors().iter();
     let mut next = || {
         tensors
@@ -78,30 +124,71 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
             .unwrap_or_default()
     };
     let mut blocks: Vec<Block> = Vec::with_capacity(spec.layers.len());
-    let mut width = spec.input;
+    // The block that puts out what a layer puts out.
+    let mut places: Vec<Option<usize>> = Vec::with_capacity(spec.layers.len());
     for (i, layer) in spec.layers.iter().enumerate() {
-        let (inputs, outputs) = (width, layer.kind.outputs(width));
-        width = outputs;
-        let kind = match layer.kind {
+        let read = spec.shapes_of(&sources[i], &shapes);
+        let shape = shapes[i];
+        let (outputs, channels) = (shape.width(), channels_of(shape));
+        let from: Vec<Option<usize>> = sources[i]
+            .iter()
+            .map(|source| match source {
+                Source::Input => None,
+                Source::Layer(at) => places[*at],
+            })
+            .collect();
+        let alone = |at: usize| {
+            let reads =
+                |other: &(usize, &Vec<Source>)| needed[other.0] && other.1.contains(&Source::Layer(at));
+            sources.iter().enumerate().filter(reads).count() == 1
+        };
+        let kind = match &layer.kind {
             LayerKind::Dense { bias, .. } => Kind::Dense {
                 weight: next(),
                 bias: bias.then(&mut next),
                 relu: false,
             },
+            LayerKind::Conv2d {
+                window, groups, bias, ..
+            } => {
+                let conv = conv(*window, *groups, read[0], shape);
+                let padded = if conv.wants_padding() && needed[i] {
+                    let padded = conv.padded();
+                    vec![0.0; max_rows * padded.source[0] * padded.source[1] * padded.inputs]
+                } else {
+                    Vec::new()
+                };
+                Kind::Conv {
+                    conv,
+                    weight: next(),
+                    bias: bias.then(&mut next),
+                    relu: false,
+                    padded,
+                }
+            }
             LayerKind::Activation(activation) => {
-                if let (Activation::Relu, Some(block)) = (activation, blocks.last_mut())
+                if let (Activation::Relu, Source::Layer(at), Some(place)) =
+                    (activation, sources[i][0], from[0])
+                    && alone(at)
                     && let Kind::Dense {
                         relu: relu @ false, ..
-                    } = &mut block.kind
+                    }
+                    | Kind::Conv {
+                        relu: relu @ false, ..
+                    } = &mut blocks[place].kind
                 {
                     *relu = true;
+                    places.push(Some(place));
                     continue;
                 }
-                let saved = vec![0.0; activation::saved(activation, max_rows * outputs)];
-                Kind::Activation { activation, saved }
+                let saved = vec![0.0; activation::saved(*activation, max_rows * outputs)];
+                Kind::Activation {
+                    activation: *activation,
+                    saved,
+                }
             }
             LayerKind::Dropout(p) => Kind::Dropout {
-                p,
+                p: *p,
                 mask: vec![0.0; max_rows * outputs],
                 dropped: false,
             },
@@ -111,48 +198,148 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
                     scale,
                     shift,
                     running: mean.start..variance.end,
-                    constants: Constants { momentum, epsilon },
-                    saved: Saved::new(max_rows, outputs),
+                    constants: Constants {
+                        momentum: *momentum,
+                        epsilon: *epsilon,
+                    },
+                    saved: Saved::new(max_rows * outputs / channels, channels),
                 }
             }
+            LayerKind::MaxPool2d { .. } | LayerKind::AvgPool2d { .. } => {
+                let pool = pool(&layer.kind, read[0], shape);
+                Kind::Pool {
+                    chosen: vec![0; max_rows * pool.saved()],
+                    pool,
+                }
+            }
+            LayerKind::GlobalAvgPool => Kind::GlobalAvgPool {
+                pixels: read[0].width() / channels,
+            },
+            // The same numbers in the same order.
+            LayerKind::Flatten => {
+                places.push(from[0]);
+                continue;
+            }
+            LayerKind::Concat => Kind::Concat(read.iter().map(|&shape| channels_of(shape)).collect()),
+            LayerKind::Add => Kind::Add,
+            LayerKind::Affine { scale, shift } => Kind::Affine {
+                scale: scale.clone(),
+                shift: shift.clone(),
+            },
         };
+        if !needed[i] {
+            places.push(None);
+            continue;
+        }
+        for place in from.iter().flatten() {
+            blocks[*place].readers += 1;
+        }
+        places.push(Some(blocks.len()));
         blocks.push(Block {
             kind,
             layer: i,
-            inputs,
+            sources: from,
+            readers: 0,
+            inputs: read[0].width(),
             outputs,
+            channels,
             y: vec![0.0; max_rows * outputs + PADDING],
         });
     }
     blocks
 }
 
+/// Rows and columns of an image.
+pub(super) fn size_of(shape: Shape) -> [usize; 2] {
+    match shape {
+        Shape::Image { height, width, .. } => [height, width],
+        Shape::Flat(_) => [1, 1],
+    }
+}
+
+/// The convolution between these shapes.
+pub(super) fn conv(window: crate::net::Window, groups: usize, read: Shape, shape: Shape) -> Conv {
+    Conv {
+        window,
+        groups,
+        source: size_of(read),
+        grid: size_of(shape),
+        inputs: channels_of(read),
+        outputs: channels_of(shape),
+    }
+}
+
+/// The pooling of this kind between these shapes.
+pub(super) fn pool(kind: &LayerKind, read: Shape, shape: Shape) -> Pool {
+    let (window, kind) = match kind {
+        LayerKind::AvgPool2d {
+            window,
+            count_include_pad,
+            ..
+        } => (
+            *window,
+            PoolKind::Average {
+                count_include_pad: *count_include_pad,
+            },
+        ),
+        LayerKind::MaxPool2d { window, .. } => (*window, PoolKind::Max),
+        other => unreachable!("{other} is no pooling"),
+    };
+    Pool {
+        window,
+        source: size_of(read),
+        grid: size_of(shape),
+        channels: channels_of(shape),
+        kind,
+    }
+}
+
 /// Numbers that the blocks of a network hold for each example: outputs, and what backward passes need.
 pub fn floats_per_row(spec: &NetSpec) -> usize {
-    let mut floats = 0;
-    let mut behind_dense = false;
-    for (layer, width) in spec.layers.iter().zip(spec.widths()) {
-        floats += match layer.kind {
-            // It is part of the dense layer's block.
-            LayerKind::Activation(Activation::Relu) if behind_dense => 0,
-            LayerKind::Activation(activation) => width + activation::saved(activation, width),
-            LayerKind::Dropout(_) | LayerKind::BatchNorm { .. } => 2 * width,
-            LayerKind::Dense { .. } => width,
+    let shapes = spec.shapes();
+    let sources = spec.sources().unwrap_or_default();
+    let mut floats = 0usize;
+    for (i, layer) in spec.layers.iter().enumerate() {
+        let width = shapes[i].width();
+        let behind_weights = layer.from.is_empty()
+            && i.checked_sub(1).is_some_and(|before| {
+                matches!(
+                    spec.layers[before].kind,
+                    LayerKind::Dense { .. } | LayerKind::Conv2d { .. }
+                )
+            });
+        floats += match &layer.kind {
+            // It is part of the block before.
+            LayerKind::Activation(Activation::Relu) if behind_weights => 0,
+            LayerKind::Activation(activation) => width + activation::saved(*activation, width),
+            LayerKind::Dropout(_) | LayerKind::BatchNorm { .. } | LayerKind::MaxPool2d { .. } => 2 * width,
+            LayerKind::Conv2d { window, groups, .. } => {
+                let read = spec.shapes_of(&sources[i], &shapes)[0];
+                let conv = conv(*window, *groups, read, shapes[i]);
+                let padded = if conv.wants_padding() {
+                    let padded = conv.padded();
+                    padded.source[0] * padded.source[1] * padded.inputs
+                } else {
+                    0
+                };
+                width + padded
+            }
+            LayerKind::Flatten => 0,
+            _ => width,
         };
-        behind_dense = matches!(layer.kind, LayerKind::Dense { .. });
     }
     floats
 }
 
 impl Block {
+    /// Numbers that come out for each example.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
     /// Rows x outputs.
     pub fn output(&self, rows: usize) -> &[f32] {
         &self.y[..rows * self.outputs]
-    }
-
-    /// The output with everything behind it.
-    pub fn padded_output(&self) -> &[f32] {
-        &self.y
     }
 
     /// Whether the output is a ReLU's.
@@ -160,6 +347,7 @@ impl Block {
         matches!(
             self.kind,
             Kind::Dense { relu: true, .. }
+                | Kind::Conv { relu: true, .. }
                 | Kind::Activation {
                     activation: Activation::Relu,
                     ..
@@ -169,12 +357,15 @@ impl Block {
 
     /// Whether the backward pass can take the derivative of a ReLU before the block along.
     pub fn takes_gate(&self) -> bool {
-        matches!(self.kind, Kind::Dense { .. })
+        matches!(self.kind, Kind::Dense { .. } | Kind::Conv { .. })
     }
 
     /// Whether the block has parameters that take updates.
     pub fn learns(&self, network: &Network) -> bool {
-        matches!(self.kind, Kind::Dense { .. } | Kind::BatchNorm { .. }) && !self.frozen(network)
+        matches!(
+            self.kind,
+            Kind::Dense { .. } | Kind::Conv { .. } | Kind::BatchNorm { .. }
+        ) && !self.frozen(network)
     }
 
     fn frozen(&self, network: &Network) -> bool {
@@ -185,7 +376,7 @@ impl Block {
     pub fn train(&mut self, pass: Pass<'_>, network: &mut Network, rng: &mut Rng) {
         let frozen = self.frozen(network);
         let (x, y) = (
-            &pass.x[..pass.rows * self.inputs],
+            &pass.read(self.sources[0])[..pass.rows * self.inputs],
             &mut self.y[..pass.rows * self.outputs],
         );
         match &mut self.kind {
@@ -201,8 +392,8 @@ impl Block {
                 running,
                 constants,
                 saved,
-            } if pass.rows > 1 && !frozen => {
-                let running = network.buffers_mut()[running.clone()].split_at_mut(self.outputs);
+            } if x.len() > self.channels && !frozen => {
+                let running = network.buffers_mut()[running.clone()].split_at_mut(self.channels);
                 saved.measure(x, *constants, running);
                 let parameters = network.parameters();
                 saved.normalize(x, &parameters[scale.clone()], &parameters[shift.clone()], y);
@@ -214,7 +405,7 @@ impl Block {
     /// The forward pass in evaluation.
     pub fn evaluate(&mut self, pass: Pass<'_>, network: &Network) {
         let (x, y) = (
-            &pass.x[..pass.rows * self.inputs],
+            &pass.read(self.sources[0])[..pass.rows * self.inputs],
             &mut self.y[..pass.rows * self.outputs],
         );
         let parameters = network.parameters();
@@ -247,17 +438,95 @@ impl Block {
             } => {
                 saved.recall(
                     *constants,
-                    network.buffers()[running.clone()].split_at(self.outputs),
+                    network.buffers()[running.clone()].split_at(self.channels),
                 );
                 saved.normalize(x, &parameters[scale.clone()], &parameters[shift.clone()], y);
             }
+            Kind::Conv {
+                conv,
+                weight,
+                bias,
+                relu,
+                padded,
+            } => {
+                let bias = bias.clone().map(|bias| &parameters[bias]);
+                let weights = conv.pack(&parameters[weight.clone()], bias);
+                let y = PixelsMut {
+                    numbers: y,
+                    pitch: self.channels,
+                };
+                if conv.wants_padding() {
+                    conv.pad(pass.rows, x, padded);
+                    let x = Pixels {
+                        numbers: padded,
+                        pitch: conv.inputs,
+                    };
+                    conv.padded().forward(pass.rows, x, &weights, *relu, y);
+                } else {
+                    let x = Pixels {
+                        numbers: x,
+                        pitch: conv.inputs,
+                    };
+                    conv.forward(pass.rows, x, &weights, *relu, y);
+                }
+            }
+            Kind::Pool { pool, chosen } => {
+                let y = PixelsMut {
+                    numbers: y,
+                    pitch: self.channels,
+                };
+                pool.forward(pass.rows, x, y, (pool.kind == PoolKind::Max).then_some(chosen));
+            }
+            Kind::GlobalAvgPool { pixels } => pool::global_mean(*pixels, self.channels, x, y),
+            Kind::Concat(widths) => {
+                let mut first = 0;
+                for (source, &width) in self.sources.iter().zip(widths.iter()) {
+                    let from = pass.read(*source).chunks_exact(width);
+                    for (to, from) in y.chunks_exact_mut(self.channels).zip(from) {
+                        to[first..first + width].copy_from_slice(from);
+                    }
+                    first += width;
+                }
+            }
+            Kind::Add => {
+                y.copy_from_slice(x);
+                for source in &self.sources[1..] {
+                    y.iter_mut().zip(pass.read(*source)).for_each(|(y, x)| *y += x);
+                }
+            }
+            Kind::Affine { scale, shift } => {
+                let rows = x
+                    .chunks_exact(self.channels)
+                    .zip(y.chunks_exact_mut(self.channels));
+                for (x, y) in rows {
+                    for j in 0..x.len() {
+                        y[j] = x[j] * scale[j] + shift[j];
+                    }
+                }
+            }
+        }
+    }
+
+    /// Of a block with several sources: the part of d loss / d output, in `grad`, that goes to the source at
+    /// this place among them.
+    pub fn part(&self, place: usize, grad: &[f32], part: &mut [f32]) {
+        match &self.kind {
+            Kind::Concat(widths) => {
+                let (first, width) = (widths[..place].iter().sum::<usize>(), widths[place]);
+                let from = grad.chunks_exact(self.channels);
+                for (to, from) in part.chunks_exact_mut(width).zip(from) {
+                    to.copy_from_slice(&from[first..first + width]);
+                }
+            }
+            _ => part[..grad.len()].copy_from_slice(grad),
         }
     }
 
     /// The backward pass of the last forward pass.
     pub fn backward(&mut self, pass: Pass<'_>, network: &Network, gradient: Gradient<'_>) {
         let learns = self.learns(network);
-        let x = &pass.x[..pass.rows * self.inputs];
+        let padded_x = pass.read(self.sources[0]);
+        let x = &padded_x[..pass.rows * self.inputs];
         let y = &self.y[..pass.rows * self.outputs];
         let Gradient {
             flowing,
@@ -279,7 +548,7 @@ impl Block {
                     let end = bias.as_ref().map_or(weight.end, |bias| bias.end);
                     let (dw, db) = learned[weight.start..end].split_at_mut(weight.len());
                     let db = bias.is_some().then_some(db);
-                    gemm::weight_gradient(pass.work, pass.rows, shape, pass.x, grad, dw, db);
+                    gemm::weight_gradient(pass.work, pass.rows, shape, padded_x, grad, dw, db);
                 }
                 if onward {
                     let w = &network.parameters()[weight.clone()];
@@ -310,6 +579,64 @@ impl Block {
             } => {
                 let learned = learns.then(|| learned[scale.start..shift.end].split_at_mut(scale.len()));
                 saved.backward(&network.parameters()[scale.clone()], grad, learned);
+            }
+            Kind::Conv {
+                conv,
+                weight,
+                bias,
+                relu,
+                padded,
+            } => {
+                if *relu && !gated {
+                    activation::backward(Activation::Relu, x, y, &[], grad);
+                }
+                let dy = Pixels {
+                    numbers: grad,
+                    pitch: self.channels,
+                };
+                if learns {
+                    // Weights come before their biases.
+                    let end = bias.as_ref().map_or(weight.end, |bias| bias.end);
+                    let (dw, db) = learned[weight.start..end].split_at_mut(weight.len());
+                    let db = bias.is_some().then_some(db);
+                    let wants = conv.wants_padding();
+                    let x = Pixels {
+                        numbers: if wants { padded } else { x },
+                        pitch: conv.inputs,
+                    };
+                    if wants {
+                        conv.padded().weight_gradient(pass.rows, x, dy, dw, db);
+                    } else {
+                        conv.weight_gradient(pass.rows, x, dy, dw, db);
+                    }
+                }
+                if onward {
+                    let w = &network.parameters()[weight.clone()];
+                    let dx = PixelsMut {
+                        numbers: &mut spare[..x.len()],
+                        pitch: conv.inputs,
+                    };
+                    conv.input_gradient(pass.rows, dy, w, gate.then_some(x), dx);
+                    std::mem::swap(flowing, spare);
+                }
+            }
+            Kind::Pool { pool, chosen } => {
+                pool.backward(pass.rows, grad, chosen, &mut spare[..x.len()]);
+                std::mem::swap(flowing, spare);
+            }
+            Kind::GlobalAvgPool { pixels } => {
+                pool::global_mean_backward(*pixels, self.channels, grad, &mut spare[..x.len()]);
+                std::mem::swap(flowing, spare);
+            }
+            Kind::Affine { scale, .. } => {
+                for grad in grad.chunks_exact_mut(self.channels) {
+                    grad.iter_mut()
+                        .zip(scale.iter())
+                        .for_each(|(grad, scale)| *grad *= scale);
+                }
+            }
+            Kind::Concat(_) | Kind::Add => {
+                unreachable!("blocks of several sources pass their gradient on in parts")
             }
         }
     }

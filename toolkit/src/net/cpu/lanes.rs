@@ -12,6 +12,9 @@ pub const WIDE: usize = 2;
 /// Columns of a tile.
 pub const COLUMNS: usize = LANES * WIDE;
 
+/// Registers that a tile of a convolution sums in, beside those for its factors.
+pub const TILE: usize = if LANES == 16 { 24 } else { 12 };
+
 pub use native::Lanes;
 
 #[cfg(all(target_arch = "x86_64", target_feature = "avx512f"))]

@@ -1,19 +1,24 @@
-//! The CPU executor: a whole network forward and backward, in one thread, on buffers made once.
+//! The CPU executor: a whole network forward and backward, on buffers made once.
 //!
-//! A dense layer and the ReLU behind it are one product; the derivative of a ReLU joins the product that
-//! passes the gradient back. Nothing is allocated per step and every sum has a fixed order: the same
-//! numbers in give the same bits out, in any thread.
+//! A dense or convolutional layer and the ReLU behind it are one product; the derivative of a ReLU joins the
+//! product that passes the gradient back. Layers on plain numbers run in the thread that calls; convolutions
+//! and pooling of more than a few images share the pool. Every sum has a fixed order: the same numbers in give
+//! the same bits out, whatever the number of threads.
 
 mod activation;
 mod batch_norm;
 mod block;
+pub(crate) mod conv;
 mod dropout;
 mod gemm;
 mod lanes;
 pub(crate) mod math;
+mod pool;
 
 use block::{Block, Gradient, Pass};
 use gemm::{PADDING, Workspace};
+
+use std::ops::Range;
 
 use super::{LayerKind, Network, Role};
 use crate::seed::Rng;
@@ -41,45 +46,64 @@ pub struct Executor {
     x: Vec<f32>,
     blocks: Vec<Block>,
     gradients: Vec<f32>,
-    /// d loss / d what lies between the layers; `spare` takes the next one.
-    flowing: Vec<f32>,
-    spare: Vec<f32>,
-    input_gradient: Option<usize>,
+    /// What no block writes gradients of: layers that the last one does not need.
+    unread: Vec<Range<usize>>,
+    /// For each block, d loss / d output once a block behind has put it there; the last is the input's.
+    flowing: Vec<Option<Vec<f32>>>,
+    /// Buffers for the next ones.
+    spare: Vec<Vec<f32>>,
+    /// Numbers in such a buffer.
+    widest: usize,
+    input_gradient: usize,
     work: Workspace,
 }
 
 impl Executor {
     /// Buffers for batches of up to `max_rows` examples.
     pub fn new(network: &Network, max_rows: usize) -> Self {
-        let widths = network.spec().widths();
-        let widest = widths.iter().copied().fold(network.inputs(), usize::max);
+        let widest = widest(network);
         let blocks = block::compile(network, max_rows);
+        let spec = network.spec();
+        let sources = spec.sources().unwrap_or_default();
+        let needed = spec.needed(&sources, &[spec.layers.len() - 1]);
+        let unread = spec
+            .layers
+            .iter()
+            .zip(needed)
+            .filter(|(_, needed)| !needed)
+            .flat_map(|(layer, _)| network.tensors_of(&layer.name))
+            .filter(|tensor| tensor.role != Role::Running)
+            .map(|tensor| tensor.range.clone())
+            .collect();
         Self {
             inputs: network.inputs(),
-            kinds: network
-                .spec()
-                .layers
-                .iter()
-                .map(|layer| layer.kind.clone())
-                .collect(),
+            kinds: spec.layers.iter().map(|layer| layer.kind.clone()).collect(),
             max_rows,
             rows: 0,
             x: vec![0.0; max_rows * network.inputs() + PADDING],
+            flowing: vec![None; blocks.len() + 1],
             blocks,
             gradients: vec![0.0; network.parameters().len()],
-            flowing: vec![0.0; max_rows * widest],
-            spare: vec![0.0; max_rows * widest],
-            input_gradient: None,
+            unread,
+            spare: Vec::new(),
+            widest: max_rows * widest,
+            input_gradient: 0,
             work: Workspace::new(),
         }
     }
 
     /// Numbers that an executor of `network` holds for each example.
     pub(crate) fn floats_per_row(network: &Network) -> usize {
-        let widths = network.spec().widths();
-        let widest = widths.into_iter().fold(network.inputs(), usize::max);
-        // The input, the blocks, and the gradient between two of them with the place of the next.
-        network.inputs() + block::floats_per_row(network.spec()) + 2 * widest
+        // The input, the blocks, and the gradient between two of them with the place of the next; where
+        // branches meet, those of several blocks wait.
+        let branches = network
+            .spec()
+            .layers
+            .iter()
+            .map(|layer| layer.from.len())
+            .max()
+            .unwrap_or(0);
+        network.inputs() + block::floats_per_row(network.spec()) + (2 + branches) * widest(network)
     }
 
     /// Refuses batches of `rows` examples whose numbers do not fit the memory that is free now. Ask before
@@ -198,7 +222,10 @@ impl Executor {
     /// d loss / d input, rows x inputs, if the last backward pass was [`Executor::backward_to_input`];
     /// else empty.
     pub fn input_gradient(&self) -> &[f32] {
-        &self.flowing[..self.input_gradient.unwrap_or(0)]
+        match self.flowing.last() {
+            Some(Some(gradient)) => &gradient[..self.input_gradient],
+            _ => &[],
+        }
     }
 
     fn fill(&mut self, x: &[f32]) {
@@ -245,15 +272,13 @@ impl Executor {
     /// Block `i` and what goes into it.
     fn at(&mut self, i: usize) -> (&mut Block, Pass<'_>) {
         let (before, rest) = self.blocks.split_at_mut(i);
-        let x = before.last().map_or(&self.x[..], Block::padded_output);
-        (
-            &mut rest[0],
-            Pass {
-                rows: self.rows,
-                x,
-                work: &mut self.work,
-            },
-        )
+        let pass = Pass {
+            rows: self.rows,
+            input: &self.x,
+            before,
+            work: &mut self.work,
+        };
+        (&mut rest[0], pass)
     }
 
     fn back(&mut self, network: &Network, grad_outputs: &[f32], to_input: bool) {
@@ -271,43 +296,116 @@ impl Executor {
         {
             self.gradients[tensor.range.clone()].fill(0.0);
         }
-        self.flowing[..grad_outputs.len()].copy_from_slice(grad_outputs);
-        self.input_gradient = to_input.then_some(self.rows * self.inputs);
-        // The gradient need not flow past the first block that learns.
-        let learns = |block: &Block| block.learns(network);
-        let first = if to_input {
-            Some(0)
-        } else {
-            self.blocks.iter().position(learns)
-        };
-        let Some(first) = first else {
+        for range in &self.unread {
+            self.gradients[range.clone()].fill(0.0);
+        }
+        for place in &mut self.flowing {
+            self.spare.extend(place.take());
+        }
+        self.input_gradient = if to_input { self.rows * self.inputs } else { 0 };
+        let Some(last) = self.blocks.len().checked_sub(1) else {
+            let mut same = self.buffer();
+            same[..grad_outputs.len()].copy_from_slice(grad_outputs);
+            self.flowing[0] = Some(same);
             return;
         };
-        let mut gated = false;
-        for i in (first..self.blocks.len()).rev() {
-            let (before, rest) = self.blocks.split_at_mut(i);
-            let (block, before) = (&mut rest[0], before.last());
-            // A product going back can take the derivative of the ReLU before it along.
-            let gate = block.takes_gate() && before.is_some_and(Block::ends_in_relu);
-            let x = before.map_or(&self.x[..], Block::padded_output);
-            let gradient = Gradient {
-                flowing: &mut self.flowing,
-                spare: &mut self.spare,
-                learned: &mut self.gradients,
-                onward: to_input || i > first,
-                gate,
-                gated,
+        let mut gradient = self.buffer();
+        gradient[..grad_outputs.len()].copy_from_slice(grad_outputs);
+        self.flowing[last] = Some(gradient);
+        // The gradient need not flow into blocks before which nothing learns.
+        let mut wanted: Vec<bool> = Vec::with_capacity(self.blocks.len());
+        for block in &self.blocks {
+            let before = block
+                .sources
+                .iter()
+                .any(|source| source.map_or(to_input, |at| wanted[at]));
+            wanted.push(before || block.learns(network));
+        }
+        let mut gated = vec![false; self.blocks.len()];
+        for i in (0..self.blocks.len()).rev() {
+            let Some(mut flowing) = self.flowing[i].take() else {
+                continue;
             };
-            block.backward(
-                Pass {
-                    rows: self.rows,
-                    x,
-                    work: &mut self.work,
-                },
-                network,
-                gradient,
-            );
-            gated = gate;
+            if !wanted[i] {
+                self.spare.push(flowing);
+                continue;
+            }
+            if let [_, _, ..] = self.blocks[i].sources[..] {
+                self.pass_on_in_parts(i, &flowing, &wanted, to_input);
+                self.spare.push(flowing);
+                continue;
+            }
+            let source = self.blocks[i].sources[0];
+            let onward = source.map_or(to_input, |at| wanted[at]);
+            let mut spare = self.buffer();
+            let (before, rest) = self.blocks.split_at_mut(i);
+            let block = &mut rest[0];
+            // A product going back can take the derivative of the ReLU before it along.
+            let gate = source
+                .is_some_and(|at| block.takes_gate() && before[at].ends_in_relu() && before[at].readers == 1);
+            let gradient = Gradient {
+                flowing: &mut flowing,
+                spare: &mut spare,
+                learned: &mut self.gradients,
+                onward,
+                gate,
+                gated: gated[i],
+            };
+            let pass = Pass {
+                rows: self.rows,
+                input: &self.x,
+                before,
+                work: &mut self.work,
+            };
+            block.backward(pass, network, gradient);
+            self.spare.push(spare);
+            if onward {
+                let numbers = self.rows * self.blocks[i].inputs;
+                self.pass_on(source, flowing, numbers);
+                if let Some(at) = source {
+                    gated[at] = gate;
+                }
+            } else {
+                self.spare.push(flowing);
+            }
         }
     }
+
+    /// Hands each source of block `i` its part of the gradient.
+    fn pass_on_in_parts(&mut self, i: usize, grad: &[f32], wanted: &[bool], to_input: bool) {
+        for place in 0..self.blocks[i].sources.len() {
+            let source = self.blocks[i].sources[place];
+            if source.map_or(to_input, |at| wanted[at]) {
+                let mut part = self.buffer();
+                let numbers = self.rows * source.map_or(self.inputs, |at| self.blocks[at].outputs());
+                let outputs = self.rows * self.blocks[i].outputs();
+                self.blocks[i].part(place, &grad[..outputs], &mut part[..numbers]);
+                self.pass_on(source, part, numbers);
+            }
+        }
+    }
+
+    /// Puts a gradient of so many numbers where its block finds it, or adds it to what others put there.
+    fn pass_on(&mut self, source: Option<usize>, gradient: Vec<f32>, numbers: usize) {
+        let place = source.unwrap_or(self.blocks.len());
+        match &mut self.flowing[place] {
+            None => self.flowing[place] = Some(gradient),
+            Some(sum) => {
+                let pairs = sum[..numbers].iter_mut().zip(&gradient);
+                pairs.for_each(|(sum, more)| *sum += more);
+                self.spare.push(gradient);
+            }
+        }
+    }
+
+    /// A buffer for a gradient, with rubbish in it.
+    fn buffer(&mut self) -> Vec<f32> {
+        self.spare.pop().unwrap_or_else(|| vec![0.0; self.widest])
+    }
+}
+
+/// The most numbers for one example between two layers.
+fn widest(network: &Network) -> usize {
+    let widths = network.spec().widths();
+    widths.into_iter().fold(network.inputs(), usize::max)
 }

@@ -27,10 +27,11 @@ fn spec(kinds: Vec<LayerKind>) -> NetSpec {
         .map(|(i, kind)| Layer {
             name: name(i),
             kind,
+            from: Vec::new(),
             frozen: false,
         })
         .collect();
-    NetSpec { input: 4, layers }
+    NetSpec::chain(4, layers)
 }
 
 /// The loss, with the same dropout masks each time and the running statistics left alone.

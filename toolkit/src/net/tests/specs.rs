@@ -74,6 +74,7 @@ fn layer(name: &str, kind: LayerKind) -> Layer {
     Layer {
         name: name.into(),
         kind,
+        from: Vec::new(),
         frozen: false,
     }
 }
@@ -81,10 +82,7 @@ fn layer(name: &str, kind: LayerKind) -> Layer {
 #[test]
 fn wrong_specs_are_refused_whole() {
     let refused = |layers: Vec<Layer>, word: &str| {
-        let error = NetSpec { input: 4, layers }
-            .validate()
-            .expect_err(word)
-            .to_string();
+        let error = NetSpec::chain(4, layers).validate().expect_err(word).to_string();
         assert!(error.contains(word), "{word:?} is not in: {error}");
     };
     let norm = |momentum, epsilon| vec![layer("norm", LayerKind::BatchNorm { momentum, epsilon })];
@@ -107,27 +105,14 @@ fn wrong_specs_are_refused_whole() {
     );
     refused(vec![layer("", LayerKind::Dropout(0.1))], "name");
     // No parameters, and more numbers for one example than a machine has.
-    let wide = NetSpec {
-        input: MAX_WIDTH,
-        layers: (0..1000)
-            .map(|i| layer(&format!("t{i}"), LayerKind::Activation(Activation::Tanh)))
-            .collect(),
-    };
+    let tanh = |i| layer(&format!("t{i}"), LayerKind::Activation(Activation::Tanh));
+    let wide = NetSpec::chain(MAX_WIDTH, (0..1000).map(tanh).collect());
     let error = wide.validate().expect_err("a spec too large").to_string();
     for word in [MAX_TOTAL_WIDTH.to_string().as_str(), "layer t3", "narrower"] {
         assert!(error.contains(word), "{word:?} is not in: {error}");
     }
     refused(vec![layer("a.b", LayerKind::Dropout(0.1))], "name");
-    assert!(
-        Network::new(
-            &NetSpec {
-                input: 4,
-                layers: vec![]
-            },
-            0
-        )
-        .is_err()
-    );
+    assert!(Network::new(&NetSpec::chain(4, vec![]), 0).is_err());
 }
 
 #[test]

@@ -1,0 +1,126 @@
+//! Where the numbers lie that each output of a convolution looks at.
+
+use crate::net::Window;
+
+/// A grid of outputs in each image, and for each tap the row of numbers that an output reads there.
+///
+/// The output at (a, b) reads, for the tap at (y, x), the pixel (a * step + y, b * step + x) of the source, or
+/// zeros where that lies outside; its result stands at (first + a * apart, first + b * apart) of the result.
+pub struct Gather {
+    pub grid: [usize; 2],
+    pub source: [usize; 2],
+    pub step: [usize; 2],
+    pub taps: Vec<[isize; 2]>,
+    /// Numbers that a tap reads.
+    pub run: usize,
+    pub result: [usize; 2],
+    pub first: [usize; 2],
+    pub apart: [usize; 2],
+}
+
+impl Gather {
+    /// What the outputs of a convolution look at. `joined`: the taps of a kernel's row are read as one, which
+    /// their numbers must then be.
+    pub fn outputs(
+        window: &Window,
+        source: [usize; 2],
+        grid: [usize; 2],
+        inputs: usize,
+        joined: bool,
+    ) -> Self {
+        let columns = if joined { 1 } else { window.kernel[1] };
+        let tap =
+            |axis: usize, k: usize| (k * window.dilation[axis]) as isize - window.padding[axis] as isize;
+        Self {
+            grid,
+            source,
+            step: window.stride,
+            taps: (0..window.kernel[0])
+                .flat_map(|ky| (0..columns).map(move |kx| [tap(0, ky), tap(1, kx)]))
+                .collect(),
+            run: if joined { inputs * window.kernel[1] } else { inputs },
+            result: grid,
+            first: [0, 0],
+            apart: [1, 1],
+        }
+    }
+
+    /// What the gradients of a convolution's inputs look at, an entry for each place of an input between two
+    /// strides, with the kernel's taps that it needs.
+    pub fn inputs(
+        window: &Window,
+        source: [usize; 2],
+        grid: [usize; 2],
+        outputs: usize,
+    ) -> Vec<(Self, Vec<usize>)> {
+        let mut parts = Vec::new();
+        let axis_taps = |axis: usize, phase: usize| -> Vec<(usize, isize)> {
+            (0..window.kernel[axis])
+                .filter_map(|k| {
+                    let ahead =
+                        (phase + window.padding[axis]) as isize - (k * window.dilation[axis]) as isize;
+                    let stride = window.stride[axis] as isize;
+                    (ahead.rem_euclid(stride) == 0).then(|| (k, ahead.div_euclid(stride)))
+                })
+                .collect()
+        };
+        for y in 0..window.stride[0].min(source[0]) {
+            for x in 0..window.stride[1].min(source[1]) {
+                let (rows, columns) = (axis_taps(0, y), axis_taps(1, x));
+                let pairs = || {
+                    rows.iter()
+                        .flat_map(|row| columns.iter().map(move |column| (*row, *column)))
+                };
+                let left = |axis: usize, phase: usize| (source[axis] - phase).div_ceil(window.stride[axis]);
+                let gather = Self {
+                    grid: [left(0, y), left(1, x)],
+                    source: grid,
+                    step: [1, 1],
+                    taps: pairs().map(|((_, y), (_, x))| [y, x]).collect(),
+                    run: outputs,
+                    result: source,
+                    first: [y, x],
+                    apart: window.stride,
+                };
+                let kernel = pairs()
+                    .map(|((ky, _), (kx, _))| ky * window.kernel[1] + kx)
+                    .collect();
+                parts.push((gather, kernel));
+            }
+        }
+        parts
+    }
+
+    /// Outputs in one image.
+    pub fn pixels(&self) -> usize {
+        self.grid[0] * self.grid[1]
+    }
+
+    /// Where the result of this output stands, in pixels of the result.
+    pub fn place(&self, pixel: usize) -> usize {
+        let (image, rest) = (pixel / self.pixels(), pixel % self.pixels());
+        let (a, b) = (rest / self.grid[1], rest % self.grid[1]);
+        let (y, x) = (
+            self.first[0] + a * self.apart[0],
+            self.first[1] + b * self.apart[1],
+        );
+        (image * self.result[0] + y) * self.result[1] + x
+    }
+
+    /// For each tap, the row that this output reads goes to `row`: the pixel of the source, or none.
+    pub fn rows(&self, pixel: usize, mut row: impl FnMut(usize, Option<usize>)) {
+        let (image, rest) = (pixel / self.pixels(), pixel % self.pixels());
+        let (a, b) = (rest / self.grid[1], rest % self.grid[1]);
+        let (top, left) = ((a * self.step[0]) as isize, (b * self.step[1]) as isize);
+        let start = image * self.source[0];
+        for (tap, [y, x]) in self.taps.iter().enumerate() {
+            let (y, x) = (top + y, left + x);
+            // A negative number is a very large one.
+            let inside = (y as usize) < self.source[0] && (x as usize) < self.source[1];
+            row(
+                tap,
+                inside.then(|| (start + y as usize) * self.source[1] + x as usize),
+            );
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Pooling, forward and backward, on images of height x width x channels.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::conv::PixelsMut;
+use crate::net::Window;
+
+/// Numbers below which a second thread is not worth it.
+const WORTH_THREADS: usize = 1 << 17;
+
+/// A pooling of images of one size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pool {
+    pub window: Window,
+    /// Rows and columns of the input, and of the output.
+    pub source: [usize; 2],
+    pub grid: [usize; 2],
+    pub channels: usize,
+    pub kind: PoolKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PoolKind {
+    Max,
+    Average { count_include_pad: bool },
+}
+
+/// Stands for "no number chosen yet".
+const NOWHERE: u32 = u32::MAX;
+
+impl Pool {
+    /// Numbers that the backward pass needs of each image besides x and y.
+    pub fn saved(&self) -> usize {
+        match self.kind {
+            PoolKind::Max => self.grid[0] * self.grid[1] * self.channels,
+            PoolKind::Average { .. } => 0,
+        }
+    }
+
+    /// The forward pass. `chosen`, when it is there, takes for each output of a max pooling the pixel of its
+    /// image that won, the first of equals; a NaN wins always.
+    pub fn forward(&self, images: usize, x: &[f32], y: PixelsMut<'_>, chosen: Option<&mut [u32]>) {
+        let size = self.source[0] * self.source[1] * self.channels;
+        let row = self.grid[1] * y.pitch;
+        let many = images * self.grid[0] * self.grid[1] * self.channels * self.window.area() >= WORTH_THREADS;
+        let pitch = y.pitch;
+        let rows = images * self.grid[0];
+        let line = |i: usize, y: &mut [f32], chosen: Option<&mut [u32]>| {
+            let image = &x[i / self.grid[0] * size..][..size];
+            match self.kind {
+                PoolKind::Max => self.max_row(image, i % self.grid[0], y, pitch, chosen),
+                PoolKind::Average { count_include_pad } => {
+                    self.mean_row(image, i % self.grid[0], y, pitch, count_include_pad);
+                }
+            }
+        };
+        // The last row of a slice of a wider buffer ends early.
+        let end = y.numbers.len().min(rows * row);
+        let numbers = &mut y.numbers[..end];
+        match chosen {
+            Some(chosen) => {
+                let width = self.grid[1] * self.channels;
+                let one = |(i, (y, chosen)): (usize, (&mut [f32], &mut [u32]))| line(i, y, Some(chosen));
+                if many {
+                    numbers
+                        .par_chunks_mut(row)
+                        .zip(chosen.par_chunks_mut(width))
+                        .enumerate()
+                        .for_each(one);
+                } else {
+                    numbers
+                        .chunks_mut(row)
+                        .zip(chosen.chunks_mut(width))
+                        .enumerate()
+                        .for_each(one);
+                }
+            }
+            None => {
+                let one = |(i, y): (usize, &mut [f32])| line(i, y, None);
+                if many {
+                    numbers.par_chunks_mut(row).enumerate().for_each(one);
+                } else {
+                    numbers.chunks_mut(row).enumerate().for_each(one);
+                }
+            }
+        }
+    }
+
+    fn max_row(&self, image: &[f32], oy: usize, y: &mut [f32], pitch: usize, mut chosen: Option<&mut [u32]>) {
+        let c = self.channels;
+        for ox in 0..self.grid[1] {
+            let y = &mut y[ox * pitch..][..c];
+            y.fill(f32::NEG_INFINITY);
+            match &mut chosen {
+                None => self.visit(oy, ox, |pixel| {
+                    let x = &image[pixel * c..][..c];
+                    // Written so that NaN is taken and stays.
+                    y.iter_mut().zip(x).for_each(|(y, &x)| {
+                        *y = if *y >= x {
+                            *y
+                        } else if y.is_nan() {
+                            *y
+                        } else {
+                            x
+                        }
+                    });
+                }),
+                Some(chosen) => {
+                    let chosen = &mut chosen[ox * c..][..c];
+                    chosen.fill(NOWHERE);
+                    self.visit(oy, ox, |pixel| {
+                        let x = &image[pixel * c..][..c];
+                        for ((y, chosen), &x) in y.iter_mut().zip(chosen.iter_mut()).zip(x) {
+                            let wins = x > *y || x.is_nan() || *chosen == NOWHERE;
+                            *y = if wins { x } else { *y };
+                            *chosen = if wins { pixel as u32 } else { *chosen };
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    fn mean_row(&self, image: &[f32], oy: usize, y: &mut [f32], pitch: usize, count_include_pad: bool) {
+        let c = self.channels;
+        for ox in 0..self.grid[1] {
+            let y = &mut y[ox * pitch..][..c];
+            y.fill(0.0);
+            self.visit(oy, ox, |pixel| {
+                let x = &image[pixel * c..][..c];
+                y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
+            });
+            let share = 1.0 / self.count(oy, ox, count_include_pad) as f32;
+            y.iter_mut().for_each(|y| *y *= share);
+        }
+    }
+
+    /// d loss / d x from d loss / d y.
+    pub fn backward(&self, images: usize, dy: &[f32], chosen: &[u32], dx: &mut [f32]) {
+        let c = self.channels;
+        let size = self.source[0] * self.source[1] * c;
+        let outputs = self.grid[0] * self.grid[1] * c;
+        let one = |(dx, (i, dy)): (&mut [f32], (usize, &[f32]))| {
+            dx.fill(0.0);
+            match self.kind {
+                PoolKind::Max => {
+                    let chosen = &chosen[i * outputs..][..outputs];
+                    for (dy, chosen) in dy.chunks_exact(c).zip(chosen.chunks_exact(c)) {
+                        for (channel, (dy, &pixel)) in dy.iter().zip(chosen).enumerate() {
+                            dx[pixel as usize * c + channel] += dy;
+                        }
+                    }
+                }
+                PoolKind::Average { count_include_pad } => {
+                    for (at, dy) in dy.chunks_exact(c).enumerate() {
+                        let (oy, ox) = (at / self.grid[1], at % self.grid[1]);
+                        let share = 1.0 / self.count(oy, ox, count_include_pad) as f32;
+                        self.visit(oy, ox, |pixel| {
+                            let dx = &mut dx[pixel * c..][..c];
+                            dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy * share);
+                        });
+                    }
+                }
+            }
+        };
+        if images * outputs * self.window.area() >= WORTH_THREADS {
+            dx.par_chunks_mut(size)
+                .zip(dy.par_chunks(outputs).enumerate())
+                .for_each(one);
+        } else {
+            dx.chunks_mut(size)
+                .zip(dy.chunks(outputs).enumerate())
+                .for_each(one);
+        }
+    }
+
+    /// The places along an axis that a window sees, `dilation` apart.
+    fn seen(&self, axis: usize, out: usize) -> Range<usize> {
+        let (dilation, padding) = (self.window.dilation[axis], self.window.padding[axis]);
+        let start = (out * self.window.stride[axis]) as isize - padding as isize;
+        let end = start + (self.window.kernel[axis] * dilation) as isize;
+        // The first of the window's places that lies in the image.
+        let first = if start < 0 {
+            (start.rem_euclid(dilation as isize)) as usize
+        } else {
+            start as usize
+        };
+        first..(end.max(0) as usize).min(self.source[axis])
+    }
+
+    fn visit(&self, oy: usize, ox: usize, mut pixel: impl FnMut(usize)) {
+        for y in self.seen(0, oy).step_by(self.window.dilation[0]) {
+            for x in self.seen(1, ox).step_by(self.window.dilation[1]) {
+                pixel(y * self.source[1] + x);
+            }
+        }
+    }
+
+    /// What a mean divides by: the window's places in the image, or those in the padded image.
+    fn count(&self, oy: usize, ox: usize, count_include_pad: bool) -> usize {
+        if !count_include_pad {
+            return self.seen(0, oy).len() * self.seen(1, ox).len();
+        }
+        let along = |axis: usize, out: usize| {
+            let start = out * self.window.stride[axis];
+            let end = self.source[axis] + 2 * self.window.padding[axis];
+            self.window.kernel[axis].min(end - start)
+        };
+        along(0, oy) * along(1, ox)
+    }
+}
+
+/// y = the mean of each channel over all pixels of an image.
+pub fn global_mean(pixels: usize, channels: usize, x: &[f32], y: &mut [f32]) {
+    let share = 1.0 / pixels as f32;
+    for (x, y) in x
+        .chunks_exact(pixels * channels)
+        .zip(y.chunks_exact_mut(channels))
+    {
+        y.fill(0.0);
+        for x in x.chunks_exact(channels) {
+            y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
+        }
+        y.iter_mut().for_each(|y| *y *= share);
+    }
+}
+
+/// d loss / d x of [`global_mean`].
+pub fn global_mean_backward(pixels: usize, channels: usize, dy: &[f32], dx: &mut [f32]) {
+    let share = 1.0 / pixels as f32;
+    for (dx, dy) in dx
+        .chunks_exact_mut(pixels * channels)
+        .zip(dy.chunks_exact(channels))
+    {
+        for dx in dx.chunks_exact_mut(channels) {
+            dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = dy * share);
+        }
+    }
+}
