@@ -149,7 +149,10 @@ impl Pool {
                     let chosen = &chosen[i * outputs..][..outputs];
                     for (dy, chosen) in dy.chunks_exact(c).zip(chosen.chunks_exact(c)) {
                         for (channel, (dy, &pixel)) in dy.iter().zip(chosen).enumerate() {
-                            dx[pixel as usize * c + channel] += dy;
+                            // A dilated window may have no place in the image at all.
+                            if pixel != NOWHERE {
+                                dx[pixel as usize * c + channel] += dy;
+                            }
                         }
                     }
                 }
