@@ -1,8 +1,11 @@
 //! Networks as data ([`NetSpec`]), built by [`Mlp`] and friends, run by a fused CPU executor.
 
 mod activation;
+pub(crate) mod builder;
+mod cnn;
 pub mod cpu;
 pub(crate) mod graph;
+mod inception;
 mod init;
 mod mlp;
 mod network;
@@ -13,6 +16,8 @@ mod validate;
 mod window;
 
 pub use activation::Activation;
+pub use cnn::Cnn;
+pub use inception::InceptionV3;
 pub use init::Init;
 pub use mlp::Mlp;
 pub use network::{Network, Role, TensorInfo};
