@@ -3,9 +3,11 @@
 mod activation;
 pub mod cpu;
 pub(crate) mod graph;
+mod inception;
 mod init;
 mod mlp;
 mod network;
+mod predict;
 mod show;
 mod spec;
 pub mod tape;
@@ -13,9 +15,11 @@ mod validate;
 mod window;
 
 pub use activation::Activation;
+pub use inception::InceptionV3;
 pub use init::Init;
 pub use mlp::Mlp;
 pub use network::{Network, Role, TensorInfo};
+pub use predict::Prepared;
 pub use spec::{Layer, LayerKind, NetSpec};
 pub use validate::{MAX_PARAMETERS, MAX_TOTAL_WIDTH, MAX_WIDTH};
 pub use window::Window;
