@@ -181,19 +181,21 @@ pub(super) use shared_setters;
 pub(super) struct Layers(Vec<Layer>);
 
 impl Layers {
-    /// Adds a layer that reads the one before.
-    pub fn push(&mut self, name: impl Into<String>, kind: LayerKind) {
-        self.push_from(name, kind, &[]);
-    }
-
-    /// Adds a layer that reads these.
-    pub fn push_from(&mut self, name: impl Into<String>, kind: LayerKind, from: &[String]) {
+    /// Adds a layer that reads these, the one before where there are none; gives its name.
+    pub fn add(&mut self, name: impl Into<String>, kind: LayerKind, from: &[&str]) -> String {
+        let name = name.into();
         self.0.push(Layer {
-            name: name.into(),
+            name: name.clone(),
             kind,
-            from: from.to_vec(),
+            from: from.iter().map(|&name| name.to_owned()).collect(),
             frozen: false,
         });
+        name
+    }
+
+    /// Adds a layer that reads the one before.
+    pub fn push(&mut self, name: impl Into<String>, kind: LayerKind) {
+        self.add(name, kind, &[]);
     }
 
     /// Adds an activation, unless it is the identity.

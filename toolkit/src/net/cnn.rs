@@ -233,11 +233,11 @@ impl Cnn {
             let kind = self
                 .choices
                 .conv(columns, Window::square(1).stride(stride), false);
-            layers.push_from(format!("{name}shortcut"), kind, &[into]);
+            layers.add(format!("{name}shortcut"), kind, &[&into]);
             layers.push(format!("{name}shortcut_norm"), batch_norm());
             layers.last()
         };
-        layers.push_from(format!("{name}add"), LayerKind::Add, &[inner, around]);
+        layers.add(format!("{name}add"), LayerKind::Add, &[&inner, &around]);
         layers.activation(format!("{name}activation2"), self.choices.activation);
     }
 

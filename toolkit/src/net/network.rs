@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use super::cpu::Executor;
 use super::graph::channels_of;
 use super::tape::Leaf;
 use super::{LayerKind, NetSpec};
 use crate::seed::stream;
-use crate::{Error, Result, memory};
+use crate::{Error, Result};
 
 /// What a tensor is for. All but the running statistics are learned, and penalties look at all of those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,42 +216,6 @@ impl Network {
         self.spec.freeze(name)?;
         self.tensors = layout(&self.spec);
         Ok(())
-    }
-
-    /// The outputs (logits of a classifier) in evaluation mode for examples laid one after another:
-    /// n x inputs numbers in, n x outputs out, both row-major.
-    ///
-    /// # Errors
-    /// When `examples` is not a whole number of examples, or there is too little memory for the pass or the
-    /// outputs.
-    pub fn predict(&self, examples: &[f32]) -> Result<Vec<f32>> {
-        /// Rows that go through the network together: enough to keep the matrix products busy, few
-        /// enough for the caches; fewer where an example takes very much room.
-        const ROWS: usize = 256;
-        const NUMBERS: usize = 1 << 24;
-        let (inputs, outputs) = (self.inputs(), self.outputs());
-        if !examples.len().is_multiple_of(inputs) {
-            return Err(Error::data(format!(
-                "{} numbers are no whole number of examples: the network takes {inputs} each",
-                examples.len()
-            )));
-        }
-        let rows = examples.len() / inputs;
-        let together = (NUMBERS / Executor::floats_per_row(self)).clamp(1, ROWS);
-        Executor::check_rows(self, rows.min(together))?;
-        let bytes = (rows as u64).saturating_mul(outputs as u64).saturating_mul(4);
-        if let Some(lack) = memory::lacking(bytes) {
-            return Err(Error::data(format!(
-                "the {outputs} outputs of each of {rows} examples do not fit the memory: {lack}"
-            ))
-            .fix("predict a part of the examples at a time"));
-        }
-        let mut executor = Executor::new(self, rows.min(together));
-        let mut predictions = Vec::with_capacity(rows * outputs);
-        for chunk in examples.chunks(together * inputs) {
-            predictions.extend_from_slice(executor.evaluate(self, chunk));
-        }
-        Ok(predictions)
     }
 }
 

@@ -11,6 +11,7 @@ mod block;
 pub(crate) mod conv;
 mod dropout;
 mod gemm;
+pub(crate) mod inference;
 mod lanes;
 pub(crate) mod math;
 mod pool;

@@ -1,0 +1,164 @@
+"""Jook and PyTorch on images, alternately, in one run. Started by `benches/convolutions`.
+
+- single convolutions with bias and ReLU, the shapes that Inception-v3 spends its time in, batch 8;
+- Inception-v3 forward at 299x299, batch 8, in evaluation mode, with the peak memory of each process;
+- one training step of a CNN with two convolutions on 28x28 images, batch 64.
+
+Two threads each. Each figure is the median of its rounds; the ratio is PyTorch's median over Jook's, and its range is
+that of the ratios of neighbouring rounds, so that a machine that slows down for a while slows both.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+
+import torch
+import torchvision
+from against_pytorch import compare
+from torch import nn
+
+THREADS = 2
+BATCH = 8
+CONVOLUTIONS = [  # name, side, inputs, outputs, kernel, stride, padding
+    ("1x1 768 to 192 at 17x17", 17, 768, 192, (1, 1), 1, (0, 0)),
+    ("3x3 64 to 96 at 35x35", 35, 64, 96, (3, 3), 1, (1, 1)),
+    ("1x7 192 to 192 at 17x17", 17, 192, 192, (1, 7), 1, (0, 3)),
+    ("7x1 192 to 192 at 17x17", 17, 192, 192, (7, 1), 1, (3, 0)),
+    ("5x5 48 to 64 at 35x35", 35, 48, 64, (5, 5), 1, (2, 2)),
+    ("3x3 192 to 320 stride 2", 17, 192, 320, (3, 3), 2, (0, 0)),
+]
+
+
+class Jook:
+    """The Rust side: a process that does one timed piece of work for each line it reads."""
+
+    def __init__(self, path):
+        self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, **work):
+        self.process.stdin.write(json.dumps(work) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def inception():
+    net = torchvision.models.inception_v3(weights=None, aux_logits=False, init_weights=False)
+    return net.eval()
+
+
+def passes(net, x, count):
+    """Seconds of a forward pass."""
+    with torch.inference_mode():
+        start = time.perf_counter()
+        for _ in range(count):
+            net(x)
+        return (time.perf_counter() - start) / count
+
+
+def cnn():
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(32 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, 10),
+    )  # fmt: skip
+
+
+def cnn_steps(net, optimizer, images, labels, batch, steps):
+    """Seconds of an optimizer step: gather the batch, forward, loss, backward, update."""
+    loss_of = nn.CrossEntropyLoss()
+    done = 0
+    start = time.perf_counter()
+    while done < steps:
+        for rows in torch.randperm(len(images)).split(batch):
+            optimizer.zero_grad()
+            loss_of(net(images[rows]), labels[rows]).backward()
+            optimizer.step()
+            done += 1
+            if done == steps:
+                break
+    return (time.perf_counter() - start) / steps
+
+
+def peak_of_torch():
+    """Peak memory of a fresh process that runs Inception-v3 forward, kilobytes: all of it, and above what the
+    libraries take before there is a network."""
+    out = subprocess.run([sys.executable, __file__, "peak"], capture_output=True, text=True, check=True).stdout
+    return json.loads(out)
+
+
+def report_peak():
+    torch.set_num_threads(THREADS)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    net = inception()
+    passes(net, torch.rand(BATCH, 3, 299, 299), 3)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"peak": peak, "above": peak - before}))
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("worker")
+    arguments.add_argument("--rounds", type=int, default=9)
+    options = arguments.parse_args()
+    torch.set_num_threads(THREADS)
+    print(f"PyTorch {torch.__version__}, {THREADS} threads, {platform.machine()}, {options.rounds} rounds")
+    print(f"{'':28} {'Jook':>9} {'PyTorch':>9}")
+
+    jook = Jook(options.worker)
+    for name, side, inputs, outputs, kernel, stride, padding in CONVOLUTIONS:
+        net = nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.ReLU()).eval()
+        # PyTorch gets the layout of memory that suits it better.
+        plain = torch.rand(BATCH, inputs, side, side)
+        last = plain.contiguous(memory_format=torch.channels_last)
+        twins = [(net, plain), (nn.Sequential(*net).to(memory_format=torch.channels_last), last)]
+        best = min(twins, key=lambda twin: min(passes(*twin, 10) for _ in range(5)))
+        work = {
+            "kind": "convolution", "batch": BATCH, "passes": 10, "side": side, "inputs": inputs, "outputs": outputs,
+            "kernel": kernel, "stride": (stride, stride), "padding": padding,
+        }  # fmt: skip
+        jook.ask(**work)
+        compare(name, "ms", 1e3, lambda: jook.ask(**work)["seconds"], lambda: passes(*best, 10), options.rounds, 1.0)
+    jook.close()
+
+    jook = Jook(options.worker)
+    work = {"kind": "inception", "batch": BATCH, "passes": 2}
+    peak = jook.ask(**work)["peak"]
+    net, x = inception(), torch.rand(BATCH, 3, 299, 299)
+    twins = [(net, x)]
+    last = inception().to(memory_format=torch.channels_last)
+    twins.append((last, x.contiguous(memory_format=torch.channels_last)))
+    best = min(twins, key=lambda twin: min(passes(*twin, 1) for _ in range(4)))
+    compare(
+        "Inception-v3, an image", "ms", 1e3 / BATCH, lambda: jook.ask(**work)["seconds"],
+        lambda: passes(*best, 2), options.rounds, 1.4,
+    )  # fmt: skip
+    theirs = peak_of_torch()
+    print(
+        f"{'its peak memory':28} {peak / 1024:9.0f} {theirs['peak'] / 1024:9.0f} MiB"
+        f" (PyTorch's without its libraries {theirs['above'] / 1024:.0f}; goal: Jook's at most PyTorch's)"
+    )
+    jook.close()
+
+    jook = Jook(options.worker)
+    work = {"kind": "cnn", "batch": 64, "steps": 60}
+    jook.ask(**work)
+    net = cnn()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+    images, labels = torch.rand(1024, 1, 28, 28), torch.randint(10, (1024,))
+    cnn_steps(net, optimizer, images, labels, 64, 20)
+    compare(
+        "CNN step, batch 64", "ms", 1e3, lambda: jook.ask(**work)["seconds"],
+        lambda: cnn_steps(net, optimizer, images, labels, 64, 60), options.rounds, 2.0,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(report_peak() if sys.argv[1:] == ["peak"] else main())
