@@ -12,5 +12,5 @@ pub use crate::show::*;
 pub use crate::study::*;
 pub use crate::train::*;
 pub use crate::widgets::{Area, Button, Dropdown, FloatSlider, IntSlider, Interact, interact};
-pub use crate::{Error, Result};
+pub use crate::{Error, Result, input, password};
 pub use {dfdx, plotly, polars};
