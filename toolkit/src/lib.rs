@@ -12,6 +12,7 @@ pub mod comm;
 pub mod data;
 pub mod error;
 pub mod evaluate;
+mod input;
 pub mod interrupt;
 pub mod loss;
 mod memory;
@@ -26,3 +27,4 @@ pub mod weights;
 pub mod widgets;
 
 pub use error::{Error, Result};
+pub use input::{input, password};

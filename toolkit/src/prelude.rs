@@ -13,5 +13,5 @@ pub use crate::study::*;
 pub use crate::train::*;
 pub use crate::weights::{self, Weights};
 pub use crate::widgets::{Area, Button, Dropdown, FloatSlider, IntSlider, Interact, interact};
-pub use crate::{Error, Result};
+pub use crate::{Error, Result, input, password};
 pub use {dfdx, plotly, polars};
