@@ -9,12 +9,14 @@ mod inception;
 mod init;
 mod mlp;
 mod network;
+pub mod ops;
 pub(crate) mod permute;
 mod predict;
 mod show;
 mod spec;
 pub mod tape;
 mod validate;
+mod weights;
 mod window;
 
 pub use activation::Activation;

@@ -186,7 +186,7 @@ for_each_builder!(bases);
 mod tests {
     use super::*;
     use crate::loss::Loss;
-    use crate::net::{Cnn, Init, LayerKind, Mlp};
+    use crate::net::{Init, LayerKind, Mlp};
     use crate::study::value::Value;
     use crate::train::{Budget, RateSchedule, Rule};
 

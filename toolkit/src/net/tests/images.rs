@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{relative_error, scatter};
 use crate::net::cpu::{Executor, Mode};
-use crate::net::{LayerKind, NetSpec, Network, Role};
+use crate::net::{Layer, LayerKind, NetSpec, Network, Role};
 use crate::seed::stream;
 
 /// Of single layers, and of whole networks, where batch norm divides by what little is left of a number.
@@ -12,21 +12,21 @@ const ONE_LAYER: f64 = 2e-6;
 const SEVERAL: f64 = 2e-5;
 
 #[derive(Deserialize)]
-struct Golden {
-    convolutions: Vec<Case>,
-    poolings: Vec<Case>,
-    others: Vec<Case>,
+pub(super) struct Golden {
+    pub convolutions: Vec<Case>,
+    pub poolings: Vec<Case>,
+    pub others: Vec<Case>,
 }
 
 #[derive(Deserialize)]
-struct Case {
-    name: String,
-    spec: NetSpec,
-    rows: usize,
-    training: bool,
-    y: Vec<f64>,
-    input_gradient: Vec<f64>,
-    gradients: Vec<f64>,
+pub(super) struct Case {
+    pub name: String,
+    pub spec: NetSpec,
+    pub rows: usize,
+    pub training: bool,
+    pub y: Vec<f64>,
+    pub input_gradient: Vec<f64>,
+    pub gradients: Vec<f64>,
     buffers_after: Vec<f64>,
 }
 
@@ -92,6 +92,12 @@ impl Case {
                 );
             }
         }
+        // The same by the network made ready for evaluation, where training makes no difference.
+        let norm = |layer: &Layer| matches!(layer.kind, LayerKind::BatchNorm { .. }) && !layer.frozen;
+        if !self.training || !self.spec.layers.iter().any(norm) {
+            let network = self.network();
+            close("prediction", &network.predict(&x).unwrap(), &self.y);
+        }
         // The same without the input's gradient.
         let all = executor.gradients().to_vec();
         executor.gradients_mut().fill(f32::NAN);
@@ -100,7 +106,7 @@ impl Case {
     }
 }
 
-fn golden() -> Golden {
+pub(super) fn golden() -> Golden {
     serde_json::from_str(include_str!("../../../../tests/reference/conv.json")).unwrap()
 }
 

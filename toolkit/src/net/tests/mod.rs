@@ -1,11 +1,15 @@
 //! Tests of networks as a whole. Relative error here is max |got - expected| / max |expected|, over a
 //! tensor.
 
+mod cnn;
 mod differences;
 mod golden;
 mod images;
+mod inception;
+mod ops;
 mod running;
 mod specs;
+mod weights;
 
 /// The relative error of a tensor; infinite where a number is missing or not one.
 pub(crate) fn relative_error(got: &[f32], expected: &[f64]) -> f64 {
