@@ -180,9 +180,9 @@ fn storages<'p, 'a>(
 fn check_bounds(tensor: &TensorRef, length: usize) -> Result<usize, Trouble> {
     let numbers = count(&tensor.shape);
     // The furthest number: the last index of every dimension.
-    let steps = tensor.shape.iter().zip(&tensor.strides);
-    let last = steps.fold(Some(tensor.offset), |at, (&side, &stride)| {
-        at?.checked_add(side.saturating_sub(1).checked_mul(stride)?)
+    let mut steps = tensor.shape.iter().zip(&tensor.strides);
+    let last = steps.try_fold(tensor.offset, |at, (&side, &stride)| {
+        at.checked_add(side.saturating_sub(1).checked_mul(stride)?)
     });
     let inside = match numbers {
         Some(0) => tensor.offset <= length,

@@ -256,3 +256,44 @@ fn what_cannot_be_prepared_is_refused() {
         "{error}"
     );
 }
+
+/// A stop reaches the whole process: it is asked for in a child, which is this test binary.
+#[test]
+fn a_stop_ends_the_batches_and_is_an_error_for_a_whole_dataset() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "data::images::tests::in_child",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env("JOOK_TEST_CASE", "stop")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+#[ignore = "run in a child process by the test above"]
+fn in_child() {
+    if std::env::var_os("JOOK_TEST_CASE").is_none() {
+        return;
+    }
+    let folder = ImageFolder::open(reference()).unwrap();
+    let preparation = ImagePreparation::new(9, 8).unwrap();
+    let mut batches = folder.batches(&preparation, 4).unwrap();
+    assert_eq!(batches.next().unwrap().unwrap().labels.len(), 4);
+    assert!(!batches.stopped());
+    crate::interrupt::request();
+    assert!(batches.next().is_none() && batches.stopped());
+    let error = folder.dataset(&preparation).unwrap_err().to_string();
+    assert!(
+        error.contains("stopped as asked, after 0 of 17 images"),
+        "{error}"
+    );
+}

@@ -38,7 +38,8 @@ fn a_tensor_by_hand_is_read() {
 #[test]
 fn tensors_that_leave_their_storage_are_refused() {
     let outside = "inside its storage of 4 numbers";
-    let cases: [(&str, &[u8], &[u8], &[u8], &[u8], &str); 12] = [
+    type Case<'a> = (&'a str, &'a [u8], &'a [u8], &'a [u8], &'a [u8], &'a str);
+    let cases: [Case; 12] = [
         (
             "FloatStorage",
             b"K\x04",

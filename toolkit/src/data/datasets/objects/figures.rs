@@ -15,16 +15,46 @@ pub(super) struct Class {
 }
 
 pub(super) const CLASSES: [Class; 10] = [
-    Class { name: "cup", draw: cup },
-    Class { name: "house", draw: house },
-    Class { name: "tree", draw: tree },
-    Class { name: "fish", draw: fish },
-    Class { name: "star", draw: star },
-    Class { name: "key", draw: key },
-    Class { name: "car", draw: car },
-    Class { name: "face", draw: face },
-    Class { name: "boat", draw: boat },
-    Class { name: "flower", draw: flower },
+    Class {
+        name: "cup",
+        draw: cup,
+    },
+    Class {
+        name: "house",
+        draw: house,
+    },
+    Class {
+        name: "tree",
+        draw: tree,
+    },
+    Class {
+        name: "fish",
+        draw: fish,
+    },
+    Class {
+        name: "star",
+        draw: star,
+    },
+    Class {
+        name: "key",
+        draw: key,
+    },
+    Class {
+        name: "car",
+        draw: car,
+    },
+    Class {
+        name: "face",
+        draw: face,
+    },
+    Class {
+        name: "boat",
+        draw: boat,
+    },
+    Class {
+        name: "flower",
+        draw: flower,
+    },
 ];
 
 fn between(rng: &mut Rng, low: f64, high: f64) -> f64 {
@@ -36,8 +66,20 @@ fn cup(rng: &mut Rng) -> Vec<Part> {
     let (wide, foot) = (between(rng, 0.5, 0.62), between(rng, 0.3, 0.5));
     let handle = [between(rng, 0.3, 0.4), between(rng, 0.3, 0.4)];
     let mut parts = vec![
-        stroke(Main, arc([0.42, (top + 0.7) / 2.0], handle, -0.27, 0.27, 16), 0.09),
-        polygon(Main, [[-wide - 0.1, top], [wide - 0.1, top], [foot - 0.1, 0.85], [-foot - 0.1, 0.85]]),
+        stroke(
+            Main,
+            arc([0.42, (top + 0.7) / 2.0], handle, -0.27, 0.27, 16),
+            0.09,
+        ),
+        polygon(
+            Main,
+            [
+                [-wide - 0.1, top],
+                [wide - 0.1, top],
+                [foot - 0.1, 0.85],
+                [-foot - 0.1, 0.85],
+            ],
+        ),
         ellipse(Second, [-0.1, top], [wide, 0.15]),
         ellipse(Ink, [-0.1, top + 0.015], [wide - 0.1, 0.09]),
     ];
@@ -51,7 +93,12 @@ fn cup(rng: &mut Rng) -> Vec<Part> {
         let corner = |(y, half): (f64, f64), side: f64| [side * half - 0.1, y];
         parts.push(polygon(
             Second,
-            [corner(upper, -1.0), corner(upper, 1.0), corner(lower, 1.0), corner(lower, -1.0)],
+            [
+                corner(upper, -1.0),
+                corner(upper, 1.0),
+                corner(lower, 1.0),
+                corner(lower, -1.0),
+            ],
         ));
     }
     parts
@@ -67,7 +114,10 @@ fn house(rng: &mut Rng) -> Vec<Part> {
     vec![
         rectangle(Second, [chimney, ridge + 0.02], [chimney + 0.18, eaves]),
         rectangle(Main, [-half, eaves], [half, 0.9]),
-        polygon(Second, [[-half - 0.18, eaves], [0.0, ridge], [half + 0.18, eaves]]),
+        polygon(
+            Second,
+            [[-half - 0.18, eaves], [0.0, ridge], [half + 0.18, eaves]],
+        ),
         rectangle(Second, [door - 0.12, 0.38], [door + 0.14, 0.9]),
         rectangle(Light, window, [x + 0.26, y + 0.26]),
         stroke(Ink, [[x + 0.13, y], [x + 0.13, y + 0.26]], 0.018),
@@ -82,7 +132,10 @@ fn tree(rng: &mut Rng) -> Vec<Part> {
         let wide = between(rng, 0.5, 0.75);
         for (level, share) in [(0.55, 1.0), (0.12, 0.8), (-0.28, 0.58)] {
             let half = wide * share;
-            parts.push(polygon(Main, [[-half, level], [0.0, level - 0.68], [half, level]]));
+            parts.push(polygon(
+                Main,
+                [[-half, level], [0.0, level - 0.68], [half, level]],
+            ));
         }
     } else {
         let (bumps, phase) = (rng.random_range(6..10), between(rng, 0.0, 1.0));
@@ -109,7 +162,10 @@ fn fish(rng: &mut Rng) -> Vec<Part> {
     let eye = [0.52, -0.28 * high];
     vec![
         polygon(Second, [[-0.42, 0.0], [-0.95, -tail], [-0.8, 0.0], [-0.95, tail]]),
-        polygon(Second, [[0.35, -high * 0.8], [0.0, -high - 0.28], [-0.25, -high * 0.6]]),
+        polygon(
+            Second,
+            [[0.35, -high * 0.8], [0.0, -high - 0.28], [-0.25, -high * 0.6]],
+        ),
         polygon(Main, upper.chain(lower).collect::<Vec<Point>>()),
         polygon(Second, [[0.15, 0.05], [-0.15, 0.22], [-0.05, 0.02]]),
         ellipse(Light, eye, [0.1, 0.1]),
@@ -158,18 +214,42 @@ fn car(rng: &mut Rng) -> Vec<Part> {
     let wheel = between(rng, 0.19, 0.24);
     let belt = -0.02;
     vec![
-        polygon(Main, [[rear - 0.22, belt], [rear, roof], [front, roof], [front + 0.3, belt]]),
         polygon(
             Main,
-            [[-0.95, 0.0], [0.6, -0.03], [0.92, 0.1], [0.97, 0.42], [-0.97, 0.42]],
+            [
+                [rear - 0.22, belt],
+                [rear, roof],
+                [front, roof],
+                [front + 0.3, belt],
+            ],
+        ),
+        polygon(
+            Main,
+            [
+                [-0.95, 0.0],
+                [0.6, -0.03],
+                [0.92, 0.1],
+                [0.97, 0.42],
+                [-0.97, 0.42],
+            ],
         ),
         polygon(
             Light,
-            [[rear - 0.08, belt - 0.04], [rear + 0.05, roof + 0.09], [-0.18, roof + 0.09], [-0.18, belt - 0.04]],
+            [
+                [rear - 0.08, belt - 0.04],
+                [rear + 0.05, roof + 0.09],
+                [-0.18, roof + 0.09],
+                [-0.18, belt - 0.04],
+            ],
         ),
         polygon(
             Light,
-            [[-0.08, belt - 0.04], [-0.08, roof + 0.09], [front - 0.04, roof + 0.09], [front + 0.15, belt - 0.04]],
+            [
+                [-0.08, belt - 0.04],
+                [-0.08, roof + 0.09],
+                [front - 0.04, roof + 0.09],
+                [front + 0.15, belt - 0.04],
+            ],
         ),
         ellipse(Second, [0.86, 0.17], [0.07, 0.07]),
         ellipse(Ink, [-0.52, 0.44], [wheel, wheel]),
@@ -206,12 +286,34 @@ fn boat(rng: &mut Rng) -> Vec<Part> {
     let [left, right] = [between(rng, 0.5, 0.7), between(rng, 0.4, 0.65)];
     vec![
         stroke(Ink, [[mast, top], [mast, deck]], 0.03),
-        polygon(Second, [[mast - 0.06, top + 0.1], [mast - 0.06, deck - 0.12], [mast - left, deck - 0.12]]),
-        polygon(Main, [[mast + 0.06, top + 0.02], [mast + 0.06, deck - 0.12], [mast + right, deck - 0.12]]),
-        polygon(Main, [[-bow, deck], [bow, deck], [bow - 0.32, 0.85], [-bow + 0.25, 0.85]]),
         polygon(
             Second,
-            [[-bow, deck], [bow, deck], [bow - 0.08, deck + 0.1], [-bow + 0.06, deck + 0.1]],
+            [
+                [mast - 0.06, top + 0.1],
+                [mast - 0.06, deck - 0.12],
+                [mast - left, deck - 0.12],
+            ],
+        ),
+        polygon(
+            Main,
+            [
+                [mast + 0.06, top + 0.02],
+                [mast + 0.06, deck - 0.12],
+                [mast + right, deck - 0.12],
+            ],
+        ),
+        polygon(
+            Main,
+            [[-bow, deck], [bow, deck], [bow - 0.32, 0.85], [-bow + 0.25, 0.85]],
+        ),
+        polygon(
+            Second,
+            [
+                [-bow, deck],
+                [bow, deck],
+                [bow - 0.08, deck + 0.1],
+                [-bow + 0.06, deck + 0.1],
+            ],
         ),
     ]
 }
@@ -224,13 +326,23 @@ fn flower(rng: &mut Rng) -> Vec<Part> {
     let leaf = between(rng, 0.25, 0.4);
     let mut parts = vec![
         stroke(Second, [center, [bend, 0.3], [bend * 0.6, 0.95]], 0.05),
-        polygon(Second, [[bend, 0.62], [bend + 0.22, 0.32], [bend + leaf + 0.2, 0.28], [bend + 0.3, 0.55]]),
+        polygon(
+            Second,
+            [
+                [bend, 0.62],
+                [bend + 0.22, 0.32],
+                [bend + leaf + 0.2, 0.28],
+                [bend + 0.3, 0.55],
+            ],
+        ),
     ];
     for petal in 0..petals {
         let angle = TAU * (f64::from(petal) + phase) / f64::from(petals);
         let (sin, cos) = angle.sin_cos();
         let round = arc([0.38, 0.0], [0.25, 1.1 / f64::from(petals)], 0.0, 1.0, 20);
-        let turned = round.iter().map(|[x, y]| [center[0] + cos * x - sin * y, center[1] + sin * x + cos * y]);
+        let turned = round
+            .iter()
+            .map(|[x, y]| [center[0] + cos * x - sin * y, center[1] + sin * x + cos * y]);
         parts.push(polygon(Main, turned.collect::<Vec<Point>>()));
     }
     parts.push(ellipse(Second, center, [0.2, 0.2]));

@@ -81,9 +81,10 @@ pub fn objects(n: usize, side: usize, domain: ImageDomain, seed: u64) -> Result<
     let place = "objects";
     let classes = CLASSES.len();
     if n < classes {
-        return Err(
-            Error::data(format!("expected at least {classes} images, one a class, found {n}")).at(place),
-        );
+        return Err(Error::data(format!(
+            "expected at least {classes} images, one a class, found {n}"
+        ))
+        .at(place));
     }
     if !(SMALLEST..=LARGEST).contains(&side) {
         return Err(Error::data(format!(
@@ -94,19 +95,24 @@ pub fn objects(n: usize, side: usize, domain: ImageDomain, seed: u64) -> Result<
     let width = side * side * CHANNELS;
     // Each number for a moment twice.
     if let Some(lack) = memory::lacking((n as u64).saturating_mul(8 * width as u64)) {
-        return Err(Error::data(format!("expected images that fit the memory, found {n}: {lack}"))
-            .at(place)
-            .fix("ask for fewer or smaller images"));
+        return Err(
+            Error::data(format!("expected images that fit the memory, found {n}: {lack}"))
+                .at(place)
+                .fix("ask for fewer or smaller images"),
+        );
     }
     let mut features = vec![0.0; n * width];
-    features.par_chunks_exact_mut(width).enumerate().for_each(|(i, image)| {
-        let mut rng = seed::stream(seed, &format!("objects: figure {i}"));
-        let parts = (CLASSES[i % classes].draw)(&mut rng);
-        let pose = Pose::draw(&mut rng, domain == ImageDomain::Rotated);
-        let parts: Vec<_> = parts.into_iter().map(|part| part.moved(&pose)).collect();
-        let mut rng = seed::stream(seed, &format!("objects: colours {i}"));
-        paint::paint(&parts, domain, side, &mut rng, image);
-    });
+    features
+        .par_chunks_exact_mut(width)
+        .enumerate()
+        .for_each(|(i, image)| {
+            let mut rng = seed::stream(seed, &format!("objects: figure {i}"));
+            let parts = (CLASSES[i % classes].draw)(&mut rng);
+            let pose = Pose::draw(&mut rng, domain == ImageDomain::Rotated);
+            let parts: Vec<_> = parts.into_iter().map(|part| part.moved(&pose)).collect();
+            let mut rng = seed::stream(seed, &format!("objects: colours {i}"));
+            paint::paint(&parts, domain, side, &mut rng, image);
+        });
     let labels = (0..n).map(|i| (i % classes) as u32).collect();
     let names = CLASSES.iter().map(|class| class.name.to_owned()).collect();
     let shape = Shape::Image {

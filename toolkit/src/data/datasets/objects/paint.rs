@@ -32,7 +32,11 @@ pub(super) fn paint(parts: &[Part], domain: ImageDomain, side: usize, rng: &mut 
             let fill = scene.paint_of(part.role, point);
             colour = mix(colour, fill, scene.cover(distance));
             if domain == ImageDomain::LineDrawing {
-                colour = mix(colour, scene.palette.ink, scene.cover(distance.abs() - scene.line));
+                colour = mix(
+                    colour,
+                    scene.palette.ink,
+                    scene.cover(distance.abs() - scene.line),
+                );
             }
         }
         for (out, value) in out.iter_mut().zip(colour) {
@@ -99,7 +103,11 @@ impl Scene {
         Self {
             domain,
             palette,
-            soft: if domain == ImageDomain::Photo { 1.8 * pixel } else { pixel },
+            soft: if domain == ImageDomain::Photo {
+                1.8 * pixel
+            } else {
+                pixel
+            },
             line: (0.5 * pixel).max(rng.random_range(0.018..0.028)),
             patterns,
             light: [angle.cos(), angle.sin()],
@@ -145,7 +153,10 @@ impl Scene {
 
     fn in_shadow(&self, parts: &[Part], point: Point, colour: Colour) -> Colour {
         let from = [0, 1].map(|i| point[i] + 0.09 * self.light[i]);
-        let nearest = parts.iter().map(|part| part.distance(from)).fold(f64::INFINITY, f64::min);
+        let nearest = parts
+            .iter()
+            .map(|part| part.distance(from))
+            .fold(f64::INFINITY, f64::min);
         let dark = 0.4 * (0.5 - nearest / 0.16).clamp(0.0, 1.0);
         colour.map(|x| x * (1.0 - dark))
     }

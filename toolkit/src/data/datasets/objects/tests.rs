@@ -19,7 +19,10 @@ fn the_seed_and_the_place_alone_decide() {
         assert_ne!(data.digest(), make(4, 30, 6).digest());
         assert_eq!(data.features()[..10 * data.width()], *make(3, 10, 5).features());
         let (low, high) = data.range().unwrap();
-        assert!(low >= 0.0 && high <= 1.0 && high - low > 0.7, "{domain:?}: {low} to {high}");
+        assert!(
+            low >= 0.0 && high <= 1.0 && high - low > 0.7,
+            "{domain:?}: {low} to {high}"
+        );
     }
 }
 
@@ -39,7 +42,10 @@ fn domains_show_the_same_objects() {
             background += usize::from(is_background);
             agree += usize::from(is_background && blank);
         }
-        assert!(background > 100 && agree * 100 >= background * 85, "{agree} of {background}");
+        assert!(
+            background > 100 && agree * 100 >= background * 85,
+            "{agree} of {background}"
+        );
     }
 }
 
@@ -62,12 +68,18 @@ fn a_small_network_learns_a_domain_and_loses_on_others() {
         // Chance is 0.1; what is learned from pixels is far from everything.
         assert!(own > 0.4 && own < 0.98, "seed {seed}: {own}");
         for (other, name) in others.iter().zip(["line drawing", "inverted", "rotated"]) {
-            assert!(own - other > 0.15, "seed {seed}: {own} falls only to {other} on {name}");
+            assert!(
+                own - other > 0.15,
+                "seed {seed}: {own} falls only to {other} on {name}"
+            );
         }
         let (own, others) = accuracies(LineDrawing, &[Flat, Photo], seed);
         println!("line drawing, seed {seed}: {own:.3}; flat, photo: {others:.3?}");
         assert!(own > 0.3 && own < 0.98, "seed {seed}: {own}");
-        assert!(others.iter().all(|other| own - other > 0.1), "seed {seed}: {own}, {others:?}");
+        assert!(
+            others.iter().all(|other| own - other > 0.1),
+            "seed {seed}: {own}, {others:?}"
+        );
     }
 }
 
@@ -75,7 +87,10 @@ fn a_small_network_learns_a_domain_and_loses_on_others() {
 fn what_cannot_be_drawn_is_refused() {
     let cases = [
         (objects(9, 16, ImageDomain::Flat, 0), "at least 10 images"),
-        (objects(10, 7, ImageDomain::Flat, 0), "8 to 2048 pixels a side, found 7"),
+        (
+            objects(10, 7, ImageDomain::Flat, 0),
+            "8 to 2048 pixels a side, found 7",
+        ),
         (objects(10, 2049, ImageDomain::Flat, 0), "found 2049"),
         (objects(usize::MAX, 16, ImageDomain::Flat, 0), "free memory"),
     ];
@@ -103,7 +118,8 @@ fn gallery() {
                     page.put_pixel(x as u32, y as u32, image::Rgb(rgb));
                 }
             }
-            page.save(folder.join(format!("{}-{side}.png", domain.name()))).unwrap();
+            page.save(folder.join(format!("{}-{side}.png", domain.name())))
+                .unwrap();
         }
     }
 }
