@@ -63,11 +63,11 @@ def passes(net, x, count):
         return (time.perf_counter() - start) / count
 
 
-def cnn():
+def cnn(kernel):
     return nn.Sequential(
-        nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(32 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, 10),
+        nn.Conv2d(1, 32, kernel, padding=kernel // 2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, kernel, padding=kernel // 2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(64 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, 10),
     )  # fmt: skip
 
 
@@ -148,16 +148,17 @@ def main():
     jook.close()
 
     jook = Jook(options.worker)
-    work = {"kind": "cnn", "batch": 64, "steps": 60}
-    jook.ask(**work)
-    net = cnn()
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
     images, labels = torch.rand(1024, 1, 28, 28), torch.randint(10, (1024,))
-    cnn_steps(net, optimizer, images, labels, 64, 20)
-    compare(
-        "CNN step, batch 64", "ms", 1e3, lambda: jook.ask(**work)["seconds"],
-        lambda: cnn_steps(net, optimizer, images, labels, 64, 60), options.rounds, 2.0,
-    )  # fmt: skip
+    for kernel in (3, 5):
+        work = {"kind": "cnn", "batch": 64, "steps": 40, "kernel": kernel}
+        jook.ask(**work)
+        net = cnn(kernel)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+        cnn_steps(net, optimizer, images, labels, 64, 20)
+        compare(
+            f"CNN step, {kernel}x{kernel}, batch 64", "ms", 1e3, lambda: jook.ask(**work)["seconds"],
+            lambda: cnn_steps(net, optimizer, images, labels, 64, 40), options.rounds, 2.0,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -94,9 +94,10 @@ fn images(side: usize, channels: usize, layers: Vec<Layer>) -> NetSpec {
 /// Seconds of a training step of a CNN with two convolutions, as a cell would ask for it.
 fn cnn(work: &Value) -> Result<f64> {
     const EXAMPLES: usize = 1024;
+    let kernel = work["kernel"].as_u64().unwrap_or(5) as usize;
     let conv = |channels| LayerKind::Conv2d {
         channels,
-        window: Window::square(5).same(),
+        window: Window::square(kernel).same(),
         groups: 1,
         bias: true,
         init: FanUniform,
@@ -117,10 +118,10 @@ fn cnn(work: &Value) -> Result<f64> {
         28,
         1,
         vec![
-            layer("conv1", conv(16)),
+            layer("conv1", conv(32)),
             layer("relu1", relu()),
             layer("pool1", pool()),
-            layer("conv2", conv(32)),
+            layer("conv2", conv(64)),
             layer("relu2", relu()),
             layer("pool2", pool()),
             layer("flatten", LayerKind::Flatten),

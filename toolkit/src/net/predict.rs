@@ -23,7 +23,7 @@ impl Network {
     pub fn predict(&self, examples: &[f32]) -> Result<Vec<f32>> {
         if self.spec().image.is_some() {
             let last = self.spec().layers.len() - 1;
-            return Ok(Prepared::new(self, vec![last])?.run(examples)?.swap_remove(0));
+            return Ok(Prepared::new(self, vec![last])?.run(examples)?[0].to_vec());
         }
         let rows = self.rows_of(examples)?;
         let inputs = self.inputs();
@@ -76,6 +76,8 @@ pub struct Prepared {
     inputs: usize,
     widths: Vec<usize>,
     together: usize,
+    /// The outputs of several batches, one after another.
+    outputs: Vec<Vec<f32>>,
 }
 
 impl Prepared {
@@ -97,6 +99,7 @@ impl Prepared {
             inputs: network.inputs(),
             widths: targets.iter().map(|&target| widths[target]).collect(),
             together,
+            outputs: vec![Vec::new(); targets.len()],
         })
     }
 
@@ -104,7 +107,7 @@ impl Prepared {
     ///
     /// # Errors
     /// When `examples` is not a whole number of examples, or there is too little memory.
-    pub fn run(&mut self, examples: &[f32]) -> Result<Vec<Vec<f32>>> {
+    pub fn run<'a>(&'a mut self, examples: &'a [f32]) -> Result<Vec<&'a [f32]>> {
         if !examples.len().is_multiple_of(self.inputs) {
             return Err(Error::data(format!(
                 "{} numbers are no whole number of examples: the network takes {} each",
@@ -113,16 +116,22 @@ impl Prepared {
             )));
         }
         let rows = examples.len() / self.inputs;
-        check_outputs(rows, self.widths.iter().sum())?;
-        let mut outputs: Vec<Vec<f32>> = self
-            .widths
-            .iter()
-            .map(|width| Vec::with_capacity(rows * width))
-            .collect();
-        for chunk in examples.chunks(self.together * self.inputs) {
-            self.inference.run(chunk, &mut outputs);
+        if rows <= self.together {
+            self.inference.run(examples);
+            let outputs = (0..self.widths.len()).map(|target| self.inference.output(target, examples));
+            return Ok(outputs.collect());
         }
-        Ok(outputs)
+        check_outputs(rows, self.widths.iter().sum())?;
+        for output in &mut self.outputs {
+            output.clear();
+        }
+        for chunk in examples.chunks(self.together * self.inputs) {
+            self.inference.run(chunk);
+            for (target, output) in self.outputs.iter_mut().enumerate() {
+                output.extend_from_slice(self.inference.output(target, chunk));
+            }
+        }
+        Ok(self.outputs.iter().map(Vec::as_slice).collect())
     }
 }
 

@@ -257,6 +257,15 @@ pub(super) fn size_of(shape: Shape) -> [usize; 2] {
     }
 }
 
+/// Products of dense layers above so many multiplications are shared among threads.
+const SHARED_ABOVE: usize = 1 << 23;
+
+/// A dense layer as a convolution of images of one pixel, whose products are shared among threads, when there is
+/// enough to do; the same sums in the same order.
+fn shared(rows: usize, inputs: usize, outputs: usize) -> Option<Conv> {
+    (rows * inputs * outputs > SHARED_ABOVE).then(|| Conv::dense(inputs, outputs))
+}
+
 /// The convolution between these shapes.
 pub(super) fn conv(window: crate::net::Window, groups: usize, read: Shape, shape: Shape) -> Conv {
     Conv {
@@ -413,6 +422,18 @@ impl Block {
             Kind::Dense { weight, bias, relu } => {
                 let w = &parameters[weight.clone()];
                 let b = bias.clone().map(|bias| &parameters[bias]);
+                if let Some(conv) = shared(pass.rows, self.inputs, self.outputs) {
+                    let y = PixelsMut {
+                        numbers: y,
+                        pitch: self.outputs,
+                    };
+                    let x = Pixels {
+                        numbers: x,
+                        pitch: self.inputs,
+                    };
+                    conv.forward(pass.rows, x, &conv.pack(w, b), *relu, y);
+                    return;
+                }
                 gemm::forward(
                     pass.work,
                     pass.rows,
@@ -543,6 +564,31 @@ impl Block {
                     activation::backward(Activation::Relu, x, y, &[], grad);
                 }
                 let shape = (self.inputs, self.outputs);
+                if let Some(conv) = shared(pass.rows, self.inputs, self.outputs) {
+                    let dy = Pixels {
+                        numbers: grad,
+                        pitch: self.outputs,
+                    };
+                    if learns {
+                        let end = bias.as_ref().map_or(weight.end, |bias| bias.end);
+                        let (dw, db) = learned[weight.start..end].split_at_mut(weight.len());
+                        let x = Pixels {
+                            numbers: x,
+                            pitch: self.inputs,
+                        };
+                        conv.weight_gradient(pass.rows, x, dy, dw, bias.is_some().then_some(db));
+                    }
+                    if onward {
+                        let w = &network.parameters()[weight.clone()];
+                        let dx = PixelsMut {
+                            numbers: &mut spare[..x.len()],
+                            pitch: self.inputs,
+                        };
+                        conv.input_gradient(pass.rows, dy, w, gate.then_some(x), dx);
+                        std::mem::swap(flowing, spare);
+                    }
+                    return;
+                }
                 if learns {
                     // Weights come before their biases.
                     let end = bias.as_ref().map_or(weight.end, |bias| bias.end);

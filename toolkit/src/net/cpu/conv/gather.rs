@@ -97,30 +97,58 @@ impl Gather {
     }
 
     /// Where the result of this output stands, in pixels of the result.
-    pub fn place(&self, pixel: usize) -> usize {
-        let (image, rest) = (pixel / self.pixels(), pixel % self.pixels());
-        let (a, b) = (rest / self.grid[1], rest % self.grid[1]);
+    pub fn place(&self, at: Output) -> usize {
         let (y, x) = (
-            self.first[0] + a * self.apart[0],
-            self.first[1] + b * self.apart[1],
+            self.first[0] + at.row * self.apart[0],
+            self.first[1] + at.column * self.apart[1],
         );
-        (image * self.result[0] + y) * self.result[1] + x
+        (at.image * self.result[0] + y) * self.result[1] + x
+    }
+
+    /// The output of this number, counted through all images.
+    pub fn output(&self, pixel: usize) -> Output {
+        let (image, rest) = (pixel / self.pixels(), pixel % self.pixels());
+        Output {
+            image,
+            row: rest / self.grid[1],
+            column: rest % self.grid[1],
+        }
+    }
+
+    /// The output behind this one.
+    pub fn next(&self, mut at: Output) -> Output {
+        at.column += 1;
+        if at.column == self.grid[1] {
+            (at.row, at.column) = (at.row + 1, 0);
+        }
+        if at.row == self.grid[0] {
+            (at.image, at.row) = (at.image + 1, 0);
+        }
+        at
     }
 
     /// For each tap, the row that this output reads goes to `row`: the pixel of the source, or none.
-    pub fn rows(&self, pixel: usize, mut row: impl FnMut(usize, Option<usize>)) {
-        let (image, rest) = (pixel / self.pixels(), pixel % self.pixels());
-        let (a, b) = (rest / self.grid[1], rest % self.grid[1]);
-        let (top, left) = ((a * self.step[0]) as isize, (b * self.step[1]) as isize);
-        let start = image * self.source[0];
+    #[inline(always)]
+    pub fn rows(&self, at: Output, mut row: impl FnMut(usize, Option<usize>)) {
+        let (top, left) = (
+            (at.row * self.step[0]) as isize,
+            (at.column * self.step[1]) as isize,
+        );
+        let [height, width] = self.source;
+        let start = at.image * height;
         for (tap, [y, x]) in self.taps.iter().enumerate() {
             let (y, x) = (top + y, left + x);
             // A negative number is a very large one.
-            let inside = (y as usize) < self.source[0] && (x as usize) < self.source[1];
-            row(
-                tap,
-                inside.then(|| (start + y as usize) * self.source[1] + x as usize),
-            );
+            let inside = (y as usize) < height && (x as usize) < width;
+            row(tap, inside.then(|| (start + y as usize) * width + x as usize));
         }
     }
+}
+
+/// One of a gather's outputs.
+#[derive(Clone, Copy)]
+pub struct Output {
+    pub image: usize,
+    pub row: usize,
+    pub column: usize,
 }

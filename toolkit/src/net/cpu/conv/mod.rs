@@ -9,6 +9,7 @@
 mod gather;
 mod pack;
 mod tile;
+mod winograd;
 
 use std::ops::Range;
 
@@ -19,6 +20,7 @@ use crate::net::Window;
 use gather::Gather;
 pub use pack::Packed;
 use tile::{Finish, Job, Outer, Start, pixels_of};
+use winograd::Winograd;
 
 /// Products below this many multiplications are not worth a second thread.
 const WORTH_THREADS: usize = 1 << 21;
@@ -70,6 +72,18 @@ impl Shared {
 }
 
 impl Conv {
+    /// A dense layer: images of one pixel.
+    pub fn dense(inputs: usize, outputs: usize) -> Self {
+        Self {
+            window: Window::square(1),
+            groups: 1,
+            source: [1, 1],
+            grid: [1, 1],
+            inputs,
+            outputs,
+        }
+    }
+
     /// Multiplications for one image.
     fn work(&self) -> usize {
         self.grid[0] * self.grid[1] * self.outputs * self.rows()
@@ -108,8 +122,44 @@ impl Conv {
         }
     }
 
+    /// The fast way for 3x3 kernels, where it pays.
+    fn winograd(&self) -> Option<Winograd> {
+        let fast = Winograd {
+            source: self.source,
+            grid: self.grid,
+            padding: self.window.padding,
+            inputs: self.inputs,
+            outputs: self.outputs,
+        };
+        let plain = self.window.kernel == [3, 3]
+            && self.window.stride == [1, 1]
+            && self.window.dilation == [1, 1]
+            && self.groups == 1;
+        (plain && fast.pays()).then_some(fast)
+    }
+
+    /// The fast way for the gradient of the inputs: the same convolution with the kernel turned around.
+    fn winograd_back(&self) -> Option<Winograd> {
+        let fast = self.winograd()?;
+        let padding = fast.padding.map(|padding| 2usize.checked_sub(padding));
+        let back = Winograd {
+            source: self.grid,
+            grid: self.source,
+            padding: [padding[0]?, padding[1]?],
+            inputs: self.outputs,
+            outputs: self.inputs,
+        };
+        back.pays().then_some(back)
+    }
+
     /// The weights as [`Conv::forward`] reads them.
     pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Packed {
+        if let Some(fast) = self.winograd() {
+            return fast.pack(bias, |tap, input, output, to| {
+                let from = (tap * self.inputs + input) * self.outputs + output;
+                to.copy_from_slice(&weights[from..from + LANES]);
+            });
+        }
         let rows: Vec<usize> = (0..self.rows()).collect();
         Packed::new(self.groups, self.outputs, &rows, bias, |row, to, column| {
             let from = row * self.outputs + column;
@@ -136,7 +186,10 @@ impl Conv {
         let gather = self.gather(x.pitch);
         check(x.numbers.len(), images, self.source, x.pitch, self.inputs);
         check(y.numbers.len(), images, self.grid, y.pitch, self.outputs);
-        product(&gather, images, x, self.inputs / self.groups, weights, finish, y);
+        match self.winograd() {
+            Some(fast) => fast.run(images, x, weights, finish, y),
+            None => product(&gather, images, x, self.inputs / self.groups, weights, finish, y),
+        }
     }
 
     /// dx = the gradient that flows back to the inputs, zero where `gate` (laid out as dx) is not above 0.
@@ -152,6 +205,14 @@ impl Conv {
         check(dx.numbers.len(), images, self.source, dx.pitch, self.inputs);
         assert!(gate.is_none_or(|gate| gate.len() >= dx.numbers.len()));
         let finish = gate.map_or(Finish::Nothing, |gate| Finish::Gate(gate.as_ptr()));
+        if let Some(fast) = self.winograd_back() {
+            let packed = fast.pack(None, |tap, output, input, to| {
+                for (i, to) in to.iter_mut().enumerate() {
+                    *to = weights[((8 - tap) * self.inputs + input + i) * self.outputs + output];
+                }
+            });
+            return fast.run(images, dy, &packed, finish, dx);
+        }
         let (inputs, outputs) = (self.inputs / self.groups, self.outputs / self.groups);
         for (gather, taps) in Gather::inputs(&self.window, self.source, self.grid, outputs) {
             let rows: Vec<usize> = taps
@@ -185,6 +246,9 @@ impl Conv {
     ) {
         check(x.numbers.len(), images, self.source, x.pitch, self.inputs);
         check(dy.numbers.len(), images, self.grid, dy.pitch, self.outputs);
+        if let Some(fast) = self.winograd() {
+            return fast.weight_gradient(images, x, dy, dw, db);
+        }
         let gather = self.gather(x.pitch);
         let pixels = images * gather.pixels();
         let parts = self.parts(pixels);
@@ -241,13 +305,15 @@ impl Conv {
         let mut next = range.start;
         while next < range.end {
             let count = TOGETHER.min(range.end - next);
+            let mut output = gather.output(next);
             for i in 0..count {
-                gather.rows(next + i, |tap, row| {
+                gather.rows(output, |tap, row| {
                     rows[tap * TOGETHER + i] = match row {
                         Some(pixel) => x.numbers[pixel * x.pitch..].as_ptr(),
                         None => zeros.as_ptr(),
                     };
                 });
+                output = gather.next(output);
             }
             for i in 0..count {
                 let from = (next + i) * dy.pitch;
@@ -403,7 +469,12 @@ struct Block<'a> {
 
 impl<'a> Block<'a> {
     fn new(gather: &'a Gather, range: Range<usize>, x: Pixels<'a>, pitch: usize, zeros: &'a [f32]) -> Self {
-        let mut places: Vec<usize> = range.clone().map(|pixel| gather.place(pixel) * pitch).collect();
+        let mut output = gather.output(range.start);
+        let mut places = Vec::with_capacity(range.len().next_multiple_of(STEP));
+        for _ in range.clone() {
+            places.push(gather.place(output) * pitch);
+            output = gather.next(output);
+        }
         places.resize(range.len().next_multiple_of(STEP), 0);
         Self {
             rows: vec![zeros.as_ptr(); places.len() * gather.taps.len()],
@@ -420,14 +491,18 @@ impl<'a> Block<'a> {
     fn point(&mut self, tile: usize) {
         self.tile = tile;
         let taps = self.gather.taps.len();
-        for (i, pixel) in self.range.clone().enumerate() {
-            let first = i / tile * tile * taps + i % tile;
-            self.gather.rows(pixel, |tap, row| {
-                self.rows[first + tap * tile] = match row {
-                    Some(pixel) => self.x.numbers[pixel * self.x.pitch..].as_ptr(),
+        let mut output = self.gather.output(self.range.start);
+        let (numbers, pitch) = (self.x.numbers, self.x.pitch);
+        for i in 0..self.range.len() {
+            let rows = &mut self.rows[i / tile * tile * taps..][..tile * taps];
+            self.gather.rows(output, |tap, row| {
+                rows[i % tile + tap * tile] = match row {
+                    // The caller checked that all pixels are there.
+                    Some(pixel) => numbers.as_ptr().wrapping_add(pixel * pitch),
                     None => self.zeros.as_ptr(),
                 };
             });
+            output = self.gather.next(output);
         }
         // What is left of the last tile reads zeros.
         for i in self.range.len()..self.places.len() {

@@ -62,12 +62,12 @@ impl Inference {
         self.plan.slots.iter().sum::<usize>() + self.inputs
     }
 
-    /// Runs a batch, rows x inputs, and appends to each of `outputs` what its target puts out, rows x width.
+    /// Runs a batch, rows x inputs; then [`Inference::output`] has what comes out.
     ///
     /// # Panics
-    /// If `x` is no whole number of rows, or there is another number of outputs than of targets.
-    pub fn run(&mut self, x: &[f32], outputs: &mut [Vec<f32>]) {
-        assert!(x.len().is_multiple_of(self.inputs) && outputs.len() == self.widths.len());
+    /// If `x` is no whole number of rows.
+    pub fn run(&mut self, x: &[f32]) {
+        assert!(x.len().is_multiple_of(self.inputs));
         let rows = x.len() / self.inputs;
         for (slot, width) in self.slots.iter_mut().zip(&self.plan.slots) {
             if slot.len() < rows * width {
@@ -97,12 +97,14 @@ impl Inference {
             );
             self.slots[to] = slot;
         }
-        for ((place, width), output) in self.plan.targets.iter().zip(&self.widths).zip(outputs) {
-            let from = match place.slot {
-                Some(slot) => &self.slots[slot][..],
-                None => x,
-            };
-            output.extend_from_slice(&from[..rows * width]);
+    }
+
+    /// What the target of this number put out for the batch `x` of the last run, rows x width.
+    pub fn output<'a>(&'a self, target: usize, x: &'a [f32]) -> &'a [f32] {
+        let numbers = x.len() / self.inputs * self.widths[target];
+        match self.plan.targets[target].slot {
+            Some(slot) => &self.slots[slot][..numbers],
+            None => &x[..numbers],
         }
     }
 }

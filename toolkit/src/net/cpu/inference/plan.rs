@@ -5,7 +5,7 @@ use crate::data::Shape;
 use crate::net::cpu::block;
 use crate::net::cpu::conv::Conv;
 use crate::net::graph::{Source, channels_of};
-use crate::net::{Activation, LayerKind, Network, Window};
+use crate::net::{Activation, LayerKind, Network};
 
 /// Steps, and the buffers they work on.
 pub struct Plan {
@@ -110,15 +110,7 @@ fn draft(network: &Network, targets: &[usize]) -> (Vec<Draft>, Vec<Value>, Vec<O
                     LayerKind::Conv2d { window, groups, .. } => {
                         block::conv(*window, *groups, read[0], shapes[at])
                     }
-                    // A dense layer is a convolution of images of one pixel.
-                    _ => Conv {
-                        window: Window::square(1),
-                        groups: 1,
-                        source: [1, 1],
-                        grid: [1, 1],
-                        inputs: read[0].width(),
-                        outputs: shapes[at].width(),
-                    },
+                    _ => Conv::dense(read[0].width(), shapes[at].width()),
                 };
                 let packed = conv.pack(&weights.numbers, Some(&weights.bias));
                 Work::Conv { conv, packed, relu }
