@@ -163,10 +163,10 @@ impl Layers {
             momentum: 0.1,
             epsilon: 1e-3,
         };
-        let x = self.add(&format!("{name}-conv"), conv, &[from]);
-        let x = self.add(&format!("{name}-bn"), norm, &[&x]);
+        let x = self.add(format!("{name}-conv"), conv, &[from]);
+        let x = self.add(format!("{name}-bn"), norm, &[&x]);
         self.add(
-            &format!("{name}-relu"),
+            format!("{name}-relu"),
             LayerKind::Activation(Activation::Relu),
             &[&x],
         )
@@ -191,7 +191,7 @@ impl Layers {
             ceil: false,
             count_include_pad: true,
         };
-        let x = self.add(&format!("{name}-pool"), pool, &[from]);
+        let x = self.add(format!("{name}-pool"), pool, &[from]);
         self.conv(&format!("{name}-branch_pool"), &x, channels, Window::square(1))
     }
 
@@ -327,10 +327,10 @@ impl Layers {
             ceil: false,
             count_include_pad: true,
         };
-        let x = self.add(&format!("{name}-pool"), pool, &[x]);
+        let x = self.add(format!("{name}-pool"), pool, &[x]);
         let x = self.conv(&format!("{name}-conv0"), &x, 128, Window::square(1));
         let x = self.conv(&format!("{name}-conv1"), &x, 768, Window::square(5));
-        let x = self.add(&format!("{name}-avgpool"), LayerKind::GlobalAvgPool, &[&x]);
+        let x = self.add(format!("{name}-avgpool"), LayerKind::GlobalAvgPool, &[&x]);
         self.dense(&format!("{name}-fc"), &x, classes);
     }
 }

@@ -97,15 +97,9 @@ impl Pool {
                 None => self.visit(oy, ox, |pixel| {
                     let x = &image[pixel * c..][..c];
                     // Written so that NaN is taken and stays.
-                    y.iter_mut().zip(x).for_each(|(y, &x)| {
-                        *y = if *y >= x {
-                            *y
-                        } else if y.is_nan() {
-                            *y
-                        } else {
-                            x
-                        }
-                    });
+                    y.iter_mut()
+                        .zip(x)
+                        .for_each(|(y, &x)| *y = if *y >= x || y.is_nan() { *y } else { x });
                 }),
                 Some(chosen) => {
                     let chosen = &mut chosen[ox * c..][..c];

@@ -67,7 +67,8 @@ fn inception_v3_gives_torchvisions_logits_and_bottlenecks() {
     assert_eq!(network.parameters().len(), golden.parameters);
     network.load_weights(&weights(&golden)).unwrap();
     let mut prepared = network.prepare(&["avgpool", "fc", "AuxLogits-fc"]).unwrap();
-    let outputs = prepared.run(&images()).unwrap();
+    let images = images();
+    let outputs = prepared.run(&images).unwrap();
     for (what, got, expected) in [
         ("bottlenecks", &outputs[0], &golden.bottlenecks),
         ("logits", &outputs[1], &golden.logits),
