@@ -8,6 +8,7 @@ as dependencies); its first start compiles them, which takes a quarter of an hou
 
 import argparse
 import os
+import random
 import re
 import shutil
 import statistics
@@ -102,6 +103,20 @@ class Kernel:
                 break
         return took - own, reply["content"]
 
+    def restart(self):
+        """As the front end's button: the old process is asked to end, a new one starts."""
+        self.started = time.monotonic()
+        self.manager.restart_kernel()
+        self.client.wait_for_ready(timeout=60)
+        self.info = time.monotonic() - self.started
+
+    def until_printed(self, request, wanted):
+        """Reads what is published until the cell has printed `wanted`."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=60)
+            if message["parent_header"].get("msg_id") == request and wanted in message["content"].get("text", ""):
+                return
+
     def memory(self):
         """Bytes of the kernel and the processes it has started (proportional set size)."""
         process = psutil.Process(self.manager.provisioner.pid)
@@ -132,16 +147,23 @@ def measure(kernel, rounds, first):
     return times
 
 
+FIRST_CELL = ':dep jook = { path = "%s/toolkit" }\nuse jook::prelude::*;\nlet iris = datasets::iris()?; iris.len()' % ROOT
+
+
 def starts(name, n):
-    """Median seconds from process start to kernel_info, and to the first cell that uses the toolkit."""
-    info, first = [], []
+    """Median seconds from process start to kernel_info, and to the first cell that uses the toolkit; and both from
+    the moment that the user asks for a restart."""
+    seconds = {"info": [], "first": [], "restarted info": [], "restarted first": []}
     for _ in range(n):
         kernel = Kernel(name)
-        info.append(kernel.info)
-        kernel.run(':dep jook = { path = "%s/toolkit" }\nuse jook::prelude::*;\nlet iris = datasets::iris()?; iris.len()' % ROOT)
-        first.append(time.monotonic() - kernel.started)
+        for kind in ("", "restarted "):
+            if kind:
+                kernel.restart()
+            seconds[kind + "info"].append(kernel.info)
+            kernel.run(FIRST_CELL)
+            seconds[kind + "first"].append(time.monotonic() - kernel.started)
         kernel.close()
-    return statistics.median(info), statistics.median(first)
+    return {name: statistics.median(all) for name, all in seconds.items()}
 
 
 def endure(n):
@@ -158,6 +180,61 @@ def endure(n):
     print(f"{n} cells, all right; the second hundred {second:.3f} s, the last {last:.3f} s a cell: "
           f"{100 * (last / second - 1):+.0f}% (goal within 20%)")
     kernel.close()
+
+
+# Work of hours, of which a Stop keeps what there is.
+ENDLESS = {
+    "training": 'println!("begun");\nlet run = Mlp::new([64, 32, 10]).train(&digits, Recipe::new().epochs(1_000_000).batch(32).sgd(0.01))?;',
+    "study": 'println!("begun");\nlet study = Study::new("stopped").vary("hidden", [8, 16]).seeds(2_000).in_memory()'
+    '.run(|t| Mlp::new([64, 8, 10]).hidden(t["hidden"]).fit(&few, Recipe::new().epochs(500).batch(32).sgd(0.05).seed(t.seed())))?;',
+}
+KEPT = {"training": "assert!(run.history().len() > 0);", "study": "assert!(study.table().height() > 0);"}
+
+
+def stops(n):
+    """Seconds from a Stop at a random moment of a training or study to the reply, which is of a cell that went well and
+    kept what it had."""
+    kernel = Kernel("jook")
+    prepare(kernel, SETUP)
+    chance = random.Random(1)
+    seconds = []
+    for turn in range(n):
+        kind = list(ENDLESS)[turn % len(ENDLESS)]
+        request = kernel.client.execute(ENDLESS[kind])
+        kernel.until_printed(request, "begun")
+        time.sleep(chance.uniform(0.2, 2.0))
+        start = time.monotonic()
+        control = kernel.client.session.msg("interrupt_request", {})
+        kernel.client.control_channel.send(control)
+        while (reply := kernel.client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != request:
+            pass
+        seconds.append(time.monotonic() - start)
+        if reply["content"]["status"] != "ok":
+            sys.exit(f"stop {turn}: " + "\n".join(reply["content"]["traceback"]))
+        _, kept = kernel.run(KEPT[kind])
+        if kept["status"] != "ok":
+            sys.exit(f"stop {turn} kept nothing: " + "\n".join(kept["traceback"]))
+    seconds.sort()
+    print(f"{n} stops, all kept what there was: median {statistics.median(seconds) * 1e3:.0f} ms, "
+          f"95th percentile {seconds[int(0.95 * n)] * 1e3:.0f} ms, longest {seconds[-1] * 1e3:.0f} ms (goal 200)")
+    kernel.close()
+
+
+def dependencies(rounds):
+    """What `:dep` of a crate costs: the first time, in the next kernel, and every later cell."""
+    adding = ':dep itertools = "0.14"\nuse itertools::Itertools;\n[3, 1, 2].iter().sorted().join(" ")'
+    for turn in ("first kernel", "next kernel"):
+        kernel = Kernel("jook")
+        prepare(kernel, SETUP)
+        before = measure(kernel, rounds, 1000)
+        took, reply = kernel.run(adding, timeout=600)
+        if reply["status"] != "ok":
+            sys.exit("the crate could not be added:\n" + "\n".join(reply["traceback"]))
+        after = measure(kernel, rounds, 100_000)
+        kernel.close()
+        middle = [statistics.median(t for seconds in times.values() for t in seconds) for times in (before, after)]
+        print(f"{turn}: :dep itertools {took:.1f} s; a cell {middle[0]:.3f} s before, {middle[1]:.3f} s after: "
+              f"{100 * (middle[1] / middle[0] - 1):+.0f}% (goal within 20%)")
 
 
 def peer_of(prefix):
@@ -180,6 +257,10 @@ def main():
     parser.add_argument("--cells", type=int, default=200, help="further cells, for the memory they leave")
     parser.add_argument("--endurance", type=int, default=0, metavar="N",
                         help="instead, run N small cells in one session and compare the second hundred with the last")
+    parser.add_argument("--stop", type=int, default=0, metavar="N",
+                        help="instead, stop N trainings and studies at random moments and tell how long that takes")
+    parser.add_argument("--dep", action="store_true",
+                        help="instead, add a crate by :dep and compare cells before and after")
     parser.add_argument("--without-peer", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -189,8 +270,12 @@ def main():
         subprocess.run([options.jook, "install", "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
         if options.endurance:
             return endure(options.endurance)
+        if options.stop:
+            return stops(options.stop)
+        if options.dep:
+            return dependencies(options.rounds)
         starts("jook", 1)  # a warm disk
-        info, first = starts("jook", 3)
+        start = starts("jook", 3)
         kernel = Kernel("jook")
         prepare(kernel, SETUP)
         idle = kernel.memory()
@@ -216,7 +301,9 @@ def main():
         if peer:
             theirs = statistics.median(t for seconds in peer_times.values() for t in seconds)
             print(f"evcxr_jupyter's median {theirs:.2f} s: {theirs / median:.1f}x (goal 5.0x)")
-        print(f"kernel_info {info:.2f} s after start (goal 1.0), first toolkit cell {first:.1f} s (goal 6.0)")
+        for kind, words in (("", "start"), ("restarted ", "restart")):
+            print(f"kernel_info {start[kind + 'info']:.2f} s after {words} (goal 1.0), "
+                  f"first toolkit cell {start[kind + 'first']:.1f} s (goal 6.0)")
         for at in range(options.cells):
             kernel.run(f"let more = {at} + 1;")
         grown = kernel.memory() - idle

@@ -11,6 +11,11 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Tests ask how much memory a reader takes.
+#[cfg(test)]
+#[global_allocator]
+static MEMORY: jook_fuzz::Counting = jook_fuzz::Counting;
+
 #[derive(Parser)]
 #[command(
     name = "jook",

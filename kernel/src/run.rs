@@ -3,6 +3,8 @@
 mod args;
 mod check;
 mod compare;
+#[cfg(test)]
+mod fuzz;
 mod literal;
 mod parameters;
 mod report;
@@ -13,7 +15,7 @@ mod terminal;
 use crate::page::notebook::{self, Kind, Notebook};
 use crate::page::record::Recorder;
 use crate::page::{self, file, provenance};
-use crate::session::{CellError, Comms, Event, Options, Session, prebuild};
+use crate::session::{Answer, CellError, Comms, Event, Options, Session, prebuild};
 use anyhow::{Context as _, Result, bail};
 pub use args::Args;
 use check::{Check, Verdict};
@@ -165,7 +167,7 @@ impl Run<'_> {
         let begun = Instant::now();
         let ready = self
             .session
-            .execute("", &mut |_| {}, &|_, _| String::new())
+            .execute("", &mut |_| {}, &|_, _| Answer::Stopped)
             .is_ok();
         if ready && !self.stop.asked() {
             let taken = page::duration(begun.elapsed().as_secs_f64());
@@ -282,7 +284,7 @@ impl Run<'_> {
         };
         let (terminal, stop, late) = (&self.terminal, &self.stop, AtomicBool::new(false));
         let stopped = || stop.asked() || late.load(Ordering::SeqCst);
-        let input = |prompt: &str, _password: bool| terminal.ask(prompt, &stopped);
+        let input = |prompt: &str, password: bool| terminal.ask(prompt, password, &stopped);
         let Some(limit) = self.args.timeout else {
             return self.session.execute(source, &mut on_event, &input);
         };

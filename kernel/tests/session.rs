@@ -5,7 +5,7 @@
 #[path = "../src/session/mod.rs"]
 mod session;
 
-use session::{CellError, Comms, Event, Options, Session};
+use session::{Answer, CellError, Comms, Event, Options, Session};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ impl Notebook {
         let result = self
             .session
             .execute(code, &mut |event| events.push(event), &|prompt, _| {
-                format!("re: {prompt}")
+                Answer::Line(format!("re: {prompt}"))
             });
         (events, result)
     }
@@ -62,7 +62,7 @@ impl Notebook {
                 }
                 events.push(event);
             },
-            &|_, _| String::new(),
+            &|_, _| Answer::Stopped,
         );
         (events, result)
     }

@@ -145,6 +145,25 @@ class Client:
                 return message["content"]
 
 
+def ok(cell):
+    """The cell, which went well."""
+    assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
+    return cell
+
+
+def said(kernel, msg_type, **content):
+    """Sends a comm message; returns what was published about it between busy and idle."""
+    messages = kernel.iopub(kernel.send(msg_type, content), timeout=10)
+    assert messages[0]["content"]["execution_state"] == "busy"
+    return [(m["msg_type"], m["content"]) for m in messages[1:-1]]
+
+
+def comms(kernel, target=None):
+    """The open comms, those for one target if it is named."""
+    msg_id = kernel.kc.comm_info(target)
+    return kernel.reply(msg_id)["content"]["comms"]
+
+
 def shown(kind, **fields):
     """A Rust statement that speaks the display protocol, as the toolkit does."""
     message = json.dumps({"kind": kind, "metadata": {}, **fields})

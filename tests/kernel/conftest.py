@@ -57,6 +57,15 @@ def kernel(shared):
     return shared
 
 
+@pytest.fixture(scope="module")
+def module_kernel(installed):
+    """A warm kernel for the tests of one module, which do to it what others must not see."""
+    client = start_kernel()
+    client.wait_until_warm()
+    yield client
+    client.close()
+
+
 @pytest.fixture
 def start(installed):
     """Starts kernels that end with the test; they may still be starting."""

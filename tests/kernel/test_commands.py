@@ -42,6 +42,15 @@ def test_time_tells_compiling_and_running_apart(kernel):
         assert cell.contents("execute_result")[0]["data"]["text/plain"] == "42"
 
 
+def test_time_of_a_cell_that_does_not_run(kernel):
+    cell = kernel.run('%%time\nlet wrong: i32 = "text";')
+    assert cell.status == "error" and cell.reply["content"]["ename"] == "E0308"
+    assert re.fullmatch(r"compile \d+\.\d\d s, not run\n", cell.text())
+    cell = kernel.run("%%time\npanic!(\"no\");")
+    assert cell.reply["content"]["ename"] == "Panic"
+    assert re.fullmatch(r"compile \d+\.\d\d s, run \d+\.\d\d s\n", cell.text())
+
+
 LOOP = """
 let start = std::time::Instant::now();
 let mut sum = 0u64;

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from client import FIRST_START
-from conftest import start_kernel
+from cells import TRAINING
+from client import comms, ok, said
 
 ECHO = """
 use jook::comm::{self, json};
@@ -20,52 +20,19 @@ comm::on_target("echo", |comm, data| {
     });
 })?;
 """
-# Long enough for everything that is asked meanwhile; stopped at the end.
-TRAINING = """
-let digits = datasets::digits()?;
-println!("started");
-let run = Mlp::new([64, 32, 10]).train(&digits, Recipe::new().epochs(1_000_000).batch(32).sgd(0.01))?;
-"""
 
 
 @pytest.fixture(scope="module")
-def speaking():
+def speaking(module_kernel):
     """A kernel with a target, and a process to lose."""
-    client = start_kernel()
-    client.wait_until_warm(FIRST_START)
-    ok(client.run(ECHO))
-    yield client
-    client.close()
+    ok(module_kernel.run(ECHO))
+    return module_kernel
 
 
 @pytest.fixture
 def kernel(speaking):
     speaking.drain()
     return speaking
-
-
-def ok(cell):
-    assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
-    return cell
-
-
-def send(kernel, msg_type, **content):
-    """Sends a comm message; returns its id."""
-    message = kernel.kc.session.msg(msg_type, content)
-    kernel.kc.shell_channel.send(message)
-    return message["header"]["msg_id"]
-
-
-def said(kernel, msg_type, **content):
-    """Sends a comm message; returns what was published about it between busy and idle."""
-    messages = kernel.iopub(send(kernel, msg_type, **content), timeout=10)
-    assert messages[0]["content"]["execution_state"] == "busy"
-    return [(m["msg_type"], m["content"]) for m in messages[1:-1]]
-
-
-def comms(kernel, target=None):
-    msg_id = kernel.kc.comm_info(target)
-    return kernel.reply(msg_id)["content"]["comms"]
 
 
 def test_the_front_end_opens_and_both_sides_speak(kernel):
@@ -126,6 +93,90 @@ def test_a_thread_that_outlives_its_cell_speaks_between_cells(kernel):
     assert message["parent_header"]["msg_id"] == cell.reply["parent_header"]["msg_id"]
 
 
+def test_binary_data_passes_both_ways(kernel):
+    ok(kernel.run(
+        'comm::on_target("binary", |comm, _| {\n'
+        "    let opened = comm::take_buffers();\n"
+        '    let _ = comm.send(json!({"opened with": opened.len()}));\n'
+        "    comm.on_message(|comm, data| {\n"
+        "        let buffers = comm::take_buffers();\n"
+        "        let turned: Vec<Vec<u8>> = buffers.iter().map(|b| b.iter().rev().copied().collect()).collect();\n"
+        "        let turned: Vec<&[u8]> = turned.iter().map(|b| &b[..]).collect();\n"
+        "        let _ = comm.send_with_buffers(data, &turned);\n"
+        "    });\n"
+        "})?;"
+    ))
+
+    def tell(msg_type, buffers, **content):
+        message = kernel.kc.session.msg(msg_type, content)
+        kernel.kc.session.send(kernel.kc.shell_channel.socket, message, buffers=buffers)
+        about = kernel.iopub(message["header"]["msg_id"], timeout=10)
+        return [m for m in about if m["msg_type"] == "comm_msg"]
+
+    [opened] = tell("comm_open", [b"a", b"bc"], comm_id="b1", target_name="binary", data={})
+    assert opened["content"]["data"] == {"opened with": 2} and opened["buffers"] == []
+    # Any bytes: line ends, quotes, none at all, more than a pipe holds.
+    sent = [b"\n\r\x00\xff\"", b"", bytes(range(256)) * 4096]
+    for n in range(2):
+        [heard] = tell("comm_msg", sent, comm_id="b1", data={"n": n})
+        assert heard["content"]["data"] == {"n": n}
+        assert [bytes(buffer) for buffer in heard["buffers"]] == [buffer[::-1] for buffer in sent]
+    # The next message is understood, and has none.
+    [heard] = tell("comm_msg", [], comm_id="b1", data={"n": 2})
+    assert heard["content"]["data"] == {"n": 2} and heard["buffers"] == []
+    said(kernel, "comm_close", comm_id="b1", data={})
+
+
+HANDLER_THAT_WORKS = """
+comm::on_target("working", |comm, data| {
+    let _ = comm.send(json!({"begun": true}));
+    if data["deaf"] == true {
+        std::thread::sleep(std::time::Duration::from_secs(4));
+    } else {
+        let digits = datasets::digits().unwrap();
+        let run = Mlp::new([64, 32, 10]).train(&digits, Recipe::new().epochs(1_000_000).batch(32).sgd(0.01)).unwrap();
+        let _ = comm.send(json!({"ending": run.ending.to_string()}));
+    }
+})?;
+"""
+
+
+def until_begun(kernel, comm_id, **data):
+    """Opens a comm whose handler works on; returns the id of the message."""
+    msg_id = kernel.send("comm_open", {"comm_id": comm_id, "target_name": "working", "data": data})
+    while kernel.kc.get_iopub_msg(timeout=30)["msg_type"] != "comm_msg":
+        pass
+    return msg_id
+
+
+def test_stop_reaches_a_handler_while_no_cell_runs(kernel):
+    ok(kernel.run(HANDLER_THAT_WORKS))
+    msg_id = until_begun(kernel, "w1")
+    time.sleep(0.5)
+    start = time.monotonic()
+    kernel.interrupt()
+    about = kernel.iopub(msg_id, timeout=30)
+    assert time.monotonic() - start < 5
+    endings = [m["content"]["data"]["ending"] for m in about if m["msg_type"] == "comm_msg"]
+    assert len(endings) == 1 and "interrupted after step" in endings[0]
+    # The request was for the handler alone.
+    cell = ok(kernel.run("println!(\"{}\", jook::interrupt::requested());"))
+    assert cell.text() == "false\n"
+    # And without anything at work it is for nobody.
+    kernel.interrupt()
+    assert ok(kernel.run("println!(\"{}\", jook::interrupt::requested());")).text() == "false\n"
+    said(kernel, "comm_close", comm_id="w1", data={})
+
+
+def test_a_handler_that_ignores_a_stop_is_told_how_it_ends(kernel):
+    ok(kernel.run(HANDLER_THAT_WORKS))
+    msg_id = until_begun(kernel, "w2", deaf=True)
+    kernel.interrupt()
+    texts = [m["content"]["text"] for m in kernel.iopub(msg_id, timeout=30) if m["msg_type"] == "stream"]
+    assert "does not answer to the stop request" in "".join(texts)
+    said(kernel, "comm_close", comm_id="w2", data={})
+
+
 def test_a_handler_that_panics_says_so_and_goes_on(kernel):
     said(kernel, "comm_open", comm_id="c3", target_name="echo", data={})
     errors = [c["text"] for t, c in said(kernel, "comm_msg", comm_id="c3", data={"panic": True}) if t == "stream"]
@@ -155,7 +206,7 @@ def test_comms_are_answered_while_a_training_runs(kernel):
 
 def test_messages_keep_their_order(kernel):
     said(kernel, "comm_open", comm_id="c5", target_name="echo", data={})
-    sent = [send(kernel, "comm_msg", comm_id="c5", data={"n": n}) for n in range(200)]
+    sent = [kernel.send("comm_msg", {"comm_id": "c5", "data": {"n": n}}) for n in range(200)]
     heard, idle = [], []
     while len(idle) < len(sent):
         message = kernel.kc.get_iopub_msg(timeout=10)

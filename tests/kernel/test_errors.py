@@ -1,6 +1,7 @@
 """What a user reads when something goes wrong: rustc's help, hints, causes, and what a dead process leaves behind."""
 
 import re
+import resource
 import time
 
 import pytest
@@ -132,6 +133,29 @@ def test_a_dead_process_is_explained_and_replaced(own_kernel):
         assert own_kernel.run("still(BTreeMap::from([(1, 2)])[&1])").contents("execute_result")[0]["data"]["text/plain"] == "3"
         assert time.monotonic() - start < 3
         assert "was lost when the process of cell" in traceback(own_kernel.run("kept"))
+
+
+def test_a_process_that_runs_out_of_memory_is_explained_and_replaced(own_kernel):
+    """Memory that is asked for bit by bit until there is no more, as real programs do it."""
+    own_kernel.wait_until_warm()
+    child = int(ok_text(own_kernel.run('let kept = 1; println!("{}", std::process::id());')))
+    with open(f"/proc/{child}/statm") as sizes:
+        used = int(sizes.read().split()[0]) * resource.getpagesize()
+    resource.prlimit(child, resource.RLIMIT_AS, (used + (256 << 20), used + (256 << 20)))
+    cell = own_kernel.run("let mut all = Vec::new();\nloop { all.push(vec![1u8; 16 << 20]); }")
+    text = traceback(cell)
+    assert cell.reply["content"]["ename"] == "ChildDied"
+    assert "memory allocation of 16777216 bytes failed; the machine has not that much left" in text, text
+    start = time.monotonic()
+    assert ok_text(own_kernel.run('println!("on");')) == "on\n"
+    assert time.monotonic() - start < 3
+    # The next process is not limited.
+    assert own_kernel.run("let all = vec![vec![1u8; 64 << 20]; 6]; all.len()").status == "ok"
+
+
+def ok_text(cell):
+    assert cell.status == "ok", traceback(cell)
+    return cell.text()
 
 
 def test_twenty_deaths_in_a_row(own_kernel):

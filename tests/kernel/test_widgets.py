@@ -2,9 +2,8 @@
 
 import pytest
 
-from client import FIRST_START
-from conftest import start_kernel
-from test_comms import TRAINING, comms, ok, said
+from cells import TRAINING
+from client import comms, ok, said
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 INTERACT = """
@@ -14,18 +13,10 @@ interact(FloatSlider::new("noise", 0.0, 1.0, 0.1), |noise| {
 """
 
 
-@pytest.fixture(scope="module")
-def shown():
-    client = start_kernel()
-    client.wait_until_warm(FIRST_START)
-    yield client
-    client.close()
-
-
 @pytest.fixture
-def kernel(shown):
-    shown.drain()
-    return shown
+def kernel(module_kernel):
+    module_kernel.drain()
+    return module_kernel
 
 
 def state_of(cell, model):

@@ -2,7 +2,7 @@
 //!
 //! The folders are the table of contents: [`data`] (what there is to learn from), [`net`] (networks as
 //! data, and their executor), [`loss`], [`train`] (recipes, optimizers, checkpoints), [`evaluate`],
-//! [`study`] (grids over all of it, with seeds and intervals), [`show`] (how results look) and [`widgets`] (sliders
+//! [`study`] (grids over all of it, with seeds and intervals), [`weights`] (of networks trained elsewhere), [`show`] (how results look) and [`widgets`] (sliders
 //! and buttons that change them, made of [`comm`]s).
 //! [`prelude`] brings the names a notebook cell wants.
 
@@ -12,15 +12,19 @@ pub mod comm;
 pub mod data;
 pub mod error;
 pub mod evaluate;
+mod input;
 pub mod interrupt;
 pub mod loss;
 mod memory;
 pub mod net;
 pub mod prelude;
+mod replace;
 pub mod seed;
 pub mod show;
 pub mod study;
 pub mod train;
+pub mod weights;
 pub mod widgets;
 
 pub use error::{Error, Result};
+pub use input::{input, password};

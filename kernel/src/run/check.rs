@@ -149,6 +149,10 @@ fn bar(output: &Value) -> bool {
 
 /// Two outputs by the best form that both have.
 fn changed_output(stored: &Value, fresh: &Value, tolerance: Tolerance) -> Vec<String> {
+    // Also where neither has a form that could be compared.
+    if stored == fresh {
+        return Vec::new();
+    }
     let both = || vec![format!("- {}", brief(stored)), format!("+ {}", brief(fresh))];
     let is_error = |output: &Value| output["output_type"] == "error";
     if is_error(stored) || is_error(fresh) {

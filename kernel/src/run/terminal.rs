@@ -1,14 +1,19 @@
 //! The lines a run writes to the terminal: one that lives while something happens, and one for each
 //! thing done. On a pipe only the latter, and now and then what a long build is at.
 
+use crate::session::Answer;
 use std::fs::File;
 use std::io::{IsTerminal as _, Read as _, Write as _};
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How often the living line moves.
 const TICK: Duration = Duration::from_millis(100);
+
+/// What to do where nobody is at the terminal.
+const NOBODY_ASKS: &str =
+    "run the notebook at a terminal or in JupyterLab, or make the value a parameter and give it with -p";
 
 /// On a pipe, a step of a long task is told at most this often.
 const QUIET: Duration = Duration::from_secs(15);
@@ -115,20 +120,29 @@ impl Terminal {
         state.task = None;
     }
 
-    /// Asks the person at the terminal; empty when there is none, and when `stopped` before the line's end.
-    pub fn ask(&self, prompt: &str, stopped: &dyn Fn() -> bool) -> String {
+    /// Asks the person at the terminal, where there is one, until `stopped`; a password is not shown.
+    pub fn ask(&self, prompt: &str, password: bool, stopped: &dyn Fn() -> bool) -> Answer {
         let input = std::io::stdin();
-        if stopped() || !input.is_terminal() {
-            return String::new();
+        if !input.is_terminal() {
+            return Answer::Refused(NOBODY_ASKS);
         }
         // Another descriptor of the same terminal, without a buffer that would hide what waits to be read.
         let Ok(input) = input.as_fd().try_clone_to_owned() else {
-            return String::new();
+            return Answer::Refused(NOBODY_ASKS);
         };
         let mut state = self.lock();
         state.erase();
         eprint!("{prompt}");
-        line(&File::from(input), stopped)
+        let quiet = password.then(|| Quiet::begin(input.as_raw_fd()));
+        let line = line(&File::from(input), stopped);
+        if quiet.flatten().is_some() {
+            // The line's end was not shown either.
+            eprintln!();
+        }
+        match stopped() {
+            true => Answer::Stopped,
+            false => Answer::Line(line),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -160,6 +174,35 @@ fn tick(state: &Weak<Mutex<State>>) {
             Some(state) => state.lock().unwrap_or_else(PoisonError::into_inner).draw(),
             None => return,
         }
+    }
+}
+
+/// While one lives, the terminal does not show what is typed.
+struct Quiet {
+    terminal: RawFd,
+    before: libc::termios,
+}
+
+impl Quiet {
+    fn begin(terminal: RawFd) -> Option<Self> {
+        // SAFETY: all zeros is a valid value, and the calls read and write that structure only.
+        unsafe {
+            let mut mode: libc::termios = std::mem::zeroed();
+            if libc::tcgetattr(terminal, &raw mut mode) != 0 {
+                return None;
+            }
+            let before = mode;
+            mode.c_lflag &= !libc::ECHO;
+            libc::tcsetattr(terminal, libc::TCSANOW, &raw const mode);
+            Some(Self { terminal, before })
+        }
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // SAFETY: puts back what the terminal had.
+        unsafe { libc::tcsetattr(self.terminal, libc::TCSANOW, &raw const self.before) };
     }
 }
 

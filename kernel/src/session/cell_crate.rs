@@ -82,27 +82,38 @@ impl CellCrate {
             !generated.contains("fn evcxr_analysis_wrapper("),
             "a completion came in between; run the cell again"
         );
-        let mut rustc = self.rustc(&out, &generated)?;
-        rustc.arg("--emit=link").arg("-o").arg(&library);
-        rustc
-            .arg("-C")
-            .arg(format!("opt-level={}", self.opt_level.trim_matches('\'')));
+        let extra = deps::prepare(self)?;
         if let Some(told) = std::env::var_os("EVCXR_EXECUTION_SO_PATH") {
             std::fs::write(told, library.as_os_str().as_encoded_bytes())?;
         }
         let notes = self.dir.join(NOTES);
         std::fs::create_dir_all(&notes)?;
-        frames::note(&rustc, &notes);
-        self.hand_over(rustc, &generated)
+        let compile = || -> Result<(Vec<String>, i32)> {
+            let mut rustc = self.rustc(&out, &generated, &extra)?;
+            rustc.arg("--emit=link").arg("-o").arg(&library);
+            let level = self.opt_level.trim_matches('\'');
+            rustc.arg("-C").arg(format!("opt-level={level}"));
+            frames::note(&rustc, &notes);
+            self.compile(rustc, &generated)
+        };
+        let _lock = Stoppable::enter(&self.dir)?;
+        let (mut said, mut code) = compile()?;
+        let unlinked = |line: &String| line.contains("\"message\":\"linking with ");
+        if code != 0 && extra.link_quickly() && said.iter().any(unlinked) && extra.note_slow_link() {
+            (said, code) = compile()?;
+        }
+        Ok(self.report(said, code))
     }
 
     /// Type-checks the cell; returns the compiler's exit code.
     pub fn check(&self) -> Result<i32> {
         let out = self.dir.join("target/cell");
         let generated = self.generated()?;
-        let mut rustc = self.rustc(&out, &generated)?;
+        let mut rustc = self.rustc(&out, &generated, &deps::prepare(self)?)?;
         rustc.arg("--emit=metadata").arg("-o").arg(out.join("ctx.rmeta"));
-        self.hand_over(rustc, &generated)
+        let _lock = Stoppable::enter(&self.dir)?;
+        let (said, code) = self.compile(rustc, &generated)?;
+        Ok(self.report(said, code))
     }
 
     /// What evcxr wrote. Read once, before the session may be copied.
@@ -110,10 +121,9 @@ impl CellCrate {
         Ok(std::fs::read_to_string(self.dir.join("src/lib.rs"))?)
     }
 
-    fn rustc(&self, out: &Path, generated: &str) -> Result<Command> {
+    fn rustc(&self, out: &Path, generated: &str, extra: &deps::Extra) -> Result<Command> {
         let toolkit = graph::ToolkitFiles::of_session()?;
         let (rustc, _) = stand_in::tools()?;
-        let extra = deps::prepare(self)?;
         let folder = self.dir.join("cell");
         std::fs::create_dir_all(&folder)?;
         std::fs::create_dir_all(out)?;
@@ -145,7 +155,7 @@ impl CellCrate {
         for dir in &toolkit.deps {
             command.arg("-L").arg(format!("dependency={}", dir.display()));
         }
-        let quick = extra.folder.is_none() && link::arrange(&mut command, &toolkit, &rustc);
+        let quick = extra.link_quickly() && link::arrange(&mut command, &toolkit, &rustc);
         for dir in [toolkit.dylib.parent(), Some(&toolkit.std_dir)]
             .into_iter()
             .flatten()
@@ -160,10 +170,10 @@ impl CellCrate {
                     .arg(format!("link-arg=-Wl,-rpath,{}", dir.display()));
             }
         }
-        for (name, path) in extra.externs {
+        for (name, path) in &extra.externs {
             command.arg("--extern").arg(format!("{name}={}", path.display()));
         }
-        if let Some(dir) = extra.folder {
+        if let Some(dir) = &extra.folder {
             command.arg("-L").arg(format!("dependency={}", dir.display()));
         }
         // Relative, so that a panic's place is short.
@@ -177,9 +187,8 @@ impl CellCrate {
         Ok(std::fs::write(self.dir.join("cell/lib.rs"), source)?)
     }
 
-    /// Runs the compiler, in a process group that the kernel can stop; returns its exit code.
-    fn hand_over(&self, mut command: Command, generated: &str) -> Result<i32> {
-        let _lock = Stoppable::enter(&self.dir)?;
+    /// Runs the compiler; returns what it said and its exit code. The caller can be stopped, see [`Stoppable`].
+    fn compile(&self, mut command: Command, generated: &str) -> Result<(Vec<String>, i32)> {
         std::fs::write(self.dir.join(NOTES).join(ANALYSED), "")?;
         let mut compile = || -> Result<(Vec<String>, i32)> {
             let mut compiler = command
@@ -200,6 +209,11 @@ impl CellCrate {
             self.write(generated, bound)?;
             (said, code) = compile()?;
         }
+        Ok((said, code))
+    }
+
+    /// Passes on what the compiler said; returns the exit code.
+    fn report(&self, said: Vec<String>, code: i32) -> i32 {
         if code != 0 {
             // evcxr may write the cell anew and try again.
             not_analysed(&self.dir);
@@ -207,7 +221,7 @@ impl CellCrate {
         for line in said {
             eprintln!("{}", about_the_display(line));
         }
-        Ok(code)
+        code
     }
 }
 

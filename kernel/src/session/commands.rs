@@ -196,6 +196,17 @@ pub fn timing<'a>(phases: impl Iterator<Item = (&'a str, Duration)>) -> Event {
     Event::Stdout(format!("compile {compile:.2} s, run {run:.2} s\n"))
 }
 
+/// The same for a cell of which evcxr gives an error and no parts.
+pub fn timing_of_failure(error: &evcxr::Error, took: Duration) -> Event {
+    let took = took.as_secs_f64();
+    Event::Stdout(match error {
+        evcxr::Error::SubprocessTerminated(_) => {
+            format!("compile and run {took:.2} s, until the process ended\n")
+        }
+        _ => format!("compile {took:.2} s, not run\n"),
+    })
+}
+
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

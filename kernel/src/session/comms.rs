@@ -5,13 +5,14 @@
 //! when a cell first wants a comm. Both sides write lines of JSON. The child numbers what it says and waits until
 //! it is published, so that a widget's model is with the front end before the output that shows it. A message of
 //! the front end carries the id of its request; everything the child says while it handles it carries it too, as
-//! `parent`, and `comm_done` ends it.
+//! `parent`, and `comm_done` ends it. Binary data follows its line, which holds the sizes as `buffers`.
 
 use super::protocol::{self, Event};
 use super::{MimeBundle, pump};
+use bytes::Bytes;
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::collections::{HashMap, VecDeque};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -24,8 +25,11 @@ pub const SOCKET: &str = "JOOK_COMMS";
 /// The child always reads, unless it is stopped or about to end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A child that says more in one line than this is broken.
+/// A child that says more in one line, or sends more binary data with it, is broken.
 const LINE: u64 = 256 << 20;
+
+/// How long the handler that runs has to answer a stop request before the user is told how to end it.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Something about a comm, in either direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +38,8 @@ pub struct CommMessage {
     pub comm_id: String,
     pub data: MimeBundle,
     pub metadata: MimeBundle,
+    /// Binary data beside `data`.
+    pub buffers: Vec<Bytes>,
 }
 
 /// What a [`CommMessage`] does.
@@ -78,6 +84,8 @@ struct Child {
     /// Target by comm.
     open: HashMap<String, String>,
     targets: Vec<String>,
+    /// Requests that it has not handled yet, the first of them at work.
+    waiting: VecDeque<String>,
 }
 
 impl Comms {
@@ -142,10 +150,35 @@ impl Comms {
             Step::Close if child.open.remove(id).is_some() => ("comm_close", None),
             _ => return false,
         };
-        child.write(&json!({
+        child.waiting.push_back(request.to_owned());
+        let sizes: Vec<usize> = message.buffers.iter().map(Bytes::len).collect();
+        let line = json!({
             "kind": kind, "request": request, "comm_id": id, "target_name": target,
-            "data": message.data, "metadata": message.metadata,
-        }))
+            "data": message.data, "metadata": message.metadata, "buffers": sizes,
+        });
+        child.write(&line, &message.buffers)
+    }
+
+    /// The Stop button while no cell runs: the handler that is running is asked to stop. One that does not within
+    /// two seconds says how to end it.
+    pub fn stop(self: &Arc<Self>) {
+        let mut state = self.state();
+        let Some(child) = &mut state.child else { return };
+        let Some(request) = child.waiting.front().cloned() else {
+            return;
+        };
+        child.write(&json!({"kind": "stop"}), &[]);
+        drop(state);
+        let comms = self.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(GRACE);
+            let at_work = |child: &Child| child.waiting.front() == Some(&request);
+            if comms.state().child.as_ref().is_some_and(at_work) {
+                let text = "This handler does not answer to the stop request. Restarting the kernel ends it; the \
+                            notebook's variables are lost then.\n";
+                (comms.on_said)(Some(&request), Said::Show(Event::Stderr(text.into())));
+            }
+        });
     }
 
     /// Reads what one child says until it ends.
@@ -160,6 +193,7 @@ impl Comms {
                 stream,
                 open: HashMap::new(),
                 targets: Vec::new(),
+                waiting: VecDeque::new(),
             };
             (state.connections, state.child.replace(child))
         };
@@ -169,12 +203,15 @@ impl Comms {
         let mut line = Vec::new();
         loop {
             line.clear();
-            match std::io::Read::take(&mut reader, LINE).read_until(b'\n', &mut line) {
+            match reader.by_ref().take(LINE).read_until(b'\n', &mut line) {
                 Ok(1..) if line.ends_with(b"\n") => {}
                 _ => break,
             }
             if let Ok(Value::Object(message)) = serde_json::from_slice(&line) {
-                self.take(message);
+                let Some(buffers) = buffers(&message, &mut reader) else {
+                    break;
+                };
+                self.take(message, buffers);
             }
         }
         let child = self.state().child.take_if(|child| child.number == number);
@@ -191,25 +228,29 @@ impl Comms {
                 comm_id,
                 data: MimeBundle::new(),
                 metadata: MimeBundle::new(),
+                buffers: Vec::new(),
             };
             (self.on_said)(None, Said::Comm(close));
         }
         (self.on_said)(None, Said::Gone);
     }
 
-    fn take(&self, mut message: MimeBundle) {
+    fn take(&self, mut message: MimeBundle, buffers: Vec<Bytes>) {
         let number = message.remove("n");
         let parent = message.remove("parent");
         let parent = parent.as_ref().and_then(Value::as_str);
-        if let Some(said) = self.understand(message) {
+        if let Some(said) = self.understand(message, buffers) {
+            if let (Said::Done, Some(child)) = (&said, &mut self.state().child) {
+                child.waiting.retain(|request| Some(request.as_str()) != parent);
+            }
             (self.on_said)(parent, said);
         }
         if let (Some(number), Some(child)) = (number, &mut self.state().child) {
-            child.write(&json!({"kind": "heard", "n": number}));
+            child.write(&json!({"kind": "heard", "n": number}), &[]);
         }
     }
 
-    fn understand(&self, mut message: MimeBundle) -> Option<Said> {
+    fn understand(&self, mut message: MimeBundle, buffers: Vec<Bytes>) -> Option<Said> {
         let text = |name: &str| message.get(name).and_then(Value::as_str).map(str::to_owned);
         let kind = text("kind")?;
         let step = match kind.as_str() {
@@ -246,13 +287,33 @@ impl Comms {
             comm_id,
             data: part("data"),
             metadata: part("metadata"),
+            buffers,
         }))
     }
 }
 
+/// The binary data that follows a message.
+fn buffers(message: &MimeBundle, reader: &mut impl Read) -> Option<Vec<Bytes>> {
+    let sizes = message.get("buffers").and_then(Value::as_array);
+    let sizes = sizes.into_iter().flatten().map(Value::as_u64);
+    let sizes: Vec<u64> = sizes.collect::<Option<_>>()?;
+    let whole = sizes.iter().try_fold(0u64, |sum, size| sum.checked_add(*size))?;
+    if whole > LINE {
+        return None;
+    }
+    let mut read = |size: u64| {
+        let mut buffer = Vec::new();
+        let read = reader.by_ref().take(size).read_to_end(&mut buffer).ok()?;
+        (read as u64 == size).then(|| buffer.into())
+    };
+    sizes.into_iter().map(&mut read).collect()
+}
+
 impl Child {
-    fn write(&mut self, message: &Value) -> bool {
-        let written = self.stream.write_all(format!("{message}\n").as_bytes());
+    fn write(&mut self, message: &Value, buffers: &[Bytes]) -> bool {
+        let mut whole = format!("{message}\n").into_bytes();
+        buffers.iter().for_each(|buffer| whole.extend_from_slice(buffer));
+        let written = self.stream.write_all(&whole);
         if written.is_err() {
             // Half a line may be out: nothing after it would be understood.
             let _ = self.stream.shutdown(std::net::Shutdown::Both);
@@ -287,6 +348,7 @@ mod tests {
             comm_id: comm_id.into(),
             data: MimeBundle::new(),
             metadata: MimeBundle::new(),
+            buffers: Vec::new(),
         }
     }
 
@@ -327,6 +389,8 @@ mod tests {
         assert!(comms.pass_on("r5", &message(Step::Close, "a")));
         assert_eq!(comms.list(), [("own".to_owned(), "w".to_owned())]);
 
+        comms.stop();
+        assert_eq!(toolkit.hears(), json!({"kind": "stop"}));
         toolkit.say(json!({"kind": "display", "data": {"text/plain": "x"}, "parent": "r3"}));
         toolkit.say(json!({"kind": "comm_done", "parent": "r3"}));
         let r3 = Some("r3".to_owned());

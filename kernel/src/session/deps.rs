@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 /// What rustc has to be told about the added crates.
 #[derive(Default)]
@@ -16,29 +17,70 @@ pub struct Extra {
     pub externs: Vec<(String, PathBuf)>,
     /// Where the libraries that those need are.
     pub folder: Option<PathBuf>,
+    /// There once the quick way of linking has failed with these crates.
+    slow: Option<PathBuf>,
+}
+
+impl Extra {
+    /// Whether cells can be linked with them the quick way, as far as is known.
+    pub fn link_quickly(&self) -> bool {
+        self.slow.as_ref().is_none_or(|note| !note.exists())
+    }
+
+    /// The quick way has failed. False where no crate was added that could be the reason.
+    pub fn note_slow_link(&self) -> bool {
+        match &self.slow {
+            Some(note) => std::fs::write(note, "").is_ok(),
+            None => false,
+        }
+    }
 }
 
 /// The crates that `cell` asks for beyond the toolkit; cargo runs only when the list is new, or when a
-/// crate comes from a path and may have changed.
+/// crate that comes from a path has changed.
 pub fn prepare(cell: &CellCrate) -> Result<Extra> {
     if cell.dependencies.is_empty() {
         return Ok(Extra::default());
     }
     let side = SideCrate::of(cell)?;
     let listed = side.dir.join("externs.json");
-    let local = cell
-        .dependencies
-        .iter()
-        .any(|(_, requirement)| requirement.contains("path"));
-    if local || !side.complete(&listed) {
+    if !side.complete(&listed) {
+        // Not later: a change while cargo builds must not go unseen.
+        let begun = SystemTime::now();
         let externs = side.build(cell)?;
         std::fs::write(&listed, serde_json::to_vec(&externs)?)?;
+        std::fs::File::open(&listed)?.set_modified(begun)?;
     }
     let externs: Vec<(String, PathBuf)> = serde_json::from_slice(&std::fs::read(&listed)?)?;
     Ok(Extra {
         externs,
         folder: Some(side.target.join("debug/deps")),
+        slow: Some(side.dir.join("link-the-ordinary-way")),
     })
+}
+
+/// Answers evcxr's question whether a crate can be had, asked before it is added: what could be had once is not looked
+/// up again, which takes the network.
+pub fn validate(cell: &CellCrate, ask: impl FnOnce() -> Result<std::process::Output>) -> Result<i32> {
+    let mut key = DefaultHasher::new();
+    cell.dependencies.hash(&mut key);
+    let elsewhere =
+        |(_, requirement): &(String, String)| ["path", "git"].iter().any(|place| requirement.contains(place));
+    let folder = graph::cache_dir()
+        .context("no place to keep built crates")?
+        .join("deps");
+    let known = folder.join(format!("known-{:016x}", key.finish()));
+    let keep = !cell.dependencies.iter().any(elsewhere);
+    if keep && known.exists() {
+        return Ok(0);
+    }
+    let output = ask()?;
+    std::io::stderr().write_all(&output.stderr)?;
+    if keep && output.status.success() && output.stderr.is_empty() {
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(known, "")?;
+    }
+    Ok(output.status.code().unwrap_or(101))
 }
 
 /// cargo's metadata of the added crates, once [`prepare`] or this has resolved them.
@@ -79,18 +121,33 @@ impl SideCrate {
         if std::fs::read_to_string(&path).ok().as_deref() != Some(&manifest) {
             std::fs::write(path, manifest)?;
         }
-        std::fs::write(dir.join("src/lib.rs"), "")?;
+        let source = dir.join("src/lib.rs");
+        if !source.exists() {
+            std::fs::write(source, "")?;
+        }
         Ok(Self {
             dir,
             target: root.join("target"),
         })
     }
 
+    /// Whether everything is built, and from the sources as they are.
     fn complete(&self, listed: &Path) -> bool {
-        std::fs::read(listed)
+        let built = listed.metadata().and_then(|meta| meta.modified()).ok();
+        let externs = std::fs::read(listed)
             .ok()
-            .and_then(|text| serde_json::from_slice::<Vec<(String, PathBuf)>>(&text).ok())
-            .is_some_and(|externs| externs.iter().all(|(_, path)| path.exists()))
+            .and_then(|text| serde_json::from_slice::<Vec<(String, PathBuf)>>(&text).ok());
+        let (Some(built), Some(externs)) = (built, externs) else {
+            return false;
+        };
+        externs.iter().all(|(_, path)| path.exists())
+            && self
+                .kept_metadata()
+                .is_some_and(|metadata| local_folders(&metadata).all(|folder| !changed(&folder, built)))
+    }
+
+    fn kept_metadata(&self) -> Option<Value> {
+        serde_json::from_slice(&std::fs::read(self.dir.join("metadata.json")).ok()?).ok()
     }
 
     fn cargo(&self, cell: &CellCrate) -> Result<Command> {
@@ -112,15 +169,11 @@ impl SideCrate {
 
     fn metadata(&self, cell: &CellCrate) -> Result<Value> {
         let kept = self.dir.join("metadata.json");
-        let local = cell
-            .dependencies
-            .iter()
-            .any(|(_, requirement)| requirement.contains("path"));
-        if !local
-            && let Ok(text) = std::fs::read(&kept)
-            && let Ok(value) = serde_json::from_slice(&text)
+        let asked = kept.metadata().and_then(|meta| meta.modified());
+        if let (Some(metadata), Ok(asked)) = (self.kept_metadata(), asked)
+            && local_folders(&metadata).all(|folder| !changed(&folder.join("Cargo.toml"), asked))
         {
-            return Ok(value);
+            return Ok(metadata);
         }
         let output = self
             .cargo(cell)?
@@ -177,6 +230,31 @@ impl SideCrate {
         }
         Ok(externs(&metadata, &artifacts))
     }
+}
+
+/// The folders of the crates that come from paths.
+fn local_folders(metadata: &Value) -> impl Iterator<Item = PathBuf> {
+    let root = &metadata["workspace_members"][0];
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    packages
+        .filter(move |package| package["source"].is_null() && &package["id"] != root)
+        .filter_map(|package| Path::new(package["manifest_path"].as_str()?).parent())
+        .map(Path::to_owned)
+}
+
+/// Whether a file, or one in the folder, is newer than `since`, or cannot be looked at.
+fn changed(path: &Path, since: SystemTime) -> bool {
+    let Ok(meta) = path.metadata() else { return true };
+    if meta.modified().map_or(true, |modified| modified > since) {
+        return true;
+    }
+    let built = |name: &str| name == "target" || name.starts_with('.');
+    meta.is_dir()
+        && std::fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|entry| !entry.file_name().to_str().is_some_and(built) && changed(&entry.path(), since))
 }
 
 /// Pairs the names that code uses with the libraries that cargo built for them.

@@ -7,6 +7,7 @@
 use super::graph::ToolkitFiles;
 use super::{graph, home, stand_in};
 use anyhow::{Context, Result, ensure};
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,7 +59,18 @@ fn emulation() -> &'static str {
     }
 }
 
-/// Has `rustc` link a cell with this program; says whether it can. Libraries of other crates need the ordinary way.
+/// Where libraries of the system are that this program does not use itself.
+const SYSTEM: [&str; 7] = [
+    "/usr/local/lib",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/lib/x86_64-linux-gnu",
+    "/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+];
+
+/// Has `rustc` link a cell with this program; says whether it can.
 pub fn arrange(command: &mut Command, toolkit: &ToolkitFiles, rustc: &Path) -> bool {
     if rust_lld(rustc).is_none() || !stub(toolkit).is_some_and(|stub| stub.exists()) {
         return false;
@@ -80,21 +92,54 @@ pub fn run() -> Result<i32> {
     let lld = rust_lld(&rustc).context("the toolchain has no rust-lld")?;
     let stub = stub(&toolkit).context("no stand-in")?;
     let mut command = Command::new(lld);
-    for arg in std::env::args_os().skip(1) {
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut folders: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
+    folders.extend(
+        args.windows(2)
+            .filter(|pair| pair[0] == "-L")
+            .map(|pair| PathBuf::from(&pair[1])),
+    );
+    folders.extend(
+        args.iter()
+            .filter_map(|arg| Some(PathBuf::from(arg.to_str()?.strip_prefix("-L")?)))
+            .filter(|folder| !folder.as_os_str().is_empty()),
+    );
+    let mut from_archives = false;
+    for arg in &args {
         let text = arg.to_string_lossy();
-        if Path::new(&arg) == toolkit.dylib {
+        match &*text {
+            "-Bstatic" => from_archives = true,
+            "-Bdynamic" => from_archives = false,
+            _ => {}
+        }
+        if Path::new(arg) == toolkit.dylib {
             // Nothing is found in it, so that it would be left out.
             command.arg("--no-as-needed").arg(&stub).arg("--as-needed");
         } else if let Some(name) = text.strip_prefix("-l") {
             // Where the system keeps them is known: this program uses them itself.
-            if let Some(path) = loaded(name) {
+            if let Some(path) = loaded(name).filter(|_| !from_archives) {
                 command.arg(path);
+            } else if is_in(name, &folders) {
+                // A crate that the notebook has added wants it.
+                command.arg(arg);
             }
         } else if !text.starts_with("-fuse-ld") {
             command.arg(arg);
         }
     }
+    for folder in SYSTEM {
+        command.arg("-L").arg(folder);
+    }
     Err(command.exec().into())
+}
+
+/// Whether a linker that looks into these folders finds the library.
+fn is_in(name: &str, folders: &[PathBuf]) -> bool {
+    let files = [format!("lib{name}.so"), format!("lib{name}.a")];
+    let files = files.iter();
+    files
+        .flat_map(|file| folders.iter().map(move |folder| folder.join(file)))
+        .any(|path| path.exists())
 }
 
 /// The file of a library of the system that this process has loaded.

@@ -4,6 +4,7 @@
 //! process runs the cells, and speaks to the front end at any time by way of [`comms`]. [`toolkit`] builds
 //! what cells link against, [`stand_in`] makes compiling them quick, [`home`] points evcxr at the stand-ins.
 
+mod asking;
 mod building;
 mod carried;
 mod cell_crate;
@@ -36,6 +37,7 @@ mod toolkit;
 mod variables;
 mod worker;
 
+pub use asking::Answer;
 pub use comms::{CommMessage, Comms, Said, Step};
 pub use complete::{Completeness, is_complete};
 pub use docs::{Detail, abridged};
@@ -136,7 +138,7 @@ impl Session {
         &self,
         code: &str,
         on_event: &mut dyn FnMut(Event),
-        input: &dyn Fn(&str, bool) -> String,
+        input: &dyn Fn(&str, bool) -> Answer,
     ) -> Result<(), CellError> {
         let (sink, messages) = mpsc::channel();
         let given_up = Arc::new(AtomicBool::new(false));

@@ -1,7 +1,7 @@
 //! Reads what cells print, decodes it, and hands it to whoever runs the cell.
 
 use super::protocol::{self, Event, Notice, Part};
-use super::{CellError, MimeBundle, figure};
+use super::{Answer, CellError, MimeBundle, figure};
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ pub enum Message {
     Input {
         prompt: String,
         password: bool,
-        answer: mpsc::Sender<String>,
+        answer: mpsc::Sender<Answer>,
     },
     Done(Result<(), CellError>),
 }

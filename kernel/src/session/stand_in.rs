@@ -5,7 +5,7 @@
 //! are as they were. Here a cell is one direct call of rustc against the prebuilt toolkit; cargo itself
 //! runs only for a dependency that the notebook adds.
 
-use super::{cell_crate, frames, graph, home, link, sieve};
+use super::{cell_crate, deps, frames, graph, home, link, sieve};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -126,7 +126,12 @@ fn cargo() -> Result<i32> {
             ["metadata", ..] if cell.is_cell() && !names_other_manifest(&args, &here) => {
                 return graph::print(&cell, args.iter().any(|arg| arg == "--no-deps"));
             }
-            // What a new `:dep` line asks: does such a crate exist?
+            ["metadata", ..] | ["--offline", ..] if !names_other_manifest(&args, &here) => {
+                let (_, real) = tools()?;
+                let mut command = Command::new(real);
+                home::outside(&mut command).args(&args);
+                return deps::validate(&cell, || Ok(command.output()?));
+            }
             ["metadata", ..] | ["--offline", ..] => {}
             _ => return remembered(&args),
         }

@@ -157,7 +157,9 @@ fn fresh(workspace: &Path, files: &ToolkitFiles) -> bool {
 
 /// The toolkit's libraries that cargo has built.
 fn libraries(dir: &Path) -> impl Iterator<Item = PathBuf> {
-    let ours = |name: &str| name.starts_with("libjook") && name.ends_with(".rlib");
+    // Without the hash beside the program, with it among the dependencies.
+    let ours =
+        |name: &str| name == "libjook.rlib" || (name.starts_with("libjook-") && name.ends_with(".rlib"));
     std::fs::read_dir(dir)
         .into_iter()
         .flatten()

@@ -1,5 +1,6 @@
 //! The thread that owns evcxr.
 
+use super::asking::Questions;
 use super::building::Building;
 use super::carried::Carried;
 use super::commands::{self, Orders};
@@ -19,6 +20,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// What the session's face asks of the thread.
 pub enum Request {
@@ -190,21 +192,15 @@ impl Engine {
         let before = self.variables();
         self.answer(&orders, sink);
         let building = Building::watch(&self.crate_dir, sink);
-        let outcome = {
-            let reader = |prompt: String, password: bool| {
-                let (answer, answers) = std::sync::mpsc::channel();
-                let _ = sink.send(Message::Input {
-                    prompt,
-                    password,
-                    answer,
-                });
-                answers.recv().unwrap_or_default()
-            };
-            let mut callbacks = EvalCallbacks {
-                input_reader: &|request| reader(request.prompt, request.is_password),
-            };
-            self.context.execute_with_callbacks(&cell, &mut callbacks)
-        };
+        let questions = Questions::new(sink);
+        let begun = Instant::now();
+        let outcome = self.context.execute_with_callbacks(
+            &cell,
+            &mut EvalCallbacks {
+                input_reader: &|request| questions.ask(&request.prompt, request.is_password),
+            },
+        );
+        let took = begun.elapsed();
         drop(building);
         let _ = self.context.set_opt_level(&self.opt);
         let notes = self.pump.finish();
@@ -230,14 +226,15 @@ impl Engine {
                 let behind = |frames: &[u64]| frames::lines(&self.crate_dir, &at, frames);
                 report::of_notes(&notes, &generated, code, behind)
             }
-            Err(error) => Err(report::of_error(
-                error,
-                &notes,
-                code,
-                &self.losses,
-                (interrupted, killed),
-            )),
+            Err(error) => {
+                if orders.time {
+                    let _ = sink.send(Message::Event(commands::timing_of_failure(error, took)));
+                }
+                let stop = (interrupted, killed);
+                Err(report::of_error(error, &notes, code, &self.losses, stop))
+            }
         };
+        let result = questions.outcome(result);
         let end = match &result {
             _ if died => losses::End::Died,
             _ if restarts(code) => losses::End::Cleared,

@@ -156,7 +156,7 @@ fn info(comms: &Comms, wanted: Option<String>) -> CommInfoReply {
 }
 
 /// What a request says about a comm.
-fn message(request: &JupyterMessage) -> Option<CommMessage> {
+pub fn message(request: &JupyterMessage) -> Option<CommMessage> {
     let (step, comm_id, data) = match &request.content {
         Content::CommOpen(open) => {
             let target = open.target_name.clone();
@@ -171,6 +171,7 @@ fn message(request: &JupyterMessage) -> Option<CommMessage> {
         comm_id: comm_id.0.clone(),
         data: data.clone(),
         metadata: request.metadata.as_object().cloned().unwrap_or_default(),
+        buffers: request.buffers.clone(),
     })
 }
 
@@ -193,5 +194,7 @@ fn comm(message: CommMessage, parent: Option<&JupyterMessage>) -> JupyterMessage
         }
         .into(),
     };
-    whole.with_metadata(Value::Object(message.metadata))
+    whole
+        .with_metadata(Value::Object(message.metadata))
+        .with_buffers(message.buffers)
 }

@@ -6,14 +6,13 @@ use super::expressions;
 use super::iopub::{bundle, media, stderr, stdout};
 use super::kernel::{Kernel, Queue, Replies};
 use super::message::{child, signed_by_kernel};
-use crate::session::{CellError, Event, MimeBundle};
+use crate::session::{Answer, CellError, Event, MimeBundle};
 use chrono::{SecondsFormat, Utc};
 use jupyter_protocol::{
     ClearOutput, ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, JupyterMessage,
     JupyterMessageContent, Payload, ReplyError, ReplyStatus,
 };
 use serde_json::{Map, Value, json};
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,6 +23,10 @@ use tokio::time::timeout;
 
 /// How long a cell waits for another shell's before it says so.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What to do where the client does not pass questions on.
+const NOBODY_ASKS: &str =
+    "run it in a front end that can ask, such as JupyterLab or the console, or write the value into the cell";
 
 /// An execute request and its place in the queue.
 pub struct Job {
@@ -236,24 +239,14 @@ async fn execute(
                 kernel.iopub.publish_blocking(message);
             }
         };
-        let refused = Cell::new(false);
-        let input = |prompt: &str, password: bool| {
-            if content.allow_stdin {
-                kernel.stdin.ask(prompt, password, &request)
-            } else {
-                refused.set(true);
-                String::new()
-            }
+        let input = |prompt: &str, password: bool| match content.allow_stdin {
+            true => kernel.stdin.ask(prompt, password, &request),
+            false => Answer::Refused(NOBODY_ASKS),
         };
         kernel
             .session
             .number(if content.store_history { count.0 } else { 0 });
-        let outcome = kernel.session.execute(&content.code, &mut publish, &input);
-        executed.outcome = if refused.get() {
-            Err(nobody_to_ask(outcome.err()))
-        } else {
-            outcome
-        };
+        executed.outcome = kernel.session.execute(&content.code, &mut publish, &input);
         if let Some(clear) = kernel.warm_up.cell_speaks() {
             kernel.iopub.publish_blocking(clear);
         }
@@ -272,22 +265,6 @@ async fn execute(
             ..Default::default()
         }
     })
-}
-
-/// The error of a cell that asked its user where nobody can be asked. Rust's standard input has no way to say so
-/// to the cell: it read an empty line and went on, maybe into an error of its own, which is told after this one.
-fn nobody_to_ask(own: Option<CellError>) -> CellError {
-    let evalue =
-        "this cell asks its user for input, but here nobody can be asked: it read an empty line".to_string();
-    let hint = "Run it in a front end that can ask, such as JupyterLab or the console, or write the value into the cell.";
-    let mut traceback = vec![evalue.clone(), hint.to_string()];
-    traceback.extend(own.map(|own| own.traceback).into_iter().flatten());
-    CellError {
-        ename: "StdinNotImplementedError".to_string(),
-        evalue,
-        traceback,
-        line: None,
-    }
 }
 
 /// The iopub message for an event of the session; pages go out with the reply.

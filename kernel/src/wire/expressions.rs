@@ -4,7 +4,7 @@
 
 use super::iopub::media;
 use super::kernel::Kernel;
-use crate::session::{CellError, Event, MimeBundle};
+use crate::session::{Answer, CellError, Event, MimeBundle};
 use jupyter_protocol::{ExecuteRequest, ExpressionResult};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ fn value(kernel: &Kernel, expression: &str) -> Result<(MimeBundle, MimeBundle), 
             value = Some((data, metadata));
         }
     };
-    let nobody = |_: &str, _: bool| String::new();
+    let nobody = |_: &str, _: bool| Answer::Refused("ask in a cell of its own");
     kernel.session.execute(expression, &mut keep, &nobody)?;
     // What ends in `()` shows nothing; here it was asked for.
     let unit = || {

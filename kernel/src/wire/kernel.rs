@@ -47,9 +47,11 @@ impl Kernel {
     }
 
     /// What the Stop button means: the running cell is asked to stop, cells that wait behind it are not run,
-    /// whichever shell they wait in. Without a running cell nothing happens.
+    /// whichever shell they wait in. Without a running cell it is for the handler of a widget or comm, if one runs.
     pub async fn interrupt(self: &Arc<Self>) {
         if !self.running.load(Ordering::SeqCst) {
+            let comms = self.comms.clone();
+            let _ = tokio::task::spawn_blocking(move || comms.stop()).await;
             return;
         }
         self.shells.abort_waiting();

@@ -29,14 +29,17 @@ pub async fn receive<S: SocketRecv>(connection: &mut Connection<S>) -> JupyterMe
                 continue;
             }
         };
-        let parsed = RawMessage::from_multipart(frames, &connection.mac)
-            .map_err(|error| error.to_string())
-            .and_then(|raw| parse(raw).map_err(|error| error.to_string()));
-        match parsed {
+        match read(frames, &connection.mac) {
             Ok(message) => return message,
             Err(reason) => dropped(&reason),
         }
     }
+}
+
+/// The message that these frames are, if its signature is right. Says in words what is wrong with others.
+pub fn read(frames: ZmqMessage, key: &Option<hmac::Key>) -> Result<JupyterMessage, String> {
+    let raw = RawMessage::from_multipart(frames, key).map_err(|error| error.to_string())?;
+    parse(raw).map_err(|error| error.to_string())
 }
 
 /// Counts a message that was dropped. Whoever sends a flood of them does not fill the disk with its log.
@@ -90,7 +93,7 @@ pub async fn send<S: SocketSend>(
 }
 
 /// A message as it goes over the wire: who it is for, the signature, and the four parts that are signed.
-fn frames(mut message: JupyterMessage, mac: Option<&hmac::Key>) -> serde_json::Result<ZmqMessage> {
+pub fn frames(mut message: JupyterMessage, mac: Option<&hmac::Key>) -> serde_json::Result<ZmqMessage> {
     let mut parent = match &message.parent_header {
         Some(header) => serde_json::to_value(header)?,
         None => json!({}),
@@ -124,7 +127,8 @@ fn frames(mut message: JupyterMessage, mac: Option<&hmac::Key>) -> serde_json::R
     Ok(ZmqMessage::try_from(frames).unwrap_or_else(|_| ZmqMessage::from(Vec::new())))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as a signature is written.
+pub fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         let _ = write!(text, "{byte:02x}");

@@ -18,6 +18,8 @@ mod complete;
 mod control;
 mod execute;
 mod expressions;
+#[cfg(test)]
+mod fuzz;
 mod history;
 mod history_file;
 mod info;

@@ -2,6 +2,7 @@
 
 use super::kernel::Replies;
 use super::message::{receive, signed_by_kernel};
+use crate::session::Answer;
 use jupyter_protocol::{InputRequest, JupyterMessage, JupyterMessageContent};
 use jupyter_zmq_client::KernelStdinConnection;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -73,11 +74,11 @@ impl Stdin {
         *self.cell() = Cell::default();
     }
 
-    /// Asks the client that sent `cell` and waits for its line; empty after an interrupt. For a blocking thread.
-    pub fn ask(&self, prompt: &str, password: bool, cell: &JupyterMessage) -> String {
+    /// Asks the client that sent `cell` and waits for its line. For a blocking thread.
+    pub fn ask(&self, prompt: &str, password: bool, cell: &JupyterMessage) -> Answer {
         let asked = self.cell().ask();
         let Some(answer) = asked else {
-            return String::new();
+            return Answer::Stopped;
         };
         let request = InputRequest {
             prompt: prompt.to_string(),
@@ -85,7 +86,7 @@ impl Stdin {
         }
         .as_child_of(cell);
         tokio::runtime::Handle::current().block_on(self.questions.send(signed_by_kernel(request, cell)));
-        answer.blocking_recv().unwrap_or_default()
+        answer.blocking_recv().map_or(Answer::Stopped, Answer::Line)
     }
 
     /// Gives up the open question, if there is one, and those the cell may still ask.

@@ -5,7 +5,7 @@ mod ending;
 mod panics;
 
 pub use ending::{finished, left_with, panicked, with_causes};
-pub use panics::report_panics;
+pub use panics::{is_on_this_thread, report_panics};
 
 use std::any::Any;
 use std::collections::HashMap;

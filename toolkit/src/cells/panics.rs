@@ -5,18 +5,27 @@ use std::fs::File;
 use std::io::Write as _;
 use std::mem::ManuallyDrop;
 use std::os::fd::FromRawFd as _;
+use std::sync::OnceLock;
+use std::thread::ThreadId;
 
 use crate::show::MARKER;
 
+static CELLS: OnceLock<ThreadId> = OnceLock::new();
+
+/// Whether this is the thread that runs cells.
+pub fn is_on_this_thread() -> bool {
+    CELLS.get() == Some(&std::thread::current().id())
+}
+
 /// Reports the panics of this thread, which runs the cells, to the kernel; those of other threads as text.
 pub fn report_panics() {
-    let cells = std::thread::current().id();
+    CELLS.get_or_init(|| std::thread::current().id());
     std::panic::set_hook(Box::new(move |info| {
         let message = info.payload_as_str().unwrap_or("(the panic's value is not text)");
         let (file, line) = info
             .location()
             .map_or(("", 0), |place| (place.file(), place.line()));
-        if std::thread::current().id() != cells {
+        if !is_on_this_thread() {
             eprintln!("a thread panicked at {file}:{line}: {message}");
             return;
         }

@@ -4,15 +4,16 @@
 //! that trains a network. There is one of each in a process, started when the first comm is wanted.
 
 use std::cell::RefCell;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
 /// Where the Jook kernel listens, in the process that runs cells.
 const SOCKET: &str = "JOOK_COMMS";
@@ -36,11 +37,29 @@ struct Writer {
 thread_local! {
     /// The front end's request that this thread handles.
     static HANDLING: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// The binary data that came with it.
+    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Requests of the front end that are not handled yet.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+/// The handler that runs was asked to stop.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// A message as the kernel passes it on: the JSON, and the binary data behind it.
+struct Received {
+    message: Value,
+    buffers: Vec<Vec<u8>>,
 }
 
 /// The request of the front end that this thread handles, if it does.
 pub(crate) fn current() -> Option<String> {
     HANDLING.with_borrow(Clone::clone)
+}
+
+/// Takes the binary data of the message that this thread handles.
+pub(super) fn take_buffers() -> Vec<Vec<u8>> {
+    BUFFERS.take()
 }
 
 static LINK: OnceLock<Result<Link>> = OnceLock::new();
@@ -80,18 +99,48 @@ fn connect() -> Result<Link> {
     })
 }
 
-fn read(reader: impl BufRead, handle: &Sender<Value>) {
-    for line in reader.lines() {
-        let Ok(line) = line else { break };
-        let Ok(message) = serde_json::from_str::<Value>(&line) else {
-            continue;
-        };
+fn read(mut reader: impl BufRead, handle: &Sender<Received>) {
+    while let Ok(Some(received)) = receive(&mut reader) {
+        let message = &received.message;
         match (message["kind"].as_str(), message["n"].as_u64()) {
             (Some("heard"), Some(number)) => heard(number),
-            _ => drop(handle.send(message)),
+            (Some("stop"), _) => stop(),
+            _ => {
+                WAITING.fetch_add(1, Ordering::SeqCst);
+                drop(handle.send(received));
+            }
         }
     }
     heard(u64::MAX);
+}
+
+/// A line of JSON, whose `buffers` are the sizes of the binary data that follows it. `None` at the end.
+fn receive(reader: &mut impl BufRead) -> io::Result<Option<Received>> {
+    let mut line = Vec::new();
+    if reader.read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    let message: Value = serde_json::from_slice(&line).unwrap_or_default();
+    let sizes = message["buffers"].as_array().into_iter().flatten();
+    let buffers = sizes
+        .map(|size| {
+            let mut buffer = Vec::new();
+            reader
+                .by_ref()
+                .take(size.as_u64().unwrap_or(0))
+                .read_to_end(&mut buffer)?;
+            Ok(buffer)
+        })
+        .collect::<io::Result<_>>()?;
+    Ok(Some(Received { message, buffers }))
+}
+
+/// The Stop button, while no cell runs: the loops of the handler that is running stop.
+fn stop() {
+    if WAITING.load(Ordering::SeqCst) > 0 {
+        STOPPED.store(true, Ordering::SeqCst);
+        interrupt::request();
+    }
 }
 
 fn heard(number: u64) {
@@ -103,10 +152,17 @@ fn heard(number: u64) {
     }
 }
 
-fn handle_one(message: Value) {
+fn handle_one(Received { message, buffers }: Received) {
     let request = message["request"].as_str().unwrap_or_default().to_owned();
     HANDLING.set(Some(request));
+    BUFFERS.set(buffers);
     super::carefully(|| super::handle(message));
+    BUFFERS.take();
+    WAITING.fetch_sub(1, Ordering::SeqCst);
+    if STOPPED.swap(false, Ordering::SeqCst) {
+        // Meant for this handler alone.
+        interrupt::clear();
+    }
     // What it printed is not the next cell's.
     let _ = std::io::stdout().flush();
     if let Some(link) = established() {
@@ -119,8 +175,13 @@ impl Link {
     /// Says something, and waits until the kernel has published it: outputs, which take another way, come after
     /// it then. In a handler everything takes this way, and nothing need wait.
     pub fn say(&self, message: Value) -> Result<()> {
+        self.say_with(message, &[])
+    }
+
+    /// The same, with binary data.
+    pub fn say_with(&self, message: Value, buffers: &[&[u8]]) -> Result<()> {
         let request = current();
-        let number = self.write(request.as_deref(), message)?;
+        let number = self.write_with(request.as_deref(), message, buffers)?;
         if request.is_none() {
             let ended = |heard: &mut u64| *heard < number;
             drop(self.news.wait_timeout_while(lock(&self.heard), PATIENCE, ended));
@@ -129,14 +190,23 @@ impl Link {
     }
 
     /// Writes one message about a request; returns its number.
-    pub fn write(&self, request: Option<&str>, mut message: Value) -> Result<u64> {
+    pub fn write(&self, request: Option<&str>, message: Value) -> Result<u64> {
+        self.write_with(request, message, &[])
+    }
+
+    fn write_with(&self, request: Option<&str>, mut message: Value, buffers: &[&[u8]]) -> Result<u64> {
         let mut writer = lock(&self.writer);
         writer.number += 1;
         message["n"] = writer.number.into();
         if let Some(request) = request {
             message["parent"] = request.into();
         }
-        let written = writer.stream.write_all(format!("{message}\n").as_bytes());
+        if !buffers.is_empty() {
+            message["buffers"] = buffers.iter().map(|buffer| buffer.len()).collect();
+        }
+        let mut whole = format!("{message}\n").into_bytes();
+        buffers.iter().for_each(|buffer| whole.extend_from_slice(buffer));
+        let written = writer.stream.write_all(&whole);
         written.map_err(|error| Error::io("the Jook kernel", &error).fix("restart the kernel"))?;
         Ok(writer.number)
     }

@@ -20,7 +20,11 @@
 //! Handlers run one after the other on a thread of their own, also while a cell runs. What a handler puts on
 //! display with [`show`](crate::show::show()) or updates is at once with the front end, as an output of the message
 //! that it handles; what it prints comes with the cell that runs, or with the next one. A handler that panics
-//! says so and is called again for the next message.
+//! says so and is called again for the next message. While no cell runs, the Stop button stops the training or study
+//! of the handler that is running.
+//!
+//! A message may carry binary data beside its JSON: [`Comm::send_with_buffers`] sends it, and a handler takes what
+//! came with its message by [`take_buffers`].
 
 mod link;
 
@@ -78,7 +82,12 @@ pub fn open(target: impl Into<String>, data: Value) -> Result<Comm> {
     open_with(&target.into(), data, json!({}), None)
 }
 
-/// The same, with the metadata and the handler there from the start.
+/// The binary data that came with the message which the calling handler handles, once; empty elsewhere.
+pub fn take_buffers() -> Vec<Vec<u8>> {
+    link::take_buffers()
+}
+
+/// As [`open`], with the metadata and the handler there from the start.
 pub(crate) fn open_with(
     target: &str,
     data: Value,
@@ -139,12 +148,21 @@ impl Comm {
     /// # Errors
     /// When `data` is no object, or the comm is closed.
     pub fn send(&self, data: Value) -> Result<()> {
+        self.send_with_buffers(data, &[])
+    }
+
+    /// The same, with binary data, which the other end gets as it is.
+    ///
+    /// # Errors
+    /// When `data` is no object, or the comm is closed.
+    pub fn send_with_buffers(&self, data: Value, buffers: &[&[u8]]) -> Result<()> {
         check(&data)?;
         if !self.is_open() {
             let what = format!("the comm for {:?} is closed", &*self.target);
             return Err(Error::spec(what).fix("open another one with comm::open"));
         }
-        link::link()?.say(json!({"kind": "comm_msg", "comm_id": &*self.id, "data": data}))
+        let message = json!({"kind": "comm_msg", "comm_id": &*self.id, "data": data});
+        link::link()?.say_with(message, buffers)
     }
 
     /// Calls `heard` with each message of the other end, from now on and in place of the handler before.

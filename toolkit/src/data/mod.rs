@@ -3,12 +3,16 @@
 mod dataset;
 pub mod datasets;
 mod display;
+mod images;
 mod load;
 mod shape;
 mod split;
 mod standardize;
 
 pub use dataset::Dataset;
+pub use datasets::ImageDomain;
+pub use images::{DamagedImage, ImageBatch, ImageBatches, ImageFolder, ImagePreparation};
+pub(crate) use load::MAX_EXPANSION;
 pub use shape::Shape;
 pub use split::Split;
 pub use standardize::Standardizer;

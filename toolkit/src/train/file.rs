@@ -5,9 +5,8 @@
 //! format itself does not: flipped bits.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::{fs, io::Write as _};
+use std::fs;
+use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,7 @@ use super::learner::Named;
 use super::state::{Counters, Kept, State};
 use super::{History, Recipe, Record};
 use crate::net::NetSpec;
-use crate::{Error, Result};
+use crate::{Error, Result, replace};
 
 /// The version of the layout of files.
 const FORMAT: u32 = 1;
@@ -145,7 +144,7 @@ pub(super) fn write(
         .collect::<Result<Vec<_>>>()?;
     let metadata: HashMap<String, String> = metadata.into_iter().collect();
     let content = safetensors::serialize(views, Some(metadata)).map_err(|e| broken(&e))?;
-    replace(path, &content)
+    replace::file(path, &content)
 }
 
 /// Reads the file at `path`; nothing in it is believed before it is checked.
@@ -343,44 +342,9 @@ pub(super) fn try_place(path: &Path) -> Result<()> {
             .at(path.display().to_string())
             .fix("add a name, such as run.safetensors"));
     }
-    let (folder, temporary) = beside(path)?;
+    let (folder, temporary) = replace::beside(path)?;
     let tried = fs::create_dir_all(&folder)
         .and_then(|()| fs::File::create(&temporary))
         .and_then(|_| fs::remove_file(&temporary));
     tried.map_err(|e| Error::io(path, &e).fix("choose a folder that can be written to"))
-}
-
-/// The folder of `path`, and a name in it that no other write uses.
-fn beside(path: &Path) -> Result<(PathBuf, PathBuf)> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::spec("expected the name of a file").at(path.display().to_string()))?;
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut temporary = name.to_owned();
-    temporary.push(format!(".{}-{number}.part", std::process::id()));
-    Ok((folder.to_owned(), folder.join(temporary)))
-}
-
-/// Puts `content` at `path` in one move: whoever reads finds the old file or the new one, also after a
-/// crash or a loss of power.
-fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    let (folder, temporary) = beside(path)?;
-    let written = fs::create_dir_all(&folder)
-        .and_then(|()| fs::File::create(&temporary))
-        .and_then(|mut file| {
-            file.write_all(content)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| fs::File::open(&folder)?.sync_all());
-    written.map_err(|e| {
-        // The write's error is the one to report; a left-over part is no harm.
-        let _ = fs::remove_file(&temporary);
-        Error::io(path, &e)
-    })
 }

@@ -1,10 +1,11 @@
 //! Image folders: one folder a class, PNG or JPEG files in it.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use sha2::{Digest, Sha256};
 
 use super::{A_NUMBER, check_memory, file_length, gzip, name_of};
 use crate::data::{Dataset, Shape};
@@ -28,6 +29,30 @@ impl Dataset {
     /// another image format, another size, damage, a header that declares more than the file can hold.
     pub fn from_image_folder(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
+        let ImageFiles {
+            files,
+            labels,
+            class_names,
+        } = ImageFiles::list(dir)?;
+        let (shape, features) = read_all(dir, &files)?;
+        Dataset::new(name_of(dir), shape, features)?
+            .with_origin(dir.display().to_string(), "")
+            .with_labels(labels, class_names)
+    }
+}
+
+/// The images of a folder with one folder a class, in alphabetical order of classes and files.
+#[derive(Clone, Debug)]
+pub(in crate::data) struct ImageFiles {
+    pub files: Vec<PathBuf>,
+    /// An index into `class_names` for each file.
+    pub labels: Vec<u32>,
+    pub class_names: Vec<String>,
+}
+
+impl ImageFiles {
+    /// Looks at names only; no file is opened.
+    pub fn list(dir: &Path) -> Result<Self> {
         let mut files = Vec::new();
         let mut labels = Vec::new();
         let mut class_names = Vec::new();
@@ -52,10 +77,11 @@ impl Dataset {
                 .at(dir.display().to_string())
                 .fix("put the images into folders named after their classes"));
         }
-        let (shape, features) = read_all(dir, &files)?;
-        Dataset::new(name_of(dir), shape, features)?
-            .with_origin(dir.display().to_string(), "")
-            .with_labels(labels, class_names)
+        Ok(Self {
+            files,
+            labels,
+            class_names,
+        })
     }
 }
 
@@ -199,10 +225,32 @@ fn pixels(image: DynamicImage, grey: bool) -> Vec<f32> {
     }
 }
 
+/// The image in the file at `path`, and the SHA-256 of the file's bytes.
+pub(in crate::data) fn decode_with_hash(path: &Path) -> Result<(DynamicImage, [u8; 32])> {
+    let length = file_length(path)?;
+    if length > MAX_DECODED {
+        return Err(Error::data(format!(
+            "expected an image file of at most {} MiB, found {length} bytes",
+            MAX_DECODED >> 20
+        ))
+        .at(path.display().to_string()));
+    }
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
+    check_head(path, reader(path, Cursor::new(&bytes))?, length)?;
+    let image = reader(path, Cursor::new(&bytes))?
+        .decode()
+        .map_err(|e| damaged(path, &e))?;
+    Ok((image, Sha256::digest(&bytes).into()))
+}
+
 fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
+    let file = File::open(path).map_err(|e| Error::io(path, &e))?;
+    reader(path, BufReader::new(file))
+}
+
+fn reader<R: BufRead + Seek>(path: &Path, content: R) -> Result<ImageReader<R>> {
     let io = |e: std::io::Error| Error::io(path, &e);
-    let file = BufReader::new(File::open(path).map_err(io)?);
-    let mut reader = ImageReader::new(file).with_guessed_format().map_err(io)?;
+    let mut reader = ImageReader::new(content).with_guessed_format().map_err(io)?;
     if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
         return Err(
             Error::data("expected the contents of a PNG or JPEG image, found neither")
@@ -219,7 +267,10 @@ fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
 
 fn head(path: &Path) -> Result<Head> {
     let length = file_length(path)?;
-    let reader = open(path)?;
+    check_head(path, open(path)?, length)
+}
+
+fn check_head<R: BufRead + Seek>(path: &Path, reader: ImageReader<R>, length: u64) -> Result<Head> {
     // PNG: DEFLATE's limit, at 1 bit a pixel. JPEG: 8 x 8 pixels take at least 1 bit.
     let pixels_a_byte = match reader.format() {
         Some(ImageFormat::Png) => 8 * gzip::MAX_EXPANSION,

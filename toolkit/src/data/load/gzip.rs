@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// DEFLATE cannot expand a byte into more than this many (RFC 1951: 258 bytes from 2 bits).
-pub(super) const MAX_EXPANSION: u64 = 1032;
+pub(crate) const MAX_EXPANSION: u64 = 1032;
 
 /// Unpacks one or more gzip members that follow each other.
 pub(super) struct Gzip<R: BufRead> {

@@ -13,6 +13,9 @@ use std::path::Path;
 
 use polars::prelude::PolarsResult;
 
+pub(super) use folder::{ImageFiles, decode_with_hash};
+pub(crate) use gzip::MAX_EXPANSION;
+
 use crate::{Error, Result, memory};
 
 /// Reads the CSV text of a dataset that ships; see [`table::Labels::Known`] for `classes`.
@@ -22,7 +25,7 @@ pub(super) fn shipped_csv(name: &str, text: &[u8], label: &str, classes: &[&str]
 }
 
 /// A dataset's name from its file: the name without folders and extensions.
-fn name_of(path: &Path) -> String {
+pub(super) fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let stem = name.split('.').find(|part| !part.is_empty());
     stem.unwrap_or("data").to_owned()
@@ -60,11 +63,11 @@ fn here() -> String {
 
 /// Bytes for each number that becomes a [`Dataset`](super::Dataset)'s: its `f32`, and a copy while the
 /// dataset is made.
-const A_NUMBER: u64 = 8;
+pub(super) const A_NUMBER: u64 = 8;
 
 /// Refuses data that do not fit the memory that is free now, `count` things of `each` bytes: an honest but
 /// huge file must be an error, not the end of the process.
-fn check_memory(count: u64, each: u64, place: &str) -> Result<()> {
+pub(super) fn check_memory(count: u64, each: u64, place: &str) -> Result<()> {
     match memory::lacking(count.saturating_mul(each)) {
         None => Ok(()),
         Some(lack) => Err(Error::data(format!(

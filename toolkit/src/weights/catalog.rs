@@ -1,0 +1,63 @@
+//! Where weights of known networks are. Nothing here is fetched unless [`KnownWeights::download`] is called.
+
+use std::path::Path;
+
+use crate::Result;
+
+/// Weights that their makers publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownWeights {
+    /// What they are called here.
+    pub name: &'static str,
+    /// Where they are, by HTTPS.
+    pub address: &'static str,
+    /// The beginning of the file's SHA-256, hexadecimal, as far as the makers say it; none where it is not known.
+    ///
+    /// PyTorch puts the first eight digits into the file's name.
+    pub sha256: Option<&'static str>,
+    /// What is in them, and whose naming they have.
+    pub remark: &'static str,
+}
+
+/// The weights that are known, for Inception-v3 trained on ImageNet's 1,000 classes.
+///
+/// ```
+/// use jook::weights::KNOWN;
+/// assert!(KNOWN.iter().all(|known| known.address.starts_with("https://")));
+/// ```
+pub const KNOWN: &[KnownWeights] = &[
+    KnownWeights {
+        name: "inception_v3 (torchvision)",
+        address: "https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
+        sha256: Some("0cc3c7bd"),
+        remark: "torchvision's IMAGENET1K_V1, with the auxiliary head; torchvision's naming; expects transform_input",
+    },
+    KnownWeights {
+        name: "inception_v3.tv_in1k (timm)",
+        address: "https://huggingface.co/timm/inception_v3.tv_in1k/resolve/main/model.safetensors",
+        sha256: None,
+        remark: "the same numbers in safetensors; timm's naming",
+    },
+    KnownWeights {
+        name: "inception_v3.tf_in1k (timm)",
+        address: "https://huggingface.co/timm/inception_v3.tf_in1k/resolve/main/model.safetensors",
+        sha256: None,
+        remark: "from TensorFlow's slim of 2016; timm's naming",
+    },
+    KnownWeights {
+        name: "inception_v3.gluon_in1k (timm)",
+        address: "https://huggingface.co/timm/inception_v3.gluon_in1k/resolve/main/model.safetensors",
+        sha256: None,
+        remark: "trained by MXNet's GluonCV; timm's naming",
+    },
+];
+
+impl KnownWeights {
+    /// Fetches the file to `path`; see [`download`](super::download()).
+    ///
+    /// # Errors
+    /// As [`download`](super::download()).
+    pub fn download(&self, path: impl AsRef<Path>) -> Result<()> {
+        super::download(self.address, self.sha256, path)
+    }
+}
