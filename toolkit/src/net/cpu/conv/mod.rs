@@ -122,34 +122,31 @@ impl Conv {
         }
     }
 
-    /// The fast way for 3x3 kernels, where it pays.
+    /// The fast way, where there is one and it pays.
     fn winograd(&self) -> Option<Winograd> {
-        let fast = Winograd {
-            source: self.source,
-            grid: self.grid,
-            padding: self.window.padding,
-            inputs: self.inputs,
-            outputs: self.outputs,
-        };
-        let plain = self.window.kernel == [3, 3]
-            && self.window.stride == [1, 1]
-            && self.window.dilation == [1, 1]
-            && self.groups == 1;
-        (plain && fast.pays()).then_some(fast)
+        let window = &self.window;
+        if window.stride != [1, 1] || window.dilation != [1, 1] || self.groups != 1 {
+            return None;
+        }
+        Winograd::new(
+            window.kernel,
+            (self.source, self.grid),
+            window.padding,
+            (self.inputs, self.outputs),
+        )
     }
 
     /// The fast way for the gradient of the inputs: the same convolution with the kernel turned around.
     fn winograd_back(&self) -> Option<Winograd> {
-        let fast = self.winograd()?;
-        let padding = fast.padding.map(|padding| 2usize.checked_sub(padding));
-        let back = Winograd {
-            source: self.grid,
-            grid: self.source,
-            padding: [padding[0]?, padding[1]?],
-            inputs: self.outputs,
-            outputs: self.inputs,
-        };
-        back.pays().then_some(back)
+        self.winograd()?;
+        let [kernel, padding] = [self.window.kernel, self.window.padding];
+        let turned = |axis: usize| (kernel[axis] - 1).checked_sub(padding[axis]);
+        Winograd::new(
+            kernel,
+            (self.grid, self.source),
+            [turned(0)?, turned(1)?],
+            (self.outputs, self.inputs),
+        )
     }
 
     /// The weights as [`Conv::forward`] reads them.
@@ -206,9 +203,10 @@ impl Conv {
         assert!(gate.is_none_or(|gate| gate.len() >= dx.numbers.len()));
         let finish = gate.map_or(Finish::Nothing, |gate| Finish::Gate(gate.as_ptr()));
         if let Some(fast) = self.winograd_back() {
+            let last = self.window.area() - 1;
             let packed = fast.pack(None, |tap, output, input, to| {
                 for (i, to) in to.iter_mut().enumerate() {
-                    *to = weights[((8 - tap) * self.inputs + input + i) * self.outputs + output];
+                    *to = weights[((last - tap) * self.inputs + input + i) * self.outputs + output];
                 }
             });
             return fast.run(images, dy, &packed, finish, dx);
