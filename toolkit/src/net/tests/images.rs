@@ -9,11 +9,14 @@ use crate::seed::stream;
 
 /// Of single layers, and of whole networks, where batch norm divides by what little is left of a number.
 const ONE_LAYER: f64 = 2e-6;
+/// Of convolutions by minimal filtering, which takes fewer products and rounds more.
+const FILTERED: f64 = 1e-4;
 const SEVERAL: f64 = 2e-5;
 
 #[derive(Deserialize)]
 pub(super) struct Golden {
     pub convolutions: Vec<Case>,
+    pub filtered: Vec<Case>,
     pub poolings: Vec<Case>,
     pub others: Vec<Case>,
 }
@@ -115,6 +118,13 @@ fn convolutions_give_pytorchs_outputs_and_gradients() {
     let cases = golden().convolutions;
     assert!(cases.len() >= 60);
     cases.iter().for_each(|case| case.check(ONE_LAYER));
+}
+
+#[test]
+fn filtered_convolutions_give_them_too() {
+    let cases = golden().filtered;
+    assert!(cases.len() >= 8);
+    cases.iter().for_each(|case| case.check(FILTERED));
 }
 
 #[test]
