@@ -113,8 +113,12 @@ class Kernel:
     def until_printed(self, request, wanted):
         """Reads what is published until the cell has printed `wanted`."""
         while True:
-            message = self.client.get_iopub_msg(timeout=60)
-            if message["parent_header"].get("msg_id") == request and wanted in message["content"].get("text", ""):
+            message = self.client.get_iopub_msg(timeout=120)
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            if message["msg_type"] == "error":
+                sys.exit("\n".join(message["content"]["traceback"]))
+            if wanted in message["content"].get("text", ""):
                 return
 
     def memory(self):
