@@ -390,6 +390,7 @@ mod tests {
         assert_eq!(comms.list(), [("own".to_owned(), "w".to_owned())]);
 
         comms.stop();
+        assert_eq!(toolkit.hears()["request"], "r5");
         assert_eq!(toolkit.hears(), json!({"kind": "stop"}));
         toolkit.say(json!({"kind": "display", "data": {"text/plain": "x"}, "parent": "r3"}));
         toolkit.say(json!({"kind": "comm_done", "parent": "r3"}));

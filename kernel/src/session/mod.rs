@@ -23,6 +23,7 @@ mod hints;
 mod home;
 mod lean;
 mod link;
+mod lookup;
 mod losses;
 mod place;
 mod protocol;
@@ -184,7 +185,7 @@ impl Session {
         };
         if let Some(found) = self
             .control
-            .while_running(|context, carried| worker::complete(context, carried, code, cursor))
+            .while_running(|context, carried| lookup::complete(context, carried, code, cursor))
         {
             return found;
         }
@@ -204,7 +205,7 @@ impl Session {
     pub fn inspect(&self, code: &str, cursor: usize) -> anyhow::Result<Option<MimeBundle>> {
         if let Some(found) = self
             .control
-            .while_running(|context, carried| worker::inspect(context, carried, code, cursor))
+            .while_running(|context, carried| lookup::inspect(context, carried, code, cursor))
         {
             return found;
         }
