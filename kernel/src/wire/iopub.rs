@@ -50,9 +50,6 @@ impl IoPub {
 
     /// The same from a thread that may block, outside the async runtime's workers.
     pub fn publish_blocking(&self, message: JupyterMessage) {
-        if let Some(room) = room_for_chart(&message) {
-            let _ = self.queue.blocking_send(outgoing(room));
-        }
         let _ = self.queue.blocking_send(outgoing(message));
     }
 
@@ -218,29 +215,6 @@ pub fn bundle(
         content.insert("transient".to_string(), json!({ "display_id": id }));
     }
     child(msg_type, Value::Object(content), parent)
-}
-
-/// JupyterLab's Plotly renderer keeps the chart it has drawn and ignores a new state of it. An empty block of the
-/// chart's height in between has JupyterLab draw the next one afresh, without the page jumping.
-fn room_for_chart(message: &JupyterMessage) -> Option<JupyterMessage> {
-    const DEFAULT_HEIGHT: f64 = 360.0;
-    let JupyterMessageContent::UnknownMessage(update) = &message.content else {
-        return None;
-    };
-    let figure = update.content["data"].get("application/vnd.plotly.v1+json")?;
-    if update.msg_type != "update_display_data" {
-        return None;
-    }
-    let height = figure["layout"]["height"].as_f64().unwrap_or(DEFAULT_HEIGHT);
-    let mut emptied = update.clone();
-    emptied.content["data"] = json!({
-        "text/html": format!("<div style=\"height:{height}px\"></div>"),
-        "text/plain": update.content["data"]["text/plain"],
-    });
-    let mut room = message.clone();
-    room.header.msg_id = uuid::Uuid::new_v4().to_string();
-    room.content = JupyterMessageContent::UnknownMessage(emptied);
-    Some(room)
 }
 
 /// A MIME bundle as the typed replies want it. Values go out as they are.
