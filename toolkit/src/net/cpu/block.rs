@@ -366,7 +366,11 @@ impl Block {
 
     /// Whether the backward pass can take the derivative of a ReLU before the block along.
     pub fn takes_gate(&self) -> bool {
-        matches!(self.kind, Kind::Dense { .. } | Kind::Conv { .. })
+        match &self.kind {
+            Kind::Dense { .. } | Kind::Conv { .. } => true,
+            Kind::Pool { pool, .. } => pool.takes_gate(),
+            _ => false,
+        }
     }
 
     /// Whether the block has parameters that take updates.
@@ -667,7 +671,7 @@ impl Block {
                 }
             }
             Kind::Pool { pool, chosen } => {
-                pool.backward(pass.rows, grad, chosen, &mut spare[..x.len()]);
+                pool.backward(pass.rows, grad, chosen, gate.then_some(y), &mut spare[..x.len()]);
                 std::mem::swap(flowing, spare);
             }
             Kind::GlobalAvgPool { pixels } => {

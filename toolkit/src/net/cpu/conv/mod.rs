@@ -249,6 +249,13 @@ impl Conv {
         }
         let gather = self.gather(x.pitch);
         let pixels = images * gather.pixels();
+        if self.window.area() == 1
+            && self.groups == 1
+            && images * self.work() >= WORTH_THREADS
+            && pixels < 512
+        {
+            return self.gradient_by_rows(&gather, pixels, x, dy, dw, db);
+        }
         let parts = self.parts(pixels);
         let each = pixels.div_ceil(parts).max(1);
         let size = self.rows() * self.outputs;
@@ -258,7 +265,7 @@ impl Conv {
         let mut biases = vec![0.0f32; self.outputs * parts];
         let one = |(part, (sum, bias)): (usize, (&mut [f32], &mut [f32]))| {
             let range = (part * each).min(pixels)..((part + 1) * each).min(pixels);
-            self.part_of_gradient(&gather, range, x, dy, sum, bias);
+            self.part_of_gradient(&gather, range, 0..gather.run, x, dy, sum, bias);
         };
         if parts == 1 || images * self.work() < WORTH_THREADS {
             sums.chunks_exact_mut(size)
@@ -277,6 +284,32 @@ impl Conv {
         }
     }
 
+    /// The gradient of the weights of few pixels, where each thread takes inputs of its own.
+    fn gradient_by_rows(
+        &self,
+        gather: &Gather,
+        pixels: usize,
+        x: Pixels<'_>,
+        dy: Pixels<'_>,
+        dw: &mut [f32],
+        db: Option<&mut [f32]>,
+    ) {
+        let each = self.inputs.div_ceil(8).next_multiple_of(12);
+        dw.par_chunks_mut(each * self.outputs)
+            .enumerate()
+            .for_each(|(i, dw)| {
+                dw.fill(0.0);
+                let rows = i * each..(i * each + dw.len() / self.outputs);
+                self.part_of_gradient(gather, 0..pixels, rows, x, dy, dw, &mut []);
+            });
+        if let Some(db) = db {
+            db.fill(0.0);
+            for grad in dy.numbers.chunks(dy.pitch).take(pixels) {
+                db.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += grad);
+            }
+        }
+    }
+
     /// Parts in which the pixels are summed: by the sizes alone, never by the number of threads.
     fn parts(&self, pixels: usize) -> usize {
         const MOST: usize = 1 << 22;
@@ -284,10 +317,14 @@ impl Conv {
         (pixels / 256).min(MOST / size).clamp(1, 16)
     }
 
+    /// Adds what the pixels of `range` give to the weights of these of the `numbers` that a tap reads, and to the
+    /// biases that are there.
+    #[allow(clippy::too_many_arguments)]
     fn part_of_gradient(
         &self,
         gather: &Gather,
         range: Range<usize>,
+        numbers: Range<usize>,
         x: Pixels<'_>,
         dy: Pixels<'_>,
         dw: &mut [f32],
@@ -336,15 +373,15 @@ impl Conv {
                         (panel.as_ptr(), wide * LANES)
                     };
                     for tap in 0..taps {
-                        for (k, many) in even_parts(run, pixels_of(wide)) {
+                        for (k, many) in even_parts(numbers.len(), pixels_of(wide)) {
                             let job = Outer {
                                 pixels: count,
                                 rows: rows[tap * TOGETHER..].as_ptr(),
                                 // The zeros are as long as an image's row of numbers.
-                                shift: group * run * usize::from(self.groups > 1) + k,
+                                shift: group * run * usize::from(self.groups > 1) + numbers.start + k,
                                 grad,
                                 stride,
-                                result: dw[(tap * run + k) * self.outputs + column..].as_mut_ptr(),
+                                result: dw[(tap * numbers.len() + k) * self.outputs + column..].as_mut_ptr(),
                                 result_row: self.outputs,
                                 columns,
                             };

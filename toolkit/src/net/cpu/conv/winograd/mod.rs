@@ -205,12 +205,14 @@ impl Winograd {
         dw: &mut [f32],
         db: Option<&mut [f32]>,
     ) {
-        const ROOM_FOR: usize = 1 << 23;
+        const ROOM_FOR: usize = 1 << 19;
         let [down, across] = self.tiles();
         let tiles = images * down * across;
         let size = self.inputs * self.outputs;
         let points = self.points();
-        let parts = (tiles / STEP).min(ROOM_FOR / (points * size)).clamp(1, 16);
+        let parts = (tiles / STEP)
+            .min((ROOM_FOR / (points * size)).max(4))
+            .clamp(1, 16);
         let each = tiles.div_ceil(parts).max(1);
         let mut sums = vec![0.0f32; parts * points * size];
         let mut biases = vec![0.0f32; parts * self.outputs];
