@@ -120,6 +120,23 @@ impl Dataset {
         Ok(self)
     }
 
+    /// The same numbers, taken as examples of another shape: a table's columns as images, for instance.
+    ///
+    /// # Errors
+    /// When an example of that shape has another number of numbers.
+    pub fn with_shape(mut self, shape: impl Into<Shape>) -> Result<Self> {
+        let shape = shape.into();
+        if shape.checked_width() != Some(self.width()) {
+            return Err(Error::data(format!(
+                "expected a shape of {} numbers, as an example has, found {shape}",
+                self.width()
+            ))
+            .at(format!("dataset {}", self.name)));
+        }
+        self.shape = shape;
+        Ok(self)
+    }
+
     /// The same data under another name.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();

@@ -36,6 +36,17 @@ impl Shape {
     }
 }
 
+/// An image of (height, width, channels).
+impl From<(usize, usize, usize)> for Shape {
+    fn from((height, width, channels): (usize, usize, usize)) -> Self {
+        Shape::Image {
+            height,
+            width,
+            channels,
+        }
+    }
+}
+
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

@@ -1,16 +1,18 @@
 //! [`InceptionV3`]: the network of Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception
 //! Architecture for Computer Vision" (CVPR 2016, arXiv:1512.00567), as torchvision defines it.
 
-use super::{Activation, Init, Layer, LayerKind, NetSpec, Network, Window};
+use super::builder::Layers;
+use super::{Activation, Init, LayerKind, NetSpec, Network, Window};
 use crate::Result;
 use crate::data::Shape;
 
 /// Rows and columns of the images that the network was made for.
 pub const SIDE: usize = 299;
 
-/// Builds Inception-v3. Layers have torchvision's names with `_` for `.`: `Conv2d_1a_3x3_conv`,
-/// `Mixed_5b_branch1x1_conv`, ..., `avgpool` (the 2,048 numbers that transfer learning calls bottlenecks),
-/// `fc` (the logits).
+/// Builds Inception-v3. Layers have torchvision's names with `-` for `.`: `Conv2d_1a_3x3-conv`,
+/// `Mixed_5b-branch1x1-conv`, ..., `avgpool` (the 2,048 numbers that transfer learning calls bottlenecks),
+/// `fc` (the logits). Weights of torchvision and timm, which has the same names, are loaded by
+/// [`Network::load_weights`].
 ///
 /// ```
 /// use jook::net::InceptionV3;
@@ -24,7 +26,7 @@ pub const SIDE: usize = 299;
 pub struct InceptionV3 {
     classes: usize,
     side: usize,
-    auxiliary: bool,
+    aux: bool,
     transform_input: bool,
 }
 
@@ -40,7 +42,7 @@ impl InceptionV3 {
         Self {
             classes: 1000,
             side: SIDE,
-            auxiliary: false,
+            aux: false,
             transform_input: false,
         }
     }
@@ -57,10 +59,10 @@ impl InceptionV3 {
         self
     }
 
-    /// Adds the auxiliary head on the 17 x 17 grid, whose logits are the layer `AuxLogits_fc`. Nobody reads
+    /// Adds the auxiliary head on the 17 x 17 grid, whose logits are the layer `AuxLogits-fc`. Nobody reads
     /// it: it is computed only where it is asked for.
-    pub fn auxiliary(mut self, auxiliary: bool) -> Self {
-        self.auxiliary = auxiliary;
+    pub fn aux(mut self, aux: bool) -> Self {
+        self.aux = aux;
         self
     }
 
@@ -84,7 +86,7 @@ impl InceptionV3 {
     /// # Errors
     /// When the images are too small for it.
     pub fn spec(&self) -> Result<NetSpec> {
-        let mut net = Builder::default();
+        let mut net = Layers::default();
         let mut x = if self.transform_input {
             net.transform_input()
         } else {
@@ -110,7 +112,7 @@ impl InceptionV3 {
         x = net.inception_c("Mixed_6c", &x, 160);
         x = net.inception_c("Mixed_6d", &x, 160);
         x = net.inception_c("Mixed_6e", &x, 192);
-        if self.auxiliary {
+        if self.aux {
             net.auxiliary("AuxLogits", &x, self.classes);
         }
         x = net.reduction_d("Mixed_7a", &x);
@@ -128,30 +130,15 @@ impl InceptionV3 {
                 width: self.side,
                 channels: 3,
             }),
-            layers: net.layers,
+            layers: net.into_vec(),
         };
         spec.validate()?;
         Ok(spec)
     }
 }
 
-/// Layers so far. Its methods add one or several that read others by name, and give the name of the last.
-#[derive(Default)]
-struct Builder {
-    layers: Vec<Layer>,
-}
-
-impl Builder {
-    fn add(&mut self, name: &str, kind: LayerKind, from: &[&str]) -> String {
-        self.layers.push(Layer {
-            name: name.to_owned(),
-            kind,
-            from: from.iter().map(|&name| name.to_owned()).collect(),
-            frozen: false,
-        });
-        name.to_owned()
-    }
-
+/// Each adds layers that read others by name, and gives the name of the last.
+impl Layers {
     fn transform_input(&mut self) -> String {
         let means = [0.485, 0.456, 0.406];
         let deviations = [0.229, 0.224, 0.225];
@@ -176,10 +163,10 @@ impl Builder {
             momentum: 0.1,
             epsilon: 1e-3,
         };
-        let x = self.add(&format!("{name}_conv"), conv, &[from]);
-        let x = self.add(&format!("{name}_bn"), norm, &[&x]);
+        let x = self.add(format!("{name}-conv"), conv, &[from]);
+        let x = self.add(format!("{name}-bn"), norm, &[&x]);
         self.add(
-            &format!("{name}_relu"),
+            format!("{name}-relu"),
             LayerKind::Activation(Activation::Relu),
             &[&x],
         )
@@ -204,8 +191,8 @@ impl Builder {
             ceil: false,
             count_include_pad: true,
         };
-        let x = self.add(&format!("{name}_pool"), pool, &[from]);
-        self.conv(&format!("{name}_branch_pool"), &x, channels, Window::square(1))
+        let x = self.add(format!("{name}-pool"), pool, &[from]);
+        self.conv(&format!("{name}-branch_pool"), &x, channels, Window::square(1))
     }
 
     fn dense(&mut self, name: &str, from: &str, units: usize) -> String {
@@ -220,7 +207,7 @@ impl Builder {
 
     /// Figure 5 of the paper, with a 5x5 convolution where the figure has two 3x3.
     fn inception_a(&mut self, name: &str, x: &str, pool_channels: usize) -> String {
-        let n = |part: &str| format!("{name}_{part}");
+        let n = |part: &str| format!("{name}-{part}");
         let one = Window::square(1);
         let three = Window::square(3).same();
         let a = self.conv(&n("branch1x1"), x, 64, one);
@@ -245,7 +232,7 @@ impl Builder {
 
     /// Figure 10: from 35 x 35 to 17 x 17.
     fn reduction_b(&mut self, name: &str, x: &str) -> String {
-        let n = |part: &str| format!("{name}_{part}");
+        let n = |part: &str| format!("{name}-{part}");
         let half = Window::square(3).stride(2);
         let a = self.conv(&n("branch3x3"), x, 384, half);
         let b = self.convs(
@@ -262,7 +249,7 @@ impl Builder {
 
     /// Figure 6: 7x7 convolutions as 1x7 and 7x1.
     fn inception_c(&mut self, name: &str, x: &str, channels: usize) -> String {
-        let n = |part: &str| format!("{name}_{part}");
+        let n = |part: &str| format!("{name}-{part}");
         let one = Window::square(1);
         let (wide, tall) = (Window::new([1, 7]).same(), Window::new([7, 1]).same());
         let a = self.conv(&n("branch1x1"), x, 192, one);
@@ -290,7 +277,7 @@ impl Builder {
 
     /// From 17 x 17 to 8 x 8.
     fn reduction_d(&mut self, name: &str, x: &str) -> String {
-        let n = |part: &str| format!("{name}_{part}");
+        let n = |part: &str| format!("{name}-{part}");
         let one = Window::square(1);
         let half = Window::square(3).stride(2);
         let a = self.convs(x, &[(n("branch3x3_1"), 192, one), (n("branch3x3_2"), 320, half)]);
@@ -309,7 +296,7 @@ impl Builder {
 
     /// Figure 7: the coarsest grid, with branches that fork once more.
     fn inception_e(&mut self, name: &str, x: &str) -> String {
-        let n = |part: &str| format!("{name}_{part}");
+        let n = |part: &str| format!("{name}-{part}");
         let one = Window::square(1);
         let a = self.conv(&n("branch1x1"), x, 320, one);
         let b = self.conv(&n("branch3x3_1"), x, 384, one);
@@ -340,10 +327,10 @@ impl Builder {
             ceil: false,
             count_include_pad: true,
         };
-        let x = self.add(&format!("{name}_pool"), pool, &[x]);
-        let x = self.conv(&format!("{name}_conv0"), &x, 128, Window::square(1));
-        let x = self.conv(&format!("{name}_conv1"), &x, 768, Window::square(5));
-        let x = self.add(&format!("{name}_avgpool"), LayerKind::GlobalAvgPool, &[&x]);
-        self.dense(&format!("{name}_fc"), &x, classes);
+        let x = self.add(format!("{name}-pool"), pool, &[x]);
+        let x = self.conv(&format!("{name}-conv0"), &x, 128, Window::square(1));
+        let x = self.conv(&format!("{name}-conv1"), &x, 768, Window::square(5));
+        let x = self.add(format!("{name}-avgpool"), LayerKind::GlobalAvgPool, &[&x]);
+        self.dense(&format!("{name}-fc"), &x, classes);
     }
 }

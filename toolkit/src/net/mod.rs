@@ -1,20 +1,26 @@
 //! Networks as data ([`NetSpec`]), built by [`Mlp`] and friends, run by a fused CPU executor.
 
 mod activation;
+pub(crate) mod builder;
+mod cnn;
 pub mod cpu;
 pub(crate) mod graph;
 mod inception;
 mod init;
 mod mlp;
 mod network;
+pub mod ops;
+pub(crate) mod permute;
 mod predict;
 mod show;
 mod spec;
 pub mod tape;
 mod validate;
+mod weights;
 mod window;
 
 pub use activation::Activation;
+pub use cnn::Cnn;
 pub use inception::InceptionV3;
 pub use init::Init;
 pub use mlp::Mlp;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Activation, Init, Layer, LayerKind, Mlp, NetSpec, Network, Role, TensorInfo};
+use super::builder::for_each_builder;
+use super::{Activation, Init, Layer, LayerKind, NetSpec, Network, Role, TensorInfo};
 use crate::data::Shape;
 use crate::show::{Bundle, Show, Table, show_by_display};
 
@@ -55,12 +56,17 @@ impl Show for Network {
     }
 }
 
-impl Show for Mlp {
-    /// The network it would build, or why it cannot.
-    fn bundle(&self) -> Bundle {
-        self.spec().bundle()
-    }
+macro_rules! shown {
+    ($($builder:ty)*) => {$(
+        impl Show for $builder {
+            /// The network it would build, or why it cannot.
+            fn bundle(&self) -> Bundle {
+                self.spec().bundle()
+            }
+        }
+    )*};
 }
+for_each_builder!(shown);
 
 /// What it is; its numbers, often a hundred thousand, are in [`Network::parameters`].
 impl fmt::Debug for Network {
@@ -92,6 +98,7 @@ impl Show for TensorInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Mlp;
 
     #[test]
     fn a_network_and_its_parts_read_as_words() {

@@ -175,11 +175,11 @@ pub fn value_and_gradient(
     Ok(value)
 }
 
-fn add(sum: &mut [f32], values: &[f32]) {
+pub(super) fn add(sum: &mut [f32], values: &[f32]) {
     sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
 }
 
-fn no_memory(error: CpuError) -> Error {
+pub(super) fn no_memory(error: CpuError) -> Error {
     Error::spec(format!("dfdx could not make a tensor: {error}")).fix("use smaller batches or fewer units")
 }
 

@@ -4,7 +4,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::settings::Settings;
-use crate::net::{Mlp, NetSpec};
+use crate::net::NetSpec;
+use crate::net::builder::for_each_builder;
 use crate::train::Recipe;
 use crate::{Error, Result};
 
@@ -160,27 +161,32 @@ fn put(json: &mut Json, path: &str, new: Json) -> Result<()> {
 }
 
 /// So that a study's base can be given as a builder.
-impl TryFrom<Mlp> for NetSpec {
-    type Error = Error;
+macro_rules! bases {
+    ($($builder:ty)*) => {$(
+        impl TryFrom<$builder> for NetSpec {
+            type Error = Error;
 
-    fn try_from(mlp: Mlp) -> Result<Self> {
-        mlp.spec()
-    }
+            fn try_from(builder: $builder) -> Result<Self> {
+                builder.spec()
+            }
+        }
+
+        impl TryFrom<&$builder> for NetSpec {
+            type Error = Error;
+
+            fn try_from(builder: &$builder) -> Result<Self> {
+                builder.spec()
+            }
+        }
+    )*};
 }
-
-impl TryFrom<&Mlp> for NetSpec {
-    type Error = Error;
-
-    fn try_from(mlp: &Mlp) -> Result<Self> {
-        mlp.spec()
-    }
-}
+for_each_builder!(bases);
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::loss::Loss;
-    use crate::net::{Init, LayerKind};
+    use crate::net::{Init, LayerKind, Mlp};
     use crate::study::value::Value;
     use crate::train::{Budget, RateSchedule, Rule};
 

@@ -185,7 +185,7 @@ impl Study {
         self
     }
 
-    /// The network (an `Mlp` or a `NetSpec`) and the recipe that every trial starts from; part of its key.
+    /// The network (a builder such as `Mlp` or `Cnn`, or a `NetSpec`) and the recipe that every trial starts from; part of its key.
     pub fn base<N>(mut self, net: N, recipe: Recipe) -> Self
     where
         N: TryInto<NetSpec>,

@@ -12,6 +12,7 @@ use super::state::State;
 use super::{Cause, Ending, History, PATIENCE, Recipe, Record};
 use crate::data::Dataset;
 use crate::loss::Targets;
+use crate::net::NetSpec;
 use crate::seed::{Rng, stream};
 use crate::{Error, Result, interrupt};
 
@@ -64,6 +65,24 @@ pub(super) fn labels_for<'d>(
         .check(labels.len(), outputs, Targets::Classes(labels))
         .map_err(|e| e.at(place()))?;
     Ok(labels)
+}
+
+/// Refuses data of another shape than that of the images a network looks at. A network on plain numbers takes
+/// images too, as their numbers.
+pub(super) fn check_shape(data: &Dataset, spec: &NetSpec) -> Result<()> {
+    match spec.image {
+        Some(image) if image != data.shape() => Err(Error::data(format!(
+            "expected {image}, as the network takes, found {}",
+            data.shape()
+        ))
+        .at(format!("dataset {}", data.name()))
+        .fix(if image.width() == data.width() {
+            "if the numbers are such images, row by row, say so with Dataset::with_shape"
+        } else {
+            "build the network for images of the data, as in Cnn::new(data.shape(), data.classes())"
+        })),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a state away; the engine calls it as often as the recipe says.

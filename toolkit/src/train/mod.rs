@@ -1,6 +1,7 @@
 //! Training: [`Recipe`] says how, `train` on a network does it, [`Run`] holds what came of it.
 //!
-//! The same call trains a fused network ([`Mlp`](crate::net::Mlp), [`Network`](crate::net::Network)) and a
+//! The same call trains a fused network ([`Mlp`](crate::net::Mlp), [`Cnn`](crate::net::Cnn),
+//! [`Network`](crate::net::Network)) and a
 //! typed dfdx model (through [`Train`]); `train_with` takes a loss written in dfdx. One training uses one
 //! thread; its bits depend on the network, the data and the recipe alone.
 //!

@@ -12,9 +12,10 @@ use super::{Ending, History, Recipe};
 use crate::data::{Dataset, Split};
 use crate::evaluate::Evaluation;
 use crate::loss::Loss;
+use crate::net::builder::for_each_builder;
 use crate::net::cpu::Executor;
 use crate::net::tape::{Logits, LossValue};
-use crate::net::{Mlp, NetSpec, Network};
+use crate::net::{NetSpec, Network};
 use crate::show::{Bundle, Show};
 use crate::{Error, Result};
 
@@ -31,7 +32,7 @@ pub struct Run<M = Network> {
     pub history: History,
     /// Why it stopped.
     pub ending: Ending,
-    /// How good it is on the test part, when [`Mlp::fit`] made it.
+    /// How good it is on the test part, when `fit` made it.
     pub evaluation: Option<Evaluation>,
     /// Why there is no evaluation although one was asked for: the scores of a model that broke are no numbers.
     pub unevaluated: Option<Error>,
@@ -123,6 +124,7 @@ fn resumed(path: &Path, label: &Label, learner: &dyn Learner) -> Result<State> {
 fn train_network(network: Network, data: &Dataset, recipe: &Recipe, own: Option<OwnLoss<'_>>) -> Result<Run> {
     recipe.validate()?;
     let widths = (network.inputs(), network.outputs());
+    engine::check_shape(data, network.spec())?;
     engine::labels_for(data, widths, recipe)?;
     let spec = network.spec().clone();
     let rows = engine::most_rows(recipe, data);
@@ -148,13 +150,14 @@ impl Network {
         train_network(self.clone(), data, &recipe.into(), None)
     }
 
-    /// As [`Mlp::fit`], from the network's numbers as they are.
+    /// As [`Mlp::fit`](crate::net::Mlp::fit), from the network's numbers as they are.
     ///
     /// # Errors
     /// As [`Network::train`], and when the test part does not fit the network.
     pub fn fit(&self, split: &Split, recipe: impl Into<Recipe>) -> Result<Run> {
         let recipe = recipe.into();
         // Before the work, so that a wrong test part costs none of it.
+        engine::check_shape(&split.test, self.spec())?;
         engine::labels_for(&split.test, (self.inputs(), self.outputs()), &recipe)?;
         let mut run = self.train(&split.train, recipe)?;
         match run.evaluate(&split.test) {
@@ -206,46 +209,51 @@ impl Network {
     }
 }
 
-impl Mlp {
-    /// Builds the network with the recipe's seed and trains it on `data`.
-    ///
-    /// # Errors
-    /// When the network or the recipe cannot be built as described, the data have no labels or do not fit the
-    /// network, or a checkpoint to resume from does not fit.
-    pub fn train(&self, data: &Dataset, recipe: impl Into<Recipe>) -> Result<Run> {
-        let recipe = recipe.into();
-        recipe.validate()?;
-        train_network(self.build(recipe.seed)?, data, &recipe, None)
-    }
+macro_rules! trained {
+    ($($builder:ty)*) => {$(
+        impl $builder {
+            /// Builds the network with the recipe's seed and trains it on `data`.
+            ///
+            /// # Errors
+            /// When the network or the recipe cannot be built as described, the data have no labels or do not fit
+            /// the network, or a checkpoint to resume from does not fit.
+            pub fn train(&self, data: &Dataset, recipe: impl Into<Recipe>) -> Result<Run> {
+                let recipe = recipe.into();
+                recipe.validate()?;
+                train_network(self.build(recipe.seed)?, data, &recipe, None)
+            }
 
-    /// As [`Mlp::train`] with a loss of one's own instead of the recipe's, written in dfdx: it is given
-    /// the logits and the one-hot targets of a batch (both rows x classes) and gives their mean loss. For
-    /// instance `|logits, targets| cross_entropy_with_logits_loss(logits, targets)`.
-    ///
-    /// # Errors
-    /// As [`Mlp::train`].
-    pub fn train_with(
-        &self,
-        data: &Dataset,
-        recipe: impl Into<Recipe>,
-        mut loss: impl FnMut(Logits, OneHot) -> LossValue,
-    ) -> Result<Run> {
-        let recipe = recipe.into();
-        recipe.validate()?;
-        train_network(self.build(recipe.seed)?, data, &recipe, Some(&mut loss))
-    }
+            /// As `train` with a loss of one's own instead of the recipe's, written in dfdx: it is given the logits
+            /// and the one-hot targets of a batch (both rows x classes) and gives their mean loss. For instance
+            /// `|logits, targets| cross_entropy_with_logits_loss(logits, targets)`.
+            ///
+            /// # Errors
+            /// As `train`.
+            pub fn train_with(
+                &self,
+                data: &Dataset,
+                recipe: impl Into<Recipe>,
+                mut loss: impl FnMut(Logits, OneHot) -> LossValue,
+            ) -> Result<Run> {
+                let recipe = recipe.into();
+                recipe.validate()?;
+                train_network(self.build(recipe.seed)?, data, &recipe, Some(&mut loss))
+            }
 
-    /// Trains on the training part of `split` and evaluates on its test part: [`Run::evaluation`]. A training
-    /// that broke may leave nothing to evaluate: [`Run::unevaluated`] says so then.
-    ///
-    /// # Errors
-    /// As [`Mlp::train`], and when the test part does not fit the network.
-    pub fn fit(&self, split: &Split, recipe: impl Into<Recipe>) -> Result<Run> {
-        let recipe = recipe.into();
-        recipe.validate()?;
-        self.build(recipe.seed)?.fit(split, recipe)
-    }
+            /// Trains on the training part of `split` and evaluates on its test part: [`Run::evaluation`]. A
+            /// training that broke may leave nothing to evaluate: [`Run::unevaluated`] says so then.
+            ///
+            /// # Errors
+            /// As `train`, and when the test part does not fit the network.
+            pub fn fit(&self, split: &Split, recipe: impl Into<Recipe>) -> Result<Run> {
+                let recipe = recipe.into();
+                recipe.validate()?;
+                self.build(recipe.seed)?.fit(split, recipe)
+            }
+        }
+    )*};
 }
+for_each_builder!(trained);
 
 impl Run {
     /// The trained network.
@@ -335,6 +343,9 @@ impl<M> Run<M> {
                 .at(place())
                 .fix("evaluate on data with labels; predict needs none")
         })?;
+        if let Some(spec) = &self.spec {
+            engine::check_shape(data, spec)?;
+        }
         let (inputs, outputs) = self.widths;
         if data.width() != inputs {
             return Err(Error::data(format!(

@@ -97,15 +97,9 @@ impl Pool {
                 None => self.visit(oy, ox, |pixel| {
                     let x = &image[pixel * c..][..c];
                     // Written so that NaN is taken and stays.
-                    y.iter_mut().zip(x).for_each(|(y, &x)| {
-                        *y = if *y >= x {
-                            *y
-                        } else if y.is_nan() {
-                            *y
-                        } else {
-                            x
-                        }
-                    });
+                    y.iter_mut()
+                        .zip(x)
+                        .for_each(|(y, &x)| *y = if *y >= x || y.is_nan() { *y } else { x });
                 }),
                 Some(chosen) => {
                     let chosen = &mut chosen[ox * c..][..c];
@@ -149,7 +143,10 @@ impl Pool {
                     let chosen = &chosen[i * outputs..][..outputs];
                     for (dy, chosen) in dy.chunks_exact(c).zip(chosen.chunks_exact(c)) {
                         for (channel, (dy, &pixel)) in dy.iter().zip(chosen).enumerate() {
-                            dx[pixel as usize * c + channel] += dy;
+                            // A dilated window may have no place in the image at all.
+                            if pixel != NOWHERE {
+                                dx[pixel as usize * c + channel] += dy;
+                            }
                         }
                     }
                 }

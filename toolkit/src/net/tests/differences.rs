@@ -4,8 +4,9 @@
 //! gradient. Numbers whose two differences disagree stand at a kink and are skipped; at most a tenth may be.
 
 use super::scattered;
+use crate::data::Shape;
 use crate::net::cpu::{Executor, Mode};
-use crate::net::{Activation, Init, Layer, LayerKind, NetSpec, Network, Role};
+use crate::net::{Activation, Init, Layer, LayerKind, NetSpec, Network, Role, Window};
 use crate::seed::stream;
 
 const ROWS: usize = 6;
@@ -244,4 +245,89 @@ fn a_frozen_batch_norm_lets_gradients_through() {
     assert!(gradient("layer0.weight").iter().any(|g| g.abs() > 1e-3));
     assert!(gradient("layer1.scale").iter().all(|&g| g == 0.0));
     assert!(gradient("layer1.shift").iter().all(|&g| g == 0.0));
+}
+
+/// A network on images of 5 x 4 x 2 with every kind of layer for them, branches that meet, a layer that
+/// three others read, and the input read more than once.
+fn graph() -> NetSpec {
+    let conv = |channels, window: Window, groups, bias| LayerKind::Conv2d {
+        channels,
+        window,
+        groups,
+        bias,
+        init: Init::FanUniform,
+        bias_init: Init::Uniform(0.5),
+    };
+    let three = Window::square(3).padding(1);
+    let norm = LayerKind::BatchNorm {
+        momentum: 0.1,
+        epsilon: 1e-5,
+    };
+    let tanh = LayerKind::Activation(Activation::Tanh);
+    let affine = LayerKind::Affine {
+        scale: vec![0.5, -2.0],
+        shift: vec![0.1, 0.3],
+    };
+    let max = LayerKind::MaxPool2d {
+        window: three,
+        ceil: false,
+    };
+    let average = |count_include_pad, window: Window| LayerKind::AvgPool2d {
+        window,
+        ceil: true,
+        count_include_pad,
+    };
+    let layers: [(&str, LayerKind, &[&str]); 18] = [
+        ("affine", affine, &[]),
+        ("conv1", conv(4, three, 1, false), &[]),
+        ("norm1", norm, &[]),
+        ("stem", tanh.clone(), &[]),
+        ("conv2", conv(4, three.dilation(2).padding(2), 2, true), &[]),
+        ("sum", LayerKind::Add, &["conv2", "stem"]),
+        ("max", max, &["input"]),
+        ("conv3", conv(2, Window::new([1, 3]).same(), 1, true), &[]),
+        ("average", average(false, three), &["stem"]),
+        ("depthwise", conv(8, three, 4, true), &[]),
+        (
+            "joined",
+            LayerKind::Concat,
+            &["sum", "conv3", "depthwise", "input"],
+        ),
+        ("tanh", tanh, &[]),
+        (
+            "conv4",
+            conv(3, Window::square(3).stride(2).padding(1), 1, true),
+            &[],
+        ),
+        ("pooled", average(true, Window::square(2).stride(2)), &[]),
+        ("flat", LayerKind::Flatten, &[]),
+        ("mean", LayerKind::GlobalAvgPool, &["conv4"]),
+        ("both", LayerKind::Concat, &["flat", "mean"]),
+        ("logits", dense(3), &[]),
+    ];
+    let layer = |(name, kind, from): (&str, LayerKind, &[&str])| Layer {
+        name: name.to_owned(),
+        kind,
+        from: from.iter().map(|name| name.to_string()).collect(),
+        frozen: false,
+    };
+    NetSpec {
+        input: 40,
+        image: Some(Shape::Image {
+            height: 5,
+            width: 4,
+            channels: 2,
+        }),
+        layers: layers.into_iter().map(layer).collect(),
+    }
+}
+
+#[test]
+fn a_graph_of_layers_on_images_has_it_too() {
+    let mut graph = graph();
+    check_rows("graph", &graph, true, 2);
+    check_rows("graph, evaluation", &graph, false, 2);
+    graph.freeze("norm1").unwrap();
+    graph.freeze("conv2").unwrap();
+    check_rows("graph, partly frozen", &graph, true, 2);
 }

@@ -1,0 +1,225 @@
+//! What the builders of networks share: settings of hidden layers, and layers in the making.
+
+use super::validate::check_dropout;
+use super::{Activation, Init, Layer, LayerKind, NetSpec, Window};
+use crate::{Error, Result};
+
+/// Calls a macro with every builder of networks.
+macro_rules! for_each_builder {
+    ($($then:ident)::+) => {
+        $($then)::+! { $crate::net::Mlp $crate::net::Cnn $crate::net::InceptionV3 }
+    };
+}
+pub(crate) use for_each_builder;
+
+/// Settings of the hidden layers, and the first value that a setter could not take.
+#[derive(Clone, Debug)]
+pub(super) struct Choices {
+    pub activation: Activation,
+    pub init: Init,
+    pub bias_init: Init,
+    pub dropout: f64,
+    pub batch_norm: bool,
+    pub frozen: Vec<String>,
+    pub error: Option<Error>,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            activation: Activation::Relu,
+            init: Init::HeUniform,
+            bias_init: Init::Zeros,
+            dropout: 0.0,
+            batch_norm: false,
+            frozen: Vec::new(),
+            error: None,
+        }
+    }
+}
+
+impl Choices {
+    /// The converted value, or `None` with the first error kept.
+    pub fn keep<V, T>(&mut self, value: V) -> Option<T>
+    where
+        V: TryInto<T>,
+        V::Error: Into<Error>,
+    {
+        match value.try_into() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.error.get_or_insert(error.into());
+                None
+            }
+        }
+    }
+
+    /// Reports the first value that did not fit.
+    pub fn check(&self) -> Result<()> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        self.activation.validate()?;
+        check_dropout(self.dropout)
+    }
+
+    /// The spec with the layers frozen that are to be, checked.
+    pub fn finish(&self, mut spec: NetSpec) -> Result<NetSpec> {
+        for name in &self.frozen {
+            spec.freeze(name)?;
+        }
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    pub fn dense(&self, units: usize) -> LayerKind {
+        LayerKind::Dense {
+            units,
+            bias: true,
+            init: self.init,
+            bias_init: self.bias_init,
+        }
+    }
+
+    pub fn conv(&self, channels: usize, window: Window, bias: bool) -> LayerKind {
+        LayerKind::Conv2d {
+            channels,
+            window,
+            groups: 1,
+            bias,
+            init: self.init,
+            bias_init: self.bias_init,
+        }
+    }
+}
+
+/// PyTorch's constants.
+pub(super) fn batch_norm() -> LayerKind {
+    LayerKind::BatchNorm {
+        momentum: 0.1,
+        epsilon: 1e-5,
+    }
+}
+
+/// The setters of a builder that keeps its [`Choices`] in `choices`, and `build`.
+macro_rules! shared_setters {
+    () => {
+        /// The activation of the hidden layers. Maxout(k) widens the layer before it k times.
+        pub fn activation<A>(mut self, activation: A) -> Self
+        where
+            A: TryInto<Activation>,
+            A::Error: Into<Error>,
+        {
+            if let Some(activation) = self.choices.keep(activation) {
+                self.choices.activation = activation;
+            }
+            self
+        }
+
+        /// How the weights of every layer start.
+        pub fn init<I>(mut self, init: I) -> Self
+        where
+            I: TryInto<Init>,
+            I::Error: Into<Error>,
+        {
+            if let Some(init) = self.choices.keep(init) {
+                self.choices.init = init;
+            }
+            self
+        }
+
+        /// How the biases of every layer start.
+        pub fn bias_init<I>(mut self, init: I) -> Self
+        where
+            I: TryInto<Init>,
+            I::Error: Into<Error>,
+        {
+            if let Some(init) = self.choices.keep(init) {
+                self.choices.bias_init = init;
+            }
+            self
+        }
+
+        /// The probability, at least 0 and less than 1, with which a hidden unit of a dense layer, or a number
+        /// that the last layer reads, is dropped in training.
+        pub fn dropout<P>(mut self, p: P) -> Self
+        where
+            P: TryInto<f64>,
+            P::Error: Into<Error>,
+        {
+            if let Some(p) = self.choices.keep(p) {
+                self.choices.dropout = p;
+            }
+            self
+        }
+
+        /// Batch norm in every hidden layer, before the activation; momentum 0.1 and epsilon 1e-5.
+        pub fn batch_norm(mut self) -> Self {
+            self.choices.batch_norm = true;
+            self
+        }
+
+        /// Freezes the layer of this name, such as `dense1` or `conv1`: it takes no update.
+        pub fn freeze(mut self, name: impl Into<String>) -> Self {
+            self.choices.frozen.push(name.into());
+            self
+        }
+
+        /// The network with its initial numbers drawn from `seed`.
+        ///
+        /// # Errors
+        /// When there is no spec, as `spec` says, or no memory for the numbers.
+        pub fn build(&self, seed: u64) -> Result<Network> {
+            Network::new(&self.spec()?, seed)
+        }
+    };
+}
+pub(super) use shared_setters;
+
+/// Layers in the making.
+#[derive(Default)]
+pub(super) struct Layers(Vec<Layer>);
+
+impl Layers {
+    /// Adds a layer that reads these, the one before where there are none; gives its name.
+    pub fn add(&mut self, name: impl Into<String>, kind: LayerKind, from: &[&str]) -> String {
+        let name = name.into();
+        self.0.push(Layer {
+            name: name.clone(),
+            kind,
+            from: from.iter().map(|&name| name.to_owned()).collect(),
+            frozen: false,
+        });
+        name
+    }
+
+    /// Adds a layer that reads the one before.
+    pub fn push(&mut self, name: impl Into<String>, kind: LayerKind) {
+        self.add(name, kind, &[]);
+    }
+
+    /// Adds an activation, unless it is the identity.
+    pub fn activation(&mut self, name: impl Into<String>, activation: Activation) {
+        if activation != Activation::Identity {
+            self.push(name, LayerKind::Activation(activation));
+        }
+    }
+
+    /// Adds dropout, unless nothing is dropped.
+    pub fn dropout(&mut self, name: impl Into<String>, p: f64) {
+        if p > 0.0 {
+            self.push(name, LayerKind::Dropout(p as f32));
+        }
+    }
+
+    /// The name of the last layer, or of the input.
+    pub fn last(&self) -> String {
+        self.0
+            .last()
+            .map_or_else(|| "input".to_owned(), |layer| layer.name.clone())
+    }
+
+    pub fn into_vec(self) -> Vec<Layer> {
+        self.0
+    }
+}

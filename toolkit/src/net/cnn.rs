@@ -1,0 +1,269 @@
+//! [`Cnn`]: the builder of convolutional networks for small images.
+
+use super::builder::{Choices, Layers, batch_norm, shared_setters};
+use super::{Activation, Init, LayerKind, NetSpec, Network, Window};
+use crate::data::Shape;
+use crate::{Error, Result};
+
+/// Builds a convolutional network for small images: `Cnn::new((28, 28, 1), 10)` takes images of 28 x 28 x 1 and
+/// gives 10 logits. The shape of a dataset does as well: `Cnn::new(digits.shape(), digits.classes())`.
+///
+/// Two forms. [`Cnn::lenet`], the one that `new` makes, is LeNet-5's (LeCun et al. 1998) with today's parts: two
+/// convolutions with 16 and 32 channels, each with a maximum over 2 x 2 behind it, and a dense layer of 128 units.
+/// [`Cnn::resnet`] is the residual network of He et al. 2016 for small images (section 4.2) with one block at each
+/// size.
+///
+/// Defaults: ReLU, He uniform weights, zero biases, no dropout. Setters take anything that converts to their value;
+/// the first that does not fit is reported by [`Cnn::spec`].
+///
+/// ```
+/// use jook::prelude::*;
+/// let digits = datasets::digits()?.few_shot(10, 7)?;
+/// let recipe = Recipe::new().epochs(20).batch(20).momentum(0.05, 0.9);
+/// let run = Cnn::new((8, 8, 1), 10).channels([8, 16]).dropout(0.2).train(&digits.train, recipe)?;
+/// assert!(run.evaluate(&digits.test)?.accuracy > 0.6);
+/// # Ok::<(), jook::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Cnn {
+    shape: Shape,
+    classes: usize,
+    channels: Vec<usize>,
+    form: Form,
+    choices: Choices,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    LeNet { kernel: usize, hidden: usize },
+    ResNet { blocks: usize },
+}
+
+impl Cnn {
+    /// As [`Cnn::lenet`].
+    pub fn new(shape: impl Into<Shape>, classes: usize) -> Self {
+        Self::lenet(shape, classes)
+    }
+
+    /// Convolutions of 5 x 5 that keep the size of the image, each with its activation and a maximum over 2 x 2 behind
+    /// it; then a dense layer, and the logits. The layers are named `conv1`, `batch_norm1`, `activation1`, `pool1`,
+    /// ..., `flatten`, `dense1`, ..., `logits`.
+    pub fn lenet(shape: impl Into<Shape>, classes: usize) -> Self {
+        Self {
+            shape: shape.into(),
+            classes,
+            channels: vec![16, 32],
+            form: Form::LeNet {
+                kernel: 5,
+                hidden: 128,
+            },
+            choices: Choices::default(),
+        }
+    }
+
+    /// A convolution of 3 x 3, then for each number of channels (16, 32 and 64) a block of two with a connection
+    /// around them; each but the first halves the image. At last the mean over the image, and the logits. Batch norm
+    /// throughout. The layers are named `conv1`, ..., `block1-conv1`, `block1-add`, ..., `mean`, `logits`.
+    pub fn resnet(shape: impl Into<Shape>, classes: usize) -> Self {
+        Self {
+            channels: vec![16, 32, 64],
+            form: Form::ResNet { blocks: 1 },
+            ..Self::lenet(shape, classes)
+        }
+        .batch_norm()
+    }
+
+    /// The channels of each convolution (LeNet) or of the blocks at each size (ResNet): as many as there are numbers.
+    pub fn channels(mut self, channels: impl Into<Vec<usize>>) -> Self {
+        self.channels = channels.into();
+        self
+    }
+
+    /// The side of the convolutions' windows; only [`Cnn::lenet`] has it to set.
+    pub fn kernel<K>(mut self, side: K) -> Self
+    where
+        K: TryInto<usize>,
+        K::Error: Into<Error>,
+    {
+        if let Some(side) = self.choices.keep(side) {
+            match &mut self.form {
+                Form::LeNet { kernel, .. } => *kernel = side,
+                Form::ResNet { .. } => self.has_no("kernel", "all its windows are 3 x 3"),
+            }
+        }
+        self
+    }
+
+    /// The units of the dense layer before the logits, 0 for none; only [`Cnn::lenet`] has it to set.
+    pub fn hidden<U>(mut self, units: U) -> Self
+    where
+        U: TryInto<usize>,
+        U::Error: Into<Error>,
+    {
+        if let Some(units) = self.choices.keep(units) {
+            match &mut self.form {
+                Form::LeNet { hidden, .. } => *hidden = units,
+                Form::ResNet { .. } => self.has_no("hidden", "no dense layer stands before its logits"),
+            }
+        }
+        self
+    }
+
+    /// Blocks at each size of the image; only [`Cnn::resnet`] has it to set.
+    pub fn blocks<B>(mut self, count: B) -> Self
+    where
+        B: TryInto<usize>,
+        B::Error: Into<Error>,
+    {
+        if let Some(count) = self.choices.keep(count) {
+            match &mut self.form {
+                Form::ResNet { blocks } => *blocks = count,
+                Form::LeNet { .. } => self.has_no("blocks", "it has no residual blocks"),
+            }
+        }
+        self
+    }
+
+    fn has_no(&mut self, setter: &str, why: &str) {
+        let (this, other) = match self.form {
+            Form::LeNet { .. } => ("lenet", "resnet"),
+            Form::ResNet { .. } => ("resnet", "lenet"),
+        };
+        let error = Error::spec(format!("there is no {setter} to set in Cnn::{this}: {why}"))
+            .fix(format!("leave .{setter}(..) out, or begin with Cnn::{other}"));
+        self.choices.error.get_or_insert(error);
+    }
+
+    shared_setters!();
+
+    /// The network as data, checked.
+    ///
+    /// # Errors
+    /// When a setter was given what does not fit, the shape is no image's, there are no channels or blocks, a layer
+    /// to freeze is not there, or the spec is not valid, as [`NetSpec::validate`] says.
+    pub fn spec(&self) -> Result<NetSpec> {
+        self.choices.check()?;
+        let Shape::Image { height, width, .. } = self.shape else {
+            return Err(
+                Error::spec(format!("a Cnn takes images, found examples of {}", self.shape))
+                    .fix("give (height, width, channels); for plain numbers use Mlp"),
+            );
+        };
+        if self.channels.is_empty() {
+            return Err(
+                Error::spec("0 numbers of channels make no convolution: expected one for each")
+                    .fix("for instance .channels([16, 32])"),
+            );
+        }
+        let mut layers = Layers::default();
+        match self.form {
+            Form::LeNet { kernel, hidden } => self.lenet_layers([height, width], kernel, hidden, &mut layers),
+            Form::ResNet { blocks: 0 } => {
+                return Err(Error::spec(
+                    "the network has 0 blocks at each size: expected 1 or more",
+                ));
+            }
+            Form::ResNet { blocks } => self.resnet_layers(blocks, &mut layers),
+        }
+        layers.push("logits", self.choices.dense(self.classes));
+        self.choices.finish(NetSpec {
+            input: self.shape.width(),
+            image: Some(self.shape),
+            layers: layers.into_vec(),
+        })
+    }
+
+    fn lenet_layers(&self, mut size: [usize; 2], kernel: usize, hidden: usize, layers: &mut Layers) {
+        let choices = &self.choices;
+        for (i, &channels) in self.channels.iter().enumerate() {
+            let number = i + 1;
+            layers.push(
+                format!("conv{number}"),
+                choices.conv(self.columns(channels), Window::square(kernel).same(), true),
+            );
+            self.behind_weights(&number.to_string(), layers);
+            // An image of one pixel has nothing to choose from.
+            let window = Window::new(size.map(|side| side.min(2))).stride(2);
+            if size != [1, 1] {
+                layers.push(
+                    format!("pool{number}"),
+                    LayerKind::MaxPool2d { window, ceil: true },
+                );
+                size = size.map(|side| side.div_ceil(2));
+            }
+        }
+        layers.push("flatten", LayerKind::Flatten);
+        if hidden > 0 {
+            layers.push("dense1", choices.dense(self.columns(hidden)));
+            self.behind_weights(&(self.channels.len() + 1).to_string(), layers);
+        }
+        layers.dropout("dropout1", choices.dropout);
+    }
+
+    fn resnet_layers(&self, blocks: usize, layers: &mut Layers) {
+        let first = self.channels[0];
+        self.conv("conv", "1", first, 1, layers);
+        self.behind_conv("", "1", true, layers);
+        let mut before = first;
+        let mut number = 0;
+        for (i, &channels) in self.channels.iter().enumerate() {
+            for block in 0..blocks {
+                number += 1;
+                let stride = if i > 0 && block == 0 { 2 } else { 1 };
+                self.block(&format!("block{number}-"), (before, channels), stride, layers);
+                before = channels;
+            }
+        }
+        layers.push("mean", LayerKind::GlobalAvgPool);
+        layers.dropout("dropout1", self.choices.dropout);
+    }
+
+    /// Two convolutions, and the sum with what went in, brought to their shape by a 1 x 1 convolution where it has
+    /// another.
+    fn block(&self, name: &str, (before, channels): (usize, usize), stride: usize, layers: &mut Layers) {
+        let into = layers.last();
+        self.conv(&format!("{name}conv"), "1", channels, stride, layers);
+        self.behind_conv(name, "1", true, layers);
+        self.conv(&format!("{name}conv"), "2", channels, 1, layers);
+        self.behind_conv(name, "2", false, layers);
+        let (inner, columns) = (layers.last(), self.columns(channels));
+        let around = if stride == 1 && before == columns {
+            into
+        } else {
+            let kind = self
+                .choices
+                .conv(columns, Window::square(1).stride(stride), false);
+            layers.add(format!("{name}shortcut"), kind, &[&into]);
+            layers.push(format!("{name}shortcut_norm"), batch_norm());
+            layers.last()
+        };
+        layers.add(format!("{name}add"), LayerKind::Add, &[&inner, &around]);
+        layers.activation(format!("{name}activation2"), self.choices.activation);
+    }
+
+    /// A convolution of 3 x 3, without a bias: batch norm behind it has one.
+    fn conv(&self, name: &str, number: &str, channels: usize, stride: usize, layers: &mut Layers) {
+        let window = Window::square(3).stride(stride).padding(1);
+        let kind = self.choices.conv(self.columns(channels), window, false);
+        layers.push(format!("{name}{number}"), kind);
+    }
+
+    fn behind_conv(&self, name: &str, number: &str, active: bool, layers: &mut Layers) {
+        layers.push(format!("{name}batch_norm{number}"), batch_norm());
+        if active {
+            layers.activation(format!("{name}activation{number}"), self.choices.activation);
+        }
+    }
+
+    fn behind_weights(&self, number: &str, layers: &mut Layers) {
+        if self.choices.batch_norm {
+            layers.push(format!("batch_norm{number}"), batch_norm());
+        }
+        layers.activation(format!("activation{number}"), self.choices.activation);
+    }
+
+    /// Channels or units before an activation that takes several for one. Too many are refused by the spec.
+    fn columns(&self, units: usize) -> usize {
+        units.saturating_mul(self.choices.activation.pieces())
+    }
+}

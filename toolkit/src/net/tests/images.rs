@@ -1,0 +1,158 @@
+//! Layers on images against PyTorch, whose values tests/reference/conv.py wrote.
+
+use serde::Deserialize;
+
+use super::{relative_error, scatter};
+use crate::net::cpu::{Executor, Mode};
+use crate::net::{Layer, LayerKind, NetSpec, Network, Role};
+use crate::seed::stream;
+
+/// Of single layers, and of whole networks, where batch norm divides by what little is left of a number.
+const ONE_LAYER: f64 = 2e-6;
+const SEVERAL: f64 = 2e-5;
+
+#[derive(Deserialize)]
+pub(super) struct Golden {
+    pub convolutions: Vec<Case>,
+    pub poolings: Vec<Case>,
+    pub others: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Case {
+    pub name: String,
+    pub spec: NetSpec,
+    pub rows: usize,
+    pub training: bool,
+    pub y: Vec<f64>,
+    pub input_gradient: Vec<f64>,
+    pub gradients: Vec<f64>,
+    buffers_after: Vec<f64>,
+}
+
+impl Case {
+    /// The network with the numbers that conv.py gave it.
+    fn network(&self) -> Network {
+        let mut network = Network::new(&self.spec, 0).unwrap();
+        let count = network.parameters().len();
+        network
+            .parameters_mut()
+            .copy_from_slice(&scatter("parameters", count));
+        let buffers = scatter("buffers", network.buffers().len());
+        network.buffers_mut().copy_from_slice(&buffers);
+        let variances: Vec<_> = network
+            .tensors()
+            .iter()
+            .filter(|tensor| tensor.name.ends_with("running_var"))
+            .map(|tensor| tensor.range.clone())
+            .collect();
+        for range in variances {
+            network.buffers_mut()[range]
+                .iter_mut()
+                .for_each(|v| *v = 1.0 + *v / 2.0);
+        }
+        network
+    }
+
+    fn check(&self, tolerance: f64) {
+        let mut network = self.network();
+        let x = scatter("x", self.rows * self.spec.input);
+        // Room for more images than come, with rubbish in it: it must not matter.
+        let mut executor = Executor::new(&network, self.rows + 2);
+        executor.input(self.rows + 2).fill(f32::NAN);
+        let mut rng = stream(0, "none");
+        let mode = if self.training {
+            Mode::Train(&mut rng)
+        } else {
+            Mode::Evaluate
+        };
+        let y = executor.forward(&mut network, &x, mode).to_vec();
+        executor.gradients_mut().fill(f32::NAN);
+        executor.backward_to_input(&network, &scatter("above", y.len()));
+
+        let close = |what: &str, got: &[f32], expected: &[f64]| {
+            let error = relative_error(got, expected);
+            assert!(error < tolerance, "{}: {what} off by {error}", self.name);
+        };
+        close("outputs", &y, &self.y);
+        close("input gradient", executor.input_gradient(), &self.input_gradient);
+        close("running statistics", network.buffers(), &self.buffers_after);
+        close("gradients", executor.gradients(), &self.gradients);
+        // Each tensor on its own scale, but for those of no gradient (a bias in front of batch norm).
+        let size = |values: &[f64]| values.iter().fold(0.0f64, |most, g| most.max(g.abs()));
+        for tensor in network.tensors().iter().filter(|t| t.role != Role::Running) {
+            let range = tensor.range.clone();
+            if tensor.frozen {
+                assert!(executor.gradients()[range].iter().all(|&g| g == 0.0));
+            } else if size(&self.gradients[range.clone()]) > 1e-6 * size(&self.gradients) {
+                close(
+                    &tensor.name,
+                    &executor.gradients()[range.clone()],
+                    &self.gradients[range],
+                );
+            }
+        }
+        // The same by the network made ready for evaluation, where training makes no difference.
+        let norm = |layer: &Layer| matches!(layer.kind, LayerKind::BatchNorm { .. }) && !layer.frozen;
+        if !self.training || !self.spec.layers.iter().any(norm) {
+            let network = self.network();
+            close("prediction", &network.predict(&x).unwrap(), &self.y);
+        }
+        // The same without the input's gradient.
+        let all = executor.gradients().to_vec();
+        executor.gradients_mut().fill(f32::NAN);
+        executor.backward(&network, &scatter("above", y.len()));
+        assert_eq!(executor.gradients(), all, "{}", self.name);
+    }
+}
+
+pub(super) fn golden() -> Golden {
+    serde_json::from_str(include_str!("../../../../tests/reference/conv.json")).unwrap()
+}
+
+#[test]
+fn convolutions_give_pytorchs_outputs_and_gradients() {
+    let cases = golden().convolutions;
+    assert!(cases.len() >= 60);
+    cases.iter().for_each(|case| case.check(ONE_LAYER));
+}
+
+#[test]
+fn poolings_give_pytorchs_outputs_and_gradients() {
+    let cases = golden().poolings;
+    assert!(cases.len() >= 40);
+    cases.iter().for_each(|case| case.check(ONE_LAYER));
+}
+
+#[test]
+fn networks_on_images_give_pytorchs_outputs_and_gradients() {
+    let cases = golden().others;
+    let has = |kind: fn(&LayerKind) -> bool| {
+        let found = |case: &Case| case.spec.layers.iter().any(|layer| kind(&layer.kind));
+        assert!(cases.iter().any(found));
+    };
+    has(|kind| matches!(kind, LayerKind::BatchNorm { .. }));
+    has(|kind| matches!(kind, LayerKind::Concat));
+    has(|kind| matches!(kind, LayerKind::Add));
+    has(|kind| matches!(kind, LayerKind::Affine { .. }));
+    has(|kind| matches!(kind, LayerKind::Flatten));
+    cases.iter().for_each(|case| case.check(SEVERAL));
+}
+
+#[test]
+fn a_window_that_sees_nothing_of_the_image_gives_it_no_gradient() {
+    let spec: NetSpec = serde_json::from_str(
+        r#"{"input": 4, "image": {"Image": {"height": 2, "width": 2, "channels": 1}}, "layers": [
+            {"name": "pool", "kind": {"MaxPool2d": {"ceil": false, "window":
+                {"kernel": [2, 2], "stride": [1, 1], "padding": [1, 1], "dilation": [3, 3]}}}}]}"#,
+    )
+    .unwrap();
+    let network = Network::new(&spec, 0).unwrap();
+    let mut executor = Executor::new(&network, 1);
+    assert_eq!(
+        executor.evaluate(&network, &[1.0, 2.0, 3.0, 4.0]),
+        [f32::NEG_INFINITY]
+    );
+    executor.backward_to_input(&network, &[1.0]);
+    assert_eq!(executor.input_gradient(), [0.0; 4]);
+}

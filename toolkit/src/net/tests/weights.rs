@@ -1,0 +1,84 @@
+//! Weights in PyTorch's naming and order, there and back.
+
+use crate::net::{Cnn, Mlp, Network, Role};
+use crate::weights::Weights;
+
+#[test]
+fn weights_go_to_pytorchs_order_and_come_back() {
+    let builder = Cnn::lenet((6, 4, 2), 3).channels([3, 5]).hidden(7).batch_norm();
+    let network = builder.build(1).unwrap();
+    let weights = network.weights().unwrap();
+    let shapes = |name: &str| weights.get(name).unwrap().shape.to_vec();
+    assert_eq!(shapes("conv1.weight"), [3, 2, 5, 5]);
+    assert_eq!(shapes("conv2.bias"), [5]);
+    assert_eq!(shapes("batch_norm1.running_var"), [3]);
+    assert_eq!(shapes("dense1.weight"), [7, 2 * 5]);
+    // Row o, column i of theirs is row i, column o of ours; so with the kernel's place in front.
+    let (ours, theirs) = (
+        network.tensor("conv1.weight").unwrap(),
+        weights.get("conv1.weight").unwrap().values,
+    );
+    let (y, x, i, o) = (3, 1, 1, 2);
+    assert_eq!(
+        theirs[((o * 2 + i) * 5 + y) * 5 + x],
+        ours[((y * 5 + x) * 2 + i) * 3 + o]
+    );
+    // Behind flatten, images of 2 x 1 x 5: channel c of pixel p is input c * 2 + p there, p * 5 + c here.
+    let (ours, theirs) = (
+        network.tensor("dense1.weight").unwrap(),
+        weights.get("dense1.weight").unwrap().values,
+    );
+    let (p, c, o) = (1, 3, 4);
+    assert_eq!(theirs[o * 10 + c * 2 + p], ours[(p * 5 + c) * 7 + o]);
+
+    let mut other = builder.build(2).unwrap();
+    assert_ne!(other.parameters(), network.parameters());
+    other.load_weights(&weights).unwrap();
+    assert_eq!(other.parameters(), network.parameters());
+    assert_eq!(other.buffers(), network.buffers());
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_listed() {
+    let mut network = Mlp::new([4, 3, 2]).build(0).unwrap();
+    let before = network.parameters().to_vec();
+    let weights = Weights::new([
+        ("dense1.weight", vec![3, 4], vec![0.0; 12]),
+        ("logits.weight", vec![5, 3], vec![0.0; 15]),
+        ("logits.bias", vec![2], vec![0.0; 2]),
+        ("head.bias", vec![1], vec![0.0]),
+    ])
+    .unwrap();
+    let error = network.load_weights(&weights).unwrap_err().to_string();
+    for words in [
+        "dense1.bias (3)",
+        "logits.weight: expected 2 x 3, found 5 x 3",
+        "head.bias (1)",
+    ] {
+        assert!(error.contains(words), "{words} is not in {error}");
+    }
+    assert_eq!(network.parameters(), before);
+}
+
+#[test]
+fn batch_norm_takes_its_statistics_along() {
+    let names = |network: &Network| -> Vec<String> {
+        network.weights().unwrap().names().map(str::to_owned).collect()
+    };
+    let network = Mlp::new([4, 3, 2]).batch_norm().build(0).unwrap();
+    assert!(
+        network
+            .tensors()
+            .iter()
+            .any(|tensor| tensor.role == Role::Running)
+    );
+    assert_eq!(
+        names(&network)[2..6],
+        [
+            "batch_norm1.weight",
+            "batch_norm1.bias",
+            "batch_norm1.running_mean",
+            "batch_norm1.running_var"
+        ]
+    );
+}
