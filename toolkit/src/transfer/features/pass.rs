@@ -126,6 +126,7 @@ impl<'a> Pass<'a> {
         });
         self.problems.extend(problems);
         self.cached = self.there.iter().filter(|&&there| there).count();
+        self.progress.step(self.cached, "from the cache");
     }
 
     fn files(
