@@ -38,12 +38,12 @@ fn convolutions_of_some_digits_serve_the_others() -> Result<()> {
     let first = digits.of_classes(&["0", "1", "2", "3", "4"])?;
     let others = digits.of_classes(&["5", "6", "7", "8", "9"])?;
     let net = Cnn::new(digits.shape(), 5)
-        .channels([4, 16])
+        .channels([16, 32])
         .kernel(3)
         .batch_norm()
         .hidden(HIDDEN);
     let mut found: Vec<[Way; 3]> = Vec::new();
-    for seed in 10..20 {
+    for seed in 100..120 {
         let recipe = Recipe::new().batch(16).adam(0.002).seed(seed);
         let parts = others.few_shot(80, seed)?;
         let everything = || -> Result<Way> {
@@ -86,7 +86,7 @@ fn convolutions_of_some_digits_serve_the_others() -> Result<()> {
     let lost = paired(found.iter().map(|ways| (ways[0].accuracy, ways[1].accuracy)));
     let gained = paired(found.iter().map(|ways| (ways[1].accuracy, ways[2].accuracy)));
     println!("lost against everything: {lost:?}\ngained against random convolutions: {gained:?}");
-    assert!(lost.difference < 1.5, "{lost:?}");
+    assert!(lost.interval.1 < 1.5, "{lost:?}");
     assert!(gained.interval.0 > 0.0, "{gained:?}");
     let seconds = |at: usize| found.iter().map(|ways| ways[at].seconds).sum::<f64>();
     assert!(seconds(1) < seconds(0), "{} s, {} s", seconds(1), seconds(0));
@@ -144,7 +144,7 @@ fn two_networks_under_one_layer_beat_each_alone() -> Result<()> {
     for alone in [0, 1] {
         let gained = paired(found.iter().map(|one| (one[2], one[alone])));
         println!("joined against one alone: {gained:?}");
-        assert!(gained.interval.0 > 0.0, "{gained:?}");
+        assert!(gained.difference > 0.5 && gained.interval.0 > 0.0, "{gained:?}");
     }
     println!(
         "joined against two of 24 x 24: {:?}",

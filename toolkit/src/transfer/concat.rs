@@ -15,8 +15,10 @@ use crate::{Error, Result};
 /// the old last layers needed is gone. The trained layers are frozen, so that only `logits` learns, unless
 /// [`fine_tune`](Self::fine_tune) is called.
 ///
-/// Whether two resolutions see more than one depends on the data. On the synthetic objects they do not, by what the
-/// experiment in `toolkit/tests/transfer.rs` measures: see there before you expect a gain.
+/// Two resolutions saw more than one in an experiment on the flat synthetic objects (`toolkit/tests/transfer.rs`; 400
+/// training images, five seeds): 80.1% joined, 78.3% at 24 x 24 alone (paired 95% interval of the gain 0.4 to 3.1
+/// points), 58.2% at 8 x 8 alone. But two networks of 24 x 24, trained from different seeds and joined the same way,
+/// reached 80.8%: the gain is that of a second network, not of a second resolution.
 ///
 /// ```
 /// use jook::prelude::*;
