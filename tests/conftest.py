@@ -27,10 +27,31 @@ class Executed:
             sys.stderr.write(self.done.stderr)
 
 
+def missing(what):
+    """A part the tests need is not here: a failure where everything must be checked, else a skip."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
+
+
 @pytest.fixture(scope="session")
-def bowl_run(tmp_path_factory):
-    """Runs the first bowl once for all tests; `JOOK_BINARY` names another program than the release build."""
+def program():
+    """The built program; `JOOK_BINARY` names another than the release build."""
     program = Path(os.environ.get("JOOK_BINARY", ROOT / "target" / "release" / "jook"))
     if not program.exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{program} is not built")
+        missing(f"{program} is not built")
+    return program
+
+
+@pytest.fixture(scope="session")
+def chromium_path():
+    """The browser: `CHROMIUM`, or the one on the path."""
+    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    found = next((found for name in names if name and (found := shutil.which(name))), None)
+    if not found:
+        missing("Chromium is not here (Debian: chromium)")
+    return found
+
+
+@pytest.fixture(scope="session")
+def bowl_run(program, tmp_path_factory):
+    """Runs the first bowl once for all tests."""
     return Executed(program, tmp_path_factory.mktemp("bowl"))

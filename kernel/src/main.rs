@@ -44,7 +44,10 @@ enum Command {
 fn main() -> ExitCode {
     // A kernel starts this program again as the process that runs the cells; such a process stays in here.
     session::runtime_hook();
-    session::on_plot(page::plotly::self_contained_html);
+    session::on_plot(session::Drawing {
+        complete: page::plotly::self_contained_html,
+        live: page::plotly::live_html,
+    });
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Lab(args) => lab::lab(args),

@@ -1,6 +1,6 @@
 """Headless Chromium, driven over its own debugging pipe: no driver, no package, only the browser.
 
-    with Browser() as browser:
+    with Browser(program) as browser:
         page = browser.open(path)          # the network is cut before anything is loaded
         page.evaluate("document.title")
 """
@@ -29,14 +29,11 @@ FLAGS = [
 ]
 
 
-def executable():
-    """The browser: $CHROMIUM, or the one on the path."""
-    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
-    return next((found for name in names if name and (found := shutil.which(name))), None)
-
-
 class Browser:
     """One browser with a fresh profile. Leaving the `with` block ends it and removes the profile."""
+
+    def __init__(self, program):
+        self._program = program
 
     def __enter__(self):
         self.profile = tempfile.mkdtemp(prefix="jook-browser-")
@@ -54,7 +51,7 @@ class Browser:
             os.dup2(spare[1], 4)
 
         self._process = subprocess.Popen(
-            [executable(), *FLAGS, f"--user-data-dir={self.profile}", "about:blank"],
+            [self._program, *FLAGS, f"--user-data-dir={self.profile}", "about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             close_fds=False,

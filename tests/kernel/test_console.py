@@ -130,6 +130,41 @@ def test_papermill_sets_parameters_with_its_plugin_and_without_says_that_it_cann
         assert wrong.returncode == 1 and told in wrong.stderr, wrong.stderr
 
 
+def test_jupyter_console_runs_the_first_notebook(installed, tmp_path):
+    """Each cell in one line, as Enter ends a statement there; only a command has a line of its own."""
+    cells = [cell.source for cell in nbformat.read(BOWL, as_version=4).cells if cell.cell_type == "code"]
+    assert not any("//" in source for source in cells), "a comment would end the line"
+    command, cells[0] = cells[0].split("\n", 1)
+    cells = [command, *(source.replace("\n", " ") for source in cells)]
+    options = ["--kernel", "jook", "--simple-prompt", "--ZMQTerminalInteractiveShell.kernel_is_complete_timeout=60"]
+    console = pexpect.spawn(
+        sys.executable,
+        ["-m", "jupyter_console", *options],
+        cwd=tmp_path,
+        dimensions=(50, 1000),
+        encoding="utf-8",
+        timeout=FIRST_START,
+    )
+    said = ""
+    try:
+        console.expect(r"In \[1\]: ")
+        for at, source in enumerate(cells, 2):
+            console.sendline(source)
+            console.expect_exact(f"In [{at}]: ")
+            # What was typed is shown first.
+            said += console.before.partition("\n")[2]
+        console.sendeof()
+        console.expect("Do you really want to exit")
+        console.sendline("y")
+        console.expect(pexpect.EOF)
+    finally:
+        console.close(force=True)
+    said = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    assert not re.search(r"^\s*(error|the kernel failed)|panicked|Traceback", said, re.M), said
+    assert re.search(r"accuracy [89]\d", said) and "\nthe network in the file answers as the one in memory" in said
+    assert (tmp_path / "bowls" / "first_bowl.safetensors").exists()
+
+
 def test_jupyter_console(kernel):
     """At a terminal, on the kernel that runs already."""
     console = pexpect.spawn(

@@ -127,6 +127,20 @@ def test_requests_are_answered_while_a_cell_runs(kernel):
     assert kernel.run("busy_word.len()").status == "ok"
 
 
+def test_a_kernel_that_runs_a_cell_is_busy_whatever_was_asked_beside_it(kernel):
+    """Front ends show the last word about the kernel; a server ends kernels that are idle for long."""
+    slow = kernel.start('println!("running");\nstd::thread::sleep(std::time::Duration::from_secs(2));')
+    kernel.wait_for_output(slow, "running")
+    asked = kernel.kc.complete("Str", 3)
+    states = []
+    while (slow, "idle") not in states:
+        message = kernel.kc.get_iopub_msg(timeout=30)
+        if message["msg_type"] == "status":
+            states.append((message["parent_header"]["msg_id"], message["content"]["execution_state"]))
+    assert states == [(asked, "busy"), (asked, "idle"), (slow, "busy"), (slow, "idle")]
+    assert kernel.reply(slow)["content"]["status"] == "ok"
+
+
 def interrupted(kernel, code, way):
     """Starts a cell, interrupts it after a second; returns the cell, which must end soon."""
     running = kernel.start(code)

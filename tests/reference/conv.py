@@ -149,9 +149,23 @@ def case(name, rows, image, layers, training=True):
     }
 
 
+def filtered():
+    """Kernels, channels and sizes for which there is a faster way than the plain sums, which rounds more."""
+    return singles([
+        ((8, 8, 16), 16, (3, 3), {"padding": (1, 1)}),
+        ((7, 9, 16), 16, (3, 3), {}),
+        ((5, 6, 16), 16, (3, 3), {"padding": (2, 2)}),
+        ((4, 4, 32), 16, (3, 3), {"padding": (1, 1), "bias": False}),
+        ((6, 7, 16), 16, (5, 5), {"padding": (2, 2)}),
+        ((5, 8, 16), 16, (1, 7), {"padding": (0, 3)}),
+        ((9, 4, 16), 16, (7, 1), {"padding": (3, 0)}),
+        ((9, 4, 16), 32, (7, 1), {}),
+    ])
+
+
 def convolutions():
-    """Single convolutions of two images each."""
-    grid = [
+    """Convolutions by the plain sums."""
+    return singles([
         # image, channels out, kernel, and stride, padding, dilation, groups, bias where not the usual
         ((5, 6, 3), 4, (1, 1), {}),
         ((5, 6, 3), 4, (1, 1), {"bias": False}),
@@ -223,7 +237,11 @@ def convolutions():
         ((7, 8, 2), 3, (2, 2), {"stride": (4, 5), "padding": (1, 1)}),
         # Many pixels.
         ((9, 30, 2), 2, (3, 3), {"padding": (1, 1)}),
-    ]
+    ])
+
+
+def singles(grid):
+    """Single convolutions of two images each."""
     found = []
     for image, channels, kernel, rest in grid:
         height, width, inputs = image
@@ -356,7 +374,7 @@ def others():
 
 if __name__ == "__main__":
     golden = {"torch": torch.__version__.split("+")[0]}
-    golden |= {"convolutions": convolutions(), "poolings": poolings(), "others": others()}
+    golden |= {"convolutions": convolutions(), "filtered": filtered(), "poolings": poolings(), "others": others()}
     path = Path(__file__).with_suffix(".json")
     path.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
     counts = {name: len(cases) for name, cases in golden.items() if name != "torch"}

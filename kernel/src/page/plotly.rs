@@ -13,21 +13,31 @@ pub const MIME: &str = "application/vnd.plotly.v1+json";
 /// How the place of a chart on a page begins. The class is one that no other element of a page has.
 pub const PLACE: &str = "<div class=\"jook-figure\"";
 
-/// The height in pixels of a chart that names none; Plotly's own default.
-const HEIGHT: u64 = 450;
+/// The height in pixels of a chart that names none: JupyterLab's, so that it looks alike wherever it is drawn.
+const HEIGHT: u64 = 360;
 
 /// A chart as HTML that draws itself anywhere: with the page's Plotly when there is one, else with the
 /// copy it carries. Several on one page unpack that copy once.
 pub fn self_contained_html(figure: &Value) -> String {
+    self_drawing(figure, packed_library(), None)
+}
+
+/// A chart that redraws the one with the same name on its page, if it is there; without `library` it needs a page
+/// that has one.
+pub fn live_html(figure: &Value, name: &str, library: bool) -> String {
+    self_drawing(figure, if library { packed_library() } else { "" }, Some(name))
+}
+
+fn self_drawing(figure: &Value, library: &str, name: Option<&str>) -> String {
     const DRAW: &str = include_str!("draw.js");
     let id = format!("jook-{}", uuid::Uuid::new_v4().simple());
-    let height = height(figure);
     format!(
         "<div id=\"{id}\" class=\"jook-plot\" style=\"min-height:{height}px\"></div>\n\
-         <script type=\"text/javascript\">\n({draw})(\"{id}\", {figure}, \"{library}\");\n</script>",
+         <script type=\"text/javascript\">\n({draw})(\"{id}\", {figure}, \"{library}\", {name});\n</script>",
+        height = height(figure),
         draw = DRAW.trim().trim_end_matches(';'),
         figure = escape::json(&drawable(figure)),
-        library = packed_library(),
+        name = escape::json(&json!(name)),
     )
 }
 
@@ -85,6 +95,9 @@ fn drawable(figure: &Value) -> Value {
     if layout.get("width").is_none_or(Value::is_null) {
         layout["autosize"] = json!(true);
     }
+    if layout.get("height").is_none_or(Value::is_null) {
+        layout["height"] = json!(HEIGHT);
+    }
     let mut config = part("config")
         .filter(Value::is_object)
         .unwrap_or_else(|| json!({}));
@@ -135,6 +148,7 @@ mod tests {
         assert!(!html.contains("src=") && !html.contains("frames\":"));
 
         let packed = html.rsplit('"').nth(1).unwrap();
+        assert!(html.ends_with("\", null);\n</script>"));
         let bytes = BASE64.decode(packed).unwrap();
         let mut unpacked = String::new();
         flate2::read::GzDecoder::new(&bytes[..])
@@ -148,6 +162,23 @@ mod tests {
     fn two_copies_of_a_chart_do_not_share_an_id() {
         let figure = json!({"data": []});
         assert_ne!(self_contained_html(&figure), self_contained_html(&figure));
+    }
+
+    #[test]
+    fn a_live_chart_has_its_name_and_the_library_when_asked() {
+        let figure = json!({"data": []});
+        let (with, without) = (
+            live_html(&figure, "a</script>", true),
+            live_html(&figure, "a</script>", false),
+        );
+        assert!(with.contains(packed_library()) && without.len() < 10_000);
+        for html in [with, without] {
+            assert!(
+                html.contains("\"a\\u003c/script>\");"),
+                "{}",
+                &html[html.len() - 100..]
+            );
+        }
     }
 
     #[test]

@@ -187,8 +187,28 @@ fn listed(known: &[Parameter]) -> String {
     text
 }
 
+/// No cell of defaults is longer than this, in bytes: the parser goes as deep as its text is nested.
+const LONGEST: usize = 16 << 10;
+/// Room for a text that is nothing but openings.
+const STACK: usize = 256 << 20;
+
 /// The `let` statements of a cell, other things aside.
 fn parameters(source: &str) -> Result<Vec<Parameter>> {
+    if source.len() > LONGEST {
+        bail!("it has {} bytes, more than {LONGEST}", source.len());
+    }
+    let read = std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().stack_size(STACK);
+        let reader = reader.spawn_scoped(scope, || statements(source))?;
+        Ok::<_, std::io::Error>(reader.join())
+    });
+    match read.context("no thread could be started to read it")? {
+        Ok(parameters) => parameters,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn statements(source: &str) -> Result<Vec<Parameter>> {
     let file = SourceFile::parse(&format!("fn cell() {{\n{source}\n}}"), Edition::CURRENT);
     if let Some(error) = file.errors().first() {
         bail!("{error}");
@@ -330,6 +350,16 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn a_cell_of_defaults_may_be_nested_deeply_but_not_be_endless() {
+        for opening in ["|", "(", "|1|", "[", "-"] {
+            let deep = format!("let a = {};", opening.repeat((LONGEST - 10) / opening.len()));
+            assert!(parameters(&deep).is_err(), "{opening}");
+        }
+        let error = parameters(&" ".repeat(LONGEST + 1)).err().unwrap();
+        assert!(error.to_string().contains("more than"));
     }
 
     #[test]

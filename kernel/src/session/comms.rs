@@ -7,8 +7,9 @@
 //! the front end carries the id of its request; everything the child says while it handles it carries it too, as
 //! `parent`, and `comm_done` ends it. Binary data follows its line, which holds the sizes as `buffers`.
 
+use super::MimeBundle;
+use super::charts::{self, Resting};
 use super::protocol::{self, Event};
-use super::{MimeBundle, pump};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
@@ -67,7 +68,9 @@ type Listener = dyn Fn(Option<&str>, Said) + Send + Sync;
 
 /// The comms of a session's child.
 pub struct Comms {
-    on_said: Box<Listener>,
+    on_said: Arc<Listener>,
+    /// The charts that handlers change.
+    pub resting: Arc<Resting>,
     state: Mutex<State>,
 }
 
@@ -92,8 +95,12 @@ impl Comms {
     /// No comms yet. `on_said` hears what the child says, with the id of the request that it is about; the child
     /// waits until it returns.
     pub fn new(on_said: impl Fn(Option<&str>, Said) + Send + Sync + 'static) -> Arc<Self> {
+        let on_said: Arc<Listener> = Arc::new(on_said);
+        let publish = on_said.clone();
         Arc::new(Self {
-            on_said: Box::new(on_said),
+            on_said,
+            // The request is closed by then.
+            resting: Resting::new(move |event| publish(None, Said::Show(event))),
             state: Mutex::default(),
         })
     }
@@ -239,14 +246,31 @@ impl Comms {
         let number = message.remove("n");
         let parent = message.remove("parent");
         let parent = parent.as_ref().and_then(Value::as_str);
-        if let Some(said) = self.understand(message, buffers) {
-            if let (Said::Done, Some(child)) = (&said, &mut self.state().child) {
-                child.waiting.retain(|request| Some(request.as_str()) != parent);
+        match self.understand(message, buffers) {
+            Some(Said::Show(event)) => self.show(parent, event),
+            Some(said) => {
+                if let (Said::Done, Some(child)) = (&said, &mut self.state().child) {
+                    child.waiting.retain(|request| Some(request.as_str()) != parent);
+                }
+                (self.on_said)(parent, said);
             }
-            (self.on_said)(parent, said);
+            None => {}
         }
         if let (Some(number), Some(child)) = (number, &mut self.state().child) {
             child.write(&json!({"kind": "heard", "n": number}), &[]);
+        }
+    }
+
+    fn show(&self, parent: Option<&str>, event: Event) {
+        if let Event::Update { id, .. } = &event {
+            self.resting.forget(id);
+        }
+        match charts::live(&event, false) {
+            Some(live) => {
+                (self.on_said)(parent, Said::Show(live));
+                self.resting.changed(event);
+            }
+            None => (self.on_said)(parent, Said::Show(charts::complete(event))),
         }
     }
 
@@ -266,7 +290,7 @@ impl Comms {
             },
             "comm_msg" => Step::Message,
             "comm_close" => Step::Close,
-            _ => return Some(Said::Show(pump::light(protocol::event(Value::Object(message))?))),
+            _ => return Some(Said::Show(protocol::event(Value::Object(message))?)),
         };
         let comm_id = text("comm_id")?;
         {
@@ -390,6 +414,7 @@ mod tests {
         assert_eq!(comms.list(), [("own".to_owned(), "w".to_owned())]);
 
         comms.stop();
+        assert_eq!(toolkit.hears()["request"], "r5");
         assert_eq!(toolkit.hears(), json!({"kind": "stop"}));
         toolkit.say(json!({"kind": "display", "data": {"text/plain": "x"}, "parent": "r3"}));
         toolkit.say(json!({"kind": "comm_done", "parent": "r3"}));

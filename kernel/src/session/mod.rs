@@ -1,13 +1,15 @@
 //! A notebook's session: cells go in, outputs and errors come out.
 //!
 //! One thread owns evcxr ([`worker`]); one thread reads what cells print and decodes it ([`pump`]); a child
-//! process runs the cells, and speaks to the front end at any time by way of [`comms`]. [`toolkit`] builds
+//! process runs the cells, and speaks to the front end at any time by way of [`comms`]; [`charts`] keeps charts that
+//! change from flickering. [`toolkit`] builds
 //! what cells link against, [`stand_in`] makes compiling them quick, [`home`] points evcxr at the stand-ins.
 
 mod asking;
 mod building;
 mod carried;
 mod cell_crate;
+mod charts;
 mod commands;
 mod comms;
 mod complete;
@@ -23,6 +25,7 @@ mod hints;
 mod home;
 mod lean;
 mod link;
+mod lookup;
 mod losses;
 mod place;
 mod protocol;
@@ -38,11 +41,11 @@ mod variables;
 mod worker;
 
 pub use asking::Answer;
+pub use charts::{Drawing, on_plot};
 pub use comms::{CommMessage, Comms, Said, Step};
 pub use complete::{Completeness, is_complete};
 pub use docs::{Detail, abridged};
 pub use protocol::Event;
-pub use pump::on_plot;
 pub use stand_in::runtime_hook;
 pub use toolkit::prebuild;
 
@@ -184,7 +187,7 @@ impl Session {
         };
         if let Some(found) = self
             .control
-            .while_running(|context, carried| worker::complete(context, carried, code, cursor))
+            .while_running(|context, carried| lookup::complete(context, carried, code, cursor))
         {
             return found;
         }
@@ -204,7 +207,7 @@ impl Session {
     pub fn inspect(&self, code: &str, cursor: usize) -> anyhow::Result<Option<MimeBundle>> {
         if let Some(found) = self
             .control
-            .while_running(|context, carried| worker::inspect(context, carried, code, cursor))
+            .while_running(|context, carried| lookup::inspect(context, carried, code, cursor))
         {
             return found;
         }

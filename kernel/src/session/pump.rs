@@ -1,11 +1,10 @@
 //! Reads what cells print, decodes it, and hands it to whoever runs the cell.
 
+use super::charts::{self, Changing, PLOTLY};
 use super::protocol::{self, Event, Notice, Part};
-use super::{Answer, CellError, MimeBundle, figure};
+use super::{Answer, CellError, MimeBundle};
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
-use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::OnceLock;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -69,7 +68,7 @@ impl Pump {
                 stderr: outputs.stderr,
                 sink: None,
                 waiting: Vec::new(),
-                light: Vec::new(),
+                charts: Changing::default(),
                 notes: Notes::default(),
                 ends: (0, 0),
             }
@@ -97,8 +96,7 @@ struct Reader {
     sink: Option<mpsc::Sender<Message>>,
     /// Events that came between cells.
     waiting: Vec<Event>,
-    /// The last state of each chart that was updated, while the front end has it without its library.
-    light: Vec<Event>,
+    charts: Changing,
     notes: Notes,
     /// Ends of code seen on stdout and on stderr: equal when both are read.
     ends: (usize, usize),
@@ -152,8 +150,8 @@ impl Reader {
         while let Ok(line) = self.stderr.try_recv() {
             self.err(&line);
         }
-        for event in std::mem::take(&mut self.light) {
-            self.send(with_html(event));
+        for event in self.charts.end() {
+            self.send(event);
         }
         if !self.notes.panicked
             && let Some((message, place, line)) = self.notes.panic.take()
@@ -170,7 +168,10 @@ impl Reader {
         for part in protocol::decode(line) {
             match part {
                 Part::Text(text) => self.send(Event::Stdout(text)),
-                Part::Event(event) => self.show(event),
+                Part::Event(event) => {
+                    let event = self.charts.show(event);
+                    self.send(event);
+                }
                 Part::Notice(Notice::End) => self.ends.0 += 1,
                 Part::Notice(Notice::Break) => {}
                 Part::Notice(Notice::Panic {
@@ -201,29 +202,6 @@ impl Reader {
         }
     }
 
-    /// A chart on display comes with the library that draws it, megabytes of it. Its updates do not, or a live
-    /// chart would carry it each time; the last one does, at the end of the cell, for it is what gets saved. One
-    /// that brings HTML of its own never does.
-    fn show(&mut self, event: Event) {
-        if let Event::Update { id, .. } = &event {
-            self.light
-                .retain(|other| !matches!(other, Event::Update { id: old, .. } if old == id));
-        }
-        match event {
-            Event::Update {
-                mut data,
-                metadata,
-                id,
-            } if data.contains_key(PLOTLY) && !data.contains_key("text/html") => {
-                add_text(&mut data);
-                let light = Event::Update { data, metadata, id };
-                self.light.push(light.clone());
-                self.send(light);
-            }
-            event => self.send(with_html(event)),
-        }
-    }
-
     fn send(&mut self, event: Event) {
         match &self.sink {
             Some(sink) => drop(sink.send(Message::Event(event))),
@@ -243,69 +221,20 @@ pub fn result(content: &HashMap<String, String>) -> Option<Event> {
     if data.contains_key(PLOTLY) {
         data.remove("text/html");
     }
-    Some(with_html(Event::Result {
+    Some(charts::complete(Event::Result {
         data,
         metadata: MimeBundle::new(),
     }))
 }
 
-static PLOT_PAGE: OnceLock<fn(&Value) -> String> = OnceLock::new();
-
-/// Sets how a Plotly figure becomes HTML that needs nothing else; called once by `main`.
-pub fn on_plot(page: fn(&Value) -> String) {
-    let _ = PLOT_PAGE.set(page);
-}
-
-const PLOTLY: &str = "application/vnd.plotly.v1+json";
-
-/// A chart comes with forms that every front end can show; those that its cell gave it stay.
-fn with_html(mut event: Event) -> Event {
-    let (Event::Display { data, .. } | Event::Update { data, .. } | Event::Result { data, .. }) = &mut event
-    else {
-        return event;
-    };
-    if !data.contains_key(PLOTLY) {
-        return event;
-    }
-    if !data.contains_key("text/html")
-        && let Some(page) = PLOT_PAGE.get()
-    {
-        let html = page(&data[PLOTLY]);
-        data.insert("text/html".into(), html.into());
-    }
-    add_text(data);
-    event
-}
-
-/// An output that no cell gathers: a chart's updates come without the library that draws it.
-pub fn light(mut event: Event) -> Event {
-    match &mut event {
-        Event::Update { data, .. } => {
-            if data.contains_key(PLOTLY) {
-                add_text(data);
-            }
-            event
-        }
-        _ => with_html(event),
-    }
-}
-
-/// What a terminal shows for a chart that has no text of its own.
-fn add_text(data: &mut MimeBundle) {
-    if !data.contains_key("text/plain") {
-        let text = figure::describe(&data[PLOTLY]);
-        data.insert("text/plain".into(), text.into());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// What a cell that prints these messages makes of them.
     fn cell(lines: &[Value]) -> Vec<Event> {
-        on_plot(|_| "<the chart and its library>".into());
+        charts::tests::draws();
         let (stdout, out) = unbounded();
         let (_stderr, err) = unbounded();
         let pump = Pump::start(evcxr::EvalContextOutputs {
@@ -327,46 +256,23 @@ mod tests {
             .collect()
     }
 
-    fn chart(kind: &str, y: u32) -> Value {
-        json!({"kind": kind, "id": "live", "data": {PLOTLY: {"data": [{"y": [y]}]}}})
-    }
-
-    fn carries_library(event: &Event) -> bool {
-        match event {
-            Event::Display { data, .. } | Event::Update { data, .. } => data.contains_key("text/html"),
-            other => panic!("{other:?}"),
-        }
-    }
-
     #[test]
-    fn only_the_first_and_the_last_state_of_a_live_chart_carry_the_library() {
+    fn a_live_chart_is_complete_when_its_cell_ends() {
+        let chart =
+            |kind: &str, y: u32| json!({"kind": kind, "id": "a", "data": {PLOTLY: {"data": [{"y": [y]}]}}});
         let events = cell(&[chart("display", 1), chart("update", 2), chart("update", 3)]);
-        let with: Vec<bool> = events.iter().map(carries_library).collect();
-        assert_eq!(with, [true, false, false, true]);
-        let (Event::Update { data: light, .. }, Event::Update { data: last, .. }) = (&events[2], &events[3])
-        else {
-            panic!("{events:?}")
+        let figure = |event: &Event| match event {
+            Event::Display { data, .. } | Event::Update { data, .. } => data.get(PLOTLY).cloned(),
+            other => panic!("{other:?}"),
         };
-        assert_eq!(light[PLOTLY], last[PLOTLY]);
-        assert_eq!(light["text/plain"], "[chart]\n  scatter: 1 point, 3");
-    }
-
-    #[test]
-    fn a_chart_keeps_the_forms_its_cell_gave_it() {
-        let mut own = chart("update", 1);
-        own["data"]["text/html"] = json!("<p>a table</p>");
-        own["data"]["text/plain"] = json!("a table");
-        let events = cell(&[own]);
-        let [Event::Update { data, .. }] = &events[..] else {
-            panic!("{events:?}")
-        };
-        assert_eq!(data["text/html"], "<p>a table</p>");
-        assert_eq!(data["text/plain"], "a table");
+        let figures: Vec<_> = events.iter().map(|event| figure(event).is_some()).collect();
+        assert_eq!(figures, [true, false, false, true]);
+        assert_eq!(figure(&events[3]).unwrap()["data"][0]["y"], json!([3]));
     }
 
     #[test]
     fn a_plot_that_ends_a_cell_says_what_is_in_it_and_needs_no_network() {
-        on_plot(|_| "<the chart and its library>".into());
+        charts::tests::draws();
         let figure = json!({"layout": {"title": {"text": "Loss"}}, "data": [{"type": "bar", "y": [1, 2.5]}]});
         let content = HashMap::from([
             (PLOTLY.to_owned(), figure.to_string()),
@@ -379,13 +285,6 @@ mod tests {
             panic!("no result")
         };
         assert_eq!(data["text/plain"], "[chart] Loss\n  bar: 2 points, 1 to 2.5");
-        assert_eq!(data["text/html"], "<the chart and its library>");
-    }
-
-    #[test]
-    fn a_chart_that_gave_way_to_text_does_not_come_back() {
-        let text = json!({"kind": "update", "id": "live", "data": {"text/plain": "done"}});
-        let events = cell(&[chart("display", 1), chart("update", 2), text]);
-        assert_eq!(events.len(), 3, "{events:?}");
+        assert_eq!(data["text/html"], "<complete>");
     }
 }

@@ -157,8 +157,8 @@ impl Lines {
         if self.in_content {
             self.in_content = !matches!(line, "EVCXR_END_CONTENT" | "EVCXR_PANIC_NOTIFICATION");
         } else if line.contains(EVCXR)
-            && !line.contains(MARKER)
             && let Some(at) = AFTER_TEXT.iter().filter_map(|word| line.find(word)).min()
+            && !line[..at].contains(MARKER)
         {
             push_part(&line[..at], out);
             line = &line[at..];

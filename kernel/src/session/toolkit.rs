@@ -4,18 +4,21 @@
 //! crate of one line that passes the toolkit on. It takes seconds, and unlike a `dylib` of cargo's it shares
 //! `std` with the cells (`-C prefer-dynamic`), without which rustc refuses to link them.
 
+mod progress;
+
 use super::graph::{self, HOST, ToolkitFiles};
 use super::skeleton;
 use super::{home, link};
 use anyhow::{Context, Result, bail, ensure};
+use progress::{follow, split_lines};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 /// Names a toolkit library (`libjook*.rlib`) to use instead of building one; the folders of its dependencies
 /// are in [`DEPS`]. For packagers and trials.
@@ -312,87 +315,6 @@ fn sysroot(home: &home::Home) -> PathBuf {
     home.rustc.ancestors().nth(2).unwrap_or(Path::new("/")).to_owned()
 }
 
-/// Splits at newlines and at the carriage returns of cargo's progress bar.
-fn split_lines(source: impl Read, mut each: impl FnMut(String)) {
-    let mut line = Vec::new();
-    for byte in BufReader::new(source).bytes().map_while(Result::ok) {
-        if byte == b'\n' || byte == b'\r' {
-            if !line.is_empty() {
-                each(String::from_utf8_lossy(&line).into_owned());
-                line.clear();
-            }
-        } else {
-            line.push(byte);
-        }
-    }
-}
-
-/// Turns cargo's words into progress lines, and keeps those that explain a failure.
-fn follow(lines: &mpsc::Receiver<String>, on_progress: &dyn Fn(&str)) -> String {
-    let start = Instant::now();
-    let mut told = Instant::now();
-    let mut said = String::new();
-    for line in lines {
-        let plain = without_escapes(&line);
-        match progress(&plain) {
-            Some((done, total, now)) => {
-                if told.elapsed() > Duration::from_secs(5) {
-                    told = Instant::now();
-                    on_progress(&format!(
-                        "building the toolkit: {now} ({done} of {total}), {} so far",
-                        spoken(start.elapsed())
-                    ));
-                }
-            }
-            None if plain.trim_start().starts_with("Compiling") || plain.trim().is_empty() => {}
-            None => {
-                said.push_str(&plain);
-                said.push('\n');
-            }
-        }
-    }
-    said
-}
-
-/// Reads `Building [====>   ] 312/405: polars-core, serde`.
-fn progress(line: &str) -> Option<(usize, usize, String)> {
-    let (_, rest) = line.trim_start().strip_prefix("Building [")?.split_once("] ")?;
-    let (count, names) = rest.split_once(':').unwrap_or((rest, ""));
-    let (done, total) = count.trim().split_once('/')?;
-    let now = names
-        .split(',')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .trim_end_matches("...")
-        .to_owned();
-    Some((done.parse().ok()?, total.parse().ok()?, now))
-}
-
-fn without_escapes(line: &str) -> String {
-    let mut out = String::new();
-    let mut chars = line.chars();
-    while let Some(c) = chars.next() {
-        if c == '\u{1b}' {
-            for inner in chars.by_ref() {
-                if inner.is_ascii_alphabetic() {
-                    break;
-                }
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-fn spoken(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds => format!("{} min", seconds / 60),
-    }
-}
-
 /// Without the standard library's source, rust-analyzer cannot tell that `vec![1, 2]` is a `Vec<i32>`.
 fn standard_library_source(on_progress: &dyn Fn(&str)) -> Result<()> {
     let home = home::enter()?;
@@ -462,20 +384,4 @@ fn write_graph(workspace: &Path, files: &ToolkitFiles) -> Result<()> {
     let new = files.graph.with_extension("new");
     std::fs::write(&new, serde_json::to_vec(&pruned)?)?;
     Ok(std::fs::rename(new, &files.graph)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cargos_progress_bar_is_understood() {
-        let line = "\u{1b}[1m\u{1b}[36m    Building\u{1b}[0m [=======>  ] 312/405: polars-core, serde(build)";
-        assert_eq!(
-            progress(&without_escapes(line)),
-            Some((312, 405, "polars-core".into()))
-        );
-        assert_eq!(progress("   Compiling serde v1.0"), None);
-        assert_eq!(progress("Building something else"), None);
-    }
 }

@@ -232,6 +232,9 @@ async fn execute(
             if let Some(clear) = kernel.warm_up.cell_speaks() {
                 kernel.iopub.publish_blocking(clear);
             }
+            if let Event::Update { id, .. } = &event {
+                kernel.comms.resting.forget(id);
+            }
             if let Event::Result { data, .. } = &event {
                 executed.result = data.get("text/plain").and_then(Value::as_str).map(str::to_string);
             }

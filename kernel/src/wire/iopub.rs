@@ -7,7 +7,8 @@
 
 use super::message::{self, child, signed_by_kernel};
 use jupyter_protocol::{
-    IoPubWelcome, JupyterMessage, JupyterMessageContent, Media, MediaType, Status, Stdio, StreamContent,
+    ExecutionState, IoPubWelcome, JupyterMessage, JupyterMessageContent, Media, MediaType, Status, Stdio,
+    StreamContent,
 };
 use jupyter_zmq_client::{KernelIoPubXPubConnection, SubscriptionEvent};
 use serde_json::{Map, Value, json};
@@ -50,9 +51,6 @@ impl IoPub {
 
     /// The same from a thread that may block, outside the async runtime's workers.
     pub fn publish_blocking(&self, message: JupyterMessage) {
-        if let Some(room) = room_for_chart(&message) {
-            let _ = self.queue.blocking_send(outgoing(room));
-        }
         let _ = self.queue.blocking_send(outgoing(message));
     }
 
@@ -89,6 +87,7 @@ fn outgoing(message: JupyterMessage) -> Outgoing {
 }
 
 async fn publish_all(mut connection: KernelIoPubXPubConnection, mut waiting: mpsc::Receiver<Outgoing>) {
+    let mut cells = Cells::default();
     let mut held: Option<Outgoing> = None;
     let mut last_text = None;
     loop {
@@ -116,9 +115,47 @@ async fn publish_all(mut connection: KernelIoPubXPubConnection, mut waiting: mps
                     held = gather(&mut message, &mut waiting, pace).await;
                     last_text = Some(Instant::now());
                 }
+                let still_busy = cells.after(&message);
                 send(&mut connection, *message).await;
+                if let Some(busy) = still_busy {
+                    send(&mut connection, busy).await;
+                }
             }
         }
+    }
+}
+
+/// The cells that run or wait, each by the message that said it is busy.
+///
+/// A question that is answered beside them ends with `idle`, and front ends show the last word about the kernel,
+/// whatever it was about: JupyterLab would call it idle while a cell runs, and a server that ends idle kernels would
+/// end it.
+#[derive(Default)]
+struct Cells(Vec<JupyterMessage>);
+
+impl Cells {
+    /// Takes in what is about to be sent; returns what has to be said again after it.
+    fn after(&mut self, message: &JupyterMessage) -> Option<JupyterMessage> {
+        let (JupyterMessageContent::Status(status), Some(parent)) =
+            (&message.content, &message.parent_header)
+        else {
+            return None;
+        };
+        match status.execution_state {
+            ExecutionState::Busy if parent.msg_type == "execute_request" => self.0.push(message.clone()),
+            ExecutionState::Idle => {
+                let about = |busy: &JupyterMessage| {
+                    busy.parent_header.as_ref().map(|header| &header.msg_id) == Some(&parent.msg_id)
+                };
+                self.0.retain(|busy| !about(busy));
+                let mut again = self.0.first()?.clone();
+                again.header.msg_id = uuid::Uuid::new_v4().to_string();
+                again.header.date = chrono::Utc::now();
+                return Some(again);
+            }
+            _ => {}
+        }
+        None
     }
 }
 
@@ -218,29 +255,6 @@ pub fn bundle(
         content.insert("transient".to_string(), json!({ "display_id": id }));
     }
     child(msg_type, Value::Object(content), parent)
-}
-
-/// JupyterLab's Plotly renderer keeps the chart it has drawn and ignores a new state of it. An empty block of the
-/// chart's height in between has JupyterLab draw the next one afresh, without the page jumping.
-fn room_for_chart(message: &JupyterMessage) -> Option<JupyterMessage> {
-    const DEFAULT_HEIGHT: f64 = 360.0;
-    let JupyterMessageContent::UnknownMessage(update) = &message.content else {
-        return None;
-    };
-    let figure = update.content["data"].get("application/vnd.plotly.v1+json")?;
-    if update.msg_type != "update_display_data" {
-        return None;
-    }
-    let height = figure["layout"]["height"].as_f64().unwrap_or(DEFAULT_HEIGHT);
-    let mut emptied = update.clone();
-    emptied.content["data"] = json!({
-        "text/html": format!("<div style=\"height:{height}px\"></div>"),
-        "text/plain": update.content["data"]["text/plain"],
-    });
-    let mut room = message.clone();
-    room.header.msg_id = uuid::Uuid::new_v4().to_string();
-    room.content = JupyterMessageContent::UnknownMessage(emptied);
-    Some(room)
 }
 
 /// A MIME bundle as the typed replies want it. Values go out as they are.

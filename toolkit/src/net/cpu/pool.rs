@@ -131,12 +131,32 @@ impl Pool {
         }
     }
 
-    /// d loss / d x from d loss / d y.
-    pub fn backward(&self, images: usize, dy: &[f32], chosen: &[u32], dx: &mut [f32]) {
+    /// Whether the backward pass can take the derivative of a ReLU before it along: what a max pooling puts out
+    /// is above 0 where the number it chose is.
+    pub fn takes_gate(&self) -> bool {
+        self.kind == PoolKind::Max
+    }
+
+    /// d loss / d x from d loss / d y; with a `gate`, the outputs of a max pooling, only where that is above 0.
+    pub fn backward(
+        &self,
+        images: usize,
+        dy: &mut [f32],
+        chosen: &[u32],
+        gate: Option<&[f32]>,
+        dx: &mut [f32],
+    ) {
         let c = self.channels;
         let size = self.source[0] * self.source[1] * c;
         let outputs = self.grid[0] * self.grid[1] * c;
-        let one = |(dx, (i, dy)): (&mut [f32], (usize, &[f32]))| {
+        let one = |(dx, (i, dy)): (&mut [f32], (usize, &mut [f32]))| {
+            if let Some(gate) = gate {
+                let open = dy.iter_mut().zip(&gate[i * outputs..]);
+                open.for_each(|(dy, &y)| *dy = if y > 0.0 { *dy } else { 0.0 });
+            }
+            if self.kind == PoolKind::Max && self.tiles() {
+                return self.max_backward(dy, &chosen[i * outputs..][..outputs], dx);
+            }
             dx.fill(0.0);
             match self.kind {
                 PoolKind::Max => {
@@ -164,12 +184,35 @@ impl Pool {
         };
         if images * outputs * self.window.area() >= WORTH_THREADS {
             dx.par_chunks_mut(size)
-                .zip(dy.par_chunks(outputs).enumerate())
+                .zip(dy.par_chunks_mut(outputs).enumerate())
                 .for_each(one);
         } else {
             dx.chunks_mut(size)
-                .zip(dy.chunks(outputs).enumerate())
+                .zip(dy.chunks_mut(outputs).enumerate())
                 .for_each(one);
+        }
+    }
+
+    /// Whether no two windows share a pixel.
+    fn tiles(&self) -> bool {
+        (0..2).all(|axis| self.window.stride[axis] >= self.window.kernel[axis])
+            && self.window.dilation == [1, 1]
+    }
+
+    /// The gradient of one image through windows that share no pixel: each pixel is written once.
+    fn max_backward(&self, dy: &[f32], chosen: &[u32], dx: &mut [f32]) {
+        let c = self.channels;
+        let covered = (0..2).all(|axis| self.grid[axis] * self.window.kernel[axis] == self.source[axis]);
+        if !covered {
+            dx.fill(0.0);
+        }
+        for (at, (dy, chosen)) in dy.chunks_exact(c).zip(chosen.chunks_exact(c)).enumerate() {
+            self.visit(at / self.grid[1], at % self.grid[1], |pixel| {
+                let dx = &mut dx[pixel * c..][..c];
+                for ((dx, dy), &chosen) in dx.iter_mut().zip(dy).zip(chosen) {
+                    *dx = if chosen == pixel as u32 { *dy } else { 0.0 };
+                }
+            });
         }
     }
 

@@ -142,7 +142,7 @@ impl<'a> Pass<'a> {
         let mut batches = quiet(|| part.batches(preparation, FILES))?;
         // Damaged files are left out of the batches; the others come in this order.
         let mut rows = missing.iter().copied();
-        while let Some(batch) = batches.next() {
+        for batch in batches.by_ref() {
             let batch = batch?;
             let of_batch: Vec<usize> = batch
                 .files

@@ -7,26 +7,22 @@
 //! threads.
 
 mod gather;
+mod gradient;
 mod pack;
+mod product;
 mod tile;
 mod winograd;
-
-use std::ops::Range;
-
-use rayon::prelude::*;
 
 use super::lanes::LANES;
 use crate::net::Window;
 use gather::Gather;
 pub use pack::Packed;
-use tile::{Finish, Job, Outer, Start, pixels_of};
+use product::product;
+use tile::Finish;
 use winograd::Winograd;
 
 /// Products below this many multiplications are not worth a second thread.
 const WORTH_THREADS: usize = 1 << 21;
-
-/// Numbers of the source that a block of pixels should not exceed: a quarter of a second cache.
-const BLOCK: usize = 1 << 16;
 
 /// Every tile's pixels divide it.
 const STEP: usize = 24;
@@ -55,20 +51,6 @@ pub struct Pixels<'a> {
 pub struct PixelsMut<'a> {
     pub numbers: &'a mut [f32],
     pub pitch: usize,
-}
-
-/// A pointer that threads may share: each writes places of its own.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32);
-// SAFETY: see above; who uses it says why the places differ.
-unsafe impl Send for Shared {}
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    /// Taken by a method, so that closures capture the whole.
-    fn at(self) -> *mut f32 {
-        self.0
-    }
 }
 
 impl Conv {
@@ -232,148 +214,6 @@ impl Conv {
             product(&gather, images, dy, outputs, &packed, finish, dx);
         }
     }
-
-    /// dw = the gradient of the weights, db = that of the biases.
-    pub fn weight_gradient(
-        &self,
-        images: usize,
-        x: Pixels<'_>,
-        dy: Pixels<'_>,
-        dw: &mut [f32],
-        db: Option<&mut [f32]>,
-    ) {
-        check(x.numbers.len(), images, self.source, x.pitch, self.inputs);
-        check(dy.numbers.len(), images, self.grid, dy.pitch, self.outputs);
-        if let Some(fast) = self.winograd() {
-            return fast.weight_gradient(images, x, dy, dw, db);
-        }
-        let gather = self.gather(x.pitch);
-        let pixels = images * gather.pixels();
-        let parts = self.parts(pixels);
-        let each = pixels.div_ceil(parts).max(1);
-        let size = self.rows() * self.outputs;
-        assert!(dw.len() == size);
-        // Each part sums for itself; the sums are then added in order.
-        let mut sums = vec![0.0f32; size * parts];
-        let mut biases = vec![0.0f32; self.outputs * parts];
-        let one = |(part, (sum, bias)): (usize, (&mut [f32], &mut [f32]))| {
-            let range = (part * each).min(pixels)..((part + 1) * each).min(pixels);
-            self.part_of_gradient(&gather, range, x, dy, sum, bias);
-        };
-        if parts == 1 || images * self.work() < WORTH_THREADS {
-            sums.chunks_exact_mut(size)
-                .zip(biases.chunks_exact_mut(self.outputs))
-                .enumerate()
-                .for_each(one);
-        } else {
-            sums.par_chunks_exact_mut(size)
-                .zip(biases.par_chunks_exact_mut(self.outputs))
-                .enumerate()
-                .for_each(one);
-        }
-        add_parts(dw, &sums);
-        if let Some(db) = db {
-            add_parts(db, &biases);
-        }
-    }
-
-    /// Parts in which the pixels are summed: by the sizes alone, never by the number of threads.
-    fn parts(&self, pixels: usize) -> usize {
-        const MOST: usize = 1 << 22;
-        let size = (self.rows() * self.outputs).max(1);
-        (pixels / 256).min(MOST / size).clamp(1, 16)
-    }
-
-    fn part_of_gradient(
-        &self,
-        gather: &Gather,
-        range: Range<usize>,
-        x: Pixels<'_>,
-        dy: Pixels<'_>,
-        dw: &mut [f32],
-        db: &mut [f32],
-    ) {
-        const TOGETHER: usize = 256;
-        let taps = gather.taps.len();
-        let (run, outputs) = (gather.run, self.outputs / self.groups);
-        let wide = if outputs > LANES { 2 } else { 1 };
-        let zeros = vec![0.0f32; run + self.inputs];
-        let mut rows = vec![zeros.as_ptr(); taps * TOGETHER];
-        let mut panel = vec![0.0f32; TOGETHER * wide * LANES];
-        let mut next = range.start;
-        while next < range.end {
-            let count = TOGETHER.min(range.end - next);
-            let mut output = gather.output(next);
-            for i in 0..count {
-                gather.rows(output, |tap, row| {
-                    rows[tap * TOGETHER + i] = match row {
-                        Some(pixel) => x.numbers[pixel * x.pitch..].as_ptr(),
-                        None => zeros.as_ptr(),
-                    };
-                });
-                output = gather.next(output);
-            }
-            for i in 0..count {
-                let from = (next + i) * dy.pitch;
-                let grad = &dy.numbers[from..from + self.outputs];
-                db.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += grad);
-            }
-            for group in 0..self.groups {
-                for first in (0..outputs).step_by(wide * LANES) {
-                    let columns = outputs.min(first + wide * LANES) - first;
-                    let column = group * outputs + first;
-                    let whole = columns == wide * LANES;
-                    if !whole {
-                        for i in 0..count {
-                            let from = (next + i) * dy.pitch + column;
-                            panel[i * wide * LANES..][..columns]
-                                .copy_from_slice(&dy.numbers[from..from + columns]);
-                        }
-                    }
-                    let (grad, stride) = if whole {
-                        (dy.numbers[next * dy.pitch + column..].as_ptr(), dy.pitch)
-                    } else {
-                        (panel.as_ptr(), wide * LANES)
-                    };
-                    for tap in 0..taps {
-                        for (k, many) in even_parts(run, pixels_of(wide)) {
-                            let job = Outer {
-                                pixels: count,
-                                rows: rows[tap * TOGETHER..].as_ptr(),
-                                // The zeros are as long as an image's row of numbers.
-                                shift: group * run * usize::from(self.groups > 1) + k,
-                                grad,
-                                stride,
-                                result: dw[(tap * run + k) * self.outputs + column..].as_mut_ptr(),
-                                result_row: self.outputs,
-                                columns,
-                            };
-                            // SAFETY: the lengths were checked by the caller; a row has run numbers from its
-                            // group's first on, also among the zeros.
-                            unsafe { tile::run_outer(wide, many, &job) };
-                        }
-                    }
-                }
-            }
-            next += count;
-        }
-    }
-}
-
-/// Splits `count` into parts of at most `most`, as even as can be: (first, length).
-fn even_parts(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let parts = count.div_ceil(most);
-    (0..parts).map(move |i| {
-        let (first, end) = (i * count / parts, (i + 1) * count / parts);
-        (first, end - first)
-    })
-}
-
-fn add_parts(sum: &mut [f32], parts: &[f32]) {
-    sum.fill(0.0);
-    for part in parts.chunks_exact(sum.len().max(1)) {
-        sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-    }
 }
 
 fn check(length: usize, images: usize, size: [usize; 2], pitch: usize, channels: usize) {
@@ -382,168 +222,4 @@ fn check(length: usize, images: usize, size: [usize; 2], pitch: usize, channels:
         pixels == 0 || (pitch >= channels && length >= (pixels - 1) * pitch + channels),
         "{images} images of {size:?} pixels at a pitch of {pitch} in {length} numbers"
     );
-}
-
-/// The product of gathered rows with weights, for all images; `inputs` channels a group.
-fn product(
-    gather: &Gather,
-    images: usize,
-    x: Pixels<'_>,
-    inputs: usize,
-    weights: &Packed,
-    finish: Finish,
-    y: PixelsMut<'_>,
-) {
-    let pixels = images * gather.pixels();
-    let taps = gather.taps.len();
-    let steps = pixels.div_ceil(STEP);
-    let work = pixels * taps * gather.run * weights.columns();
-    let each = x.pitch * gather.step[0] * gather.step[1];
-    let fits = (BLOCK / each.max(1) / STEP).clamp(1, 8);
-    let threads = work >= WORTH_THREADS;
-    // Enough items to share, first by pixels, then by panels.
-    let block = if threads {
-        fits.min(steps.div_ceil(8)).max(1)
-    } else {
-        fits
-    };
-    let blocks = steps.div_ceil(block);
-    let cuts = if threads {
-        8usize.div_ceil(blocks).min(weights.panels().len()).max(1)
-    } else {
-        1
-    };
-    let pitch = y.pitch;
-    let result = Shared(y.numbers.as_mut_ptr());
-    let gate = Gate(finish);
-    let zeros = vec![0.0f32; gather.run + inputs * weights.groups()];
-    let item = |item: usize| {
-        let (at, cut) = (item / cuts, item % cuts);
-        let range = at * block * STEP..((at + 1) * block * STEP).min(pixels);
-        let count = weights.panels().len();
-        let panels = cut * count / cuts..(cut + 1) * count / cuts;
-        let mut block = Block::new(gather, range, x, pitch, &zeros);
-        let mut made_for = 0;
-        for panel in &weights.panels()[panels] {
-            if made_for != panel.wide {
-                block.point(pixels_of(panel.wide));
-                made_for = panel.wide;
-            }
-            // SAFETY: the callers checked the lengths. Items differ in pixels or in channels.
-            unsafe { block.run(panel, weights, panel.group * inputs, result.at(), gate.finish()) };
-        }
-    };
-    if threads && blocks * cuts > 1 {
-        (0..blocks * cuts).into_par_iter().for_each(item);
-    } else {
-        (0..blocks * cuts).for_each(item);
-    }
-}
-
-/// A finish that threads may share: they only read what it points to.
-#[derive(Clone, Copy)]
-struct Gate(Finish);
-// SAFETY: see above.
-unsafe impl Send for Gate {}
-unsafe impl Sync for Gate {}
-
-impl Gate {
-    fn finish(self) -> Finish {
-        self.0
-    }
-}
-
-/// Some pixels of a product, with the pointers to what they gather.
-struct Block<'a> {
-    gather: &'a Gather,
-    range: Range<usize>,
-    x: Pixels<'a>,
-    zeros: &'a [f32],
-    places: Vec<usize>,
-    /// For each tile, taps x its pixels.
-    rows: Vec<*const f32>,
-    tile: usize,
-}
-
-impl<'a> Block<'a> {
-    fn new(gather: &'a Gather, range: Range<usize>, x: Pixels<'a>, pitch: usize, zeros: &'a [f32]) -> Self {
-        let mut output = gather.output(range.start);
-        let mut places = Vec::with_capacity(range.len().next_multiple_of(STEP));
-        for _ in range.clone() {
-            places.push(gather.place(output) * pitch);
-            output = gather.next(output);
-        }
-        places.resize(range.len().next_multiple_of(STEP), 0);
-        Self {
-            rows: vec![zeros.as_ptr(); places.len() * gather.taps.len()],
-            gather,
-            range,
-            x,
-            zeros,
-            places,
-            tile: 1,
-        }
-    }
-
-    /// Makes the pointers for tiles of this many pixels.
-    fn point(&mut self, tile: usize) {
-        self.tile = tile;
-        let taps = self.gather.taps.len();
-        let mut output = self.gather.output(self.range.start);
-        let (numbers, pitch) = (self.x.numbers, self.x.pitch);
-        for i in 0..self.range.len() {
-            let rows = &mut self.rows[i / tile * tile * taps..][..tile * taps];
-            self.gather.rows(output, |tap, row| {
-                rows[i % tile + tap * tile] = match row {
-                    // The caller checked that all pixels are there.
-                    Some(pixel) => numbers.as_ptr().wrapping_add(pixel * pitch),
-                    None => self.zeros.as_ptr(),
-                };
-            });
-            output = self.gather.next(output);
-        }
-        // What is left of the last tile reads zeros.
-        for i in self.range.len()..self.places.len() {
-            for tap in 0..taps {
-                self.rows[i / tile * tile * taps + i % tile + tap * tile] = self.zeros.as_ptr();
-            }
-        }
-    }
-
-    /// Runs all tiles with one panel.
-    ///
-    /// # Safety
-    /// Result and gate have the places of the pixels, and nobody else writes these channels of them.
-    unsafe fn run(
-        &self,
-        panel: &pack::Panel,
-        weights: &Packed,
-        shift: usize,
-        result: *mut f32,
-        finish: Finish,
-    ) {
-        let taps = self.gather.taps.len();
-        for first in (0..self.range.len()).step_by(self.tile) {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let job = Job {
-                    taps,
-                    run: self.gather.run,
-                    rows: self.rows[first * taps..].as_ptr(),
-                    shift,
-                    panel: weights.numbers(panel),
-                    result: result.add(panel.column),
-                    places: self.places[first..].as_ptr(),
-                    live: self.tile.min(self.range.len() - first),
-                    columns: panel.columns,
-                    start: weights.bias(panel).map_or(Start::Zero, Start::Row),
-                    finish: match finish {
-                        Finish::Gate(gate) => Finish::Gate(gate.add(panel.column)),
-                        other => other,
-                    },
-                };
-                tile::run(panel.wide, &job);
-            }
-        }
-    }
 }

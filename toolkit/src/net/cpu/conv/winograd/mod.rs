@@ -8,9 +8,11 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
+use super::gradient::{add_parts, even_parts};
 use super::pack::Packed;
+use super::product::{Gate, Shared};
 use super::tile::{self, Finish, Job, Outer, Start, pixels_of};
-use super::{Gate, Pixels, PixelsMut, STEP, Shared, WORTH_THREADS};
+use super::{Pixels, PixelsMut, STEP, WORTH_THREADS};
 use crate::net::cpu::lanes::{LANES, Lanes};
 use axis::{Axis, Five, One, Seven, Three};
 
@@ -205,12 +207,14 @@ impl Winograd {
         dw: &mut [f32],
         db: Option<&mut [f32]>,
     ) {
-        const ROOM_FOR: usize = 1 << 23;
+        const ROOM_FOR: usize = 1 << 19;
         let [down, across] = self.tiles();
         let tiles = images * down * across;
         let size = self.inputs * self.outputs;
         let points = self.points();
-        let parts = (tiles / STEP).min(ROOM_FOR / (points * size)).clamp(1, 16);
+        let parts = (tiles / STEP)
+            .min((ROOM_FOR / (points * size)).max(4))
+            .clamp(1, 16);
         let each = tiles.div_ceil(parts).max(1);
         let mut sums = vec![0.0f32; parts * points * size];
         let mut biases = vec![0.0f32; parts * self.outputs];
@@ -250,7 +254,7 @@ impl Winograd {
         }
         with_axes!(self.kernel, self.transform_sums(total, dw));
         if let Some(db) = db {
-            super::add_parts(db, &biases);
+            add_parts(db, &biases);
         }
     }
 
@@ -320,7 +324,7 @@ impl Winograd {
             let grads = &grads[point * (STEP * self.outputs + GAP)..];
             for column in (0..self.outputs).step_by(wide * LANES) {
                 let vectors = wide.min((self.outputs - column) / LANES);
-                for (k, many) in super::even_parts(self.inputs, pixels_of(vectors)) {
+                for (k, many) in even_parts(self.inputs, pixels_of(vectors)) {
                     let job = Outer {
                         pixels: count,
                         rows: pointers.as_ptr(),
@@ -493,6 +497,8 @@ fn both<const N: usize>(
 ) {
     let nothing = Lanes::splat(0.0);
     let mut half = [[nothing; N]; N];
+    // By index, and arrays made at once: only so does all of it stay in registers.
+    #[allow(clippy::needless_range_loop)]
     for j in 0..from.1 {
         let column = down(std::array::from_fn(
             |i| if i < from.0 { read(i, j) } else { nothing },

@@ -1,0 +1,71 @@
+//! What stands at a cursor, and what may stand there.
+
+use super::carried::Carried;
+use super::{Completion, Completions, MimeBundle, commands, docs};
+use anyhow::Result;
+use evcxr::CommandContext;
+
+/// What may stand at `cursor`, as `context` knows the notebook.
+pub fn complete(
+    context: &mut CommandContext,
+    carried: &Carried,
+    code: &str,
+    cursor: usize,
+) -> Result<Completions> {
+    let mut items: Vec<Completion> = commands::completions(code, cursor);
+    let (code, _) = carried.satisfy(&commands::without(code));
+    let found = context.completions(&code, cursor)?;
+    for candidate in found.completions {
+        let internal = candidate.code.starts_with("evcxr_") || candidate.code.starts_with("Evcxr");
+        if !internal && !items.iter().any(|item| item.text == candidate.code) {
+            items.push(Completion {
+                text: candidate.code,
+                kind: candidate.kind.to_owned(),
+            });
+        }
+    }
+    Ok(Completions {
+        start: found.start_offset,
+        end: found.end_offset,
+        items,
+    })
+}
+
+/// What stands at `cursor`, as `context` knows the notebook.
+pub fn inspect(
+    context: &mut CommandContext,
+    carried: &Carried,
+    code: &str,
+    cursor: usize,
+) -> Result<Option<MimeBundle>> {
+    let (code, _) = carried.satisfy(&commands::without(code));
+    let (text, html) = context.hover_at(&code, end_of_word(&code, cursor))?;
+    if text.trim().is_empty() || text == "No documentation found" {
+        return Ok(None);
+    }
+    let mut bundle = MimeBundle::new();
+    bundle.insert("text/plain".into(), docs::text(&html).into());
+    bundle.insert("text/html".into(), html.into());
+    Ok(Some(bundle))
+}
+
+fn end_of_word(code: &str, cursor: usize) -> usize {
+    let mut at = cursor.min(code.len());
+    while !code.is_char_boundary(at) {
+        at -= 1;
+    }
+    at + code[at..]
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(code.len() - at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inspection_looks_at_the_whole_word() {
+        assert_eq!(end_of_word("frame.height()", 8), 12);
+        assert_eq!(end_of_word("é", 1), 2);
+    }
+}

@@ -1,0 +1,191 @@
+//! The gradient of a convolution's weights and biases.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::gather::Gather;
+use super::tile::{self, Outer, pixels_of};
+use super::{Conv, Pixels, WORTH_THREADS, check};
+use crate::net::cpu::lanes::LANES;
+
+impl Conv {
+    /// dw = the gradient of the weights, db = that of the biases.
+    pub fn weight_gradient(
+        &self,
+        images: usize,
+        x: Pixels<'_>,
+        dy: Pixels<'_>,
+        dw: &mut [f32],
+        db: Option<&mut [f32]>,
+    ) {
+        check(x.numbers.len(), images, self.source, x.pitch, self.inputs);
+        check(dy.numbers.len(), images, self.grid, dy.pitch, self.outputs);
+        if let Some(fast) = self.winograd() {
+            return fast.weight_gradient(images, x, dy, dw, db);
+        }
+        let gather = self.gather(x.pitch);
+        let pixels = images * gather.pixels();
+        if self.window.area() == 1
+            && self.groups == 1
+            && images * self.work() >= WORTH_THREADS
+            && pixels < 512
+        {
+            return self.gradient_by_rows(&gather, pixels, x, dy, dw, db);
+        }
+        let parts = self.parts(pixels);
+        let each = pixels.div_ceil(parts).max(1);
+        let size = self.rows() * self.outputs;
+        assert!(dw.len() == size);
+        // Each part sums for itself; the sums are then added in order.
+        let mut sums = vec![0.0f32; size * parts];
+        let mut biases = vec![0.0f32; self.outputs * parts];
+        let one = |(part, (sum, bias)): (usize, (&mut [f32], &mut [f32]))| {
+            let range = (part * each).min(pixels)..((part + 1) * each).min(pixels);
+            self.part_of_gradient(&gather, range, 0..gather.run, x, dy, sum, bias);
+        };
+        if parts == 1 || images * self.work() < WORTH_THREADS {
+            sums.chunks_exact_mut(size)
+                .zip(biases.chunks_exact_mut(self.outputs))
+                .enumerate()
+                .for_each(one);
+        } else {
+            sums.par_chunks_exact_mut(size)
+                .zip(biases.par_chunks_exact_mut(self.outputs))
+                .enumerate()
+                .for_each(one);
+        }
+        add_parts(dw, &sums);
+        if let Some(db) = db {
+            add_parts(db, &biases);
+        }
+    }
+
+    /// The gradient of the weights of few pixels, where each thread takes inputs of its own.
+    fn gradient_by_rows(
+        &self,
+        gather: &Gather,
+        pixels: usize,
+        x: Pixels<'_>,
+        dy: Pixels<'_>,
+        dw: &mut [f32],
+        db: Option<&mut [f32]>,
+    ) {
+        let each = self.inputs.div_ceil(8).next_multiple_of(12);
+        dw.par_chunks_mut(each * self.outputs)
+            .enumerate()
+            .for_each(|(i, dw)| {
+                dw.fill(0.0);
+                let rows = i * each..(i * each + dw.len() / self.outputs);
+                self.part_of_gradient(gather, 0..pixels, rows, x, dy, dw, &mut []);
+            });
+        if let Some(db) = db {
+            db.fill(0.0);
+            for grad in dy.numbers.chunks(dy.pitch).take(pixels) {
+                db.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += grad);
+            }
+        }
+    }
+
+    /// Parts in which the pixels are summed: by the sizes alone, never by the number of threads.
+    fn parts(&self, pixels: usize) -> usize {
+        const MOST: usize = 1 << 22;
+        let size = (self.rows() * self.outputs).max(1);
+        (pixels / 256).min(MOST / size).clamp(1, 16)
+    }
+
+    /// Adds what the pixels of `range` give to the weights of these of the `numbers` that a tap reads, and to the
+    /// biases that are there.
+    #[allow(clippy::too_many_arguments)]
+    fn part_of_gradient(
+        &self,
+        gather: &Gather,
+        range: Range<usize>,
+        numbers: Range<usize>,
+        x: Pixels<'_>,
+        dy: Pixels<'_>,
+        dw: &mut [f32],
+        db: &mut [f32],
+    ) {
+        const TOGETHER: usize = 256;
+        let taps = gather.taps.len();
+        let (run, outputs) = (gather.run, self.outputs / self.groups);
+        let wide = if outputs > LANES { 2 } else { 1 };
+        let zeros = vec![0.0f32; run + self.inputs];
+        let mut rows = vec![zeros.as_ptr(); taps * TOGETHER];
+        let mut panel = vec![0.0f32; TOGETHER * wide * LANES];
+        let mut next = range.start;
+        while next < range.end {
+            let count = TOGETHER.min(range.end - next);
+            let mut output = gather.output(next);
+            for i in 0..count {
+                gather.rows(output, |tap, row| {
+                    rows[tap * TOGETHER + i] = match row {
+                        Some(pixel) => x.numbers[pixel * x.pitch..].as_ptr(),
+                        None => zeros.as_ptr(),
+                    };
+                });
+                output = gather.next(output);
+            }
+            for i in 0..count {
+                let from = (next + i) * dy.pitch;
+                let grad = &dy.numbers[from..from + self.outputs];
+                db.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += grad);
+            }
+            for group in 0..self.groups {
+                for first in (0..outputs).step_by(wide * LANES) {
+                    let columns = outputs.min(first + wide * LANES) - first;
+                    let column = group * outputs + first;
+                    let whole = columns == wide * LANES;
+                    if !whole {
+                        for i in 0..count {
+                            let from = (next + i) * dy.pitch + column;
+                            panel[i * wide * LANES..][..columns]
+                                .copy_from_slice(&dy.numbers[from..from + columns]);
+                        }
+                    }
+                    let (grad, stride) = if whole {
+                        (dy.numbers[next * dy.pitch + column..].as_ptr(), dy.pitch)
+                    } else {
+                        (panel.as_ptr(), wide * LANES)
+                    };
+                    for tap in 0..taps {
+                        for (k, many) in even_parts(numbers.len(), pixels_of(wide)) {
+                            let job = Outer {
+                                pixels: count,
+                                rows: rows[tap * TOGETHER..].as_ptr(),
+                                // The zeros are as long as an image's row of numbers.
+                                shift: group * run * usize::from(self.groups > 1) + numbers.start + k,
+                                grad,
+                                stride,
+                                result: dw[(tap * numbers.len() + k) * self.outputs + column..].as_mut_ptr(),
+                                result_row: self.outputs,
+                                columns,
+                            };
+                            // SAFETY: the lengths were checked by the caller; a row has run numbers from its
+                            // group's first on, also among the zeros.
+                            unsafe { tile::run_outer(wide, many, &job) };
+                        }
+                    }
+                }
+            }
+            next += count;
+        }
+    }
+}
+
+/// Splits `count` into parts of at most `most`, as even as can be: (first, length).
+pub fn even_parts(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let parts = count.div_ceil(most);
+    (0..parts).map(move |i| {
+        let (first, end) = (i * count / parts, (i + 1) * count / parts);
+        (first, end - first)
+    })
+}
+
+pub fn add_parts(sum: &mut [f32], parts: &[f32]) {
+    sum.fill(0.0);
+    for part in parts.chunks_exact(sum.len().max(1)) {
+        sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    }
+}
