@@ -59,7 +59,7 @@ fn the_defaults_are_the_tutorials() {
     assert_eq!(made.run.steps, 4000);
     assert_eq!(made.run.history.len(), 400);
     assert_eq!(made.run.evaluation.as_ref().unwrap().n, 50);
-    // 45 for training an epoch's length tells: 400 examples are 4 batches of 100.
+    // 50 tested on, 50 for validation: 400 examples are an epoch of 4 batches.
     assert_eq!(made.run.epochs, 1000.0);
 }
 
