@@ -2,6 +2,7 @@
 //!
 //! The folders are the table of contents: [`data`] (what there is to learn from), [`net`] (networks as
 //! data, and their executor), [`loss`], [`train`] (recipes, optimizers, checkpoints), [`evaluate`],
+//! [`transfer`] (what a network has learned, used for another task),
 //! [`study`] (grids over all of it, with seeds and intervals), [`weights`] (of networks trained elsewhere), [`show`] (how results look) and [`widgets`] (sliders
 //! and buttons that change them, made of [`comm`]s).
 //! [`prelude`] brings the names a notebook cell wants.
@@ -23,6 +24,7 @@ pub mod seed;
 pub mod show;
 pub mod study;
 pub mod train;
+pub mod transfer;
 pub mod weights;
 pub mod widgets;
 

@@ -11,6 +11,7 @@ pub use crate::net::*;
 pub use crate::show::*;
 pub use crate::study::*;
 pub use crate::train::*;
+pub use crate::transfer::*;
 pub use crate::weights::{self, Weights};
 pub use crate::widgets::{Area, Button, Dropdown, FloatSlider, IntSlider, Interact, interact};
 pub use crate::{Error, Result, input, password};

@@ -2,6 +2,7 @@
 
 use rand::seq::SliceRandom;
 
+use super::dataset::{listed, places};
 use super::{Dataset, Standardizer};
 use crate::{Error, Result, seed};
 
@@ -81,6 +82,40 @@ impl Dataset {
         let mut groups = self.shuffled_groups(seed, "few-shot");
         let train = groups.iter_mut().flat_map(|group| group.drain(..k)).collect();
         self.parts(train, groups.concat(), || format!("{k} examples a class"))
+    }
+
+    /// The examples of these classes alone, which then count in the order given.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let digits = datasets::digits()?;
+    /// let pairs = digits.of_classes(&["7", "1"])?;
+    /// assert_eq!((pairs.classes(), pairs.class_name(0)), (2, "7".to_owned()));
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Without labels, when there is no class of such a name, and when a name is there twice.
+    pub fn of_classes<S: AsRef<str>>(&self, names: &[S]) -> Result<Self> {
+        let labels = self.require_labels()?;
+        let known = places(self.class_names());
+        let mut wanted = vec![false; self.classes()];
+        for name in names {
+            let name = name.as_ref();
+            let place = known.get(name).ok_or_else(|| {
+                Error::data(format!(
+                    "expected one of the classes {}, found {name}",
+                    listed(self.class_names())
+                ))
+                .at(format!("dataset {}", self.name()))
+            })?;
+            wanted[*place as usize] = true;
+        }
+        let rows: Vec<usize> = (0..self.len())
+            .filter(|&row| wanted[labels[row] as usize])
+            .collect();
+        let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        self.subset(&rows)?.with_classes_of(&names)
     }
 
     /// The rows of each class (of all examples, without labels) in an order drawn from `seed`.
@@ -276,6 +311,17 @@ mod tests {
                 .iter()
                 .all(|row| !rows(&split.train).contains(row))
         );
+    }
+
+    #[test]
+    fn classes_are_picked_and_counted_in_the_order_given() {
+        let data = numbered(&[0, 1, 2, 1, 0], 3);
+        let picked = data.of_classes(&["1", "0"]).unwrap();
+        assert_eq!(rows(&picked), [0, 1, 3, 4]);
+        assert_eq!(picked.labels(), Some(&[1, 0, 0, 1][..]));
+        let error = data.of_classes(&["3"]).unwrap_err().to_string();
+        assert!(error.contains("0, 1, 2") && error.contains("found 3"), "{error}");
+        assert!(data.of_classes(&["1", "1"]).is_err());
     }
 
     #[test]

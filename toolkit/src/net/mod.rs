@@ -21,6 +21,7 @@ mod window;
 
 pub use activation::Activation;
 pub use cnn::Cnn;
+pub(crate) use graph::Source;
 pub use inception::InceptionV3;
 pub use init::Init;
 pub use mlp::Mlp;

@@ -55,6 +55,7 @@ pub use domain::Domain;
 pub use record::TrialResult;
 pub use result::{Counts, StudyResult};
 pub use settings::Settings;
+pub use statistics::{Mean, Paired};
 pub use store::Store;
 pub use study::Study;
 pub use trial::{Measured, Outcome, Trial};

@@ -69,7 +69,7 @@ pub(super) fn labels_for<'d>(
 
 /// Refuses data of another shape than that of the images a network looks at. A network on plain numbers takes
 /// images too, as their numbers.
-pub(super) fn check_shape(data: &Dataset, spec: &NetSpec) -> Result<()> {
+pub(crate) fn check_shape(data: &Dataset, spec: &NetSpec) -> Result<()> {
     match spec.image {
         Some(image) if image != data.shape() => Err(Error::data(format!(
             "expected {image}, as the network takes, found {}",

@@ -33,6 +33,7 @@ mod tests;
 mod typed;
 
 pub use ending::{Cause, Ending};
+pub(crate) use engine::check_shape;
 pub use fused::OneHot;
 pub use history::{History, Record};
 pub use number::Number;

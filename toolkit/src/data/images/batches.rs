@@ -62,6 +62,29 @@ impl ImageFolder {
         self
     }
 
+    /// The folder's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder's path.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The files at these places alone.
+    pub(crate) fn part(&self, rows: &[usize]) -> Self {
+        let images = ImageFiles {
+            files: rows.iter().map(|&row| self.images.files[row].clone()).collect(),
+            labels: rows.iter().map(|&row| self.images.labels[row]).collect(),
+            class_names: self.images.class_names.clone(),
+        };
+        Self {
+            images,
+            ..self.clone()
+        }
+    }
+
     /// The files, in the order of the batches.
     pub fn files(&self) -> &[PathBuf] {
         &self.images.files

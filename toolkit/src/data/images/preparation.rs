@@ -130,6 +130,21 @@ impl ImagePreparation {
         }
     }
 
+    /// Bytes that are equal for equal preparations, and for no others.
+    pub(crate) fn digest(&self) -> Vec<u8> {
+        let (way, sizes) = match self.size {
+            Size::Cropped { shorter, crop } => (0, [shorter, crop]),
+            Size::Stretched { height, width } => (1, [height, width]),
+        };
+        let sizes = sizes.iter().flat_map(|&size| (size as u64).to_le_bytes());
+        let scale = self
+            .mean
+            .iter()
+            .chain(&self.deviation)
+            .flat_map(|x| x.to_le_bytes());
+        [way].into_iter().chain(sizes).chain(scale).collect()
+    }
+
     /// Puts the numbers of `image` into `out`, which has the width of [`shape`](Self::shape).
     pub(super) fn apply(&self, image: DynamicImage, out: &mut [f32]) -> Result<()> {
         let pixels = self.bring_to_size(pixels(image))?;

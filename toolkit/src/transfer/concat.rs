@@ -1,0 +1,168 @@
+//! [`Concat`]: two trained networks side by side, under one dense layer.
+
+use super::bottleneck::copy_tensors;
+use super::resolution::reduction;
+use crate::data::Shape;
+use crate::net::{Init, Layer, LayerKind, NetSpec, Network, Source};
+use crate::{Error, Result};
+
+/// Joins two trained networks: what stands before the last dense layer of each (their bottlenecks) comes side by side
+/// under one new dense layer, `logits`.
+///
+/// Both look at the same image. Where one was trained on smaller images, as
+/// [`Dataset::at_resolution`](crate::data::Dataset::at_resolution) makes them, an average pooling in front of it
+/// gives it the view it knows. The layers keep their names behind `a-` and `b-`, and their trained numbers; what only
+/// the old last layers needed is gone. The trained layers are frozen, so that only `logits` learns, unless
+/// [`fine_tune`](Self::fine_tune) is called.
+///
+/// Whether two resolutions see more than one depends on the data. On the synthetic objects they do not, by what the
+/// experiment in `toolkit/tests/transfer.rs` measures: see there before you expect a gain.
+///
+/// ```
+/// use jook::prelude::*;
+///
+/// let digits = datasets::digits()?;
+/// let small = digits.at_resolution(4, 4)?;
+/// let recipe = Recipe::new().epochs(2).adam(0.003);
+/// let fine = Cnn::new(digits.shape(), 10).channels([8, 16]).train(&digits, recipe.clone())?.model;
+/// let coarse = Cnn::new(small.shape(), 10).channels([8]).train(&small, recipe.clone())?.model;
+///
+/// let both = Concat::new(&fine, &coarse).build(0)?; // reads 8 x 8 images
+/// let run = both.train(&digits, recipe)?; // learns `logits` alone
+/// # Ok::<(), jook::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Concat<'a> {
+    networks: [&'a Network; 2],
+    classes: Option<usize>,
+    fine_tune: bool,
+}
+
+const PREFIXES: [&str; 2] = ["a-", "b-"];
+
+impl<'a> Concat<'a> {
+    /// Both networks, of which `a` comes first.
+    pub fn new(a: &'a Network, b: &'a Network) -> Self {
+        Self {
+            networks: [a, b],
+            classes: None,
+            fine_tune: false,
+        }
+    }
+
+    /// The number of logits, where it is not that of `a`.
+    pub fn classes(mut self, classes: usize) -> Self {
+        self.classes = Some(classes);
+        self
+    }
+
+    /// The layers of both networks go on learning, except those that were frozen before.
+    pub fn fine_tune(mut self) -> Self {
+        self.fine_tune = true;
+        self
+    }
+
+    /// The joined network as data, checked.
+    ///
+    /// # Errors
+    /// When a network does not end in a dense layer with something before it, one reads images and the other plain
+    /// numbers, or the smaller images cannot be had of the larger by means of whole pixels.
+    pub fn spec(&self) -> Result<NetSpec> {
+        let [a, b] = self.networks.map(Network::spec);
+        let shape = larger(a.shape(), b.shape())?;
+        let mut layers = Vec::new();
+        let mut bottlenecks = Vec::new();
+        for (spec, prefix) in [a, b].into_iter().zip(PREFIXES) {
+            let at_network = |error: Error| error.at(format!("network {}", &prefix[..1]));
+            bottlenecks.push(self.side(spec, prefix, shape, &mut layers).map_err(at_network)?);
+        }
+        layers.push(Layer {
+            name: "bottlenecks".into(),
+            kind: LayerKind::Concat,
+            from: bottlenecks,
+            frozen: false,
+        });
+        layers.push(Layer {
+            name: "logits".into(),
+            kind: LayerKind::Dense {
+                units: self.classes.unwrap_or_else(|| a.outputs()),
+                bias: true,
+                init: Init::XavierUniform,
+                bias_init: Init::Zeros,
+            },
+            from: vec![],
+            frozen: false,
+        });
+        let spec = NetSpec {
+            input: shape.width(),
+            image: matches!(shape, Shape::Image { .. }).then_some(shape),
+            layers,
+        };
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// The joined network with the numbers of both; those of `logits` are drawn from `seed`.
+    ///
+    /// # Errors
+    /// As [`Concat::spec`], and when there is no memory for the numbers.
+    pub fn build(&self, seed: u64) -> Result<Network> {
+        let mut joined = Network::new(&self.spec()?, seed)?;
+        for (network, prefix) in self.networks.into_iter().zip(PREFIXES) {
+            copy_tensors(network, &mut joined, |name| format!("{prefix}{name}"));
+        }
+        Ok(joined)
+    }
+
+    /// Adds what `spec` needs for its bottleneck; gives the bottleneck's new name.
+    fn side(&self, spec: &NetSpec, prefix: &str, shape: Shape, layers: &mut Vec<Layer>) -> Result<String> {
+        let bottleneck = spec.bottleneck_before(spec.last_name())?;
+        let sources = spec.sources()?;
+        let needed = spec.needed(&sources, &[bottleneck]);
+        let mut input = "input".to_owned();
+        if let (Shape::Image { height, width, .. }, true) = (spec.shape(), spec.shape() != shape) {
+            let kind = reduction(shape, height, width)?;
+            let from = vec![std::mem::replace(&mut input, format!("{prefix}view"))];
+            layers.push(Layer {
+                name: input.clone(),
+                kind,
+                from,
+                frozen: false,
+            });
+        }
+        for (at, layer) in spec.layers.iter().enumerate().filter(|&(at, _)| needed[at]) {
+            let from = sources[at].iter().map(|source| match source {
+                Source::Input => input.clone(),
+                Source::Layer(before) => format!("{prefix}{}", spec.layers[*before].name),
+            });
+            layers.push(Layer {
+                name: format!("{prefix}{}", layer.name),
+                kind: layer.kind.clone(),
+                from: from.collect(),
+                frozen: layer.frozen || !self.fine_tune,
+            });
+        }
+        Ok(format!("{prefix}{}", spec.layers[bottleneck].name))
+    }
+}
+
+/// The shape of the images that both can be fed from.
+fn larger(a: Shape, b: Shape) -> Result<Shape> {
+    let pixels = |shape| match shape {
+        Shape::Flat(_) => None,
+        Shape::Image {
+            height,
+            width,
+            channels,
+        } => Some((height * width, channels)),
+    };
+    match (pixels(a), pixels(b)) {
+        _ if a == b => Ok(a),
+        (Some((first, channels)), Some((second, others))) if channels == others => {
+            Ok(if second > first { b } else { a })
+        }
+        _ => Err(Error::spec(format!(
+            "expected two networks that read the same examples, or images that differ in size only, found {a} and {b}"
+        ))),
+    }
+}
