@@ -1,4 +1,4 @@
-"""What several folders of tests share: the built program, and one run of the first notebook."""
+"""What several folders of tests share: the built program, and one run of each lesson."""
 
 import os
 import shutil
@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BOWL = ROOT / "notebooks" / "01_first_bowl.ipynb"
+LESSONS = ROOT / "notebooks"
 
 
 class Executed:
-    """The first bowl after `jook run`: its executed notebook, its page, and what the run said. What runs is a
-    copy in a folder of its own, where no study finds the results of an earlier run."""
+    """A lesson after `jook run`: its executed notebook, its page, and what the run said. What runs is a copy in a
+    folder of its own, where no study finds the results of an earlier run."""
 
-    def __init__(self, program, folder):
-        copy = folder / "fresh" / BOWL.name
+    def __init__(self, program, lesson, folder):
+        copy = folder / "fresh" / f"{lesson}.ipynb"
         copy.parent.mkdir()
-        shutil.copy(BOWL, copy)
+        shutil.copy(LESSONS / copy.name, copy)
         self.done = subprocess.run([program, "run", copy, "--output", folder], text=True, capture_output=True)
-        self.notebook = folder / BOWL.name
-        self.page = folder / f"{BOWL.stem}.html"
+        self.notebook = folder / copy.name
+        self.page = folder / f"{lesson}.html"
         if self.done.returncode:
             sys.stderr.write(self.done.stderr)
 
@@ -54,4 +54,16 @@ def chromium_path():
 @pytest.fixture(scope="session")
 def bowl_run(program, tmp_path_factory):
     """Runs the first bowl once for all tests."""
-    return Executed(program, tmp_path_factory.mktemp("bowl"))
+    return Executed(program, "01_first_bowl", tmp_path_factory.mktemp("bowl"))
+
+
+@pytest.fixture(scope="session")
+def convolution_run(program, tmp_path_factory):
+    """Runs the second lesson once for all tests."""
+    return Executed(program, "02_convolution", tmp_path_factory.mktemp("convolution"))
+
+
+@pytest.fixture(scope="session")
+def inception_run(program, tmp_path_factory):
+    """Runs the third lesson once for all tests."""
+    return Executed(program, "03_inception_on_a_laptop", tmp_path_factory.mktemp("inception"))
