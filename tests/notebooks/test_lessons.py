@@ -109,9 +109,9 @@ def test_other_domains_cost_accuracy(convolution):
     words = text(convolution["shift-chart"])
     names = ["flat", "line drawing", "textured", "photo", "inverted", "rotated"]
     accuracy = {name: number(rf"^{name} +([\d.]+)$", words) for name in names}
-    assert 0.82 <= accuracy["flat"] <= 0.95 and max(accuracy, key=accuracy.get) == "flat"
-    assert set(sorted(names, key=accuracy.get)[:2]) == {"inverted", "rotated"}
-    assert max(accuracy["inverted"], accuracy["rotated"]) < 0.45
+    assert 0.8 <= accuracy["flat"] <= 0.97 and max(accuracy, key=accuracy.get) == "flat"
+    assert accuracy["rotated"] < 0.4
+    assert accuracy["inverted"] < 0.3 and min(accuracy, key=accuracy.get) == "inverted"
     chart = next(out["data"][PLOTLY] for out in convolution["shift-chart"]["outputs"] if PLOTLY in out.get("data", {}))
     shown = dict(zip(chart["data"][0]["x"], chart["data"][0]["y"]))
     assert shown == pytest.approx(accuracy, abs=0.0006)
@@ -122,7 +122,7 @@ def test_other_domains_cost_accuracy(convolution):
 
 def test_the_table_of_inception_is_the_papers(inception):
     words = text(inception["network"])
-    assert re.search(r"^Mixed_6e +17 x 17 x 768 images +2141952$", words, re.M)
+    assert re.search(r"^Mixed_6e +17 x 17 x 768 +2141952$", words, re.M)
     assert re.search(r"^avgpool +2048 features +0$", words, re.M)
     # torchvision's count without the auxiliary head, with 5 classes in place of 1,000: 2,049 each.
     assert number(r"^(\d+) parameters$", words) == 23_834_568 - 995 * 2049
@@ -143,9 +143,9 @@ def test_minutes_are_reckoned_from_what_was_measured(inception):
 
 
 def test_the_second_run_reads_every_bottleneck(inception):
-    first = numbers(r"^flatten of objects.*\((\d+) from the cache, (\d+) computed,", text(inception["retrain"]))
-    again = numbers(r"^flatten of objects.*\((\d+) from the cache, (\d+) computed,", text(inception["again"]))
-    touched = numbers(r"^flatten of one pixel.*\((\d+) from the cache, (\d+) computed,", text(inception["again"]))
+    first = numbers(r"^(\d+) from the cache, (\d+) computed$", text(inception["retrain"]))
+    again = numbers(r"^(\d+) from the cache, (\d+) computed$", text(inception["again"]))
+    touched = numbers(r"^one pixel changed: (\d+) from the cache, (\d+) computed$", text(inception["again"]))
     assert (first, again, touched) == ([0, 400], [400, 0], [399, 1])
     assert "the same, number for number" in text(inception["again"])
     assert 85 <= number(r"accuracy ([\d.]+)%", text(inception["retrain"])) <= 100
