@@ -45,7 +45,9 @@ impl Network {
     /// use jook::prelude::*;
     ///
     /// let mut net = InceptionV3::new().transform_input(true).build(0)?;
-    /// net.load_weights(&Weights::read("inception_v3_google-0cc3c7bd.pth")?)?;
+    /// // The auxiliary head is for training only.
+    /// let weights = Weights::read("inception_v3_google-0cc3c7bd.pth")?.filter(|name| !name.starts_with("AuxLogits."));
+    /// net.load_weights(&weights)?;
     /// let flowers = ImageFolder::open("flower_photos")?.skip_damaged();
     /// let retrained = net.retrain("fc", (&flowers, &ImagePreparation::inception()))?;
     /// println!("{retrained}");

@@ -59,7 +59,9 @@ impl Network {
     /// use jook::prelude::*;
     ///
     /// let mut net = InceptionV3::new().transform_input(true).build(0)?;
-    /// net.load_weights(&Weights::read("inception_v3_google-0cc3c7bd.pth")?)?;
+    /// // The auxiliary head is for training only.
+    /// let weights = Weights::read("inception_v3_google-0cc3c7bd.pth")?.filter(|name| !name.starts_with("AuxLogits."));
+    /// net.load_weights(&weights)?;
     /// let flowers = ImageFolder::open("flower_photos")?;
     /// let features = net.features("avgpool", (&flowers, &ImagePreparation::inception()))?; // 2,048 numbers an image
     /// let run = Mlp::new([2048, 5]).fit(&features.split(0.1, 0)?, Retrain::tutorial())?;
