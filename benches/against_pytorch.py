@@ -37,8 +37,11 @@ class Jook:
     def ask(self, **work):
         self.process.stdin.write(json.dumps(work) + "\n")
         self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        return answer["seconds"]
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def mlp(*widths):
@@ -127,7 +130,7 @@ def main():
             f"one step, batch {batch}",
             "us",
             1e6 / steps,
-            lambda: jook.ask(**work),
+            lambda: jook.ask(**work)["seconds"],
             lambda: torch_steps(batch, steps),
             options.rounds,
             goal,
@@ -139,7 +142,7 @@ def main():
         f"study of {STUDY['trainings']} trainings",
         "s",
         1.0,
-        lambda: jook.ask(**work),
+        lambda: jook.ask(**work)["seconds"],
         lambda: torch_study(threads),
         3,
         STUDY_GOAL,

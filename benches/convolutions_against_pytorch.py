@@ -18,7 +18,7 @@ import time
 
 import torch
 import torchvision
-from against_pytorch import compare
+from against_pytorch import Jook, compare
 from torch import nn
 
 THREADS = 2
@@ -31,22 +31,6 @@ CONVOLUTIONS = [  # name, side, inputs, outputs, kernel, stride, padding
     ("5x5 48 to 64 at 35x35", 35, 48, 64, (5, 5), 1, (2, 2)),
     ("3x3 192 to 320 stride 2", 17, 192, 320, (3, 3), 2, (0, 0)),
 ]
-
-
-class Jook:
-    """The Rust side: a process that does one timed piece of work for each line it reads."""
-
-    def __init__(self, path):
-        self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, **work):
-        self.process.stdin.write(json.dumps(work) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def inception():

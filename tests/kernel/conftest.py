@@ -42,12 +42,16 @@ def start_kernel(**options):
     return Client(manager)
 
 
-@pytest.fixture(scope="session")
-def shared(installed):
+def warm_kernel():
     client = start_kernel()
     client.wait_until_warm()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def shared(installed):
+    yield from warm_kernel()
 
 
 @pytest.fixture
@@ -60,10 +64,7 @@ def kernel(shared):
 @pytest.fixture(scope="module")
 def module_kernel(installed):
     """A warm kernel for the tests of one module, which do to it what others must not see."""
-    client = start_kernel()
-    client.wait_until_warm()
-    yield client
-    client.close()
+    yield from warm_kernel()
 
 
 @pytest.fixture

@@ -142,19 +142,13 @@ mod tests {
     //! which is this test binary asked for one ignored test.
 
     use std::os::unix::process::ExitStatusExt;
-    use std::process::{Command, ExitStatus};
+    use std::process::ExitStatus;
     use std::time::{Duration, Instant};
 
     use super::*;
 
     fn child(case: &str, notebook: bool) -> (ExitStatus, String) {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args([
-            "--exact",
-            "interrupt::tests::in_child",
-            "--ignored",
-            "--nocapture",
-        ]);
+        let mut command = crate::testing::child("interrupt::tests::in_child");
         command
             .env("JOOK_TEST_CASE", case)
             .env_remove(crate::show::NOTEBOOK_ENV);

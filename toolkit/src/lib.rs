@@ -23,6 +23,8 @@ mod replace;
 pub mod seed;
 pub mod show;
 pub mod study;
+#[cfg(test)]
+mod testing;
 pub mod train;
 pub mod transfer;
 pub mod weights;

@@ -228,19 +228,19 @@ mod tests {
         message(&*panic).to_owned()
     }
 
+    /// The file of the input that it names.
+    fn file_in(said: &str) -> &str {
+        let rest = said.split("the input is ").nth(1).unwrap();
+        rest.split(';').next().unwrap()
+    }
+
     #[test]
     fn a_panic_is_found_and_its_input_kept() {
         let said = find(Fuzz::new("a planted panic").seeds(["abc"]), |bytes| {
             assert!(!bytes.contains(&0xff), "planted");
         });
         assert!(said.contains("panicked: planted"), "{said}");
-        let file = said
-            .split("the input is ")
-            .nth(1)
-            .unwrap()
-            .split(';')
-            .next()
-            .unwrap();
+        let file = file_in(&said);
         assert!(std::fs::read(file).unwrap().contains(&0xff));
         std::fs::remove_file(file).unwrap();
     }
@@ -257,13 +257,7 @@ mod tests {
             },
         );
         assert!(said.contains("the bound is"), "{said}");
-        let file = said
-            .split("the input is ")
-            .nth(1)
-            .unwrap()
-            .split(';')
-            .next()
-            .unwrap();
+        let file = file_in(&said);
         std::fs::remove_file(file).unwrap();
     }
 

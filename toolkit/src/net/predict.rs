@@ -25,8 +25,8 @@ impl Network {
             let last = self.spec().layers.len() - 1;
             return Ok(Prepared::new(self, vec![last])?.run(examples)?[0].to_vec());
         }
-        let rows = self.rows_of(examples)?;
         let inputs = self.inputs();
+        let rows = rows_of(examples, inputs)?;
         let together = (NUMBERS / Executor::floats_per_row(self)).clamp(1, ROWS);
         Executor::check_rows(self, rows.min(together))?;
         check_outputs(rows, self.outputs())?;
@@ -56,17 +56,6 @@ impl Network {
     pub fn prepare(&self, layers: &[&str]) -> Result<Prepared> {
         let places: Result<Vec<usize>> = layers.iter().map(|name| self.spec().position(name)).collect();
         Prepared::new(self, places?)
-    }
-
-    fn rows_of(&self, examples: &[f32]) -> Result<usize> {
-        if examples.len().is_multiple_of(self.inputs()) {
-            return Ok(examples.len() / self.inputs());
-        }
-        Err(Error::data(format!(
-            "{} numbers are no whole number of examples: the network takes {} each",
-            examples.len(),
-            self.inputs()
-        )))
     }
 }
 
@@ -108,14 +97,7 @@ impl Prepared {
     /// # Errors
     /// When `examples` is not a whole number of examples, or there is too little memory.
     pub fn run<'a>(&'a mut self, examples: &'a [f32]) -> Result<Vec<&'a [f32]>> {
-        if !examples.len().is_multiple_of(self.inputs) {
-            return Err(Error::data(format!(
-                "{} numbers are no whole number of examples: the network takes {} each",
-                examples.len(),
-                self.inputs
-            )));
-        }
-        let rows = examples.len() / self.inputs;
+        let rows = rows_of(examples, self.inputs)?;
         if rows <= self.together {
             self.inference.run(examples);
             let outputs = (0..self.widths.len()).map(|target| self.inference.output(target, examples));
@@ -133,6 +115,17 @@ impl Prepared {
         }
         Ok(self.outputs.iter().map(Vec::as_slice).collect())
     }
+}
+
+/// How many examples of so many numbers these are.
+fn rows_of(examples: &[f32], inputs: usize) -> Result<usize> {
+    if examples.len().is_multiple_of(inputs) {
+        return Ok(examples.len() / inputs);
+    }
+    Err(Error::data(format!(
+        "{} numbers are no whole number of examples: the network takes {inputs} each",
+        examples.len()
+    )))
 }
 
 fn check_outputs(rows: usize, outputs: usize) -> Result<()> {

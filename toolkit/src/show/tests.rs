@@ -14,8 +14,7 @@ use super::*;
 
 /// This test binary, about to run `case` with the given environment.
 fn child_of(case: &str, variables: &[&str]) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "show::tests::in_child", "--ignored", "--nocapture"]);
+    let mut command = crate::testing::child("show::tests::in_child");
     command.env_remove(NOTEBOOK_ENV).env_remove("EVCXR_IS_RUNTIME");
     command
         .envs(variables.iter().map(|name| (name, "1")))

@@ -1,7 +1,6 @@
 //! Against torchvision and Pillow to the bit (tests/reference/images.py), and folders with damage in them.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
@@ -9,6 +8,7 @@ use super::preparation::pixels;
 use super::resize::Pixels;
 use super::{ImageBatch, ImageFolder, ImagePreparation};
 use crate::data::load::decode_with_hash;
+use crate::testing::{self, Scratch};
 
 const GOLDEN: &str = include_str!("../../../../tests/reference/images.json");
 
@@ -106,39 +106,20 @@ fn inceptions_preparation_is_torchvisions() {
     }
 }
 
-/// A folder of its own for a test, removed with all that is in it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("jook-images-{}-{n}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        Self(dir)
-    }
-
-    /// Every reference image of the folder `sizes` twice, in two classes, and damage between them.
-    fn with_damage() -> Self {
-        let scratch = Self::new();
-        for class in ["a", "b"] {
-            std::fs::create_dir(scratch.0.join(class)).unwrap();
-            for entry in std::fs::read_dir(reference().join("sizes")).unwrap() {
-                let path = entry.unwrap().path();
-                std::fs::copy(&path, scratch.0.join(class).join(path.file_name().unwrap())).unwrap();
-            }
+/// Every reference image of the folder `sizes` twice, in two classes, and damage between them.
+fn with_damage() -> Scratch {
+    let scratch = Scratch::new();
+    for class in ["a", "b"] {
+        std::fs::create_dir(scratch.path().join(class)).unwrap();
+        for entry in std::fs::read_dir(reference().join("sizes")).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, scratch.path().join(class).join(path.file_name().unwrap())).unwrap();
         }
-        let whole = std::fs::read(reference().join("sizes/12x12.png")).unwrap();
-        std::fs::write(scratch.0.join("a/12x13.png"), &whole[..whole.len() / 2]).unwrap();
-        std::fs::write(scratch.0.join("b/text.jpg"), "no image").unwrap();
-        scratch
     }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    let whole = std::fs::read(reference().join("sizes/12x12.png")).unwrap();
+    std::fs::write(scratch.path().join("a/12x13.png"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(scratch.path().join("b/text.jpg"), "no image").unwrap();
+    scratch
 }
 
 fn all(folder: &ImageFolder, batch: usize) -> (Vec<ImageBatch>, Vec<String>) {
@@ -150,8 +131,8 @@ fn all(folder: &ImageFolder, batch: usize) -> (Vec<ImageBatch>, Vec<String>) {
 
 #[test]
 fn damage_fails_or_is_passed_over_as_asked() {
-    let scratch = Scratch::with_damage();
-    let folder = ImageFolder::open(&scratch.0).unwrap();
+    let scratch = with_damage();
+    let folder = ImageFolder::open(scratch.path()).unwrap();
     assert_eq!((folder.len(), folder.class_names().len()), (12, 2));
     let preparation = ImagePreparation::new(9, 8).unwrap();
     let mut batches = folder.batches(&preparation, 4).unwrap();
@@ -190,8 +171,8 @@ fn damage_fails_or_is_passed_over_as_asked() {
 
 #[test]
 fn batches_are_the_same_for_any_size_and_number_of_threads() {
-    let scratch = Scratch::with_damage();
-    let folder = ImageFolder::open(&scratch.0).unwrap().skip_damaged();
+    let scratch = with_damage();
+    let folder = ImageFolder::open(scratch.path()).unwrap().skip_damaged();
     let pixels = |batches: &[ImageBatch]| {
         batches
             .iter()
@@ -244,9 +225,9 @@ fn what_cannot_be_prepared_is_refused() {
         .to_string();
     assert!(error.contains("9000 x 1"), "{error}");
     let hollow = Scratch::new();
-    std::fs::create_dir(hollow.0.join("a")).unwrap();
-    std::fs::write(hollow.0.join("a/1.png"), "damage").unwrap();
-    let folder = ImageFolder::open(&hollow.0).unwrap().skip_damaged();
+    std::fs::create_dir(hollow.path().join("a")).unwrap();
+    std::fs::write(hollow.path().join("a/1.png"), "damage").unwrap();
+    let folder = ImageFolder::open(hollow.path()).unwrap().skip_damaged();
     let error = folder
         .dataset(&ImagePreparation::inception())
         .unwrap_err()
@@ -260,22 +241,9 @@ fn what_cannot_be_prepared_is_refused() {
 /// A stop reaches the whole process: it is asked for in a child, which is this test binary.
 #[test]
 fn a_stop_ends_the_batches_and_is_an_error_for_a_whole_dataset() {
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "data::images::tests::in_child",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env("JOOK_TEST_CASE", "stop")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let mut child = testing::child("data::images::tests::in_child");
+    child.env("JOOK_TEST_CASE", "stop");
+    testing::passes(child);
 }
 
 #[test]

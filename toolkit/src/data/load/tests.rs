@@ -5,37 +5,11 @@ mod folder;
 mod idx;
 mod parquet;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 
 use crate::data::Dataset;
+use crate::testing::Scratch;
 use crate::{Error, Result};
-
-/// A folder of its own for a test, removed with all that is in it.
-struct TestDir(PathBuf);
-
-impl TestDir {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("jook-load-{}-{n}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        Self(dir)
-    }
-
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-}
-
-impl Drop for TestDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// The error of `loaded`, which must name `file` and say each of `words`.
 #[track_caller]
@@ -55,13 +29,13 @@ fn assert_error(loaded: Result<Dataset>, file: &Path, words: &[&str]) -> Error {
 
 #[test]
 fn what_is_no_file_is_named() {
-    let dir = TestDir::new();
-    let missing = dir.0.join("none.csv");
+    let dir = Scratch::new();
+    let missing = dir.path().join("none.csv");
     let error = assert_error(Dataset::from_csv(&missing, None), &missing, &["No such file"]);
     assert_eq!(error.kind(), crate::error::ErrorKind::Io);
     assert_error(
-        Dataset::from_csv(&dir.0, None),
-        &dir.0,
+        Dataset::from_csv(dir.path(), None),
+        dir.path(),
         &["expected a file, found a folder"],
     );
     let empty = dir.file("empty", "");

@@ -15,11 +15,12 @@ pub(crate) mod inference;
 mod lanes;
 pub(crate) mod math;
 mod pool;
+mod rows;
+
+use std::ops::Range;
 
 use block::{Block, Gradient, Pass};
 use gemm::{PADDING, Workspace};
-
-use std::ops::Range;
 
 use super::{LayerKind, Network, Role};
 use crate::seed::Rng;

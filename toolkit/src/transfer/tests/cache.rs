@@ -1,11 +1,11 @@
 //! The cache: what it saves, what it does not take for something else, what it survives.
 
 use std::fs;
-use std::process::Command;
 
-use super::{Scratch, digits, small_net};
+use super::{digits, files, small_net};
 use crate::data::{ImageFolder, ImagePreparation, Shape};
 use crate::net::{Cnn, Network, Role};
+use crate::testing::{self, Scratch};
 use crate::transfer::{FeatureSet, Features};
 
 fn features(net: &Network, layer: &str, scratch: &Scratch, n: usize) -> FeatureSet {
@@ -111,7 +111,7 @@ fn damaged_files_are_named_removed_and_computed_anew() {
         |bytes| bytes.drain(64..64 + 32 + 4 * 16).for_each(drop),
     ];
     for (case, damage) in damage.into_iter().enumerate() {
-        let files = scratch.files();
+        let files = files(&scratch);
         assert_eq!(files.len(), 1, "case {case}");
         let mut bytes = fs::read(&files[0]).unwrap();
         damage(&mut bytes);
@@ -224,22 +224,9 @@ fn numbers_that_are_none_are_refused() {
 /// A stop reaches the whole process: it is asked for in a child, which is this test binary.
 #[test]
 fn a_stopped_run_keeps_what_it_has() {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "transfer::tests::cache::in_child",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env("JOOK_TEST_CASE", "stop")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}{errors}"
-    );
+    let mut child = testing::child("transfer::tests::cache::in_child");
+    child.env("JOOK_TEST_CASE", "stop");
+    testing::passes(child);
 }
 
 #[test]

@@ -4,38 +4,17 @@ mod cache;
 mod concat;
 mod retrain;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::PathBuf;
 
 use crate::data::{Dataset, datasets};
 use crate::net::{Cnn, Network};
+use crate::testing::Scratch;
 
-/// A folder of its own for a test, removed with all that is in it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self(std::env::temp_dir().join(format!("jook-transfer-{}-{n}", std::process::id())))
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The files of features in it.
-    fn files(&self) -> Vec<PathBuf> {
-        let folders = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
-        let inside = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten());
-        inside.flatten().map(|file| file.path()).collect()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// The files of features in a folder.
+fn files(scratch: &Scratch) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(scratch.path()).into_iter().flatten().flatten();
+    let inside = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten());
+    inside.flatten().map(|file| file.path()).collect()
 }
 
 fn digits(n: usize) -> Dataset {

@@ -1,8 +1,9 @@
 //! New last layers.
 
-use super::{Scratch, digits, small_net};
+use super::{digits, small_net};
 use crate::data::{Shape, datasets};
 use crate::net::{Cnn, InceptionV3, Mlp};
+use crate::testing::Scratch;
 use crate::train::{Budget, Recipe};
 use crate::transfer::Retrain;
 

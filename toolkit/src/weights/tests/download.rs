@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::interrupt;
+use crate::testing;
 use crate::weights::{download, sha256};
 
 /// How one request is answered.
@@ -293,23 +293,9 @@ fn what_is_asked_for_wrongly_is_refused_before_anything_is_sent() {
 #[test]
 fn a_stop_ends_it_at_once_and_keeps_the_part() {
     let path = target();
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "weights::tests::download::stopped",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env("JOOK_TEST_PATH", &path)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(text.contains("1 passed"), "{text}");
+    let mut child = testing::child("weights::tests::download::stopped");
+    child.env("JOOK_TEST_PATH", &path);
+    testing::passes(child);
     assert_eq!(left(&path), ["weights.bin.part", "weights.bin.part.version"]);
 }
 

@@ -1,9 +1,10 @@
-use super::{TestDir, assert_error};
+use super::assert_error;
 use crate::data::{Dataset, Shape};
+use crate::testing::Scratch;
 
 #[test]
 fn text_labels_sort_by_their_characters() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let file = dir.file(
         "pets.csv",
         "size,kind,weight\n1.5,dog,20\n-2e-1,cat,4\n 3 ,dog,+7.25\n",
@@ -19,7 +20,7 @@ fn text_labels_sort_by_their_characters() {
 
 #[test]
 fn numeric_labels_sort_by_value() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let file = dir.file("n.csv", "x,y\n1,10\n2,-1\n3,2.0\n4,10\n");
     let data = Dataset::from_csv(&file, "y").unwrap();
     assert_eq!(data.class_names(), ["-1", "2", "10"]);
@@ -30,7 +31,7 @@ fn numeric_labels_sort_by_value() {
 
 #[test]
 fn dialects_read_the_same() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let want = Dataset::from_csv(dir.file("a.csv", "a,b,k\n1,2,x\n3,4,y\n"), "k").unwrap();
     let dialects = [
         "a,b,k\r\n1,2,x\r\n3,4,y",
@@ -49,7 +50,7 @@ fn dialects_read_the_same() {
 
 #[test]
 fn quoted_cells_hold_separators_quotes_and_lines() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let file = dir.file(
         "q.csv",
         "\"x, cm\",k\n1,\"a,\"\"b\"\"\"\n2,\"two\nlines\"\nbad,c\n",
@@ -67,7 +68,7 @@ fn quoted_cells_hold_separators_quotes_and_lines() {
 
 #[test]
 fn broken_files_are_named_with_place_expected_and_found() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let big = "9".repeat(60);
     let cases: &[(&str, String, &[&str])] = &[
         (
@@ -229,7 +230,7 @@ fn broken_files_are_named_with_place_expected_and_found() {
 /// Numbers are read as the nearest f32 whichever path reads them.
 #[test]
 fn both_paths_read_the_same_numbers() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let cells = [
         "0.1",
         "16777217",
@@ -253,7 +254,7 @@ fn both_paths_read_the_same_numbers() {
 
 #[test]
 fn a_test_part_takes_the_classes_of_its_training_part() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let train = Dataset::from_csv(dir.file("train.csv", "x,k\n1,a\n2,b\n3,c\n"), "k").unwrap();
     let test = Dataset::from_csv(dir.file("test.csv", "x,k\n1,c\n2,a\n"), "k").unwrap();
     assert_eq!(test.labels().unwrap(), [1, 0]);
@@ -273,7 +274,7 @@ fn a_test_part_takes_the_classes_of_its_training_part() {
 
 #[test]
 fn as_many_classes_as_rows_are_read() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let rows: String = (0..50_000).rev().map(|i| format!("{i},c{i:05}\n")).collect();
     let data = Dataset::from_csv(dir.file("many.csv", format!("x,k\n{rows}")), "k").unwrap();
     assert_eq!((data.classes(), data.class_name(7)), (50_000, "c00007".into()));

@@ -2,10 +2,11 @@ use std::path::Path;
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 
-use super::{TestDir, assert_error};
+use super::assert_error;
 use crate::data::{Dataset, Shape};
+use crate::testing::Scratch;
 
-fn save(image: impl Into<DynamicImage>, dir: &TestDir, name: &str, format: ImageFormat) {
+fn save(image: impl Into<DynamicImage>, dir: &Scratch, name: &str, format: ImageFormat) {
     let mut bytes = std::io::Cursor::new(Vec::new());
     image.into().write_to(&mut bytes, format).unwrap();
     dir.file(name, bytes.into_inner());
@@ -17,7 +18,7 @@ fn grey(width: u32, height: u32) -> GrayImage {
 
 #[test]
 fn grey_images_have_one_channel_row_by_row() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     save(grey(3, 2), &dir, "b/1.png", ImageFormat::Png);
     save(
         GrayImage::from_pixel(3, 2, Luma([255])),
@@ -29,7 +30,7 @@ fn grey_images_have_one_channel_row_by_row() {
     dir.file("b/notes.txt", "passed over");
     dir.file("b/.hidden.png", "passed over");
     dir.file("README.md", "passed over");
-    let data = Dataset::from_image_folder(&dir.0).unwrap();
+    let data = Dataset::from_image_folder(dir.path()).unwrap();
     assert_eq!(
         data.shape(),
         Shape::Image {
@@ -47,7 +48,7 @@ fn grey_images_have_one_channel_row_by_row() {
 
 #[test]
 fn one_colour_image_makes_all_colour() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     save(grey(2, 2), &dir, "a/grey.png", ImageFormat::Png);
     save(
         RgbImage::from_pixel(2, 2, Rgb([255, 0, 51])),
@@ -62,7 +63,7 @@ fn one_colour_image_makes_all_colour() {
         "b/deep.png",
         ImageFormat::Png,
     );
-    let data = Dataset::from_image_folder(&dir.0).unwrap();
+    let data = Dataset::from_image_folder(dir.path()).unwrap();
     assert_eq!(
         data.shape(),
         Shape::Image {
@@ -79,7 +80,7 @@ fn one_colour_image_makes_all_colour() {
 
 #[test]
 fn jpeg_is_read_by_its_contents() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     save(
         GrayImage::from_pixel(16, 8, Luma([128])),
         &dir,
@@ -93,7 +94,7 @@ fn jpeg_is_read_by_its_contents() {
         "a/2.jpeg",
         ImageFormat::Png,
     );
-    let data = Dataset::from_image_folder(&dir.0).unwrap();
+    let data = Dataset::from_image_folder(dir.path()).unwrap();
     assert_eq!(
         data.shape(),
         Shape::Image {
@@ -107,20 +108,20 @@ fn jpeg_is_read_by_its_contents() {
 
 #[test]
 fn broken_folders_name_the_file() {
-    let empty = TestDir::new();
+    let empty = Scratch::new();
     assert_error(
-        Dataset::from_image_folder(&empty.0),
-        &empty.0,
+        Dataset::from_image_folder(empty.path()),
+        empty.path(),
         &["a folder for each class, found none"],
     );
-    let missing = empty.0.join("none");
+    let missing = empty.path().join("none");
     assert_error(Dataset::from_image_folder(&missing), &missing, &["No such file"]);
-    type Damage = fn(&TestDir) -> std::path::PathBuf;
+    type Damage = fn(&Scratch) -> std::path::PathBuf;
     let cases: [(Damage, &[&str]); 9] = [
         (
             |dir| {
                 save(grey(4, 3), dir, "b/other.png", ImageFormat::Png);
-                dir.0.join("b/other.png")
+                dir.path().join("b/other.png")
             },
             &["expected 3 x 2 pixels (width x height) as in", "found 4 x 3"],
         ),
@@ -137,8 +138,8 @@ fn broken_folders_name_the_file() {
         ),
         (
             |dir| {
-                std::fs::create_dir(dir.0.join("bare")).unwrap();
-                dir.0.join("bare")
+                std::fs::create_dir(dir.path().join("bare")).unwrap();
+                dir.path().join("bare")
             },
             &["images in the class folder, found none"],
         ),
@@ -152,33 +153,33 @@ fn broken_folders_name_the_file() {
         ),
     ];
     for (i, (damage, words)) in cases.into_iter().enumerate() {
-        let dir = TestDir::new();
+        let dir = Scratch::new();
         save(grey(3, 2), &dir, "a/1.png", ImageFormat::Png);
         assert!(
-            Dataset::from_image_folder(&dir.0).is_ok(),
+            Dataset::from_image_folder(dir.path()).is_ok(),
             "case {i} before the damage"
         );
         let file = damage(&dir);
-        assert_error(Dataset::from_image_folder(&dir.0), &file, words);
+        assert_error(Dataset::from_image_folder(dir.path()), &file, words);
     }
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     save(grey(3, 2), &dir, "a/1.png", ImageFormat::Png);
     let file = header(&dir, 2_000_000_000, 2_000_000_000);
     assert_error(
-        Dataset::from_image_folder(&dir.0),
+        Dataset::from_image_folder(dir.path()),
         &file,
         &["at most 16384 pixels a side"],
     );
 }
 
-fn cut(dir: &TestDir, from: &str, to: &str) -> std::path::PathBuf {
-    let whole = std::fs::read(dir.0.join(Path::new(from))).unwrap();
+fn cut(dir: &Scratch, from: &str, to: &str) -> std::path::PathBuf {
+    let whole = std::fs::read(dir.path().join(Path::new(from))).unwrap();
     dir.file(to, &whole[..whole.len() - 20])
 }
 
 /// A good PNG whose header was made to declare another size, with the checksum to go with it.
-fn header(dir: &TestDir, width: u32, height: u32) -> std::path::PathBuf {
-    let mut png = std::fs::read(dir.0.join("a/1.png")).unwrap();
+fn header(dir: &Scratch, width: u32, height: u32) -> std::path::PathBuf {
+    let mut png = std::fs::read(dir.path().join("a/1.png")).unwrap();
     png[16..20].copy_from_slice(&width.to_be_bytes());
     png[20..24].copy_from_slice(&height.to_be_bytes());
     let mut crc = flate2::Crc::new();

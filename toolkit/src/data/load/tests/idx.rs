@@ -3,8 +3,9 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{TestDir, assert_error};
+use super::assert_error;
 use crate::data::{Dataset, Shape};
+use crate::testing::Scratch;
 
 fn idx(dims: &[u32], data: &[u8]) -> Vec<u8> {
     let mut file = vec![0, 0, 8, dims.len() as u8];
@@ -27,7 +28,7 @@ fn images() -> Vec<u8> {
 
 #[test]
 fn images_and_labels_plain_and_packed_are_the_same() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let labels = idx(&[3], &[7, 0, 2]);
     let plain = (dir.file("train-images", images()), dir.file("labels", &labels));
     // The contents decide, not the name.
@@ -56,7 +57,7 @@ fn images_and_labels_plain_and_packed_are_the_same() {
 
 #[test]
 fn other_ranks_and_members_that_follow_each_other() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let flat = dir.file("flat", idx(&[2, 5], &[9; 10]));
     assert_eq!(Dataset::from_idx_images(flat).unwrap().shape(), Shape::Flat(5));
     let whole = idx(&[1, 2, 2, 3], &[5; 12]);
@@ -84,7 +85,7 @@ fn other_ranks_and_members_that_follow_each_other() {
 
 #[test]
 fn pieces_do_not_show() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let pixels: Vec<u8> = (0..200_000u32).map(|i| ((i * 7919) >> 5) as u8).collect();
     let file = idx(&[500, 20, 20], &pixels);
     let data = Dataset::from_idx_images(dir.file("a", pack(&file))).unwrap();
@@ -94,7 +95,7 @@ fn pieces_do_not_show() {
 
 #[test]
 fn broken_files_are_named_with_place_expected_and_found() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let good = images();
     let short = &good[..good.len() - 1];
     let long = [&good[..], &[1]].concat();
@@ -154,7 +155,7 @@ fn broken_files_are_named_with_place_expected_and_found() {
 
 #[test]
 fn broken_gzip_is_named_with_place_expected_and_found() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let good = pack(&images());
     let n = good.len();
     let changed = |i: usize| {
@@ -211,7 +212,7 @@ fn broken_gzip_is_named_with_place_expected_and_found() {
 /// A small file that unpacks to far more than it declares is left at the first byte too many.
 #[test]
 fn a_decompression_bomb_is_cut_off() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
     bomb.write_all(&idx(&[10, 2, 3], &[])).unwrap();
     let zeros = vec![0; 1 << 20];
@@ -228,7 +229,7 @@ fn a_decompression_bomb_is_cut_off() {
 
 #[test]
 fn labels_out_of_range_and_files_of_different_parts() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let images = dir.file("images", images());
     let two = dir.file("two", idx(&[2], &[0, 1]));
     assert_error(
@@ -262,7 +263,7 @@ fn labels_out_of_range_and_files_of_different_parts() {
 
 #[test]
 fn more_than_ten_classes_without_gaps() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let images = dir.file("images", idx(&[26, 1, 1], &[0; 26]));
     let letters: Vec<u8> = (1..=26).rev().collect();
     let letters = dir.file("letters", idx(&[26], &letters));
@@ -286,7 +287,7 @@ fn more_than_ten_classes_without_gaps() {
 
 #[test]
 fn a_missing_class_is_named() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     // 1 to 30 as in EMNIST's letters, without 20.
     let found: Vec<u8> = (1..=30).filter(|&label| label != 20).collect();
     let images = dir.file("images", idx(&[29, 1, 1], &[0; 29]));

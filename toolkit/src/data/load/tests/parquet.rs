@@ -1,7 +1,8 @@
 use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
 
-use super::{TestDir, assert_error};
+use super::assert_error;
 use crate::data::Dataset;
+use crate::testing::Scratch;
 
 fn frame() -> DataFrame {
     DataFrame::new_infer_height(vec![
@@ -21,7 +22,7 @@ fn packed(mut frame: DataFrame) -> Vec<u8> {
 
 #[test]
 fn numbers_booleans_and_classes() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let file = dir.file("pets.parquet", packed(frame()));
     let data = Dataset::from_parquet(&file, "kind").unwrap();
     assert_eq!(data.features(), [1.0, 0.5, 1.0, 2.0, -1.5, 0.0, 3.0, 2.0, 1.0]);
@@ -36,7 +37,7 @@ fn numbers_booleans_and_classes() {
 
 #[test]
 fn cells_that_are_no_numbers() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let with = |column: Series| {
         let mut frame = frame();
         frame.with_column(Column::from(column)).unwrap();
@@ -79,7 +80,7 @@ fn cells_that_are_no_numbers() {
 
 #[test]
 fn broken_files_are_named_with_place_expected_and_found() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let good = packed(frame());
     let n = good.len();
     let mut head = good.clone();
@@ -114,7 +115,7 @@ fn broken_files_are_named_with_place_expected_and_found() {
 /// Every byte of a file damaged in turn: an error or other numbers, never the end of the process.
 #[test]
 fn no_damaged_byte_ends_the_process() {
-    let dir = TestDir::new();
+    let dir = Scratch::new();
     let good = packed(frame());
     let mut refused = 0;
     for i in 0..good.len() {

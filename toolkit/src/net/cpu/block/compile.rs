@@ -38,6 +38,8 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
                 Source::Layer(at) => places[*at],
             })
             .collect();
+        // Layers that the last one does not need get no room; their tensors are counted all the same.
+        let rows = if needed[i] { max_rows } else { 0 };
         let alone = |at: usize| {
             let reads =
                 |other: &(usize, &Vec<Source>)| needed[other.0] && other.1.contains(&Source::Layer(at));
@@ -53,18 +55,12 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
                 window, groups, bias, ..
             } => {
                 let conv = conv(*window, *groups, read[0], shape);
-                let padded = if conv.wants_padding() && needed[i] {
-                    let padded = conv.padded();
-                    vec![0.0; max_rows * padded.source[0] * padded.source[1] * padded.inputs]
-                } else {
-                    Vec::new()
-                };
                 Kind::Conv {
+                    padded: vec![0.0; rows * conv.room()],
                     conv,
                     weight: next(),
                     bias: bias.then(&mut next),
                     relu: false,
-                    padded,
                 }
             }
             LayerKind::Activation(activation) => {
@@ -82,7 +78,7 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
                     places.push(Some(place));
                     continue;
                 }
-                let saved = vec![0.0; activation::saved(*activation, max_rows * outputs)];
+                let saved = vec![0.0; activation::saved(*activation, rows * outputs)];
                 Kind::Activation {
                     activation: *activation,
                     saved,
@@ -90,7 +86,7 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
             }
             LayerKind::Dropout(p) => Kind::Dropout {
                 p: *p,
-                mask: vec![0.0; max_rows * outputs],
+                mask: vec![0.0; rows * outputs],
                 dropped: false,
             },
             LayerKind::BatchNorm { momentum, epsilon } => {
@@ -103,13 +99,13 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
                         momentum: *momentum,
                         epsilon: *epsilon,
                     },
-                    saved: Saved::new(max_rows * outputs / channels, channels),
+                    saved: Saved::new(rows * outputs / channels, channels),
                 }
             }
             LayerKind::MaxPool2d { .. } | LayerKind::AvgPool2d { .. } => {
                 let pool = pool(&layer.kind, read[0], shape);
                 Kind::Pool {
-                    chosen: vec![0; max_rows * pool.saved()],
+                    chosen: vec![0; rows * pool.saved()],
                     pool,
                 }
             }
@@ -144,7 +140,7 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
             inputs: read[0].width(),
             outputs,
             channels,
-            y: vec![0.0; max_rows * outputs + PADDING],
+            y: vec![0.0; rows * outputs + PADDING],
         });
     }
     blocks
@@ -217,13 +213,7 @@ pub fn floats_per_row(spec: &NetSpec) -> usize {
             LayerKind::Conv2d { window, groups, .. } => {
                 let read = spec.shapes_of(&sources[i], &shapes)[0];
                 let conv = conv(*window, *groups, read, shapes[i]);
-                let padded = if conv.wants_padding() {
-                    let padded = conv.padded();
-                    padded.source[0] * padded.source[1] * padded.inputs
-                } else {
-                    0
-                };
-                width + padded
+                width + conv.room()
             }
             LayerKind::Flatten => 0,
             _ => width,

@@ -6,12 +6,11 @@ mod compile;
 use std::ops::Range;
 
 use super::batch_norm::{Constants, Saved};
-use super::conv::{Conv, Pixels, PixelsMut};
+use super::conv::{Conv, PixelsMut};
 use super::gemm::{self, Workspace};
 use super::pool::{self, Pool, PoolKind};
-use super::{activation, dropout};
+use super::{activation, dropout, rows};
 use crate::net::{Activation, Network};
-
 use crate::seed::Rng;
 pub use compile::{compile, conv, floats_per_row, pool};
 
@@ -120,6 +119,38 @@ fn shared(rows: usize, inputs: usize, outputs: usize) -> Option<Conv> {
     (rows * inputs * outputs > SHARED_ABOVE).then(|| Conv::dense(inputs, outputs))
 }
 
+/// The gradients of a layer's own weights and biases: weights come before their biases.
+fn own<'a>(
+    learned: &'a mut [f32],
+    weight: &Range<usize>,
+    bias: Option<&Range<usize>>,
+) -> (&'a mut [f32], Option<&'a mut [f32]>) {
+    let end = bias.map_or(weight.end, |bias| bias.end);
+    let (dw, db) = learned[weight.start..end].split_at_mut(weight.len());
+    (dw, bias.is_some().then_some(db))
+}
+
+/// The backward pass of a convolution whose forward pass read `x` and left copies in `room`: what it learns, and
+/// d loss / d x, where they are wanted; with a `gate` only where x is above 0.
+#[allow(clippy::too_many_arguments)]
+fn convolution_backward(
+    conv: &Conv,
+    rows: usize,
+    (x, room): (&[f32], &[f32]),
+    grad: &[f32],
+    weights: &[f32],
+    learned: Option<(&mut [f32], Option<&mut [f32]>)>,
+    dx: Option<&mut [f32]>,
+    gate: bool,
+) {
+    if let Some((dw, db)) = learned {
+        conv.weight_gradient(rows, x, grad, dw, db, room);
+    }
+    if let Some(dx) = dx {
+        conv.input_gradient(rows, grad, weights, gate.then_some(x), dx);
+    }
+}
+
 impl Block {
     /// Numbers that come out for each example.
     pub fn outputs(&self) -> usize {
@@ -211,11 +242,7 @@ impl Block {
                         numbers: y,
                         pitch: self.outputs,
                     };
-                    let x = Pixels {
-                        numbers: x,
-                        pitch: self.inputs,
-                    };
-                    conv.forward(pass.rows, x, &conv.pack(w, b), *relu, y);
+                    conv.forward(pass.rows, x, &conv.pack(w, b), *relu, y, &mut Vec::new());
                     return;
                 }
                 gemm::forward(
@@ -260,20 +287,7 @@ impl Block {
                     numbers: y,
                     pitch: self.channels,
                 };
-                if conv.wants_padding() {
-                    conv.pad(pass.rows, x, padded);
-                    let x = Pixels {
-                        numbers: padded,
-                        pitch: conv.inputs,
-                    };
-                    conv.padded().forward(pass.rows, x, &weights, *relu, y);
-                } else {
-                    let x = Pixels {
-                        numbers: x,
-                        pitch: conv.inputs,
-                    };
-                    conv.forward(pass.rows, x, &weights, *relu, y);
-                }
+                conv.forward(pass.rows, x, &weights, *relu, y, padded);
             }
             Kind::Pool { pool, chosen } => {
                 let y = PixelsMut {
@@ -286,10 +300,8 @@ impl Block {
             Kind::Concat(widths) => {
                 let mut first = 0;
                 for (source, &width) in self.sources.iter().zip(widths.iter()) {
-                    let from = pass.read(*source).chunks_exact(width);
-                    for (to, from) in y.chunks_exact_mut(self.channels).zip(from) {
-                        to[first..first + width].copy_from_slice(from);
-                    }
+                    let from = &pass.read(*source)[..y.len() / self.channels * width];
+                    rows::put(from, width, y, first, self.channels);
                     first += width;
                 }
             }
@@ -299,16 +311,7 @@ impl Block {
                     y.iter_mut().zip(pass.read(*source)).for_each(|(y, x)| *y += x);
                 }
             }
-            Kind::Affine { scale, shift } => {
-                let rows = x
-                    .chunks_exact(self.channels)
-                    .zip(y.chunks_exact_mut(self.channels));
-                for (x, y) in rows {
-                    for j in 0..x.len() {
-                        y[j] = x[j] * scale[j] + shift[j];
-                    }
-                }
-            }
+            Kind::Affine { scale, shift } => rows::affine(x, (scale, shift), y, self.channels),
         }
     }
 
@@ -318,10 +321,7 @@ impl Block {
         match &self.kind {
             Kind::Concat(widths) => {
                 let (first, width) = (widths[..place].iter().sum::<usize>(), widths[place]);
-                let from = grad.chunks_exact(self.channels);
-                for (to, from) in part.chunks_exact_mut(width).zip(from) {
-                    to.copy_from_slice(&from[first..first + width]);
-                }
+                rows::take(grad, first, self.channels, part, width);
             }
             _ => part[..grad.len()].copy_from_slice(grad),
         }
@@ -348,42 +348,21 @@ impl Block {
                     activation::backward(Activation::Relu, x, y, &[], grad);
                 }
                 let shape = (self.inputs, self.outputs);
+                let w = &network.parameters()[weight.clone()];
+                let learned = learns.then(|| own(learned, weight, bias.as_ref()));
                 if let Some(conv) = shared(pass.rows, self.inputs, self.outputs) {
-                    let dy = Pixels {
-                        numbers: grad,
-                        pitch: self.outputs,
-                    };
-                    if learns {
-                        let end = bias.as_ref().map_or(weight.end, |bias| bias.end);
-                        let (dw, db) = learned[weight.start..end].split_at_mut(weight.len());
-                        let x = Pixels {
-                            numbers: x,
-                            pitch: self.inputs,
-                        };
-                        conv.weight_gradient(pass.rows, x, dy, dw, bias.is_some().then_some(db));
+                    let dx = onward.then_some(&mut spare[..x.len()]);
+                    convolution_backward(&conv, pass.rows, (x, &[]), grad, w, learned, dx, gate);
+                } else {
+                    if let Some((dw, db)) = learned {
+                        gemm::weight_gradient(pass.work, pass.rows, shape, padded_x, grad, dw, db);
                     }
                     if onward {
-                        let w = &network.parameters()[weight.clone()];
-                        let dx = PixelsMut {
-                            numbers: &mut spare[..x.len()],
-                            pitch: self.inputs,
-                        };
-                        conv.input_gradient(pass.rows, dy, w, gate.then_some(x), dx);
-                        std::mem::swap(flowing, spare);
+                        let dx = &mut spare[..x.len()];
+                        gemm::input_gradient(pass.work, pass.rows, shape, grad, w, gate.then_some(x), dx);
                     }
-                    return;
-                }
-                if learns {
-                    // Weights come before their biases.
-                    let end = bias.as_ref().map_or(weight.end, |bias| bias.end);
-                    let (dw, db) = learned[weight.start..end].split_at_mut(weight.len());
-                    let db = bias.is_some().then_some(db);
-                    gemm::weight_gradient(pass.work, pass.rows, shape, padded_x, grad, dw, db);
                 }
                 if onward {
-                    let w = &network.parameters()[weight.clone()];
-                    let dx = &mut spare[..x.len()];
-                    gemm::input_gradient(pass.work, pass.rows, shape, grad, w, gate.then_some(x), dx);
                     std::mem::swap(flowing, spare);
                 }
             }
@@ -420,33 +399,11 @@ impl Block {
                 if *relu && !gated {
                     activation::backward(Activation::Relu, x, y, &[], grad);
                 }
-                let dy = Pixels {
-                    numbers: grad,
-                    pitch: self.channels,
-                };
-                if learns {
-                    // Weights come before their biases.
-                    let end = bias.as_ref().map_or(weight.end, |bias| bias.end);
-                    let (dw, db) = learned[weight.start..end].split_at_mut(weight.len());
-                    let db = bias.is_some().then_some(db);
-                    let wants = conv.wants_padding();
-                    let x = Pixels {
-                        numbers: if wants { padded } else { x },
-                        pitch: conv.inputs,
-                    };
-                    if wants {
-                        conv.padded().weight_gradient(pass.rows, x, dy, dw, db);
-                    } else {
-                        conv.weight_gradient(pass.rows, x, dy, dw, db);
-                    }
-                }
+                let w = &network.parameters()[weight.clone()];
+                let learned = learns.then(|| own(learned, weight, bias.as_ref()));
+                let dx = onward.then_some(&mut spare[..x.len()]);
+                convolution_backward(conv, pass.rows, (x, padded), grad, w, learned, dx, gate);
                 if onward {
-                    let w = &network.parameters()[weight.clone()];
-                    let dx = PixelsMut {
-                        numbers: &mut spare[..x.len()],
-                        pitch: conv.inputs,
-                    };
-                    conv.input_gradient(pass.rows, dy, w, gate.then_some(x), dx);
                     std::mem::swap(flowing, spare);
                 }
             }

@@ -6,58 +6,55 @@ use rayon::prelude::*;
 
 use super::gather::Gather;
 use super::tile::{self, Outer, pixels_of};
-use super::{Conv, Pixels, WORTH_THREADS, check};
+use super::{Conv, WORTH_THREADS, check};
 use crate::net::cpu::lanes::LANES;
 
 impl Conv {
-    /// dw = the gradient of the weights, db = that of the biases.
+    /// dw = the gradient of the weights, db = that of the biases. `room` is that of the forward pass of `x`.
     pub fn weight_gradient(
         &self,
         images: usize,
-        x: Pixels<'_>,
-        dy: Pixels<'_>,
+        x: &[f32],
+        dy: &[f32],
+        dw: &mut [f32],
+        db: Option<&mut [f32]>,
+        room: &[f32],
+    ) {
+        check(x.len(), images, self.source, self.inputs, self.inputs);
+        check(dy.len(), images, self.grid, self.outputs, self.outputs);
+        let (conv, x) = self.reading(x, room);
+        check(x.len(), images, conv.source, conv.inputs, conv.inputs);
+        match conv.winograd() {
+            Some(fast) => fast.weight_gradient(images, x, dy, dw, db),
+            None => conv.plain_weight_gradient(images, x, dy, dw, db),
+        }
+    }
+
+    fn plain_weight_gradient(
+        &self,
+        images: usize,
+        x: &[f32],
+        dy: &[f32],
         dw: &mut [f32],
         db: Option<&mut [f32]>,
     ) {
-        check(x.numbers.len(), images, self.source, x.pitch, self.inputs);
-        check(dy.numbers.len(), images, self.grid, dy.pitch, self.outputs);
-        if let Some(fast) = self.winograd() {
-            return fast.weight_gradient(images, x, dy, dw, db);
-        }
-        let gather = self.gather(x.pitch);
+        let gather = self.gather();
         let pixels = images * gather.pixels();
-        if self.window.area() == 1
-            && self.groups == 1
-            && images * self.work() >= WORTH_THREADS
-            && pixels < 512
-        {
+        let many = images * self.work() >= WORTH_THREADS;
+        if self.window.area() == 1 && self.groups == 1 && many && pixels < 512 {
             return self.gradient_by_rows(&gather, pixels, x, dy, dw, db);
         }
         let parts = self.parts(pixels);
         let each = pixels.div_ceil(parts).max(1);
         let size = self.rows() * self.outputs;
         assert!(dw.len() == size);
-        // Each part sums for itself; the sums are then added in order.
-        let mut sums = vec![0.0f32; size * parts];
-        let mut biases = vec![0.0f32; self.outputs * parts];
-        let one = |(part, (sum, bias)): (usize, (&mut [f32], &mut [f32]))| {
+        let (sums, biases) = sum_in_parts(parts, (size, self.outputs), many, |part, sum, bias| {
             let range = (part * each).min(pixels)..((part + 1) * each).min(pixels);
             self.part_of_gradient(&gather, range, 0..gather.run, x, dy, sum, bias);
-        };
-        if parts == 1 || images * self.work() < WORTH_THREADS {
-            sums.chunks_exact_mut(size)
-                .zip(biases.chunks_exact_mut(self.outputs))
-                .enumerate()
-                .for_each(one);
-        } else {
-            sums.par_chunks_exact_mut(size)
-                .zip(biases.par_chunks_exact_mut(self.outputs))
-                .enumerate()
-                .for_each(one);
-        }
-        add_parts(dw, &sums);
+        });
+        dw.copy_from_slice(&sums);
         if let Some(db) = db {
-            add_parts(db, &biases);
+            db.copy_from_slice(&biases);
         }
     }
 
@@ -66,8 +63,8 @@ impl Conv {
         &self,
         gather: &Gather,
         pixels: usize,
-        x: Pixels<'_>,
-        dy: Pixels<'_>,
+        x: &[f32],
+        dy: &[f32],
         dw: &mut [f32],
         db: Option<&mut [f32]>,
     ) {
@@ -81,7 +78,7 @@ impl Conv {
             });
         if let Some(db) = db {
             db.fill(0.0);
-            for grad in dy.numbers.chunks(dy.pitch).take(pixels) {
+            for grad in dy.chunks_exact(self.outputs).take(pixels) {
                 db.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += grad);
             }
         }
@@ -102,8 +99,8 @@ impl Conv {
         gather: &Gather,
         range: Range<usize>,
         numbers: Range<usize>,
-        x: Pixels<'_>,
-        dy: Pixels<'_>,
+        x: &[f32],
+        dy: &[f32],
         dw: &mut [f32],
         db: &mut [f32],
     ) {
@@ -121,15 +118,14 @@ impl Conv {
             for i in 0..count {
                 gather.rows(output, |tap, row| {
                     rows[tap * TOGETHER + i] = match row {
-                        Some(pixel) => x.numbers[pixel * x.pitch..].as_ptr(),
+                        Some(pixel) => x[pixel * self.inputs..].as_ptr(),
                         None => zeros.as_ptr(),
                     };
                 });
                 output = gather.next(output);
             }
             for i in 0..count {
-                let from = (next + i) * dy.pitch;
-                let grad = &dy.numbers[from..from + self.outputs];
+                let grad = &dy[(next + i) * self.outputs..][..self.outputs];
                 db.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += grad);
             }
             for group in 0..self.groups {
@@ -139,13 +135,12 @@ impl Conv {
                     let whole = columns == wide * LANES;
                     if !whole {
                         for i in 0..count {
-                            let from = (next + i) * dy.pitch + column;
-                            panel[i * wide * LANES..][..columns]
-                                .copy_from_slice(&dy.numbers[from..from + columns]);
+                            let from = (next + i) * self.outputs + column;
+                            panel[i * wide * LANES..][..columns].copy_from_slice(&dy[from..from + columns]);
                         }
                     }
                     let (grad, stride) = if whole {
-                        (dy.numbers[next * dy.pitch + column..].as_ptr(), dy.pitch)
+                        (dy[next * self.outputs + column..].as_ptr(), self.outputs)
                     } else {
                         (panel.as_ptr(), wide * LANES)
                     };
@@ -183,9 +178,40 @@ pub fn even_parts(count: usize, most: usize) -> impl Iterator<Item = (usize, usi
     })
 }
 
-pub fn add_parts(sum: &mut [f32], parts: &[f32]) {
-    sum.fill(0.0);
-    for part in parts.chunks_exact(sum.len().max(1)) {
+/// Gradients of weights and of biases, of these sizes, summed in parts: `part(number, weights, biases)` adds to
+/// sums of its own, each in a thread of the pool where that is worth it, and the parts are added in order.
+pub fn sum_in_parts(
+    parts: usize,
+    (weights, biases): (usize, usize),
+    worth_threads: bool,
+    part: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) -> (Vec<f32>, Vec<f32>) {
+    let mut of_weights = vec![0.0f32; weights * parts];
+    let mut of_biases = vec![0.0f32; biases * parts];
+    let run = |(number, (weights, biases)): (usize, (&mut [f32], &mut [f32]))| part(number, weights, biases);
+    if parts > 1 && worth_threads {
+        of_weights
+            .par_chunks_exact_mut(weights)
+            .zip(of_biases.par_chunks_exact_mut(biases))
+            .enumerate()
+            .for_each(run);
+    } else {
+        of_weights
+            .chunks_exact_mut(weights)
+            .zip(of_biases.chunks_exact_mut(biases))
+            .enumerate()
+            .for_each(run);
+    }
+    add_parts(&mut of_weights, weights);
+    add_parts(&mut of_biases, biases);
+    (of_weights, of_biases)
+}
+
+/// Adds all parts of this size to the first, which is what is left.
+fn add_parts(parts: &mut Vec<f32>, size: usize) {
+    let (sum, rest) = parts.split_at_mut(size);
+    for part in rest.chunks_exact(size) {
         sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
     }
+    parts.truncate(size);
 }

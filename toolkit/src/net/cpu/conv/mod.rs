@@ -40,14 +40,8 @@ pub struct Conv {
     pub outputs: usize,
 }
 
-/// Images in a buffer: the numbers of a pixel begin `pitch` after those of the one before.
-#[derive(Clone, Copy)]
-pub struct Pixels<'a> {
-    pub numbers: &'a [f32],
-    pub pitch: usize,
-}
-
-/// Images to write.
+/// Images to write: the numbers of a pixel begin `pitch` after those of the one before. Images that are read have
+/// their pixels without gaps.
 pub struct PixelsMut<'a> {
     pub numbers: &'a mut [f32],
     pub pitch: usize,
@@ -78,30 +72,50 @@ impl Conv {
 
     /// Few channels in padded images: reading them needs a copy with the padding in it, so that a whole row
     /// of the kernel is one run of numbers.
-    pub fn wants_padding(&self) -> bool {
+    fn wants_padding(&self) -> bool {
         self.groups == 1 && self.window.padding[1] > 0 && self.window.dilation[1] == 1 && self.inputs < LANES
     }
 
-    /// The same convolution of images that have the columns of their padding.
-    pub fn padded(&self) -> Self {
-        let mut padded = self.clone();
-        padded.source[1] += 2 * self.window.padding[1];
-        padded.window.padding[1] = 0;
-        padded
+    /// Numbers that the copy of one image takes, if the convolution makes one.
+    pub fn room(&self) -> usize {
+        match self.wants_padding() {
+            true => self.source[0] * (self.source[1] + 2 * self.window.padding[1]) * self.inputs,
+            false => 0,
+        }
     }
 
-    /// Copies images into ones that have the columns of their padding, all zeros before.
-    pub fn pad(&self, images: usize, x: &[f32], padded: &mut [f32]) {
+    /// Copies images into ones that have the columns of their padding, if the convolution wants them.
+    fn pad(&self, images: usize, x: &[f32], room: &mut Vec<f32>) {
+        if !self.wants_padding() {
+            return;
+        }
+        if room.len() < images * self.room() {
+            room.resize(images * self.room(), 0.0);
+        }
         let row = self.source[1] * self.inputs;
         let side = self.window.padding[1] * self.inputs;
         let rows = images * self.source[0];
-        for (to, from) in padded
+        for (to, from) in room
             .chunks_exact_mut(row + 2 * side)
             .zip(x.chunks_exact(row))
             .take(rows)
         {
+            to[..side].fill(0.0);
             to[side..side + row].copy_from_slice(from);
+            to[side + row..].fill(0.0);
         }
+    }
+
+    /// What is really run, on what: this convolution on `x`, or where it wants them, one without padding on the
+    /// copies in `room`.
+    fn reading<'a>(&self, x: &'a [f32], room: &'a [f32]) -> (Self, &'a [f32]) {
+        let mut conv = self.clone();
+        if !self.wants_padding() {
+            return (conv, x);
+        }
+        conv.source[1] += 2 * self.window.padding[1];
+        conv.window.padding[1] = 0;
+        (conv, room)
     }
 
     /// The fast way, where there is one and it pays.
@@ -146,10 +160,10 @@ impl Conv {
         })
     }
 
-    fn gather(&self, pitch: usize) -> Gather {
+    fn gather(&self) -> Gather {
         let joined = self.groups == 1
             && self.window.padding[1] == 0
-            && (self.window.kernel[1] == 1 || (self.window.dilation[1] == 1 && pitch == self.inputs));
+            && (self.window.kernel[1] == 1 || self.window.dilation[1] == 1);
         Gather::outputs(
             &self.window,
             self.source,
@@ -159,15 +173,33 @@ impl Conv {
         )
     }
 
-    /// y = x * w + b, then ReLU if asked.
-    pub fn forward(&self, images: usize, x: Pixels<'_>, weights: &Packed, relu: bool, y: PixelsMut<'_>) {
-        let finish = if relu { Finish::Relu } else { Finish::Nothing };
-        let gather = self.gather(x.pitch);
-        check(x.numbers.len(), images, self.source, x.pitch, self.inputs);
+    /// y = x * w + b, then ReLU if asked. `room` is for copies of the images, which the gradient of the weights
+    /// reads again.
+    pub fn forward(
+        &self,
+        images: usize,
+        x: &[f32],
+        weights: &Packed,
+        relu: bool,
+        y: PixelsMut<'_>,
+        room: &mut Vec<f32>,
+    ) {
+        check(x.len(), images, self.source, self.inputs, self.inputs);
         check(y.numbers.len(), images, self.grid, y.pitch, self.outputs);
-        match self.winograd() {
+        self.pad(images, x, room);
+        let (conv, x) = self.reading(x, room);
+        let finish = if relu { Finish::Relu } else { Finish::Nothing };
+        match conv.winograd() {
             Some(fast) => fast.run(images, x, weights, finish, y),
-            None => product(&gather, images, x, self.inputs / self.groups, weights, finish, y),
+            None => product(
+                &conv.gather(),
+                images,
+                x,
+                conv.inputs / conv.groups,
+                weights,
+                finish,
+                y,
+            ),
         }
     }
 
@@ -175,15 +207,16 @@ impl Conv {
     pub fn input_gradient(
         &self,
         images: usize,
-        dy: Pixels<'_>,
+        dy: &[f32],
         weights: &[f32],
         gate: Option<&[f32]>,
-        dx: PixelsMut<'_>,
+        dx: &mut [f32],
     ) {
-        check(dy.numbers.len(), images, self.grid, dy.pitch, self.outputs);
-        check(dx.numbers.len(), images, self.source, dx.pitch, self.inputs);
-        assert!(gate.is_none_or(|gate| gate.len() >= dx.numbers.len()));
+        check(dy.len(), images, self.grid, self.outputs, self.outputs);
+        check(dx.len(), images, self.source, self.inputs, self.inputs);
+        assert!(gate.is_none_or(|gate| gate.len() >= dx.len()));
         let finish = gate.map_or(Finish::Nothing, |gate| Finish::Gate(gate.as_ptr()));
+        let pitch = self.inputs;
         if let Some(fast) = self.winograd_back() {
             let last = self.window.area() - 1;
             let packed = fast.pack(None, |tap, output, input, to| {
@@ -191,7 +224,7 @@ impl Conv {
                     *to = weights[((last - tap) * self.inputs + input + i) * self.outputs + output];
                 }
             });
-            return fast.run(images, dy, &packed, finish, dx);
+            return fast.run(images, dy, &packed, finish, PixelsMut { numbers: dx, pitch });
         }
         let (inputs, outputs) = (self.inputs / self.groups, self.outputs / self.groups);
         for (gather, taps) in Gather::inputs(&self.window, self.source, self.grid, outputs) {
@@ -208,8 +241,8 @@ impl Conv {
                 }
             });
             let dx = PixelsMut {
-                numbers: &mut *dx.numbers,
-                pitch: dx.pitch,
+                numbers: &mut *dx,
+                pitch,
             };
             product(&gather, images, dy, outputs, &packed, finish, dx);
         }

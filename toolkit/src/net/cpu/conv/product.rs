@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::gather::Gather;
 use super::pack::{Packed, Panel};
 use super::tile::{self, Finish, Job, Start, pixels_of};
-use super::{Pixels, PixelsMut, STEP, WORTH_THREADS};
+use super::{PixelsMut, STEP, WORTH_THREADS};
 
 /// Numbers of the source that a block of pixels should not exceed: a quarter of a second cache.
 const BLOCK: usize = 1 << 16;
@@ -26,11 +26,11 @@ impl Shared {
     }
 }
 
-/// The product of gathered rows with weights, for all images; `inputs` channels a group.
+/// The product of gathered rows with weights, for all images `x` of `inputs` channels a group.
 pub fn product(
     gather: &Gather,
     images: usize,
-    x: Pixels<'_>,
+    x: &[f32],
     inputs: usize,
     weights: &Packed,
     finish: Finish,
@@ -40,7 +40,8 @@ pub fn product(
     let taps = gather.taps.len();
     let steps = pixels.div_ceil(STEP);
     let work = pixels * taps * gather.run * weights.columns();
-    let each = x.pitch * gather.step[0] * gather.step[1];
+    let channels = inputs * weights.groups();
+    let each = channels * gather.step[0] * gather.step[1];
     let fits = (BLOCK / each.max(1) / STEP).clamp(1, 8);
     let threads = work >= WORTH_THREADS;
     // Enough items to share, first by pixels, then by panels.
@@ -58,13 +59,13 @@ pub fn product(
     let pitch = y.pitch;
     let result = Shared(y.numbers.as_mut_ptr());
     let gate = Gate(finish);
-    let zeros = vec![0.0f32; gather.run + inputs * weights.groups()];
+    let zeros = vec![0.0f32; gather.run + channels];
     let item = |item: usize| {
         let (at, cut) = (item / cuts, item % cuts);
         let range = at * block * STEP..((at + 1) * block * STEP).min(pixels);
         let count = weights.panels().len();
         let panels = cut * count / cuts..(cut + 1) * count / cuts;
-        let mut block = Block::new(gather, range, x, pitch, &zeros);
+        let mut block = Block::new(gather, range, (x, channels), pitch, &zeros);
         let mut made_for = 0;
         for panel in &weights.panels()[panels] {
             if made_for != panel.wide {
@@ -99,7 +100,8 @@ impl Gate {
 struct Block<'a> {
     gather: &'a Gather,
     range: Range<usize>,
-    x: Pixels<'a>,
+    /// The images, and their channels.
+    x: (&'a [f32], usize),
     zeros: &'a [f32],
     places: Vec<usize>,
     /// For each tile, taps x its pixels.
@@ -108,7 +110,13 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn new(gather: &'a Gather, range: Range<usize>, x: Pixels<'a>, pitch: usize, zeros: &'a [f32]) -> Self {
+    fn new(
+        gather: &'a Gather,
+        range: Range<usize>,
+        x: (&'a [f32], usize),
+        pitch: usize,
+        zeros: &'a [f32],
+    ) -> Self {
         let mut output = gather.output(range.start);
         let mut places = Vec::with_capacity(range.len().next_multiple_of(STEP));
         for _ in range.clone() {
@@ -132,13 +140,13 @@ impl<'a> Block<'a> {
         self.tile = tile;
         let taps = self.gather.taps.len();
         let mut output = self.gather.output(self.range.start);
-        let (numbers, pitch) = (self.x.numbers, self.x.pitch);
+        let (numbers, channels) = self.x;
         for i in 0..self.range.len() {
             let rows = &mut self.rows[i / tile * tile * taps..][..tile * taps];
             self.gather.rows(output, |tap, row| {
                 rows[i % tile + tap * tile] = match row {
                     // The caller checked that all pixels are there.
-                    Some(pixel) => numbers.as_ptr().wrapping_add(pixel * pitch),
+                    Some(pixel) => numbers.as_ptr().wrapping_add(pixel * channels),
                     None => self.zeros.as_ptr(),
                 };
             });

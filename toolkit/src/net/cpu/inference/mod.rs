@@ -6,9 +6,9 @@
 
 mod plan;
 
-use super::activation;
-use super::conv::{Conv, Packed, Pixels, PixelsMut};
+use super::conv::{Conv, Packed, PixelsMut};
 use super::pool::{self, Pool};
+use super::{activation, rows as by_row};
 use crate::net::{Activation, Network};
 use plan::{Place, Plan};
 
@@ -130,21 +130,7 @@ impl Step {
             pitch: writes.pitch,
         };
         match &self.work {
-            Work::Conv { conv, packed, relu } => {
-                let of = |numbers| Pixels {
-                    numbers,
-                    pitch: conv.inputs,
-                };
-                if conv.wants_padding() {
-                    let wider = conv.padded();
-                    padded.clear();
-                    padded.resize(rows * wider.source[0] * wider.source[1] * wider.inputs, 0.0);
-                    conv.pad(rows, x, padded);
-                    wider.forward(rows, of(padded), packed, *relu, y);
-                } else {
-                    conv.forward(rows, of(x), packed, *relu, y);
-                }
-            }
+            Work::Conv { conv, packed, relu } => conv.forward(rows, x, packed, *relu, y, padded),
             Work::Pool(pool) => pool.forward(rows, x, y, None),
             Work::GlobalAvgPool { pixels } => {
                 let channels = x.len() / rows.max(1) / pixels;
@@ -167,22 +153,12 @@ impl Step {
                     activation::forward(*activation, x, &mut y[..channels], &mut saved);
                 }
             }
-            Work::Affine { scale, shift } => {
-                let channels = scale.len();
-                for (x, y) in x.chunks_exact(channels).zip(y.numbers.chunks_mut(y.pitch)) {
-                    for j in 0..channels {
-                        y[j] = x[j] * scale[j] + shift[j];
-                    }
-                }
-            }
+            Work::Affine { scale, shift } => by_row::affine(x, (scale, shift), y.numbers, y.pitch),
             Work::Concat(widths) => {
                 let mut first = 0;
                 for ((place, &width), &copied) in self.reads.iter().zip(widths).zip(&self.copies) {
                     if copied {
-                        let from = read(place, inputs).chunks_exact(width);
-                        for (to, from) in y.numbers.chunks_mut(y.pitch).zip(from) {
-                            to[first..first + width].copy_from_slice(from);
-                        }
+                        by_row::put(read(place, inputs), width, y.numbers, first, y.pitch);
                     }
                     first += width;
                 }

@@ -13,6 +13,9 @@ pub trait Axis<const N: usize> {
     /// Inputs of a tile, and products: n.
     const IN: usize = Self::OUT + Self::TAPS - 1;
 
+    /// G, n rows of r numbers.
+    const WEIGHTS: &'static [&'static [f32]];
+
     /// A point at which products have the plain sums of the gradients of a tile: the point 1, if there is one.
     const ONE: usize;
 
@@ -21,11 +24,17 @@ pub trait Axis<const N: usize> {
     /// A^T m: n products to m outputs.
     fn outputs(m: [Lanes; N]) -> [Lanes; N];
     /// G g: r weights to n.
-    fn weights(g: [Lanes; N]) -> [Lanes; N];
+    #[inline(always)]
+    fn weights(g: [Lanes; N]) -> [Lanes; N] {
+        product(Self::WEIGHTS, g)
+    }
     /// A d: m gradients of outputs to n.
     fn grads(d: [Lanes; N]) -> [Lanes; N];
     /// G^T u: n sums to r gradients of weights.
-    fn sums(u: [Lanes; N]) -> [Lanes; N];
+    #[inline(always)]
+    fn sums(u: [Lanes; N]) -> [Lanes; N] {
+        transposed(Self::WEIGHTS, u)
+    }
 }
 
 #[inline(always)]
@@ -46,7 +55,7 @@ fn minus(a: Lanes, b: Lanes) -> Lanes {
 
 /// A matrix of `rows` rows times a line; what is zero costs nothing once it is compiled.
 #[inline(always)]
-fn product<const COLUMNS: usize, const N: usize>(matrix: &[[f32; COLUMNS]], line: [Lanes; N]) -> [Lanes; N] {
+fn product<const N: usize>(matrix: &[&[f32]], line: [Lanes; N]) -> [Lanes; N] {
     let mut result = [zero(); N];
     for (to, row) in result.iter_mut().zip(matrix) {
         for (&factor, lanes) in row.iter().zip(line) {
@@ -62,13 +71,10 @@ fn product<const COLUMNS: usize, const N: usize>(matrix: &[[f32; COLUMNS]], line
 
 /// The transpose of a matrix times a line.
 #[inline(always)]
-fn transposed<const COLUMNS: usize, const N: usize>(
-    matrix: &[[f32; COLUMNS]],
-    line: [Lanes; N],
-) -> [Lanes; N] {
+fn transposed<const N: usize>(matrix: &[&[f32]], line: [Lanes; N]) -> [Lanes; N] {
     let mut result = [zero(); N];
     for (row, lanes) in matrix.iter().zip(line) {
-        for (to, &factor) in result.iter_mut().zip(row) {
+        for (to, &factor) in result.iter_mut().zip(*row) {
             if factor == 1.0 {
                 *to = to.plus(lanes);
             } else if factor != 0.0 {
@@ -85,6 +91,7 @@ pub struct One;
 impl<const N: usize> Axis<N> for One {
     const OUT: usize = 1;
     const TAPS: usize = 1;
+    const WEIGHTS: &'static [&'static [f32]] = &[&[1.0]];
     const ONE: usize = 0;
 
     #[inline(always)]
@@ -96,16 +103,8 @@ impl<const N: usize> Axis<N> for One {
         m
     }
     #[inline(always)]
-    fn weights(g: [Lanes; N]) -> [Lanes; N] {
-        g
-    }
-    #[inline(always)]
     fn grads(d: [Lanes; N]) -> [Lanes; N] {
         d
-    }
-    #[inline(always)]
-    fn sums(u: [Lanes; N]) -> [Lanes; N] {
-        u
     }
 }
 
@@ -127,18 +126,19 @@ fn inputs_of_six(d: [Lanes; 6]) -> [Lanes; 6] {
 /// F(4, 3).
 pub struct Three;
 
-const THREE: [[f32; 3]; 6] = [
-    [1.0 / 4.0, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-    [0.0, 0.0, 1.0],
+const THREE: [&[f32]; 6] = [
+    &[1.0 / 4.0, 0.0, 0.0],
+    &[-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    &[-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    &[1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    &[1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    &[0.0, 0.0, 1.0],
 ];
 
 impl Axis<6> for Three {
     const OUT: usize = 4;
     const TAPS: usize = 3;
+    const WEIGHTS: &'static [&'static [f32]] = &THREE;
     const ONE: usize = 1;
 
     #[inline(always)]
@@ -159,11 +159,6 @@ impl Axis<6> for Three {
     }
 
     #[inline(always)]
-    fn weights(g: [Lanes; 6]) -> [Lanes; 6] {
-        product(&THREE, g)
-    }
-
-    #[inline(always)]
     fn grads(d: [Lanes; 6]) -> [Lanes; 6] {
         let (even, odd) = (d[0].plus(d[2]), d[1].plus(d[3]));
         let (far, twice) = (times(4.0, d[2], d[0]), times(8.0, d[3], d[1].plus(d[1])));
@@ -176,28 +171,24 @@ impl Axis<6> for Three {
         u[5] = d[3];
         u
     }
-
-    #[inline(always)]
-    fn sums(u: [Lanes; 6]) -> [Lanes; 6] {
-        transposed(&THREE, u)
-    }
 }
 
 /// F(2, 5), at the points of F(4, 3).
 pub struct Five;
 
-const FIVE: [[f32; 5]; 6] = [
-    [1.0 / 4.0, 0.0, 0.0, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0, 1.0 / 3.0, 2.0 / 3.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0, -1.0 / 3.0, 2.0 / 3.0],
-    [0.0, 0.0, 0.0, 0.0, 1.0],
+const FIVE: [&[f32]; 6] = [
+    &[1.0 / 4.0, 0.0, 0.0, 0.0, 0.0],
+    &[-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    &[-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    &[1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0, 1.0 / 3.0, 2.0 / 3.0],
+    &[1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0, -1.0 / 3.0, 2.0 / 3.0],
+    &[0.0, 0.0, 0.0, 0.0, 1.0],
 ];
 
 impl Axis<6> for Five {
     const OUT: usize = 2;
     const TAPS: usize = 5;
+    const WEIGHTS: &'static [&'static [f32]] = &FIVE;
     const ONE: usize = 1;
 
     #[inline(always)]
@@ -214,11 +205,6 @@ impl Axis<6> for Five {
     }
 
     #[inline(always)]
-    fn weights(g: [Lanes; 6]) -> [Lanes; 6] {
-        product(&FIVE, g)
-    }
-
-    #[inline(always)]
     fn grads(d: [Lanes; 6]) -> [Lanes; 6] {
         let mut u = [zero(); 6];
         u[0] = d[0];
@@ -229,26 +215,21 @@ impl Axis<6> for Five {
         u[5] = d[1];
         u
     }
-
-    #[inline(always)]
-    fn sums(u: [Lanes; 6]) -> [Lanes; 6] {
-        transposed(&FIVE, u)
-    }
 }
 
 /// F(2, 7), at the points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity.
 pub struct Seven;
 
 /// Row i: the powers of the i-th point over the product of its distances from the others.
-const SEVEN: [[f32; 7]; 8] = [
-    [-1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-    powers(-2.0 / 9.0, 1.0),
-    powers(-2.0 / 9.0, -1.0),
-    powers(1.0 / 90.0, 2.0),
-    powers(1.0 / 90.0, -2.0),
-    powers(32.0 / 45.0, 0.5),
-    powers(32.0 / 45.0, -0.5),
-    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
+const SEVEN: [&[f32]; 8] = [
+    &[-1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    &powers(-2.0 / 9.0, 1.0),
+    &powers(-2.0 / 9.0, -1.0),
+    &powers(1.0 / 90.0, 2.0),
+    &powers(1.0 / 90.0, -2.0),
+    &powers(32.0 / 45.0, 0.5),
+    &powers(32.0 / 45.0, -0.5),
+    &[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
 ];
 
 const fn powers(first: f64, point: f64) -> [f32; 7] {
@@ -265,6 +246,7 @@ const fn powers(first: f64, point: f64) -> [f32; 7] {
 impl Axis<8> for Seven {
     const OUT: usize = 2;
     const TAPS: usize = 7;
+    const WEIGHTS: &'static [&'static [f32]] = &SEVEN;
     const ONE: usize = 1;
 
     #[inline(always)]
@@ -305,11 +287,6 @@ impl Axis<8> for Seven {
     }
 
     #[inline(always)]
-    fn weights(g: [Lanes; 8]) -> [Lanes; 8] {
-        product(&SEVEN, g)
-    }
-
-    #[inline(always)]
     fn grads(d: [Lanes; 8]) -> [Lanes; 8] {
         [
             d[0],
@@ -321,10 +298,5 @@ impl Axis<8> for Seven {
             times(-0.5, d[1], d[0]),
             d[1],
         ]
-    }
-
-    #[inline(always)]
-    fn sums(u: [Lanes; 8]) -> [Lanes; 8] {
-        transposed(&SEVEN, u)
     }
 }

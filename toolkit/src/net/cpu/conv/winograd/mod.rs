@@ -8,11 +8,11 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-use super::gradient::{add_parts, even_parts};
+use super::gradient::{even_parts, sum_in_parts};
 use super::pack::Packed;
 use super::product::{Gate, Shared};
 use super::tile::{self, Finish, Job, Outer, Start, pixels_of};
-use super::{Pixels, PixelsMut, STEP, WORTH_THREADS};
+use super::{PixelsMut, STEP, WORTH_THREADS};
 use crate::net::cpu::lanes::{LANES, Lanes};
 use axis::{Axis, Five, One, Seven, Three};
 
@@ -166,7 +166,7 @@ impl Winograd {
     }
 
     /// Runs all tiles of all images.
-    pub fn run(&self, images: usize, x: Pixels<'_>, weights: &Packed, finish: Finish, y: PixelsMut<'_>) {
+    pub fn run(&self, images: usize, x: &[f32], weights: &Packed, finish: Finish, y: PixelsMut<'_>) {
         let [down, across] = self.tiles();
         let tiles = images * down * across;
         let together = (2048 / self.inputs / STEP).clamp(1, 4) * STEP;
@@ -202,8 +202,8 @@ impl Winograd {
     pub fn weight_gradient(
         &self,
         images: usize,
-        x: Pixels<'_>,
-        dy: Pixels<'_>,
+        x: &[f32],
+        dy: &[f32],
         dw: &mut [f32],
         db: Option<&mut [f32]>,
     ) {
@@ -216,45 +216,35 @@ impl Winograd {
             .min((ROOM_FOR / (points * size)).max(4))
             .clamp(1, 16);
         let each = tiles.div_ceil(parts).max(1);
-        let mut sums = vec![0.0f32; parts * points * size];
-        let mut biases = vec![0.0f32; parts * self.outputs];
-        let one = |(part, (sums, biases)): (usize, (&mut [f32], &mut [f32]))| {
-            let (start, end) = ((part * each).min(tiles), ((part + 1) * each).min(tiles));
-            for first in (start..end).step_by(STEP) {
-                let count = STEP.min(end - first);
-                ROOM.with_borrow_mut(|(inputs, grads)| {
-                    // SAFETY: the caller checked the lengths.
-                    unsafe {
-                        with_axes!(self.kernel, self.transform_inputs(first, count, x, inputs));
-                        with_axes!(self.kernel, self.transform_grads(first, count, dy, grads));
-                        self.add_products(count, inputs, grads, sums);
-                    }
-                    // This point of both axes sums the gradients of a tile.
-                    let one = with_axes!(self.kernel, self.point_of_ones());
-                    let whole = &grads[one * (STEP * self.outputs + GAP)..];
-                    for grad in whole.chunks_exact(self.outputs).take(count) {
-                        biases.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += grad);
-                    }
-                });
-            }
-        };
-        let numbers = sums.par_chunks_exact_mut(points * size);
-        let pairs = numbers.zip(biases.par_chunks_exact_mut(self.outputs)).enumerate();
-        if parts > 1 && tiles * points * size >= WORTH_THREADS {
-            pairs.for_each(one);
-        } else {
-            sums.chunks_exact_mut(points * size)
-                .zip(biases.chunks_exact_mut(self.outputs))
-                .enumerate()
-                .for_each(one);
-        }
-        let (total, rest) = sums.split_at_mut(points * size);
-        for part in rest.chunks_exact(points * size) {
-            total.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-        }
-        with_axes!(self.kernel, self.transform_sums(total, dw));
+        let many = tiles * points * size >= WORTH_THREADS;
+        let (sums, biases) = sum_in_parts(
+            parts,
+            (points * size, self.outputs),
+            many,
+            |part, sums, biases| {
+                let (start, end) = ((part * each).min(tiles), ((part + 1) * each).min(tiles));
+                for first in (start..end).step_by(STEP) {
+                    let count = STEP.min(end - first);
+                    ROOM.with_borrow_mut(|(inputs, grads)| {
+                        // SAFETY: the caller checked the lengths.
+                        unsafe {
+                            with_axes!(self.kernel, self.transform_inputs(first, count, x, inputs));
+                            with_axes!(self.kernel, self.transform_grads(first, count, dy, grads));
+                            self.add_products(count, inputs, grads, sums);
+                        }
+                        // This point of both axes sums the gradients of a tile.
+                        let one = with_axes!(self.kernel, self.point_of_ones());
+                        let whole = &grads[one * (STEP * self.outputs + GAP)..];
+                        for grad in whole.chunks_exact(self.outputs).take(count) {
+                            biases.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += grad);
+                        }
+                    });
+                }
+            },
+        );
+        with_axes!(self.kernel, self.transform_sums(&sums, dw));
         if let Some(db) = db {
-            add_parts(db, &biases);
+            db.copy_from_slice(&biases);
         }
     }
 
@@ -285,7 +275,7 @@ impl Winograd {
         &self,
         first: usize,
         count: usize,
-        dy: Pixels<'_>,
+        dy: &[f32],
         to: &mut Vec<f32>,
     ) {
         let point = STEP * self.outputs + GAP;
@@ -301,7 +291,7 @@ impl Winograd {
                     }
                     let pixel = (image * self.grid[0] + top + i) * self.grid[1] + left + j;
                     // SAFETY: the caller's promise; the pixel lies in its image.
-                    unsafe { Lanes::load(dy.numbers.as_ptr().add(pixel * dy.pitch + channel)) }
+                    unsafe { Lanes::load(dy.as_ptr().add(pixel * self.outputs + channel)) }
                 };
                 let write = |i: usize, j: usize, lanes: Lanes| {
                     let place = (i * C::IN + j) * point + t * self.outputs + channel;
@@ -358,7 +348,7 @@ impl Winograd {
         &self,
         first: usize,
         count: usize,
-        x: Pixels<'_>,
+        x: &[f32],
         to: &mut Vec<f32>,
     ) {
         let rows = count.next_multiple_of(STEP);
@@ -366,7 +356,7 @@ impl Winograd {
         if to.len() < self.points() * point {
             to.resize(self.points() * point, 0.0);
         }
-        let at = x.numbers.as_ptr();
+        let at = x.as_ptr();
         for t in 0..count {
             let (image, top, left) = self.tile(first + t);
             // Where the pixels of the tile are, or none where it hangs over the image.
@@ -376,7 +366,7 @@ impl Winograd {
                     let y = (top + i).wrapping_sub(self.padding[0]);
                     let across = (left + j).wrapping_sub(self.padding[1]);
                     *place = (y < self.source[0] && across < self.source[1])
-                        .then(|| ((image * self.source[0] + y) * self.source[1] + across) * x.pitch);
+                        .then(|| ((image * self.source[0] + y) * self.source[1] + across) * self.inputs);
                 }
             }
             for channel in (0..self.inputs).step_by(LANES) {
