@@ -203,3 +203,55 @@ fn the_number_of_threads_changes_no_bit() {
         assert!(one == step(threads), "{threads} threads");
     }
 }
+
+#[test]
+fn a_relu_joins_no_layer_that_others_read_as_well() {
+    let layer = |name: &str, from: &[&str], kind| Layer {
+        name: name.into(),
+        kind,
+        from: from.iter().map(|&name| name.to_owned()).collect(),
+        frozen: false,
+    };
+    let relu = || LayerKind::Activation(crate::net::Relu);
+    let conv = LayerKind::Conv2d {
+        channels: 4,
+        window: crate::net::Window::square(3),
+        groups: 1,
+        bias: true,
+        init: crate::net::HeNormal,
+        bias_init: crate::net::Uniform(0.5),
+    };
+    let spec = NetSpec {
+        input: 5 * 5 * 2,
+        image: Some((5, 5, 2).into()),
+        layers: vec![
+            layer("conv", &[], conv),
+            // Nobody reads it.
+            layer("side", &["conv"], relu()),
+            layer("mean", &["conv"], LayerKind::GlobalAvgPool),
+            // A flattened form of what `mean` reads, too.
+            layer("flatten", &["conv"], LayerKind::Flatten),
+            layer("relu", &["flatten"], relu()),
+            layer("logits", &["mean", "relu"], LayerKind::Concat),
+        ],
+    };
+    let network = Network::new(&spec, 1).unwrap();
+    let x = super::scattered(3 * 50, 2);
+    let expected: Vec<f64> = {
+        let layers = ["conv"];
+        let mut prepared = network.prepare(&layers).unwrap();
+        let conv = prepared.run(&x).unwrap()[0].to_vec();
+        assert!(conv.iter().any(|&y| y < 0.0));
+        conv.chunks_exact(36)
+            .flat_map(|image| {
+                let mean =
+                    (0..4).map(|c| image[c..].iter().step_by(4).map(|&y| f64::from(y)).sum::<f64>() / 9.0);
+                let relu = image.iter().map(|&y| f64::from(y.max(0.0)));
+                mean.chain(relu).collect::<Vec<f64>>()
+            })
+            .collect()
+    };
+    let mut executor = Executor::new(&network, 3);
+    assert!(relative_error(executor.evaluate(&network, &x), &expected) < 1e-6);
+    assert!(relative_error(&network.predict(&x).unwrap(), &expected) < 1e-6);
+}

@@ -66,7 +66,10 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
             LayerKind::Activation(activation) => {
                 if let (Activation::Relu, Source::Layer(at), Some(place)) =
                     (activation, sources[i][0], from[0])
+                    && needed[i]
                     && alone(at)
+                    // The layer itself and no flattened form of another, which others may read as well.
+                    && blocks[place].layer == at
                     && let Kind::Dense {
                         relu: relu @ false, ..
                     }
