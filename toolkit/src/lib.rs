@@ -13,6 +13,7 @@ pub mod comm;
 pub mod data;
 pub mod error;
 pub mod evaluate;
+mod hex;
 mod input;
 pub mod interrupt;
 pub mod loss;

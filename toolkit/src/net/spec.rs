@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Activation, Init, Window};
 use crate::data::Shape;
+use crate::hex::hex;
 use crate::{Error, Result};
 
 /// Layers, first to last: a chain, or a graph where layers say whose output they read. The output of the
@@ -168,10 +169,7 @@ impl NetSpec {
         if let Ok(value) = serde_json::to_value(self) {
             canonical(&value, &mut text);
         }
-        Sha256::digest(text.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(&Sha256::digest(text.as_bytes()))
     }
 }
 

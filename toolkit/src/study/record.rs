@@ -5,6 +5,7 @@ use serde::Serialize as _;
 
 use super::settings::Settings;
 use super::value::Content;
+use crate::hex::hex;
 use crate::show::{Bundle, Show, Table, readable_number};
 use crate::{Error, Result};
 
@@ -344,8 +345,7 @@ pub(super) fn key(study: &str, version: &str, base: &str, settings: &Settings, s
         .collect();
     pairs.sort_by_key(|pair| pair.0);
     let all = serde_json::json!(["jook study 1", study, version, base, pairs, seed]);
-    let digest = Sha256::digest(all.to_string().as_bytes());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(all.to_string().as_bytes())[..16])
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::learner::Named;
 use super::state::{Counters, Kept, State};
 use super::{History, Recipe, Record};
+use crate::hex::hex;
 use crate::net::NetSpec;
 use crate::{Error, Result, replace};
 
@@ -332,7 +333,7 @@ fn digest(metadata: &BTreeMap<String, String>, mut tensors: Vec<(&str, &[u8])>) 
         hash.update((data.len() as u64).to_le_bytes());
         hash.update(data);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }
 
 /// Makes sure, before any work is done, that a file can be put at `path`.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::Rule;
 use super::number::{Number, whole};
 use super::rule::Penalty;
+use crate::hex::hex;
 use crate::loss::Loss;
 use crate::show::{Bundle, Show};
 use crate::{Error, Result};
@@ -297,10 +298,7 @@ impl Recipe {
     /// machine. Where checkpoints go is no part of it.
     pub fn digest(&self) -> String {
         let json = serde_json::to_string(self).unwrap_or_default();
-        Sha256::digest(json)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(&Sha256::digest(json))
     }
 
     /// The rate of update `step` (from 0), with `per_epoch` updates an epoch.

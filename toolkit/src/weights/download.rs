@@ -13,7 +13,7 @@ use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, IF_RANGE, LAST_MODIF
 use reqwest::{Client, Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 
-use super::hex;
+use crate::hex::hex;
 use crate::interrupt;
 use crate::show::Progress;
 use crate::{Error, Result};

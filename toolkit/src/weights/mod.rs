@@ -27,6 +27,7 @@ pub use catalog::{KNOWN, KnownWeights};
 pub use differences::Differences;
 pub use download::download;
 
+use crate::hex::hex;
 use crate::show::{Align, Bundle, Show, Table};
 use crate::{Error, Result, memory, replace};
 
@@ -459,8 +460,4 @@ fn quoted(text: &str) -> String {
 
 fn sha256(content: &[u8]) -> String {
     hex(&Sha256::digest(content))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

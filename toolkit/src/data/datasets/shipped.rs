@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
-use crate::data::dataset::hex;
 use crate::data::{Dataset, Shape, load};
+use crate::hex::hex;
 use crate::{Error, Result};
 
 /// A file in `datasets/` at the root of the repository; its README there has the same facts.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::ImagePreparation;
-use crate::data::dataset::hex;
 use crate::data::load::{A_NUMBER, ImageFiles, check_memory, decode_with_hash, name_of};
 use crate::data::{Dataset, Shape};
+use crate::hex::hex;
 use crate::show::Progress;
 use crate::{Error, Result, interrupt};
 

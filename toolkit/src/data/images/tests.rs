@@ -162,7 +162,7 @@ fn damage_fails_or_is_passed_over_as_asked() {
             let mut own = vec![0.0; 8 * 8 * 3];
             preparation.apply(image, &mut own).unwrap();
             assert_eq!(batch.pixels[i * own.len()..][..own.len()], own);
-            assert_eq!(batch.sha256[i], crate::data::dataset::hex(&hash));
+            assert_eq!(batch.sha256[i], crate::hex::hex(&hash));
         }
     }
     let data = folder.dataset(&preparation).unwrap();

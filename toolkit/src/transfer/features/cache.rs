@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::net::Network;
 use crate::{Error, Result, replace};
 
@@ -71,9 +72,8 @@ pub(super) struct Cache {
 impl Cache {
     /// Of the layer with this key and width, somewhere in `folder`. Nothing is read or made yet.
     pub fn new(folder: &Path, layer: Key, width: usize) -> Self {
-        let name: String = layer[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         Self {
-            folder: folder.join(name),
+            folder: folder.join(hex(&layer[..16])),
             layer,
             width,
             records: Vec::new(),
@@ -185,7 +185,7 @@ impl Cache {
         content.extend_from_slice(&records);
         let sum = Sha256::digest(&content);
         content.extend_from_slice(&sum);
-        let name: String = sum[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        replace::file(&self.folder.join(format!("{name}.{EXTENSION}")), &content)
+        let name = format!("{}.{EXTENSION}", hex(&sum[..16]));
+        replace::file(&self.folder.join(name), &content)
     }
 }
