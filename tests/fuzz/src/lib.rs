@@ -47,7 +47,6 @@ pub struct Fuzz {
     iterations: u64,
     /// Bytes of memory a byte of input, and beside that.
     memory: (usize, usize),
-    every_thread: bool,
 }
 
 impl Fuzz {
@@ -59,7 +58,6 @@ impl Fuzz {
             tokens: Vec::new(),
             iterations: 10_000,
             memory: (64, 1 << 20),
-            every_thread: false,
         }
     }
 
@@ -81,16 +79,10 @@ impl Fuzz {
         self
     }
 
-    /// The most memory that may be held at any time: `times` the size of the input, and `beside` bytes.
+    /// The most memory that the thread of the target may hold at any time: `times` the size of the input, and
+    /// `beside` bytes.
     pub fn memory(mut self, times: usize, beside: usize) -> Self {
         self.memory = (times, beside);
-        self
-    }
-
-    /// Counts the memory of every thread, for a reader that uses several. No test beside the targets may then run in
-    /// the same process; targets wait for each other.
-    pub fn every_thread(mut self) -> Self {
-        self.every_thread = true;
         self
     }
 
@@ -105,7 +97,6 @@ impl Fuzz {
             "{}: the test program needs `#[global_allocator] static MEMORY: Counting = Counting;`",
             self.name
         );
-        let _turn = memory::turn(self.every_thread);
         let plan = Plan::of_environment(self.iterations);
         let folder = std::env::temp_dir().join("jook-fuzz");
         std::fs::create_dir_all(&folder).expect("the folder for temporary files can be written");
@@ -122,9 +113,7 @@ impl Fuzz {
             let note = format!("JOOK_FUZZ_SEED={} JOOK_FUZZ_FROM={number}\n", plan.seed);
             let _ = place.write_all_at(note.as_bytes(), 0);
             let begun = Instant::now();
-            let (done, held) = memory::peak(self.every_thread, || {
-                catch_unwind(AssertUnwindSafe(|| target(&input)))
-            });
+            let (done, held) = memory::peak(|| catch_unwind(AssertUnwindSafe(|| target(&input))));
             slowest = slowest.max(begun.elapsed());
             hungriest = hungriest.max(held);
             let most = self.memory.0 * input.len() + self.memory.1;
@@ -259,19 +248,6 @@ mod tests {
         assert!(said.contains("the bound is"), "{said}");
         let file = file_in(&said);
         std::fs::remove_file(file).unwrap();
-    }
-
-    #[test]
-    fn what_threads_of_the_target_hold_counts_when_asked() {
-        let target = |bytes: &[u8]| {
-            let size = if bytes.is_empty() { 0 } else { 4 << 20 };
-            std::thread::spawn(move || drop(std::hint::black_box(vec![1u8; size])))
-                .join()
-                .unwrap();
-        };
-        let said = find(Fuzz::new("a thread").seeds(["a"]).every_thread(), target);
-        assert!(said.contains("held 4"), "{said}");
-        Fuzz::new("a thread").seeds(["a"]).iterations(2).run(target);
     }
 
     #[test]
