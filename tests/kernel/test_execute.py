@@ -206,3 +206,10 @@ def test_a_variable_lives_on(kernel):
     assert kernel.run("let kept = vec![1, 2, 3];").status == "ok"
     cell = kernel.run('println!("{}", kept.len());')
     assert cell.text() == "3\n"
+
+
+@pytest.mark.parametrize("cells", [['let t = Table::new(["a"]);\nt.row(["b"])'], ['let t = Table::new(["a"]);', 't.row(["b"])']])
+def test_a_last_line_that_moves_a_variable_shows_as_itself(kernel, cells):
+    *_, shown = [kernel.run(cell) for cell in cells]
+    assert "<table" in shown.contents("execute_result")[0]["data"]["text/html"]
+    assert kernel.run("t.clone()").status == "error"

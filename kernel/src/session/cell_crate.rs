@@ -1,9 +1,10 @@
 //! The crate that evcxr writes for a cell, compiled by one call of rustc.
 
 use super::early_return::{self, Bound};
-use super::lean::lean;
+use super::lean::{self, lean};
 use super::{deps, frames, graph, home, link, source, stand_in};
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -225,19 +226,35 @@ impl CellCrate {
     }
 }
 
-/// Keeps evcxr's view of `let n = 6 * 7; n`: a number whose type nothing has fixed has no method to show itself
-/// by, and evcxr would fall back on `Debug`, did the advice at the `let` not make it a mistake of the user's.
+/// Keeps evcxr from falling back on `Debug` for a value that can show itself, when what rustc says is about something
+/// else and only mentions the line that shows the value:
+///
+/// - `let n = 6 * 7; n`: a number whose type nothing has fixed has no method to show itself by, and the advice at the
+///   `let` makes it a mistake of the user's;
+/// - `let t = Table::new(["a"]); t.row(["b"])`: the line moves a variable, which therefore cannot be kept.
 fn about_the_display(line: String) -> String {
-    if !line.contains("\"E0689\"") || !line.contains("evcxr_display") {
+    let (untyped, moved) = (line.contains("\"E0689\""), line.contains("\"E0382\""));
+    if !(untyped || moved) || !line.contains("evcxr_display") {
         return line;
     }
-    match serde_json::from_str::<serde_json::Value>(&line) {
-        Ok(mut diagnostic) => {
-            diagnostic["children"] = serde_json::json!([]);
-            diagnostic.to_string()
+    let Ok(mut diagnostic) = serde_json::from_str::<Value>(&line) else {
+        return line;
+    };
+    if moved {
+        let Some(spans) = diagnostic["spans"].as_array_mut() else {
+            return line;
+        };
+        let keeps = |span: &Value| {
+            let text = span["text"][0]["text"].as_str();
+            span["is_primary"] == true && text.is_some_and(lean::puts_back)
+        };
+        if !spans.iter().any(keeps) {
+            return line;
         }
-        Err(_) => line,
+        spans.retain(keeps);
     }
+    diagnostic["children"] = serde_json::json!([]);
+    diagnostic.to_string()
 }
 
 /// While held (also by the compiler), the kernel can stop the work.

@@ -34,6 +34,11 @@ pub fn lean(source: &str) -> String {
     kept.join("\n")
 }
 
+/// Whether a generated line puts a variable back into the store.
+pub fn puts_back(line: &str) -> bool {
+    line.trim_start().starts_with(PUT)
+}
+
 /// The variable that a generated line takes, checks or puts back, when that is all the line does.
 fn variable_of(line: &str) -> Option<&str> {
     let generated =
