@@ -139,74 +139,103 @@ impl Updater {
         rate: f64,
         step: u64,
     ) {
-        let Penalty { l1, l2 } = self.penalty;
+        let update = Update {
+            rule: self.rule,
+            penalty: self.penalty,
+            rate,
+            step,
+        };
         for range in trainable {
-            let p = &mut parameters[range.clone()];
-            let g = &gradients[range.clone()];
-            // Without L1 the loop has no comparison in it; an L2 of 0 costs one fused multiply-add.
-            if l1 == 0.0 {
-                self.step_range(p, g, range, rate, step, |g, p| g + l2 * p);
-            } else {
-                self.step_range(p, g, range, rate, step, |g, p| g + l2 * p + l1 * sign(p));
-            }
+            let mut moments = self.moments.iter_mut().map(|moment| &mut moment[range.clone()]);
+            let moments = [(); 2].map(|()| moments.next().unwrap_or_default());
+            update.share(&mut parameters[range.clone()], &gradients[range.clone()], moments);
+        }
+    }
+}
+
+/// A step of a rule.
+#[derive(Clone, Copy)]
+struct Update {
+    rule: Rule,
+    penalty: Penalty,
+    rate: f64,
+    step: u64,
+}
+
+impl Update {
+    /// Parameters above so many are shared among threads.
+    const PIECE: usize = 1 << 16;
+
+    /// The step on a run of parameters, with what the rule remembers of them.
+    fn share(self, parameters: &mut [f32], gradients: &[f32], moments: [&mut [f32]; 2]) {
+        if parameters.len() > Self::PIECE {
+            let middle = parameters.len() / 2;
+            let (p, more_p) = parameters.split_at_mut(middle);
+            let (g, more_g) = gradients.split_at(middle);
+            let halves = moments.map(|moment| moment.split_at_mut(middle.min(moment.len())));
+            let [(first, more_first), (second, more_second)] = halves;
+            rayon::join(
+                || self.share(p, g, [first, second]),
+                || self.share(more_p, more_g, [more_first, more_second]),
+            );
+            return;
+        }
+        let Penalty { l1, l2 } = self.penalty;
+        // Without L1 the loop has no comparison in it; an L2 of 0 costs one fused multiply-add.
+        if l1 == 0.0 {
+            self.run(parameters, gradients, moments, |g, p| g + l2 * p);
+        } else {
+            self.run(parameters, gradients, moments, |g, p| g + l2 * p + l1 * sign(p));
         }
     }
 
     #[inline(always)]
-    fn step_range(
-        &mut self,
+    fn run(
+        self,
         parameters: &mut [f32],
         gradients: &[f32],
-        range: &Range<usize>,
-        rate: f64,
-        step: u64,
+        [first, second]: [&mut [f32]; 2],
         penalized: impl Fn(f32, f32) -> f32,
     ) {
-        let r = rate as f32;
-        match (self.rule, self.moments.as_mut_slice()) {
-            (Rule::Momentum { momentum, .. }, [velocity]) => {
+        let r = self.rate as f32;
+        match self.rule {
+            Rule::Sgd { .. } => {
+                for (p, &g) in parameters.iter_mut().zip(gradients) {
+                    *p -= r * penalized(g, *p);
+                }
+            }
+            Rule::Momentum { momentum, .. } => {
                 let m = momentum as f32;
-                let velocity = &mut velocity[range.clone()];
-                for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(velocity) {
+                for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(first) {
                     *v = m * *v + penalized(g, *p);
                     *p -= r * *v;
                 }
             }
-            (Rule::Nesterov { momentum, .. }, [velocity]) => {
+            Rule::Nesterov { momentum, .. } => {
                 let m = momentum as f32;
-                let velocity = &mut velocity[range.clone()];
-                for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(velocity) {
+                for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(first) {
                     let g = penalized(g, *p);
                     *v = m * *v + g;
                     *p -= r * (g + m * *v);
                 }
             }
-            (
-                Rule::Adam {
-                    beta1,
-                    beta2,
-                    epsilon,
-                    ..
-                },
-                [first, second],
-            ) => {
+            Rule::Adam {
+                beta1,
+                beta2,
+                epsilon,
+                ..
+            } => {
                 // In f64: 1 - beta^t loses its digits in f32 for small t.
-                let exponent = step.min(i32::MAX as u64) as i32;
-                let scale = (rate / (1.0 - beta1.powi(exponent))) as f32;
+                let exponent = self.step.min(i32::MAX as u64) as i32;
+                let scale = (self.rate / (1.0 - beta1.powi(exponent))) as f32;
                 let spread = (1.0 / (1.0 - beta2.powi(exponent)).sqrt()) as f32;
                 let (b1, b2, epsilon) = ((1.0 - beta1) as f32, beta2 as f32, epsilon as f32);
                 let c2 = (1.0 - beta2) as f32;
-                let (first, second) = (&mut first[range.clone()], &mut second[range.clone()]);
                 for (((p, &g), m), v) in parameters.iter_mut().zip(gradients).zip(first).zip(second) {
                     let g = penalized(g, *p);
                     *m += b1 * (g - *m);
                     *v = b2 * *v + c2 * g * g;
                     *p -= scale * *m / (v.sqrt() * spread + epsilon);
-                }
-            }
-            _ => {
-                for (p, &g) in parameters.iter_mut().zip(gradients) {
-                    *p -= r * penalized(g, *p);
                 }
             }
         }

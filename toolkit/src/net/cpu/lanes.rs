@@ -240,3 +240,37 @@ pub unsafe fn transpose8(from: *const f32, from_row: usize, to: *mut f32, to_row
         }
     }
 }
+
+/// Transposes `rows` x `columns` numbers: row i of `from` (rows `from_row` apart) becomes column i of `to` (rows
+/// `to_row` apart).
+///
+/// # Safety
+/// All of them can be read and written; the two do not overlap.
+pub unsafe fn transpose(
+    from: *const f32,
+    from_row: usize,
+    (rows, columns): (usize, usize),
+    to: *mut f32,
+    to_row: usize,
+) {
+    let (whole_rows, whole_columns) = (rows / 8 * 8, columns / 8 * 8);
+    // SAFETY: the caller's promise.
+    unsafe {
+        for i in (0..whole_rows).step_by(8) {
+            for j in (0..whole_columns).step_by(8) {
+                transpose8(
+                    from.add(i * from_row + j),
+                    from_row,
+                    to.add(j * to_row + i),
+                    to_row,
+                );
+            }
+        }
+        for i in 0..rows {
+            let done = if i < whole_rows { whole_columns } else { 0 };
+            for j in done..columns {
+                *to.add(j * to_row + i) = *from.add(i * from_row + j);
+            }
+        }
+    }
+}

@@ -88,31 +88,77 @@ impl Pool {
         }
     }
 
-    fn max_row(&self, image: &[f32], oy: usize, y: &mut [f32], pitch: usize, mut chosen: Option<&mut [u32]>) {
+    fn max_row(&self, image: &[f32], oy: usize, y: &mut [f32], pitch: usize, chosen: Option<&mut [u32]>) {
+        match self.window.area() {
+            4 => self.max_row_of::<4>(image, oy, y, pitch, chosen),
+            9 => self.max_row_of::<9>(image, oy, y, pitch, chosen),
+            _ => self.max_row_of::<1>(image, oy, y, pitch, chosen),
+        }
+    }
+
+    /// Of windows of N places those that lie in the image at once, others one by one.
+    fn max_row_of<const N: usize>(
+        &self,
+        image: &[f32],
+        oy: usize,
+        y: &mut [f32],
+        pitch: usize,
+        mut chosen: Option<&mut [u32]>,
+    ) {
         let c = self.channels;
+        let places = self.places::<N>();
         for ox in 0..self.grid[1] {
             let y = &mut y[ox * pitch..][..c];
-            y.fill(f32::NEG_INFINITY);
-            match &mut chosen {
-                None => self.visit(oy, ox, |pixel| {
+            let chosen = chosen.as_mut().map(|chosen| &mut chosen[ox * c..][..c]);
+            match (places, self.first(oy, ox)) {
+                (Some(places), Some(first)) => winners(places.map(|place| first + place), image, y, chosen),
+                _ => self.winners_one_by_one(image, [oy, ox], y, chosen),
+            }
+        }
+    }
+
+    /// Where the pixels of a window stand behind its first, if it has N.
+    fn places<const N: usize>(&self) -> Option<[usize; N]> {
+        let ([_, wide], [down, across]) = (self.window.kernel, self.window.dilation);
+        (self.window.area() == N)
+            .then(|| std::array::from_fn(|i| i / wide * down * self.source[1] + i % wide * across))
+    }
+
+    /// The first pixel of a window that lies in the image as a whole.
+    fn first(&self, oy: usize, ox: usize) -> Option<usize> {
+        let along = |axis: usize, out: usize| {
+            let start = (out * self.window.stride[axis]).checked_sub(self.window.padding[axis])?;
+            let last = start + (self.window.kernel[axis] - 1) * self.window.dilation[axis];
+            (last < self.source[axis]).then_some(start)
+        };
+        Some(along(0, oy)? * self.source[1] + along(1, ox)?)
+    }
+
+    /// As [`winners`], of a window of any size, also of one that sees no pixel.
+    fn winners_one_by_one(
+        &self,
+        image: &[f32],
+        [oy, ox]: [usize; 2],
+        y: &mut [f32],
+        chosen: Option<&mut [u32]>,
+    ) {
+        let c = self.channels;
+        y.fill(f32::NEG_INFINITY);
+        match chosen {
+            None => self.visit(oy, ox, |pixel| {
+                let x = &image[pixel * c..][..c];
+                y.iter_mut().zip(x).for_each(|(y, &x)| *y = larger(*y, x));
+            }),
+            Some(chosen) => {
+                chosen.fill(NOWHERE);
+                self.visit(oy, ox, |pixel| {
                     let x = &image[pixel * c..][..c];
-                    // Written so that NaN is taken and stays.
-                    y.iter_mut()
-                        .zip(x)
-                        .for_each(|(y, &x)| *y = if *y >= x || y.is_nan() { *y } else { x });
-                }),
-                Some(chosen) => {
-                    let chosen = &mut chosen[ox * c..][..c];
-                    chosen.fill(NOWHERE);
-                    self.visit(oy, ox, |pixel| {
-                        let x = &image[pixel * c..][..c];
-                        for ((y, chosen), &x) in y.iter_mut().zip(chosen.iter_mut()).zip(x) {
-                            let wins = x > *y || x.is_nan() || *chosen == NOWHERE;
-                            *y = if wins { x } else { *y };
-                            *chosen = if wins { pixel as u32 } else { *chosen };
-                        }
-                    });
-                }
+                    for ((y, chosen), &x) in y.iter_mut().zip(chosen.iter_mut()).zip(x) {
+                        let wins = x > *y || x.is_nan() || *chosen == NOWHERE;
+                        *y = if wins { x } else { *y };
+                        *chosen = if wins { pixel as u32 } else { *chosen };
+                    }
+                });
             }
         }
     }
@@ -206,8 +252,14 @@ impl Pool {
         if !covered {
             dx.fill(0.0);
         }
+        let places = self.places::<4>();
         for (at, (dy, chosen)) in dy.chunks_exact(c).zip(chosen.chunks_exact(c)).enumerate() {
-            self.visit(at / self.grid[1], at % self.grid[1], |pixel| {
+            let (oy, ox) = (at / self.grid[1], at % self.grid[1]);
+            if let (Some(places), Some(first)) = (places, self.first(oy, ox)) {
+                spread(places.map(|place| first + place), dy, chosen, dx);
+                continue;
+            }
+            self.visit(oy, ox, |pixel| {
                 let dx = &mut dx[pixel * c..][..c];
                 for ((dx, dy), &chosen) in dx.iter_mut().zip(dy).zip(chosen) {
                     *dx = if chosen == pixel as u32 { *dy } else { 0.0 };
@@ -249,6 +301,92 @@ impl Pool {
             self.window.kernel[axis].min(end - start)
         };
         along(0, oy) * along(1, ox)
+    }
+}
+
+/// The larger, or NaN where one is.
+fn larger(y: f32, x: f32) -> f32 {
+    if y >= x || y.is_nan() { y } else { x }
+}
+
+/// Channels that are done together.
+const TOGETHER: usize = 16;
+
+/// For each channel, the largest of the numbers at these pixels, and if asked which of them it is.
+fn winners<const N: usize>(pixels: [usize; N], image: &[f32], y: &mut [f32], mut chosen: Option<&mut [u32]>) {
+    let c = y.len();
+    let x = pixels.map(|pixel| &image[pixel * c..][..c]);
+    let pixels = pixels.map(|pixel| pixel as u32);
+    let whole = c / TOGETHER * TOGETHER;
+    for first in (0..whole).step_by(TOGETHER) {
+        let chosen = chosen.as_deref_mut();
+        winners_of_some::<N, TOGETHER>(pixels, x, first, y, chosen);
+    }
+    for first in whole..c {
+        winners_of_some::<N, 1>(pixels, x, first, y, chosen.as_deref_mut());
+    }
+}
+
+/// The same for `C` channels from `first` on.
+#[inline(always)]
+fn winners_of_some<const N: usize, const C: usize>(
+    pixels: [u32; N],
+    x: [&[f32]; N],
+    first: usize,
+    y: &mut [f32],
+    chosen: Option<&mut [u32]>,
+) {
+    let (mut best, mut at): ([f32; C], _) = (some(x[0], first), [pixels[0]; C]);
+    for (x, pixel) in x.iter().zip(pixels).skip(1) {
+        let x: [f32; C] = some(x, first);
+        for i in 0..C {
+            let wins = x[i] > best[i] || x[i].is_nan();
+            best[i] = if wins { x[i] } else { best[i] };
+            at[i] = if wins { pixel } else { at[i] };
+        }
+    }
+    y[first..first + C].copy_from_slice(&best);
+    if let Some(chosen) = chosen {
+        chosen[first..first + C].copy_from_slice(&at);
+    }
+}
+
+#[inline(always)]
+fn some<T: Copy, const C: usize>(numbers: &[T], first: usize) -> [T; C] {
+    let Some(some) = numbers[first..].first_chunk() else {
+        unreachable!("numbers of {C} channels")
+    };
+    *some
+}
+
+/// Writes to each pixel of a window what flows back to it: for each channel `dy`, at the pixel that was chosen.
+fn spread<const N: usize>(pixels: [usize; N], dy: &[f32], chosen: &[u32], dx: &mut [f32]) {
+    let c = dy.len();
+    let Ok(mut dx) = dx.get_disjoint_mut(pixels.map(|pixel| pixel * c..(pixel + 1) * c)) else {
+        unreachable!("pixels differ, and lie in their image")
+    };
+    let whole = c / TOGETHER * TOGETHER;
+    for first in (0..whole).step_by(TOGETHER) {
+        spread_some::<N, TOGETHER>(pixels, dy, chosen, first, &mut dx);
+    }
+    for first in whole..c {
+        spread_some::<N, 1>(pixels, dy, chosen, first, &mut dx);
+    }
+}
+
+/// The same for `C` channels from `first` on.
+#[inline(always)]
+fn spread_some<const N: usize, const C: usize>(
+    pixels: [usize; N],
+    dy: &[f32],
+    chosen: &[u32],
+    first: usize,
+    dx: &mut [&mut [f32]; N],
+) {
+    let (dy, chosen): ([f32; C], [u32; C]) = (some(dy, first), some(chosen, first));
+    for (dx, pixel) in dx.iter_mut().zip(pixels) {
+        let here: [f32; C] = std::array::from_fn(|i| if chosen[i] == pixel as u32 { dy[i] } else { 0.0 });
+        dx[first..first + C].copy_from_slice(&here);
     }
 }
 

@@ -127,20 +127,52 @@ impl Gather {
         at
     }
 
-    /// For each tap, the row that this output reads goes to `row`: the pixel of the source, or none.
-    #[inline(always)]
-    pub fn rows(&self, at: Output, mut row: impl FnMut(usize, Option<usize>)) {
-        let (top, left) = (
-            (at.row * self.step[0]) as isize,
-            (at.column * self.step[1]) as isize,
-        );
+    /// Pointers to the numbers that `count` outputs from `first` on read in images `x`, pixels of `channels` numbers,
+    /// or to `zeros` outside of an image. They go to `to` in tiles of outputs, taps x tile.
+    pub fn point(
+        &self,
+        first: usize,
+        count: usize,
+        (x, channels): (&[f32], usize),
+        zeros: &[f32],
+        (to, tile): (&mut [*const f32], usize),
+    ) {
+        let taps = self.taps.len();
         let [height, width] = self.source;
-        let start = at.image * height;
-        for (tap, [y, x]) in self.taps.iter().enumerate() {
-            let (y, x) = (top + y, left + x);
-            // A negative number is a very large one.
-            let inside = (y as usize) < height && (x as usize) < width;
-            row(tap, inside.then(|| (start + y as usize) * width + x as usize));
+        let (mut done, mut at) = (0, self.output(first));
+        while done < count {
+            // What is left of this row of outputs, as far as the tile goes.
+            let run = (self.grid[1] - at.column)
+                .min(tile - done % tile)
+                .min(count - done);
+            let place = done / tile * tile * taps + done % tile;
+            for (tap, [down, right]) in self.taps.iter().enumerate() {
+                let to = &mut to[place + tap * tile..][..run];
+                // A negative number is a very large one.
+                let y = ((at.row * self.step[0]) as isize + down) as usize;
+                if y >= height {
+                    to.fill(zeros.as_ptr());
+                    continue;
+                }
+                let row = (at.image * height + y) * width;
+                let mut column = (at.column * self.step[1]) as isize + right;
+                for to in to {
+                    *to = match (column as usize) < width {
+                        // The callers checked that all pixels are there.
+                        true => x.as_ptr().wrapping_add((row + column as usize) * channels),
+                        false => zeros.as_ptr(),
+                    };
+                    column += self.step[1] as isize;
+                }
+            }
+            done += run;
+            at.column += run;
+            if at.column == self.grid[1] {
+                (at.row, at.column) = (at.row + 1, 0);
+            }
+            if at.row == self.grid[0] {
+                (at.image, at.row) = (at.image + 1, 0);
+            }
         }
     }
 }

@@ -114,16 +114,7 @@ impl Conv {
         let mut next = range.start;
         while next < range.end {
             let count = TOGETHER.min(range.end - next);
-            let mut output = gather.output(next);
-            for i in 0..count {
-                gather.rows(output, |tap, row| {
-                    rows[tap * TOGETHER + i] = match row {
-                        Some(pixel) => x[pixel * self.inputs..].as_ptr(),
-                        None => zeros.as_ptr(),
-                    };
-                });
-                output = gather.next(output);
-            }
+            gather.point(next, count, (x, self.inputs), &zeros, (&mut rows, TOGETHER));
             for i in 0..count {
                 let grad = &dy[(next + i) * self.outputs..][..self.outputs];
                 db.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += grad);
@@ -209,9 +200,18 @@ pub fn sum_in_parts(
 
 /// Adds all parts of this size to the first, which is what is left.
 fn add_parts(parts: &mut Vec<f32>, size: usize) {
+    const PIECE: usize = 1 << 13;
     let (sum, rest) = parts.split_at_mut(size);
-    for part in rest.chunks_exact(size) {
-        sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    let add = |(i, sum): (usize, &mut [f32])| {
+        for part in rest.chunks_exact(size) {
+            let part = &part[i * PIECE..];
+            sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        }
+    };
+    if rest.len() > 8 * PIECE {
+        sum.par_chunks_mut(PIECE).enumerate().for_each(add);
+    } else {
+        sum.chunks_mut(PIECE).enumerate().for_each(add);
     }
     parts.truncate(size);
 }

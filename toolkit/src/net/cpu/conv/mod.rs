@@ -13,7 +13,7 @@ mod product;
 mod tile;
 mod winograd;
 
-use super::lanes::LANES;
+use super::lanes::{LANES, transpose};
 use crate::net::Window;
 use gather::Gather;
 pub use pack::Packed;
@@ -153,10 +153,8 @@ impl Conv {
                 to.copy_from_slice(&weights[from..from + LANES]);
             });
         }
-        let rows: Vec<usize> = (0..self.rows()).collect();
-        Packed::new(self.groups, self.outputs, &rows, bias, |row, to, column| {
-            let from = row * self.outputs + column;
-            to.copy_from_slice(&weights[from..from + to.len()]);
+        Packed::new(self.groups, self.outputs, self.rows(), bias, |row, column| {
+            &weights[row * self.outputs + column..]
         })
     }
 
@@ -217,27 +215,35 @@ impl Conv {
         assert!(gate.is_none_or(|gate| gate.len() >= dx.len()));
         let finish = gate.map_or(Finish::Nothing, |gate| Finish::Gate(gate.as_ptr()));
         let pitch = self.inputs;
+        let (inputs, outputs) = (self.inputs / self.groups, self.outputs / self.groups);
+        assert!(weights.len() == self.window.area() * inputs * self.outputs);
+        // To `to`, rows of `wide`: of this tap, the weights from each output of a group to `count` inputs.
+        let turned =
+            |tap: usize, group: usize, (input, count): (usize, usize), to: &mut [f32], wide: usize| {
+                let from = weights[(tap * inputs + input) * self.outputs + group * outputs..].as_ptr();
+                assert!(input + count <= inputs && to.len() >= outputs * wide && wide >= count);
+                // SAFETY: a part of a tap's weights, of which there are as many as was checked.
+                unsafe { transpose(from, self.outputs, (count, outputs), to.as_mut_ptr(), wide) };
+            };
         if let Some(fast) = self.winograd_back() {
             let last = self.window.area() - 1;
+            let mut numbers = vec![0.0f32; weights.len()];
+            for (tap, to) in numbers.chunks_exact_mut(inputs * outputs).enumerate() {
+                turned(last - tap, 0, (0, inputs), to, inputs);
+            }
             let packed = fast.pack(None, |tap, output, input, to| {
-                for (i, to) in to.iter_mut().enumerate() {
-                    *to = weights[((last - tap) * self.inputs + input + i) * self.outputs + output];
-                }
+                let from = (tap * outputs + output) * inputs + input;
+                to.copy_from_slice(&numbers[from..from + LANES]);
             });
             return fast.run(images, dy, &packed, finish, PixelsMut { numbers: dx, pitch });
         }
-        let (inputs, outputs) = (self.inputs / self.groups, self.outputs / self.groups);
         for (gather, taps) in Gather::inputs(&self.window, self.source, self.grid, outputs) {
-            let rows: Vec<usize> = taps
-                .iter()
-                .flat_map(|tap| (0..outputs).map(move |output| tap * outputs + output))
-                .collect();
-            let packed = Packed::new(self.groups, self.inputs, &rows, None, |row, to, column| {
-                let (tap, output) = (row / outputs, row % outputs);
-                let (group, first) = (column / inputs, column % inputs);
-                for (i, to) in to.iter_mut().enumerate() {
-                    let from = (tap * inputs + first + i) * self.outputs + group * outputs + output;
-                    *to = weights[from];
+            let mut packed = Packed::zeros(self.groups, self.inputs, taps.len() * outputs, None);
+            packed.fill(|panel, numbers| {
+                let wide = panel.wide * LANES;
+                for (&tap, to) in taps.iter().zip(numbers.chunks_exact_mut(outputs * wide)) {
+                    let columns = (panel.column % inputs, panel.columns);
+                    turned(tap, panel.group, columns, to, wide);
                 }
             });
             let dx = PixelsMut {

@@ -29,15 +29,8 @@ pub struct Panel {
 }
 
 impl Packed {
-    /// Packs `columns` channels, of all groups together; `read(row, to, column)` gives the numbers of a row
-    /// from a column on.
-    pub fn new(
-        groups: usize,
-        columns: usize,
-        rows: &[usize],
-        bias: Option<&[f32]>,
-        mut read: impl FnMut(usize, &mut [f32], usize),
-    ) -> Self {
+    /// Room for `rows` rows of `columns` channels, of all groups together, with zeros in it.
+    pub fn zeros(groups: usize, columns: usize, rows: usize, bias: Option<&[f32]>) -> Self {
         let each = columns / groups;
         let mut panels = Vec::new();
         let (mut at, mut bias_at) = (0, 0);
@@ -53,15 +46,8 @@ impl Packed {
                     bias_at,
                 });
                 first += wide * LANES;
-                at += rows.len() * wide * LANES;
+                at += rows * wide * LANES;
                 bias_at += wide * LANES;
-            }
-        }
-        let mut numbers = vec![0.0f32; at];
-        for panel in &panels {
-            let place = &mut numbers[panel.at..][..rows.len() * panel.wide * LANES];
-            for (&row, to) in rows.iter().zip(place.chunks_exact_mut(panel.wide * LANES)) {
-                read(row, &mut to[..panel.columns], panel.column);
             }
         }
         let mut biases = Vec::new();
@@ -76,8 +62,35 @@ impl Packed {
             groups,
             columns,
             panels,
-            numbers,
+            numbers: vec![0.0; at],
             biases,
+        }
+    }
+
+    /// Packs `rows` rows of `columns` channels, of all groups together; `read(row, column)` gives the numbers of a
+    /// row from a column of a group on.
+    pub fn new<'a>(
+        groups: usize,
+        columns: usize,
+        rows: usize,
+        bias: Option<&[f32]>,
+        read: impl Fn(usize, usize) -> &'a [f32],
+    ) -> Self {
+        let mut packed = Self::zeros(groups, columns, rows, bias);
+        packed.fill(|panel, numbers| {
+            for (row, to) in numbers.chunks_exact_mut(panel.wide * LANES).enumerate() {
+                to[..panel.columns].copy_from_slice(&read(row, panel.column)[..panel.columns]);
+            }
+        });
+        packed
+    }
+
+    /// Writes the numbers of each panel: rows of its vectors.
+    pub fn fill(&mut self, mut write: impl FnMut(&Panel, &mut [f32])) {
+        let ends = self.panels.iter().skip(1).map(|panel| panel.at);
+        let ends = ends.chain([self.numbers.len()]);
+        for (panel, end) in self.panels.iter().zip(ends) {
+            write(panel, &mut self.numbers[panel.at..end]);
         }
     }
 

@@ -135,29 +135,13 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Makes the pointers for tiles of this many pixels.
+    /// Makes the pointers for tiles of this many pixels; what is left of the last tile reads zeros.
     fn point(&mut self, tile: usize) {
         self.tile = tile;
-        let taps = self.gather.taps.len();
-        let mut output = self.gather.output(self.range.start);
-        let (numbers, channels) = self.x;
-        for i in 0..self.range.len() {
-            let rows = &mut self.rows[i / tile * tile * taps..][..tile * taps];
-            self.gather.rows(output, |tap, row| {
-                rows[i % tile + tap * tile] = match row {
-                    // The caller checked that all pixels are there.
-                    Some(pixel) => numbers.as_ptr().wrapping_add(pixel * channels),
-                    None => self.zeros.as_ptr(),
-                };
-            });
-            output = self.gather.next(output);
-        }
-        // What is left of the last tile reads zeros.
-        for i in self.range.len()..self.places.len() {
-            for tap in 0..taps {
-                self.rows[i / tile * tile * taps + i % tile + tap * tile] = self.zeros.as_ptr();
-            }
-        }
+        self.rows.fill(self.zeros.as_ptr());
+        let to = (&mut self.rows[..], tile);
+        self.gather
+            .point(self.range.start, self.range.len(), self.x, self.zeros, to);
     }
 
     /// Runs all tiles with one panel.

@@ -201,12 +201,21 @@ unsafe fn outer<const W: usize, const R: usize>(job: &Outer) {
             }
             grad = grad.add(job.stride);
         }
+        let whole = job.columns == W * LANES;
         for (i, line) in sum.into_iter().enumerate() {
+            let to = job.result.add(i * job.result_row);
+            if whole {
+                for (v, lanes) in line.into_iter().enumerate() {
+                    let to = to.add(v * LANES);
+                    Lanes::load(to).plus(lanes).store(to);
+                }
+                continue;
+            }
             let mut numbers = [[0.0f32; LANES]; W];
             for (v, lanes) in line.into_iter().enumerate() {
                 lanes.store(numbers[v].as_mut_ptr());
             }
-            let to = std::slice::from_raw_parts_mut(job.result.add(i * job.result_row), job.columns);
+            let to = std::slice::from_raw_parts_mut(to, job.columns);
             for (to, from) in to.iter_mut().zip(numbers.as_flattened()) {
                 *to += from;
             }

@@ -1,7 +1,7 @@
 //! Packing: copies of parts of a factor in the order in which a tile reads them.
 
 use super::SLOT;
-use crate::net::cpu::lanes::{COLUMNS, LANES, Lanes, WIDE, transpose8};
+use crate::net::cpu::lanes::{COLUMNS, LANES, Lanes, WIDE, transpose};
 
 /// Copies `depth` rows of `columns` numbers, `row` apart, into a panel; missing columns become 0.
 ///
@@ -36,18 +36,7 @@ pub unsafe fn pack_transposed(panel: *mut f32, from: *const f32, row: usize, dep
         if columns < COLUMNS {
             panel.write_bytes(0, depth * COLUMNS);
         }
-        let (whole_columns, whole_depth) = (columns / 8 * 8, depth / 8 * 8);
-        for j in (0..whole_columns).step_by(8) {
-            for p in (0..whole_depth).step_by(8) {
-                transpose8(from.add(j * row + p), row, panel.add(p * COLUMNS + j), COLUMNS);
-            }
-        }
-        for j in 0..columns {
-            let done = if j < whole_columns { whole_depth } else { 0 };
-            for p in done..depth {
-                *panel.add(p * COLUMNS + j) = *from.add(j * row + p);
-            }
-        }
+        transpose(from, row, (columns, depth), panel, COLUMNS);
     }
 }
 

@@ -173,75 +173,112 @@ impl Axis<6> for Three {
     }
 }
 
-/// F(2, 5), at the points of F(4, 3).
-pub struct Five;
-
-const FIVE: [&[f32]; 6] = [
-    &[1.0 / 4.0, 0.0, 0.0, 0.0, 0.0],
-    &[-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    &[-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    &[1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0, 1.0 / 3.0, 2.0 / 3.0],
-    &[1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0, -1.0 / 3.0, 2.0 / 3.0],
-    &[0.0, 0.0, 0.0, 0.0, 1.0],
-];
-
-impl Axis<6> for Five {
-    const OUT: usize = 2;
-    const TAPS: usize = 5;
-    const WEIGHTS: &'static [&'static [f32]] = &FIVE;
-    const ONE: usize = 1;
-
-    #[inline(always)]
-    fn inputs(d: [Lanes; 6]) -> [Lanes; 6] {
-        inputs_of_six(d)
-    }
-
-    #[inline(always)]
-    fn outputs(m: [Lanes; 6]) -> [Lanes; 6] {
-        let mut y = [zero(); 6];
-        y[0] = m[0].plus(m[1].plus(m[2])).plus(m[3].plus(m[4]));
-        y[1] = times(2.0, minus(m[3], m[4]), minus(m[1], m[2])).plus(m[5]);
-        y
-    }
-
-    #[inline(always)]
-    fn grads(d: [Lanes; 6]) -> [Lanes; 6] {
-        let mut u = [zero(); 6];
-        u[0] = d[0];
-        u[1] = d[0].plus(d[1]);
-        u[2] = minus(d[0], d[1]);
-        u[3] = times(2.0, d[1], d[0]);
-        u[4] = times(-2.0, d[1], d[0]);
-        u[5] = d[1];
-        u
-    }
+/// G for r taps and the points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity. Row i: the powers of the i-th point over the
+/// product of its distances from the others.
+macro_rules! weights_of_eight {
+    ($taps:literal) => {
+        [
+            &powers::<$taps>(-1.0, 0.0),
+            &powers::<$taps>(-2.0 / 9.0, 1.0),
+            &powers::<$taps>(-2.0 / 9.0, -1.0),
+            &powers::<$taps>(1.0 / 90.0, 2.0),
+            &powers::<$taps>(1.0 / 90.0, -2.0),
+            &powers::<$taps>(32.0 / 45.0, 0.5),
+            &powers::<$taps>(32.0 / 45.0, -0.5),
+            &last::<$taps>(),
+        ]
+    };
 }
 
-/// F(2, 7), at the points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity.
-pub struct Seven;
-
-/// Row i: the powers of the i-th point over the product of its distances from the others.
-const SEVEN: [&[f32]; 8] = [
-    &[-1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-    &powers(-2.0 / 9.0, 1.0),
-    &powers(-2.0 / 9.0, -1.0),
-    &powers(1.0 / 90.0, 2.0),
-    &powers(1.0 / 90.0, -2.0),
-    &powers(32.0 / 45.0, 0.5),
-    &powers(32.0 / 45.0, -0.5),
-    &[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
-];
-
-const fn powers(first: f64, point: f64) -> [f32; 7] {
-    let mut row = [0.0; 7];
+/// `first` times the powers of a point.
+const fn powers<const TAPS: usize>(first: f64, point: f64) -> [f32; TAPS] {
+    let mut row = [0.0; TAPS];
     let (mut i, mut value) = (0, first);
-    while i < 7 {
+    while i < TAPS {
         row[i] = value as f32;
         value *= point;
         i += 1;
     }
     row
 }
+
+/// The row of infinity.
+const fn last<const TAPS: usize>() -> [f32; TAPS] {
+    let mut row = [0.0; TAPS];
+    row[TAPS - 1] = 1.0;
+    row
+}
+
+/// B^T for the same points.
+#[inline(always)]
+fn inputs_of_eight(d: [Lanes; 8]) -> [Lanes; 8] {
+    // (x^2 - 1)(x^2 - 4)(x^2 - 1/4) = x^6 - 21/4 x^4 + 21/4 x^2 - 1, and what is left of it without each point.
+    let ends = |d0: Lanes, d2, d4, d6| times(21.0 / 4.0, minus(d2, d4), minus(d6, d0));
+    let pair = |outer: f32, inner: f32, point: f32| {
+        // (x^2 - outer)(x^2 - inner) times (x + point) or (x - point).
+        let even = times(outer * inner, d[2], times(-(outer + inner), d[4], d[6]));
+        let odd = times(outer * inner, d[1], times(-(outer + inner), d[3], d[5]));
+        (times(point, odd, even), times(-point, odd, even))
+    };
+    let (plus_one, minus_one) = pair(4.0, 0.25, 1.0);
+    let (plus_two, minus_two) = pair(1.0, 0.25, 2.0);
+    let (plus_half, minus_half) = pair(1.0, 4.0, 0.5);
+    [
+        ends(d[0], d[2], d[4], d[6]),
+        plus_one,
+        minus_one,
+        plus_two,
+        minus_two,
+        plus_half,
+        minus_half,
+        ends(d[1], d[3], d[5], d[7]),
+    ]
+}
+
+/// F(4, 5), at the points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity.
+pub struct Five;
+
+const FIVE: [&[f32]; 8] = weights_of_eight!(5);
+
+impl Axis<8> for Five {
+    const OUT: usize = 4;
+    const TAPS: usize = 5;
+    const WEIGHTS: &'static [&'static [f32]] = &FIVE;
+    const ONE: usize = 1;
+
+    #[inline(always)]
+    fn inputs(d: [Lanes; 8]) -> [Lanes; 8] {
+        inputs_of_eight(d)
+    }
+
+    #[inline(always)]
+    fn outputs(m: [Lanes; 8]) -> [Lanes; 8] {
+        let (one, two, half) = (m[1].plus(m[2]), m[3].plus(m[4]), m[5].plus(m[6]));
+        let (left, right, middle) = (minus(m[1], m[2]), minus(m[3], m[4]), minus(m[5], m[6]));
+        let mut y = [zero(); 8];
+        y[0] = m[0].plus(one).plus(two.plus(half));
+        y[1] = times(0.5, middle, times(2.0, right, left));
+        y[2] = times(0.25, half, times(4.0, two, one));
+        y[3] = times(0.125, middle, times(8.0, right, left)).plus(m[7]);
+        y
+    }
+
+    #[inline(always)]
+    fn grads(d: [Lanes; 8]) -> [Lanes; 8] {
+        let pair = |point: f32| {
+            let even = times(point * point, d[2], d[0]);
+            let odd = times(point * point, d[3], d[1]);
+            (times(point, odd, even), times(-point, odd, even))
+        };
+        let ((one, minus_one), (two, minus_two), (half, minus_half)) = (pair(1.0), pair(2.0), pair(0.5));
+        [d[0], one, minus_one, two, minus_two, half, minus_half, d[3]]
+    }
+}
+
+/// F(2, 7), at the points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity.
+pub struct Seven;
+
+const SEVEN: [&[f32]; 8] = weights_of_eight!(7);
 
 impl Axis<8> for Seven {
     const OUT: usize = 2;
@@ -251,27 +288,7 @@ impl Axis<8> for Seven {
 
     #[inline(always)]
     fn inputs(d: [Lanes; 8]) -> [Lanes; 8] {
-        // (x^2 - 1)(x^2 - 4)(x^2 - 1/4) = x^6 - 21/4 x^4 + 21/4 x^2 - 1, and what is left of it without each point.
-        let ends = |d0: Lanes, d2, d4, d6| times(21.0 / 4.0, minus(d2, d4), minus(d6, d0));
-        let pair = |outer: f32, inner: f32, point: f32| {
-            // (x^2 - outer)(x^2 - inner) times (x + point) or (x - point).
-            let even = times(outer * inner, d[2], times(-(outer + inner), d[4], d[6]));
-            let odd = times(outer * inner, d[1], times(-(outer + inner), d[3], d[5]));
-            (times(point, odd, even), times(-point, odd, even))
-        };
-        let (plus_one, minus_one) = pair(4.0, 0.25, 1.0);
-        let (plus_two, minus_two) = pair(1.0, 0.25, 2.0);
-        let (plus_half, minus_half) = pair(1.0, 4.0, 0.5);
-        [
-            ends(d[0], d[2], d[4], d[6]),
-            plus_one,
-            minus_one,
-            plus_two,
-            minus_two,
-            plus_half,
-            minus_half,
-            ends(d[1], d[3], d[5], d[7]),
-        ]
+        inputs_of_eight(d)
     }
 
     #[inline(always)]

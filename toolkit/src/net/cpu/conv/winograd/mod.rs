@@ -1,6 +1,6 @@
 //! Convolutions of stride 1 by Winograd's minimal filtering: Lavin and Gray, "Fast Algorithms for Convolutional
 //! Neural Networks" (CVPR 2016, arXiv:1509.09308). A tile of a few neighbouring outputs takes fewer products than
-//! the plain sums: a quarter of them for 3x3 kernels, a third for 5x5, four sevenths for 1x7 and 7x1.
+//! the plain sums: a quarter of them for 3x3 kernels, a sixth for 5x5, four sevenths for 1x7 and 7x1.
 
 mod axis;
 
@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::gradient::{even_parts, sum_in_parts};
-use super::pack::Packed;
+use super::pack::{Packed, Panel};
 use super::product::{Gate, Shared};
 use super::tile::{self, Finish, Job, Outer, Start, pixels_of};
 use super::{PixelsMut, STEP, WORTH_THREADS};
@@ -18,6 +18,10 @@ use axis::{Axis, Five, One, Seven, Three};
 
 /// What stands between two points in memory, so that they do not all want the same lines of a cache.
 const GAP: usize = LANES;
+
+/// Tiles whose products are summed at once for the gradient of the weights: as many as a second cache has room for,
+/// since each time all sums are read and written.
+const SUMMED: usize = 32;
 
 /// The kernels for which there is a way, rows by columns.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +37,7 @@ macro_rules! with_axes {
     ($kernel:expr, $self:ident.$method:ident($($argument:expr),*)) => {
         match $kernel {
             Kernel::Three => $self.$method::<6, Three, Three>($($argument),*),
-            Kernel::Five => $self.$method::<6, Five, Five>($($argument),*),
+            Kernel::Five => $self.$method::<8, Five, Five>($($argument),*),
             Kernel::Wide => $self.$method::<8, One, Seven>($($argument),*),
             Kernel::Tall => $self.$method::<8, Seven, One>($($argument),*),
         }
@@ -124,31 +128,31 @@ impl Winograd {
         bias: Option<&[f32]>,
         read: impl Fn(usize, usize, usize, &mut [f32; LANES]),
     ) -> Packed {
-        let mut numbers = vec![0.0f32; self.points() * self.inputs * self.outputs];
-        with_axes!(self.kernel, self.transform_weights(&read, &mut numbers));
-        let rows: Vec<usize> = (0..self.points() * self.inputs).collect();
-        Packed::new(1, self.outputs, &rows, bias, |row, to, column| {
-            let from = row * self.outputs + column;
-            to.copy_from_slice(&numbers[from..from + to.len()]);
-        })
+        let mut packed = Packed::zeros(1, self.outputs, self.points() * self.inputs, bias);
+        packed.fill(|panel, numbers| {
+            with_axes!(self.kernel, self.transform_weights(&read, panel, numbers));
+        });
+        packed
     }
 
+    /// The transformed weights of a panel: points x inputs x its channels.
     fn transform_weights<const N: usize, R: Axis<N>, C: Axis<N>>(
         &self,
         read: &impl Fn(usize, usize, usize, &mut [f32; LANES]),
+        panel: &Panel,
         numbers: &mut [f32],
     ) {
-        let size = self.inputs * self.outputs;
+        let wide = panel.wide * LANES;
         for input in 0..self.inputs {
-            for output in (0..self.outputs).step_by(LANES) {
+            for first in (0..wide).step_by(LANES) {
                 let weight = |y: usize, x: usize| {
                     let mut weights = [0.0f32; LANES];
-                    read(y * C::TAPS + x, input, output, &mut weights);
+                    read(y * C::TAPS + x, input, panel.column + first, &mut weights);
                     // SAFETY: an array of LANES numbers.
                     unsafe { Lanes::load(weights.as_ptr()) }
                 };
                 let write = |y: usize, x: usize, lanes: Lanes| {
-                    let place = (y * C::IN + x) * size + input * self.outputs + output;
+                    let place = ((y * C::IN + x) * self.inputs + input) * wide + first;
                     let to = &mut numbers[place..place + LANES];
                     // SAFETY: a slice of LANES numbers.
                     unsafe { lanes.store(to.as_mut_ptr()) };
@@ -212,9 +216,11 @@ impl Winograd {
         let tiles = images * down * across;
         let size = self.inputs * self.outputs;
         let points = self.points();
-        let parts = (tiles / STEP)
+        // A power of two, for as many threads.
+        let parts = (tiles / SUMMED)
             .min((ROOM_FOR / (points * size)).max(4))
-            .clamp(1, 16);
+            .clamp(1, 16)
+            .next_power_of_two();
         let each = tiles.div_ceil(parts).max(1);
         let many = tiles * points * size >= WORTH_THREADS;
         let (sums, biases) = sum_in_parts(
@@ -223,8 +229,8 @@ impl Winograd {
             many,
             |part, sums, biases| {
                 let (start, end) = ((part * each).min(tiles), ((part + 1) * each).min(tiles));
-                for first in (start..end).step_by(STEP) {
-                    let count = STEP.min(end - first);
+                for first in (start..end).step_by(SUMMED) {
+                    let count = SUMMED.min(end - first);
                     ROOM.with_borrow_mut(|(inputs, grads)| {
                         // SAFETY: the caller checked the lengths.
                         unsafe {
@@ -234,7 +240,7 @@ impl Winograd {
                         }
                         // This point of both axes sums the gradients of a tile.
                         let one = with_axes!(self.kernel, self.point_of_ones());
-                        let whole = &grads[one * (STEP * self.outputs + GAP)..];
+                        let whole = &grads[one * (SUMMED * self.outputs + GAP)..];
                         for grad in whole.chunks_exact(self.outputs).take(count) {
                             biases.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += grad);
                         }
@@ -270,7 +276,7 @@ impl Winograd {
         }
     }
 
-    /// The gradients of `count` tiles, at most [`STEP`], transformed: points x tiles x channels.
+    /// The gradients of `count` tiles, at most [`SUMMED`], transformed: points x tiles x channels.
     unsafe fn transform_grads<const N: usize, R: Axis<N>, C: Axis<N>>(
         &self,
         first: usize,
@@ -278,7 +284,7 @@ impl Winograd {
         dy: &[f32],
         to: &mut Vec<f32>,
     ) {
-        let point = STEP * self.outputs + GAP;
+        let point = SUMMED * self.outputs + GAP;
         if to.len() < self.points() * point {
             to.resize(self.points() * point, 0.0);
         }
@@ -309,9 +315,9 @@ impl Winograd {
         let wide = if self.outputs > LANES { 2 } else { 1 };
         for point in 0..self.points() {
             let from = point * (rows * self.inputs + GAP);
-            let pointers: [*const f32; STEP] =
-                std::array::from_fn(|t| inputs[from + t * self.inputs..].as_ptr());
-            let grads = &grads[point * (STEP * self.outputs + GAP)..];
+            let pointers: [*const f32; SUMMED] =
+                std::array::from_fn(|t| inputs.as_ptr().wrapping_add(from + t * self.inputs));
+            let grads = &grads[point * (SUMMED * self.outputs + GAP)..];
             for column in (0..self.outputs).step_by(wide * LANES) {
                 let vectors = wide.min((self.outputs - column) / LANES);
                 for (k, many) in even_parts(self.inputs, pixels_of(vectors)) {
@@ -356,25 +362,27 @@ impl Winograd {
         if to.len() < self.points() * point {
             to.resize(self.points() * point, 0.0);
         }
-        let at = x.as_ptr();
+        let zeros = vec![0.0f32; self.inputs];
         for t in 0..count {
             let (image, top, left) = self.tile(first + t);
-            // Where the pixels of the tile are, or none where it hangs over the image.
-            let mut places = [[None; N]; N];
+            // Where the pixels of the tile are, or zeros where it hangs over the image.
+            let mut places = [[zeros.as_ptr(); N]; N];
             for (i, row) in places.iter_mut().enumerate().take(R::IN) {
+                let y = (top + i).wrapping_sub(self.padding[0]);
+                if y >= self.source[0] {
+                    continue;
+                }
                 for (j, place) in row.iter_mut().enumerate().take(C::IN) {
-                    let y = (top + i).wrapping_sub(self.padding[0]);
                     let across = (left + j).wrapping_sub(self.padding[1]);
-                    *place = (y < self.source[0] && across < self.source[1])
-                        .then(|| ((image * self.source[0] + y) * self.source[1] + across) * self.inputs);
+                    if across < self.source[1] {
+                        let pixel = (image * self.source[0] + y) * self.source[1] + across;
+                        *place = x[pixel * self.inputs..].as_ptr();
+                    }
                 }
             }
             for channel in (0..self.inputs).step_by(LANES) {
-                let input = |i: usize, j: usize| match places[i][j] {
-                    // SAFETY: the caller's promise; the pixel lies in its image.
-                    Some(place) => unsafe { Lanes::load(at.add(place + channel)) },
-                    None => Lanes::splat(0.0),
-                };
+                // SAFETY: the caller's promise; the pixel lies in its image, or the numbers among the zeros.
+                let input = |i: usize, j: usize| unsafe { Lanes::load(places[i][j].add(channel)) };
                 let write = |i: usize, j: usize, lanes: Lanes| {
                     let place = (i * C::IN + j) * point + t * self.inputs + channel;
                     // SAFETY: within the length made above.
