@@ -44,7 +44,8 @@ pub fn product(
     let each = channels * gather.step[0] * gather.step[1];
     let fits = (BLOCK / each.max(1) / STEP).clamp(1, 8);
     let threads = work >= WORTH_THREADS;
-    // Enough items to share, first by pixels, then by panels.
+    // Enough items to share, first by pixels, then by panels: the last ones decide how long a thread waits.
+    let items = (work >> 20).clamp(8, 64);
     let block = if threads {
         fits.min(steps.div_ceil(8)).max(1)
     } else {
@@ -52,7 +53,7 @@ pub fn product(
     };
     let blocks = steps.div_ceil(block);
     let cuts = if threads {
-        8usize.div_ceil(blocks).min(weights.panels().len()).max(1)
+        (items / blocks).min(weights.panels().len()).max(1)
     } else {
         1
     };
