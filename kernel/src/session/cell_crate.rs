@@ -233,8 +233,8 @@ impl CellCrate {
 ///   `let` makes it a mistake of the user's;
 /// - `let t = Table::new(["a"]); t.row(["b"])`: the line moves a variable, which therefore cannot be kept.
 fn about_the_display(line: String) -> String {
-    let (untyped, moved) = (line.contains("\"E0689\""), line.contains("\"E0382\""));
-    if !(untyped || moved) || !line.contains("evcxr_display") {
+    let moved = line.contains("\"E0382\"");
+    if !(moved || line.contains("\"E0689\"") && line.contains("evcxr_display")) {
         return line;
     }
     let Ok(mut diagnostic) = serde_json::from_str::<Value>(&line) else {
