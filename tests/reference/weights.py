@@ -1,6 +1,6 @@
 """Files of weights as PyTorch and safetensors write them, as golden values for toolkit/src/weights.
 
-Run `python weights.py` with PyTorch, NumPy and safetensors installed: it writes the files into the folder weights
+Run `python weights.py` with requirements.txt installed: it writes the files into the folder weights
 and, as weights.json, the bits of every number as float32 (integers as they are).
 """
 
