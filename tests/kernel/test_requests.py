@@ -90,6 +90,14 @@ def test_an_unknown_request_is_refused(kernel):
     assert (reply["msg_type"], reply["content"]["status"]) == ("dance_reply", "error")
 
 
+def test_ports_are_told(kernel):
+    ports = {f"{name}_port": getattr(kernel.kc, f"{name}_port") for name in ("shell", "iopub", "stdin", "control", "hb")}
+    assert kernel.reply(kernel.send("connect_request", {}))["content"] == {"status": "ok", **ports}
+    request = kernel.kc.session.msg("connect_request", {})
+    kernel.kc.control_channel.send(request)
+    assert kernel.control_reply(request["header"]["msg_id"]) == {"status": "ok", **ports}
+
+
 def test_heartbeat_echoes(kernel):
     for beat in (b"ping", b"\x00\xff some bytes"):
         with zmq.Context.instance().socket(zmq.REQ) as heart:

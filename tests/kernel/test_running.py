@@ -198,6 +198,21 @@ def test_a_stop_is_quick(kernel):
     assert sorted(took)[2] < 1, took
 
 
+def test_the_first_stop_of_a_process_stops_a_cell_of_many_trainings(own_kernel):
+    own_kernel.wait_until_warm()
+    many = f"for _ in 0..1000 {{ {{ {TRAINING} }} }}"
+    for _ in range(2):
+        running = own_kernel.start(many)
+        own_kernel.wait_for_output(running, "started")
+        time.sleep(0.5)
+        start = time.monotonic()
+        own_kernel.interrupt()
+        assert own_kernel.reply(running)["content"]["status"] == "ok"
+        assert time.monotonic() - start < 5
+        # Another process, which has not been stopped yet.
+        own_kernel.run("std::process::exit(3)")
+
+
 def test_a_cell_that_ignores_a_stop_is_told_how_it_ends(own_kernel):
     own_kernel.wait_until_warm()
     assert own_kernel.run("let kept = 5;").status == "ok"

@@ -70,6 +70,12 @@ pub fn clear() {
     STATE.fetch_and(!REQUESTED, Ordering::SeqCst);
 }
 
+/// Called at the start of a cell, when a request may have come for it already: from now on a kernel takes requests back.
+pub(crate) fn hold() {
+    install();
+    HELD_FOR_KERNEL.store(true, Ordering::SeqCst);
+}
+
 /// Called by a kernel before it runs a cell: installs the handlers, takes back a request meant for the
 /// cell before, and from then on keeps a request until the next call.
 pub fn begin_cell() {

@@ -3,7 +3,7 @@
 use super::info::kernel_info;
 use super::kernel::{Kernel, Replies};
 use super::message::receive;
-use super::shell::refuse;
+use super::shell::answer_other;
 use super::shells;
 use jupyter_protocol::{
     InterruptReply, JupyterMessage, JupyterMessageContent as Content, ReplyStatus, ShutdownReply,
@@ -28,7 +28,7 @@ pub async fn listen(kernel: Arc<Kernel>, mut requests: RouterRecvConnection, rep
             }
             _ => match shells::answer(&kernel, &request) {
                 Some(reply) => replies.send(reply).await,
-                None => refuse(&replies, &request).await,
+                None => answer_other(&kernel, &replies, &request).await,
             },
         }
         kernel.iopub.idle(&request).await;

@@ -27,6 +27,8 @@ pub struct Kernel {
     pub parents: Arc<Parents>,
     /// Version of rustc, for `kernel_info`.
     pub rustc: String,
+    /// The port of each channel, for `connect_request`.
+    pub ports: serde_json::Value,
     pub shells: Shells,
     /// Held by the shell whose cell runs: there is one process to run cells. The count of the last cell that was
     /// numbered.

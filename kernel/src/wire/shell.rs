@@ -53,14 +53,20 @@ async fn answer(kernel: Arc<Kernel>, replies: Replies, request: JupyterMessage) 
             replies.reply(reply, &request).await;
         }
         Content::ShutdownRequest(content) => return end(&kernel, &replies, content.restart, &request).await,
-        _ => refuse(&replies, &request).await,
+        _ => answer_other(&kernel, &replies, &request).await,
     }
     kernel.iopub.idle(&request).await;
 }
 
-/// Answers a request this kernel does not know with an error, so that nobody waits for it in vain.
-pub async fn refuse(replies: &Replies, request: &JupyterMessage) {
+/// Answers a request that no library types: by its ports, or where this kernel does not know it with an error, so that
+/// nobody waits for it in vain.
+pub async fn answer_other(kernel: &Kernel, replies: &Replies, request: &JupyterMessage) {
     let msg_type = &request.header.msg_type;
+    if msg_type == "connect_request" {
+        return replies
+            .send(child("connect_reply", kernel.ports.clone(), request))
+            .await;
+    }
     let error = reply_error("UnknownRequest", format!("this kernel has no {msg_type}"));
     answer_with(replies, error, request).await;
 }

@@ -6,7 +6,13 @@ use std::panic::Location;
 
 use serde_json::json;
 
+use crate::interrupt;
 use crate::show::MARKER;
+
+/// The cell's code begins.
+pub fn begun() {
+    interrupt::hold();
+}
 
 /// The cell's code is done: what it printed is out, on both streams.
 pub fn finished() {

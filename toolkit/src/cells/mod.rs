@@ -4,7 +4,7 @@
 mod ending;
 mod panics;
 
-pub use ending::{finished, left_with, panicked, with_causes};
+pub use ending::{begun, finished, left_with, panicked, with_causes};
 pub use panics::{is_on_this_thread, report_panics};
 
 use std::any::Any;

@@ -79,7 +79,7 @@ impl Cnn {
         self
     }
 
-    /// The side of the convolutions' windows; only [`Cnn::lenet`] has it to set.
+    /// The side of the convolutions' windows, an odd number; only [`Cnn::lenet`] has it to set.
     pub fn kernel<K>(mut self, side: K) -> Self
     where
         K: TryInto<usize>,
@@ -157,6 +157,12 @@ impl Cnn {
         }
         let mut layers = Layers::default();
         match self.form {
+            Form::LeNet { kernel, .. } if kernel % 2 == 0 => {
+                return Err(Error::spec(format!(
+                    "a window of {kernel} x {kernel} does not keep the size of the image: expected an odd side"
+                ))
+                .fix("for instance .kernel(3) or .kernel(5)"));
+            }
             Form::LeNet { kernel, hidden } => self.lenet_layers([height, width], kernel, hidden, &mut layers),
             Form::ResNet { blocks: 0 } => {
                 return Err(Error::spec(

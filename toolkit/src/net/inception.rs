@@ -53,7 +53,8 @@ impl InceptionV3 {
         self
     }
 
-    /// Rows and columns of the images, 75 or more.
+    /// Rows and columns of the images, 75 or more; with the auxiliary head, which needs the grid of 17 x 17, at least
+    /// 299.
     pub fn side(mut self, side: usize) -> Self {
         self.side = side;
         self

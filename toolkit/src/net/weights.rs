@@ -5,20 +5,66 @@ use std::ops::Range;
 use super::graph::Source;
 use super::permute::{inverse, permuted};
 use super::{LayerKind, NetSpec, Network, Role};
-use crate::Result;
 use crate::data::Shape;
 use crate::weights::Weights;
+use crate::{Error, Result};
 
 /// A tensor of a network as PyTorch has it.
 struct Theirs {
     name: String,
     shape: Vec<usize>,
-    /// The shape here; of a dense layer behind flatten, with the image's dimensions apart.
-    ours: Vec<usize>,
-    /// PyTorch's dimensions, each as its place in `ours`.
-    axes: Vec<usize>,
+    order: Order,
     range: Range<usize>,
     running: bool,
+}
+
+/// Where PyTorch's numbers of a tensor stand here.
+enum Order {
+    /// Of a convolution, whose weights have this shape here: height x width x channels in x channels out.
+    Kernel([usize; 4]),
+    /// Of a dense layer with so many units: for each of PyTorch's inputs, the row here.
+    Dense(Vec<usize>, usize),
+    /// One number for each: for each of PyTorch's, the place here.
+    Numbers(Vec<usize>),
+}
+
+/// PyTorch's dimensions of a kernel, as places in ours.
+const KERNEL: [usize; 4] = [3, 2, 0, 1];
+
+impl Order {
+    fn to_theirs(&self, ours: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Kernel(shape) => permuted(ours, shape, &KERNEL),
+            Self::Dense(rows, units) => (0..*units)
+                .flat_map(|unit| rows.iter().map(move |row| ours[row * units + unit]))
+                .collect(),
+            Self::Numbers(places) => places.iter().map(|&place| ours[place]).collect(),
+        }
+    }
+
+    fn to_ours(&self, theirs: &[f32], ours: &mut [f32]) {
+        match self {
+            Self::Kernel(shape) => {
+                ours.copy_from_slice(&permuted(
+                    theirs,
+                    &KERNEL.map(|axis| shape[axis]),
+                    &inverse(&KERNEL),
+                ));
+            }
+            Self::Dense(rows, units) => {
+                for (unit, theirs) in theirs.chunks_exact(rows.len().max(1)).enumerate() {
+                    for (row, value) in rows.iter().zip(theirs) {
+                        ours[row * units + unit] = *value;
+                    }
+                }
+            }
+            Self::Numbers(places) => {
+                for (&place, value) in places.iter().zip(theirs) {
+                    ours[place] = *value;
+                }
+            }
+        }
+    }
 }
 
 impl Network {
@@ -27,8 +73,9 @@ impl Network {
     ///
     /// The layer `Mixed_5b-branch1x1-conv` takes `Mixed_5b.branch1x1.conv.weight` (and `.bias`); batch norm takes
     /// `weight` and `bias` as its scale and shift, and its running statistics. A convolution's weights are output
-    /// channels x input channels x height x width there, a dense layer's outputs x inputs; behind a flatten layer
-    /// the inputs come channel by channel there, pixel by pixel here.
+    /// channels x input channels x height x width there, a dense layer's outputs x inputs; what a flatten layer puts
+    /// out comes channel by channel there, pixel by pixel here, and so do the weights of dense layers and batch norm
+    /// behind it.
     ///
     /// ```no_run
     /// use jook::prelude::*;
@@ -40,10 +87,10 @@ impl Network {
     /// ```
     ///
     /// # Errors
-    /// When tensors are missing, not expected or of another shape: all of them are listed, and the network stays
-    /// as it was.
+    /// When tensors are missing, not expected or of another shape, which are listed; when the order that PyTorch would
+    /// have cannot be told, as of maxout behind flatten. The network then stays as it was.
     pub fn load_weights(&mut self, weights: &Weights) -> Result<()> {
-        let expected = self.theirs();
+        let expected = self.theirs()?;
         weights.require(
             expected
                 .iter()
@@ -54,14 +101,12 @@ impl Network {
             let Some(found) = weights.get(&tensor.name) else {
                 continue;
             };
-            let sizes: Vec<usize> = tensor.axes.iter().map(|&axis| tensor.ours[axis]).collect();
-            let values = permuted(found.values, &sizes, &inverse(&tensor.axes));
             let store = if tensor.running {
                 self.buffers_mut()
             } else {
                 self.parameters_mut()
             };
-            store[tensor.range].copy_from_slice(&values);
+            tensor.order.to_ours(found.values, &mut store[tensor.range]);
         }
         Ok(())
     }
@@ -70,42 +115,47 @@ impl Network {
     /// [`Weights::write`] makes a safetensors file of that PyTorch reads.
     ///
     /// # Errors
-    /// When there is no memory to hash them as a file.
+    /// When there is no memory to hash them as a file, or the order that PyTorch would have cannot be told.
     pub fn weights(&self) -> Result<Weights> {
-        let tensors = self.theirs().into_iter().map(|tensor| {
+        let tensors = self.theirs()?.into_iter().map(|tensor| {
             let store = if tensor.running {
                 self.buffers()
             } else {
                 self.parameters()
             };
-            let values = permuted(&store[tensor.range], &tensor.ours, &tensor.axes);
+            let values = tensor.order.to_theirs(&store[tensor.range]);
             (tensor.name, tensor.shape, values)
         });
         Weights::new(tensors)
     }
 
-    fn theirs(&self) -> Vec<Theirs> {
+    fn theirs(&self) -> Result<Vec<Theirs>> {
         let spec = self.spec();
+        let sources = spec.sources()?;
+        let shapes = spec.shapes();
         let mut found = Vec::with_capacity(self.tensors().len());
         for (at, layer) in spec.layers.iter().enumerate() {
             let module = layer.name.replace('-', ".");
             for tensor in self.tensors_of(&layer.name) {
-                let ours = match (&layer.kind, tensor.role) {
-                    (LayerKind::Dense { units, .. }, Role::Weight) => match spec.flattened(at) {
-                        Some([height, width, channels]) => vec![height, width, channels, *units],
-                        None => tensor.shape.clone(),
-                    },
-                    _ => tensor.shape.clone(),
+                let behind = || -> Result<Option<Vec<usize>>> {
+                    let order = spec.order_of(sources[at][0], &sources, &shapes);
+                    order.map_err(|error| error.at(format!("layer {}", layer.name)))
                 };
-                let axes = match ours.len() {
-                    4 => vec![3, 2, 0, 1],
-                    2 => vec![1, 0],
-                    _ => vec![0],
+                let order = match (&layer.kind, &tensor.shape[..]) {
+                    (_, &[height, width, inputs, outputs]) => Order::Kernel([height, width, inputs, outputs]),
+                    (_, &[inputs, units]) => {
+                        Order::Dense(behind()?.unwrap_or_else(|| (0..inputs).collect()), units)
+                    }
+                    (LayerKind::BatchNorm { .. }, _) if matches!(shapes[at], Shape::Flat(_)) => {
+                        Order::Numbers(behind()?.unwrap_or_else(|| (0..tensor.range.len()).collect()))
+                    }
+                    _ => Order::Numbers((0..tensor.range.len()).collect()),
                 };
-                let mut shape: Vec<usize> = axes.iter().map(|&axis| ours[axis]).collect();
-                if tensor.shape.len() == 2 {
-                    shape = vec![tensor.shape[1], tensor.shape[0]];
-                }
+                let shape = match order {
+                    Order::Kernel(shape) => KERNEL.map(|axis| shape[axis]).to_vec(),
+                    Order::Dense(ref rows, units) => vec![units, rows.len()],
+                    Order::Numbers(_) => tensor.shape.clone(),
+                };
                 let last = match tensor.role {
                     Role::Weight | Role::Scale => "weight",
                     Role::Bias | Role::Shift => "bias",
@@ -115,41 +165,83 @@ impl Network {
                 found.push(Theirs {
                     name: format!("{module}.{last}"),
                     shape,
-                    ours,
-                    axes,
+                    order,
                     range: tensor.range.clone(),
                     running: tensor.role == Role::Running,
                 });
             }
         }
-        found
+        Ok(found)
     }
 }
 
 impl NetSpec {
-    /// The image whose numbers the layer at this place reads, if they come from a flatten layer, with nothing
-    /// between but what treats each number alone.
-    fn flattened(&self, at: usize) -> Option<[usize; 3]> {
-        let sources = self.sources().ok()?;
-        let mut here = sources[at][0];
-        while let Source::Layer(before) = here {
-            here = sources[before][0];
-            match &self.layers[before].kind {
-                LayerKind::Activation(activation) if activation.pieces() == 1 => {}
-                LayerKind::Dropout(_) => {}
-                LayerKind::Flatten => {
-                    return match self.shapes_of(&[here], &self.shapes())[0] {
-                        Shape::Image {
-                            height,
-                            width,
-                            channels,
-                        } => Some([height, width, channels]),
-                        Shape::Flat(_) => None,
-                    };
+    /// The order in which PyTorch has the plain numbers that a source puts out: for each of its numbers the place here,
+    /// or none where the order is the same.
+    fn order_of(
+        &self,
+        source: Source,
+        sources: &[Vec<Source>],
+        shapes: &[Shape],
+    ) -> Result<Option<Vec<usize>>> {
+        let Source::Layer(layer) = source else {
+            return Ok(None);
+        };
+        let before = || -> Result<Vec<Option<Vec<usize>>>> {
+            let all = sources[layer].iter();
+            all.map(|source| self.order_of(*source, sources, shapes))
+                .collect()
+        };
+        let first = || -> Result<Option<Vec<usize>>> { Ok(before()?.swap_remove(0)) };
+        let untold = |what: &str| {
+            let name = &self.layers[layer].name;
+            Error::spec(format!(
+                "the order of PyTorch's numbers cannot be told behind layer {name}, {what}"
+            ))
+            .fix("put a dense layer between it and the flatten layer before it")
+        };
+        match &self.layers[layer].kind {
+            LayerKind::Flatten => match self.shapes_of(&sources[layer], shapes)[0] {
+                Shape::Flat(_) => first(),
+                Shape::Image {
+                    height,
+                    width,
+                    channels,
+                } => {
+                    let pixels = height * width;
+                    let order = |channel| (0..pixels).map(move |pixel| pixel * channels + channel);
+                    Ok((pixels > 1 && channels > 1).then(|| (0..channels).flat_map(order).collect()))
                 }
-                _ => return None,
+            },
+            LayerKind::Activation(activation) if activation.pieces() > 1 => match first()? {
+                None => Ok(None),
+                Some(_) => Err(untold("maxout of what a flatten layer puts out")),
+            },
+            LayerKind::Activation(_)
+            | LayerKind::Dropout(_)
+            | LayerKind::BatchNorm { .. }
+            | LayerKind::Affine { .. } => first(),
+            LayerKind::Add => {
+                let mut orders = before()?;
+                match orders.iter().all(|order| *order == orders[0]) {
+                    true => Ok(orders.swap_remove(0)),
+                    false => Err(untold("a sum of numbers in different orders")),
+                }
             }
+            LayerKind::Concat => {
+                let orders = before()?;
+                if orders.iter().all(Option::is_none) {
+                    return Ok(None);
+                }
+                let mut joined = Vec::new();
+                for (order, shape) in orders.into_iter().zip(self.shapes_of(&sources[layer], shapes)) {
+                    let from = joined.len();
+                    let order = order.unwrap_or_else(|| (0..shape.width()).collect());
+                    joined.extend(order.into_iter().map(|place| from + place));
+                }
+                Ok(Some(joined))
+            }
+            _ => Ok(None),
         }
-        None
     }
 }

@@ -85,10 +85,17 @@ impl Window {
                 .checked_mul(self.dilation[axis])?
                 .checked_add(1)?;
             let padded = size[axis].checked_add(self.padding[axis].checked_mul(2)?)?;
-            let room = padded.checked_sub(span)?;
             if stride == 0 || self.dilation[axis] == 0 {
                 return None;
             }
+            let Some(room) = padded.checked_sub(span) else {
+                // The one window that there is hangs over, by less than a stride.
+                if !ceil || span - padded >= stride || size[axis] == 0 {
+                    return None;
+                }
+                outputs[axis] = 1;
+                continue;
+            };
             outputs[axis] = room / stride + 1;
             if ceil && room % stride > 0 && (outputs[axis] * stride) < size[axis] + self.padding[axis] {
                 outputs[axis] += 1;
@@ -131,6 +138,9 @@ mod tests {
         assert_eq!(padded.outputs([3, 5], true), Some([2, 2]));
         assert_eq!(padded.outputs([3, 5], false), Some([2, 2]));
         assert_eq!(Window::square(3).outputs([2, 5], false), None);
+        assert_eq!(Window::square(3).outputs([2, 5], true), None);
+        assert_eq!(Window::square(3).stride(2).outputs([2, 5], true), Some([1, 2]));
+        assert_eq!(Window::square(3).stride(2).outputs([1, 5], true), None);
         assert_eq!(Window::square(3).stride(0).outputs([5, 5], false), None);
         assert_eq!(Window::square(0).outputs([5, 5], false), None);
         let dilated = Window::new([1, 7]).same();

@@ -126,6 +126,13 @@ impl<'a> Retrain<'a> {
     /// (those that are stay in the cache). A stop while training gives what is there.
     pub fn run<'i>(&self, images: impl Into<Images<'i>>) -> Result<Retrained> {
         self.recipe.validate()?;
+        if !(self.test_share > 0.0 && self.test_share < 1.0) {
+            return Err(Error::spec(format!(
+                "expected a test share between 0 and 1, found {}",
+                self.test_share
+            ))
+            .fix("for instance .test_share(0.1)"));
+        }
         let spec = self.network.spec();
         let bottleneck = spec.bottleneck_before(&self.layer)?;
         let features = self
@@ -194,5 +201,12 @@ impl fmt::Debug for Retrained {
 impl Show for Retrained {
     fn bundle(&self) -> Bundle {
         self.run.bundle()
+    }
+
+    /// The bottlenecks, with the files that were damaged, and the training.
+    fn outputs(&self) -> Vec<Bundle> {
+        let mut outputs = vec![self.features.bundle()];
+        outputs.extend(self.run.outputs());
+        outputs
     }
 }

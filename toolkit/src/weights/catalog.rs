@@ -1,8 +1,10 @@
 //! Where weights of known networks are. Nothing here is fetched unless [`KnownWeights::download`] is called.
 
+use std::fmt;
 use std::path::Path;
 
 use crate::Result;
+use crate::show::show_by_display;
 
 /// Weights that their makers publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,19 @@ pub const KNOWN: &[KnownWeights] = &[
         remark: "trained by MXNet's GluonCV; timm's naming",
     },
 ];
+
+/// What a reader of a list wants: name, address and remark.
+impl fmt::Display for KnownWeights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}\n  {}", self.name, self.remark, self.address)?;
+        match self.sha256 {
+            Some(digits) => write!(f, ", SHA-256 {digits}..."),
+            None => Ok(()),
+        }
+    }
+}
+
+show_by_display!(KnownWeights);
 
 impl KnownWeights {
     /// Fetches the file to `path`; see [`download`](super::download()).

@@ -7,7 +7,7 @@ use super::{Weights, shape_words};
 use crate::Error;
 
 /// Names that are listed of each kind; the rest is counted.
-const LISTED: usize = 8;
+const LISTED: usize = 40;
 
 /// How weights differ from what a network expects; integer counters in a file are no difference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,6 +115,6 @@ fn list(
     }
     match all.saturating_sub(LISTED) {
         0 => Ok(()),
-        more => write!(f, "\n    and {more} more"),
+        more => write!(f, "\n    and {more} more, which `Weights::differences` lists"),
     }
 }

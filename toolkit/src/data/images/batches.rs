@@ -9,7 +9,7 @@ use super::ImagePreparation;
 use crate::data::load::{A_NUMBER, ImageFiles, check_memory, decode_with_hash, name_of};
 use crate::data::{Dataset, Shape};
 use crate::hex::hex;
-use crate::show::Progress;
+use crate::show::{Progress, show_by_display};
 use crate::{Error, Result, interrupt};
 
 /// A folder with one folder of PNG and JPEG images a class, of any sizes: `dir/cat/1.png`, `dir/dog/2.jpg`.
@@ -184,6 +184,8 @@ impl fmt::Display for ImageFolder {
     }
 }
 
+show_by_display!(ImageFolder);
+
 /// Prepared images that follow each other in the folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageBatch {
@@ -295,9 +297,9 @@ impl ImageBatches<'_> {
 
     fn finish(&mut self) {
         if let Some(progress) = self.progress.take() {
-            progress.finish(match self.damaged.len() {
-                0 => String::new(),
-                n => format!("{n} damaged, passed over"),
+            progress.finish(match self.damaged.first() {
+                None => String::new(),
+                Some(first) => format!("{} damaged, passed over; the first: {first}", self.damaged.len()),
             });
         }
     }

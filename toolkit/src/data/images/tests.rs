@@ -106,6 +106,20 @@ fn inceptions_preparation_is_torchvisions() {
     }
 }
 
+/// Decoders take a cut JPEG for one with a grey rest.
+#[test]
+fn a_cut_jpeg_is_damage() {
+    for file in ["modes/turned.jpg", "modes/grey.jpg"] {
+        let bytes = std::fs::read(reference().join(file)).unwrap();
+        for length in [bytes.len() / 2, bytes.len() * 95 / 100, bytes.len() - 2] {
+            let scratch = Scratch::new();
+            let cut = scratch.file("cut.jpg", &bytes[..length]);
+            let error = decode_with_hash(&cut).unwrap_err().to_string();
+            assert!(error.contains("cut.jpg") && error.contains("damage"), "{error}");
+        }
+    }
+}
+
 /// Every reference image of the folder `sizes` twice, in two classes, and damage between them.
 fn with_damage() -> Scratch {
     let scratch = Scratch::new();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use sha2::{Digest, Sha256};
 
-use super::{A_NUMBER, check_memory, file_length, gzip, name_of};
+use super::{A_NUMBER, check_memory, file_length, gzip, jpeg, name_of};
 use crate::data::{Dataset, Shape};
 use crate::{Error, Result};
 
@@ -189,7 +189,8 @@ fn read_all(dir: &Path, files: &[PathBuf]) -> Result<(Shape, Vec<f32>)> {
     // All at once: growing would hold more than was just asked for.
     let mut features = Vec::with_capacity(numbers);
     for path in files {
-        let image = open(path)?.decode().map_err(|e| damaged(path, &e))?;
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
+        let image = decode(path, &bytes)?;
         let pixels = pixels(image, grey);
         // A file may change between the two looks at it.
         if pixels.len() != shape.width() {
@@ -237,10 +238,18 @@ pub(in crate::data) fn decode_with_hash(path: &Path) -> Result<(DynamicImage, [u
     }
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
     check_head(path, reader(path, Cursor::new(&bytes))?, length)?;
-    let image = reader(path, Cursor::new(&bytes))?
-        .decode()
-        .map_err(|e| damaged(path, &e))?;
+    let image = decode(path, &bytes)?;
     Ok((image, Sha256::digest(&bytes).into()))
+}
+
+/// The image of a file with these contents.
+fn decode(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
+    let reader = reader(path, Cursor::new(bytes))?;
+    // The decoder fills what is not there with grey.
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_whole(bytes) {
+        return Err(damage(path, "the file ends before its image does"));
+    }
+    reader.decode().map_err(|e| damaged(path, &e))
 }
 
 fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
@@ -302,8 +311,12 @@ fn damaged(path: &Path, error: &ImageError) -> Error {
             MAX_DECODED >> 20
         ))
         .at(place),
-        e => Error::data(format!("expected a whole image, found damage ({e})"))
-            .at(place)
-            .fix("open the file in a viewer; replace or remove it"),
+        e => damage(path, e),
     }
+}
+
+fn damage(path: &Path, what: impl std::fmt::Display) -> Error {
+    Error::data(format!("expected a whole image, found damage ({what})"))
+        .at(path.display().to_string())
+        .fix("open the file in a viewer; replace or remove it")
 }

@@ -5,6 +5,7 @@ mod csv;
 mod folder;
 mod gzip;
 mod idx;
+mod jpeg;
 mod parquet;
 mod table;
 

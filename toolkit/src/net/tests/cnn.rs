@@ -69,7 +69,8 @@ fn wrong_settings_are_refused_with_a_way_out() {
             .activation(Activation::Maxout(2)),
         &["conv1"],
     );
-    refused(Cnn::new(shape, 10).kernel(0), &["0x0", "conv1"]);
+    refused(Cnn::new(shape, 10).kernel(0), &["0 x 0", "odd"]);
+    refused(Cnn::new(shape, 10).kernel(4), &["4 x 4", "odd"]);
     refused(Cnn::new(shape, 10).kernel(-1), &["whole number"]);
     refused(Cnn::new(shape, 10).blocks(2), &["no blocks", "Cnn::resnet"]);
     refused(Cnn::resnet(shape, 10).blocks(0), &["0 blocks"]);

@@ -1,6 +1,7 @@
 //! Weights in PyTorch's naming and order, there and back.
 
-use crate::net::{Cnn, Mlp, Network, Role};
+use crate::data::Shape;
+use crate::net::{Activation, Cnn, Init, Layer, LayerKind, Mlp, NetSpec, Network, Role};
 use crate::weights::Weights;
 
 #[test]
@@ -80,5 +81,84 @@ fn batch_norm_takes_its_statistics_along() {
             "batch_norm1.running_mean",
             "batch_norm1.running_var"
         ]
+    );
+}
+
+/// What a flatten layer puts out stays in PyTorch's order through batch norm, ReLU and concat, up to a dense layer.
+#[test]
+fn the_order_behind_flatten_goes_on_to_the_dense_layer() {
+    let layer = |name: &str, kind, from: &[&str]| Layer {
+        name: name.into(),
+        kind,
+        from: from.iter().map(|&name| name.into()).collect(),
+        frozen: false,
+    };
+    let norm = LayerKind::BatchNorm {
+        epsilon: 1e-5,
+        momentum: 0.1,
+    };
+    let dense = LayerKind::Dense {
+        units: 1,
+        bias: true,
+        init: Init::Zeros,
+        bias_init: Init::Zeros,
+    };
+    let relu = || LayerKind::Activation(Activation::Relu);
+    let spec = |layers| NetSpec {
+        input: 12,
+        image: Some(Shape::Image {
+            height: 2,
+            width: 3,
+            channels: 2,
+        }),
+        layers,
+    };
+    let mut network = Network::new(
+        &spec(vec![
+            layer("flat", LayerKind::Flatten, &[]),
+            layer("norm", norm, &[]),
+            layer("relu", relu(), &[]),
+            layer("mean", LayerKind::GlobalAvgPool, &["input"]),
+            layer("both", LayerKind::Concat, &["mean", "relu"]),
+            layer("dense", dense.clone(), &[]),
+        ]),
+        0,
+    )
+    .unwrap();
+    let count = |n: usize| (0..n).map(|i| i as f32).collect::<Vec<_>>();
+    let weights = Weights::new([
+        ("norm.weight", vec![12], count(12)),
+        ("norm.bias", vec![12], vec![0.0; 12]),
+        ("norm.running_mean", vec![12], vec![0.0; 12]),
+        ("norm.running_var", vec![12], vec![1.0 - 1e-5; 12]),
+        ("dense.weight", vec![1, 14], count(14)),
+        ("dense.bias", vec![1], vec![0.0]),
+    ])
+    .unwrap();
+    network.load_weights(&weights).unwrap();
+    // Pixel 4, channel 1 is number 9 here and 10 there, which batch norm makes 10 and the dense layer takes 12 times,
+    // behind the two means; the mean of channel 1 it takes once.
+    let mut image = [0.0; 12];
+    image[4 * 2 + 1] = 1.0;
+    let output = network.predict(&image).unwrap()[0];
+    assert!((output - (10.0 * 12.0 + 1.0 / 6.0)).abs() < 1e-3, "{output}");
+    assert_eq!(
+        network.weights().unwrap().get("dense.weight").unwrap().values,
+        count(14)
+    );
+
+    let maxout = spec(vec![
+        layer("flat", LayerKind::Flatten, &[]),
+        layer("maxout", LayerKind::Activation(Activation::Maxout(2)), &[]),
+        layer("dense", dense, &[]),
+    ]);
+    let error = Network::new(&maxout, 0)
+        .unwrap()
+        .weights()
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("layer maxout") && error.contains("cannot be told"),
+        "{error}"
     );
 }

@@ -148,11 +148,11 @@ fn hundreds_of_differences_stay_readable() {
         "{text}"
     );
     assert!(
-        text.contains("and 302 more") && text.contains("and 292 more"),
+        text.contains("and 270 more") && text.contains("and 260 more"),
         "{text}"
     );
     assert!(text.contains("another library's naming"), "{text}");
-    assert!(text.lines().count() < 30, "{text}");
+    assert!(text.lines().count() < 100, "{text}");
 }
 
 #[test]

@@ -7,11 +7,14 @@ mod paint;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Dataset, Shape};
-use crate::{Error, Result, memory, seed};
+use crate::show::Progress;
+use crate::{Error, Result, interrupt, memory, seed};
 use figures::CLASSES;
 use forms::Pose;
 use paint::CHANNELS;
@@ -19,6 +22,8 @@ use paint::CHANNELS;
 /// Pixels a side between which objects can be told apart and memory is not wasted.
 const SMALLEST: usize = 8;
 const LARGEST: usize = 2048;
+/// Numbers above which drawing takes seconds.
+const WORTH_A_BAR: usize = 1 << 24;
 
 /// How the objects of [`objects`] are drawn: the same things, as different sources would show them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,7 +81,7 @@ impl ImageDomain {
 /// ```
 ///
 /// # Errors
-/// When `n` is below 10, `side` is not between 8 and 2,048, or the images do not fit the memory.
+/// When `n` is below 10, `side` is not between 8 and 2,048, the images do not fit the memory, or it was stopped.
 pub fn objects(n: usize, side: usize, domain: ImageDomain, seed: u64) -> Result<Dataset> {
     let place = "objects";
     let classes = CLASSES.len();
@@ -102,17 +107,39 @@ pub fn objects(n: usize, side: usize, domain: ImageDomain, seed: u64) -> Result<
         );
     }
     let mut features = vec![0.0; n * width];
+    let scope = interrupt::scope();
+    // A bar only where there is something to wait for.
+    let progress = (features.len() >= WORTH_A_BAR).then(|| Progress::new("objects", n));
+    let done = AtomicUsize::new(0);
     features
         .par_chunks_exact_mut(width)
         .enumerate()
         .for_each(|(i, image)| {
+            if scope.requested() {
+                return;
+            }
             let mut rng = seed::stream(seed, &format!("objects: figure {i}"));
             let parts = (CLASSES[i % classes].draw)(&mut rng);
             let pose = Pose::draw(&mut rng, domain == ImageDomain::Rotated);
             let parts: Vec<_> = parts.into_iter().map(|part| part.moved(&pose)).collect();
             let mut rng = seed::stream(seed, &format!("objects: colours {i}"));
             paint::paint(&parts, domain, side, &mut rng, image);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if let Some(progress) = &progress {
+                progress.step(done, "");
+            }
         });
+    if let Some(progress) = progress {
+        progress.finish("");
+    }
+    let done = done.into_inner();
+    if done < n {
+        return Err(
+            Error::data(format!("stopped as asked, after {done} of {n} images"))
+                .at(place)
+                .fix("run it again, or ask for fewer: the first images of a seed are always the same"),
+        );
+    }
     let labels = (0..n).map(|i| (i % classes) as u32).collect();
     let names = CLASSES.iter().map(|class| class.name.to_owned()).collect();
     let shape = Shape::Image {
