@@ -33,6 +33,26 @@ def test_help_and_hints(kernel, code, said):
     assert "evcxr" not in text.lower() or "EvcxrUserCodeError" in text, text
 
 
+@pytest.mark.parametrize(
+    "code, said, line",
+    [
+        ('let a = 1;\nprintln!("hi"', "unclosed `(`", 2),
+        ('if true { println!("a")', "unclosed `{`", 1),
+        ("let x = 5;\nx +", "ends where something should follow", 2),
+    ],
+)
+def test_an_unfinished_cell_shows_its_own_lines(kernel, code, said, line):
+    text = traceback(kernel.run(code))
+    assert said in text and f"line {line}" in text and code.split("\n")[line - 1] in text, text
+    assert "cell/lib.rs" not in text and "evcxr" not in text.lower(), text
+
+
+def test_an_error_type_without_debug_is_told(kernel):
+    assert kernel.run("struct Bare; fn bare() -> Result<i32, Bare> { Err(Bare) }").status == "ok"
+    for code in ("bare()?", "let n = bare()?;"):
+        assert "derive(Debug)" in traceback(kernel.run(code))
+
+
 def test_no_more_than_five_errors(kernel):
     text = traceback(kernel.run("\n".join(f'let n{i}: i32 = "text";' for i in range(7))))
     assert text.count("error[E0308]") == 5 and "and 2 more errors" in text

@@ -60,6 +60,14 @@ def test_inspect_in_brief_and_in_full(kernel):
     assert "Examples" not in brief["text/plain"] and "??" in brief["text/plain"].splitlines()[-1]
 
 
+def test_methods_stand_before_the_private_fields_of_their_name(kernel):
+    assert kernel.run("let data = vec![1.5, 2.5];").status == "ok"
+    found = request(kernel, lambda: kernel.kc.inspect("data.len()", 7))["data"]["text/plain"]
+    assert "fn len(&self)" in found and "number of elements" in found
+    matches = request(kernel, lambda: kernel.kc.complete("data.le", 7))["matches"]
+    assert "len()" in matches and "len" not in matches
+
+
 def test_inspect_of_nothing(kernel):
     reply = request(kernel, lambda: kernel.kc.inspect("", 0))
     assert reply["status"] == "ok"
@@ -88,6 +96,21 @@ def test_an_unknown_comm_is_closed(kernel):
 def test_an_unknown_request_is_refused(kernel):
     reply = kernel.reply(kernel.send("dance_request", {}))
     assert (reply["msg_type"], reply["content"]["status"]) == ("dance_reply", "error")
+
+
+@pytest.mark.parametrize(
+    "kind, content",
+    [
+        ("history", {"hist_access_type": "wrong"}),
+        ("complete", {"code": "a", "cursor_pos": -3}),
+        ("execute", {"code": 5}),
+    ],
+)
+def test_a_request_that_cannot_be_read_is_answered(kernel, kind, content):
+    reply = kernel.reply(kernel.send(f"{kind}_request", content))
+    assert (reply["msg_type"], reply["content"]["status"]) == (f"{kind}_reply", "error")
+    assert f"a {kind}_request cannot be read" in reply["content"]["evalue"]
+    assert kernel.run("6 * 7").status == "ok"
 
 
 def test_ports_are_told(kernel):

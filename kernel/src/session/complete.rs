@@ -16,13 +16,67 @@ pub enum Completeness {
 
 /// Follows brackets, text and comments; the rest of the grammar is rustc's business.
 pub fn is_complete(code: &str) -> Completeness {
+    match end_of(code) {
+        End::Invalid => Completeness::Invalid,
+        End::Inside { .. } => Completeness::Incomplete {
+            indent: String::new(),
+        },
+        End::Open { depth, .. } => Completeness::Incomplete {
+            indent: "    ".repeat(depth),
+        },
+        End::Waiting => Completeness::Incomplete {
+            indent: "    ".into(),
+        },
+        End::Whole => Completeness::Complete,
+    }
+}
+
+/// What an unfinished cell lacks, in a few words, and the place of what it is about: a line from 1, a column from 1.
+pub fn unfinished(code: &str) -> Option<(String, usize, usize)> {
+    let (said, at) = match end_of(code) {
+        End::Inside { at } => ("text or a comment begins here and does not end".to_owned(), at),
+        End::Open { bracket, at, .. } => (format!("unclosed `{bracket}`"), at),
+        End::Waiting => {
+            let last = code.trim_end().char_indices().next_back()?.0;
+            ("the cell ends where something should follow".to_owned(), last)
+        }
+        End::Invalid | End::Whole => return None,
+    };
+    let before = &code[..at];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Some((said, line, column))
+}
+
+/// How code ends; places are in bytes.
+enum End {
+    Whole,
+    /// By an operator, a dot, an attribute: something must follow.
+    Waiting,
+    /// In text or a comment that began there.
+    Inside {
+        at: usize,
+    },
+    /// In so many brackets, of which the innermost stands there.
+    Open {
+        bracket: char,
+        at: usize,
+        depth: usize,
+    },
+    /// A bracket closes what was not opened.
+    Invalid,
+}
+
+fn end_of(code: &str) -> End {
     let mut scanner = Scanner {
         rest: code.char_indices().collect(),
         at: 0,
     };
     let mut open = Vec::new();
     let mut last = ' ';
-    while let Some(c) = scanner.next() {
+    loop {
+        let at = scanner.place();
+        let Some(c) = scanner.next() else { break };
         let whole = match c {
             '/' if scanner.peek() == Some('/') => {
                 scanner.skip_line();
@@ -35,7 +89,7 @@ pub fn is_complete(code: &str) -> Completeness {
                 true
             }
             '(' | '[' | '{' => {
-                open.push(c);
+                open.push((c, at));
                 true
             }
             ')' | ']' | '}' => {
@@ -44,8 +98,8 @@ pub fn is_complete(code: &str) -> Completeness {
                     ']' => '[',
                     _ => '{',
                 };
-                if open.pop() != Some(expected) {
-                    return Completeness::Invalid;
+                if open.pop().is_none_or(|(bracket, _)| bracket != expected) {
+                    return End::Invalid;
                 }
                 true
             }
@@ -53,28 +107,41 @@ pub fn is_complete(code: &str) -> Completeness {
             _ => true,
         };
         if !whole {
-            return Completeness::Incomplete {
-                indent: String::new(),
-            };
+            return End::Inside { at };
         }
         if !c.is_whitespace() {
             last = c;
         }
     }
-    if !open.is_empty() {
-        return Completeness::Incomplete {
-            indent: "    ".repeat(open.len()),
-        };
+    if let Some(&(bracket, at)) = open.last() {
+        let depth = open.len();
+        return End::Open { bracket, at, depth };
     }
     // A line that ends in an operator, or a chain that goes on, is not the end.
     let waits = matches!(last, '.' | '=' | '+' | '-' | '*' | '&' | '|' | ',' | ':' | '<')
         && !code.trim_start().starts_with(':');
-    if waits || ends_with_attribute(code) {
-        return Completeness::Incomplete {
-            indent: "    ".into(),
-        };
+    if waits || ends_with_attribute(code) || ends_in_a_head(code) {
+        return End::Waiting;
     }
-    Completeness::Complete
+    End::Whole
+}
+
+/// Whether the last line begins what has a block, and has none yet, or ends in a word that needs another.
+fn ends_in_a_head(code: &str) -> bool {
+    const HEADS: [&str; 14] = [
+        "async", "const", "enum", "fn", "for", "if", "impl", "loop", "match", "mod", "pub", "trait",
+        "unsafe", "while",
+    ];
+    const JOINTS: [&str; 6] = ["as", "else", "in", "let", "mut", "where"];
+    let last = code.trim_end().lines().last().unwrap_or_default().trim();
+    // Words of text or of a comment say nothing.
+    if last.contains('"') || last.contains("//") || last.ends_with("*/") {
+        return false;
+    }
+    let mut words = last.split_whitespace();
+    let head = words.next().is_some_and(|word| HEADS.contains(&word));
+    let joint = last.split_whitespace().next_back();
+    (head && !last.contains(['{', '}', ';'])) || joint.is_some_and(|word| JOINTS.contains(&word))
 }
 
 fn ends_with_attribute(code: &str) -> bool {
@@ -88,6 +155,11 @@ struct Scanner {
 }
 
 impl Scanner {
+    /// Where the next character begins.
+    fn place(&self) -> usize {
+        self.rest.get(self.at).map_or(0, |(place, _)| *place)
+    }
+
     fn next(&mut self) -> Option<char> {
         let c = self.rest.get(self.at)?.1;
         self.at += 1;
@@ -206,6 +278,12 @@ mod tests {
             "let r = 1;",
             ":vars",
             "let s = \"\\\"{\";",
+            "for i in 0..3 { f(i) }",
+            "format!(\"it is in\")",
+            "mod_2 + format_x",
+            "x // which one to sort in",
+            "const N: i32 = 1;",
+            "if a { b } else { c }",
         ] {
             assert_eq!(is_complete(code), Completeness::Complete, "{code}");
         }
@@ -224,6 +302,12 @@ mod tests {
             "#[derive(Debug)]",
             "a &&",
             "let v = vec![1, 2",
+            "let n = 1;\nfor i in 0..n",
+            "pub fn f()",
+            "if true { 1 } else",
+            "x as",
+            "unsafe",
+            "fn f<T>(t: T)\nwhere",
         ] {
             assert!(
                 matches!(is_complete(code), Completeness::Incomplete { .. }),
@@ -234,6 +318,25 @@ mod tests {
             panic!()
         };
         assert_eq!(indent.len(), 8);
+    }
+
+    #[test]
+    fn what_is_unfinished_has_a_place() {
+        let place = |code| unfinished(code).map(|(said, line, column)| (said, (line, column)));
+        let found = |code, said: &str, at| assert_eq!(place(code), Some((said.to_owned(), at)), "{code}");
+        found("let é = 1;\nprintln!(\"é\"", "unclosed `(`", (2, 9));
+        found("if true { f()", "unclosed `{`", (1, 9));
+        found(
+            "let x = 5;\nx +\n",
+            "the cell ends where something should follow",
+            (2, 3),
+        );
+        found(
+            "1;\n \"a",
+            "text or a comment begins here and does not end",
+            (2, 2),
+        );
+        assert_eq!(place("let x = 1;"), None);
     }
 
     #[test]

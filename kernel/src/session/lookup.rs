@@ -4,6 +4,7 @@ use super::carried::Carried;
 use super::{Completion, Completions, MimeBundle, commands, docs};
 use anyhow::Result;
 use evcxr::CommandContext;
+use std::collections::HashSet;
 
 /// What may stand at `cursor`, as `context` knows the notebook.
 pub fn complete(
@@ -15,11 +16,18 @@ pub fn complete(
     let mut items: Vec<Completion> = commands::completions(code, cursor);
     let (code, _) = carried.satisfy(&commands::without(code));
     let found = context.completions(&code, cursor)?;
-    for candidate in found.completions {
+    let methods: HashSet<&str> = found
+        .completions
+        .iter()
+        .filter_map(|candidate| Some(candidate.code.split_once('(')?.0))
+        .collect();
+    for candidate in &found.completions {
         let internal = candidate.code.starts_with("evcxr_") || candidate.code.starts_with("Evcxr");
-        if !internal && !items.iter().any(|item| item.text == candidate.code) {
+        // evcxr asks for private fields, too. One with a method of its name is nearly always private.
+        let field = candidate.kind == "instance" && methods.contains(candidate.code.as_str());
+        if !internal && !field && !items.iter().any(|item| item.text == candidate.code) {
             items.push(Completion {
-                text: candidate.code,
+                text: candidate.code.clone(),
                 kind: candidate.kind.to_owned(),
             });
         }
@@ -49,14 +57,15 @@ pub fn inspect(
     Ok(Some(bundle))
 }
 
+/// The end of the word at `cursor`, with the bracket of a call behind it: by that evcxr tells a method from a field.
 fn end_of_word(code: &str, cursor: usize) -> usize {
     let mut at = cursor.min(code.len());
     while !code.is_char_boundary(at) {
         at -= 1;
     }
-    at + code[at..]
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(code.len() - at)
+    let end = code[at..].find(|c: char| !c.is_alphanumeric() && c != '_');
+    let end = end.map_or(code.len(), |end| at + end);
+    end + usize::from(code[end..].starts_with('('))
 }
 
 #[cfg(test)]
@@ -65,7 +74,8 @@ mod tests {
 
     #[test]
     fn inspection_looks_at_the_whole_word() {
-        assert_eq!(end_of_word("frame.height()", 8), 12);
+        assert_eq!(end_of_word("frame.height()", 8), 13);
+        assert_eq!(end_of_word("frame.height", 8), 12);
         assert_eq!(end_of_word("é", 1), 2);
     }
 }

@@ -1,5 +1,6 @@
 //! Errors as a reader wants them: the message, the cell's own lines, and a caret.
 
+use super::complete::unfinished;
 use super::losses::Losses;
 use super::pump::Notes;
 use super::{CellError, hints, place};
@@ -147,13 +148,30 @@ fn named_variable(message: &str, cell: &str) -> Option<usize> {
 
 fn compile_errors(errors: &[CompilationError], cell: &str, losses: &Losses) -> CellError {
     // evcxr sometimes gives the help that belongs to an error as one more.
-    let real: Vec<&CompilationError> = errors
+    let mut real: Vec<&CompilationError> = errors
         .iter()
         .filter(|error| error.level().starts_with("error"))
         .collect();
+    if real.is_empty() {
+        // Of an error in the words around a cell only the notes about the cell are left.
+        real = errors.iter().collect();
+    }
     let Some(first) = real.first() else {
         return plain("CompileError", "the cell could not be compiled");
     };
+    if first.code().is_none()
+        && real.iter().all(|error| line_of(error).is_none())
+        && let Some((said, line, column)) = unfinished(cell)
+    {
+        let mut error = plain("CompileError", &said);
+        error.line = Some(line);
+        error.traceback.extend(excerpt(cell, line));
+        error.traceback.push(format!(
+            "{BLUE}     | {PLAIN}{}{RED}^{PLAIN}",
+            " ".repeat(column - 1)
+        ));
+        return error;
+    }
     let mut traceback = Vec::new();
     for error in real.iter().take(SHOWN) {
         if !traceback.is_empty() {

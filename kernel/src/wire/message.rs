@@ -5,6 +5,7 @@
 
 use super::info::PROTOCOL;
 use bytes::Bytes;
+use chrono::SubsecRound;
 use jupyter_protocol::{JupyterMessage, JupyterMessageContent, ReplyError, UnknownMessage};
 use jupyter_zmq_client::{Connection, RawMessage};
 use ring::hmac;
@@ -17,6 +18,17 @@ use zeromq::{SocketRecv, SocketSend, ZmqMessage};
 /// Names the subshell in a header. jupyter-protocol's headers have no place for it: between the sockets it
 /// travels in the metadata, from a request to everything that answers it.
 const SUBSHELL: &str = "subshell_id";
+
+/// In the content of a request of a known type that is not what the protocol says of it.
+const MALFORMED: &str = "malformed";
+
+/// What is wrong with a request of a known type.
+pub fn malformed(request: &JupyterMessage) -> Option<&str> {
+    match &request.content {
+        JupyterMessageContent::UnknownMessage(message) => message.content[MALFORMED].as_str(),
+        _ => None,
+    }
+}
 
 /// The next well-formed, correctly signed message. Anything else is dropped, counted and told on stderr.
 pub async fn receive<S: SocketRecv>(connection: &mut Connection<S>) -> JupyterMessage {
@@ -64,7 +76,16 @@ fn parse(raw: RawMessage) -> serde_json::Result<JupyterMessage> {
     let header: jupyter_protocol::Header = serde_json::from_value(header)?;
     let mut content: Value = serde_json::from_slice(&raw.jparts[3])?;
     fill_defaults(&header.msg_type, &mut content);
-    let content = JupyterMessageContent::from_type_and_content(&header.msg_type, content)?;
+    let content = match JupyterMessageContent::from_type_and_content(&header.msg_type, content) {
+        Ok(content) => content,
+        // Somebody waits for the answer.
+        Err(error) if header.msg_type.ends_with("_request") => UnknownMessage {
+            msg_type: header.msg_type.clone(),
+            content: json!({ MALFORMED: error.to_string() }),
+        }
+        .into(),
+        Err(error) => return Err(error),
+    };
     Ok(JupyterMessage {
         zmq_identities: raw.zmq_identities,
         header,
@@ -94,6 +115,8 @@ pub async fn send<S: SocketSend>(
 
 /// A message as it goes over the wire: who it is for, the signature, and the four parts that are signed.
 pub fn frames(mut message: JupyterMessage, mac: Option<&hmac::Key>) -> serde_json::Result<ZmqMessage> {
+    // Jupyter's client reads six digits of a second as a time, nine as text.
+    message.header.date = message.header.date.trunc_subsecs(6);
     let mut parent = match &message.parent_header {
         Some(header) => serde_json::to_value(header)?,
         None => json!({}),

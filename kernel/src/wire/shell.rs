@@ -7,7 +7,7 @@ use super::control::end;
 use super::info::kernel_info;
 use super::inspect::inspect;
 use super::kernel::{Kernel, Replies};
-use super::message::{child, error_content, receive, reply_error, subshell_of};
+use super::message::{child, error_content, malformed, receive, reply_error, subshell_of};
 use super::shells::unknown_subshell;
 use jupyter_protocol::{JupyterMessage, JupyterMessageContent as Content, ReplyError};
 use jupyter_zmq_client::RouterRecvConnection;
@@ -67,7 +67,10 @@ pub async fn answer_other(kernel: &Kernel, replies: &Replies, request: &JupyterM
             .send(child("connect_reply", kernel.ports.clone(), request))
             .await;
     }
-    let error = reply_error("UnknownRequest", format!("this kernel has no {msg_type}"));
+    let error = match malformed(request) {
+        Some(what) => reply_error("MalformedRequest", format!("a {msg_type} cannot be read: {what}")),
+        None => reply_error("UnknownRequest", format!("this kernel has no {msg_type}")),
+    };
     answer_with(replies, error, request).await;
 }
 
