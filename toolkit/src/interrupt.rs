@@ -79,8 +79,7 @@ pub(crate) fn hold() {
 /// Called by a kernel before it runs a cell: installs the handlers, takes back a request meant for the
 /// cell before, and from then on keeps a request until the next call.
 pub fn begin_cell() {
-    install();
-    HELD_FOR_KERNEL.store(true, Ordering::SeqCst);
+    hold();
     clear();
 }
 

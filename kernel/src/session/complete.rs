@@ -138,10 +138,10 @@ fn ends_in_a_head(code: &str) -> bool {
     if last.contains('"') || last.contains("//") || last.ends_with("*/") {
         return false;
     }
-    let mut words = last.split_whitespace();
-    let head = words.next().is_some_and(|word| HEADS.contains(&word));
-    let joint = last.split_whitespace().next_back();
-    (head && !last.contains(['{', '}', ';'])) || joint.is_some_and(|word| JOINTS.contains(&word))
+    let words: Vec<&str> = last.split_whitespace().collect();
+    let head = words.first().is_some_and(|word| HEADS.contains(word));
+    let joint = words.last().is_some_and(|word| JOINTS.contains(word));
+    (head && !last.contains(['{', '}', ';'])) || joint
 }
 
 fn ends_with_attribute(code: &str) -> bool {

@@ -165,11 +165,16 @@ fn compile_errors(errors: &[CompilationError], cell: &str, losses: &Losses) -> C
     {
         let mut error = plain("CompileError", &said);
         error.line = Some(line);
-        error.traceback.extend(excerpt(cell, line));
-        error.traceback.push(format!(
-            "{BLUE}     | {PLAIN}{}{RED}^{PLAIN}",
-            " ".repeat(column - 1)
-        ));
+        let mark = Mark {
+            line,
+            column,
+            width: 1,
+            label: String::new(),
+            primary: true,
+        };
+        let place = format!("{BLUE}  --> {PLAIN}line {line}, column {column}");
+        error.traceback.push(place);
+        error.traceback.extend(marked_lines(&[mark], cell));
         return error;
     }
     let mut traceback = Vec::new();

@@ -15,4 +15,5 @@ pub use images::{DamagedImage, ImageBatch, ImageBatches, ImageFolder, ImagePrepa
 pub(crate) use load::MAX_EXPANSION;
 pub use shape::Shape;
 pub use split::Split;
+pub(crate) use split::check_test_share;
 pub use standardize::Standardizer;

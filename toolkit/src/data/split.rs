@@ -30,6 +30,16 @@ impl Split {
     }
 }
 
+/// Refuses shares that leave a part empty.
+pub(crate) fn check_test_share(share: f64) -> Result<()> {
+    if share > 0.0 && share < 1.0 {
+        return Ok(());
+    }
+    Err(Error::data(format!(
+        "expected a test share between 0 and 1, found {share}"
+    )))
+}
+
 impl Dataset {
     /// Splits off a test part of `test_share` (between 0 and 1) of the examples, chosen by `seed`.
     ///
@@ -40,12 +50,7 @@ impl Dataset {
     /// # Errors
     /// When `test_share` is not between 0 and 1, or a part would be empty.
     pub fn split(&self, test_share: f64, seed: u64) -> Result<Split> {
-        if !(test_share > 0.0 && test_share < 1.0) {
-            return Err(Error::data(format!(
-                "expected a test share between 0 and 1, found {test_share}"
-            ))
-            .at(format!("split of dataset {}", self.name())));
-        }
+        check_test_share(test_share).map_err(|e| e.at(format!("split of dataset {}", self.name())))?;
         let mut groups = self.shuffled_groups(seed, "split");
         let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
         let mut test = Vec::new();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::bottleneck::copy_tensors;
 use super::{FeatureSet, Features, Images};
+use crate::data::check_test_share;
 use crate::net::{Init, LayerKind, Mlp, Network};
 use crate::show::{Bundle, Show};
 use crate::train::{Recipe, Run};
@@ -126,13 +127,7 @@ impl<'a> Retrain<'a> {
     /// (those that are stay in the cache). A stop while training gives what is there.
     pub fn run<'i>(&self, images: impl Into<Images<'i>>) -> Result<Retrained> {
         self.recipe.validate()?;
-        if !(self.test_share > 0.0 && self.test_share < 1.0) {
-            return Err(Error::spec(format!(
-                "expected a test share between 0 and 1, found {}",
-                self.test_share
-            ))
-            .fix("for instance .test_share(0.1)"));
-        }
+        check_test_share(self.test_share).map_err(|e| e.fix("for instance .test_share(0.1)"))?;
         let spec = self.network.spec();
         let bottleneck = spec.bottleneck_before(&self.layer)?;
         let features = self

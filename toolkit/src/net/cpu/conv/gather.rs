@@ -115,9 +115,9 @@ impl Gather {
         }
     }
 
-    /// The output behind this one.
-    pub fn next(&self, mut at: Output) -> Output {
-        at.column += 1;
+    /// The output so many further on, at most to the start of the next row.
+    pub fn next(&self, mut at: Output, columns: usize) -> Output {
+        at.column += columns;
         if at.column == self.grid[1] {
             (at.row, at.column) = (at.row + 1, 0);
         }
@@ -166,13 +166,7 @@ impl Gather {
                 }
             }
             done += run;
-            at.column += run;
-            if at.column == self.grid[1] {
-                (at.row, at.column) = (at.row + 1, 0);
-            }
-            if at.row == self.grid[0] {
-                (at.image, at.row) = (at.image + 1, 0);
-            }
+            at = self.next(at, run);
         }
     }
 }

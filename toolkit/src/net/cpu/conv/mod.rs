@@ -148,10 +148,7 @@ impl Conv {
     /// The weights as [`Conv::forward`] reads them.
     pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Packed {
         if let Some(fast) = self.winograd() {
-            return fast.pack(bias, |tap, input, output, to| {
-                let from = (tap * self.inputs + input) * self.outputs + output;
-                to.copy_from_slice(&weights[from..from + LANES]);
-            });
+            return fast.pack(bias, weights);
         }
         Packed::new(self.groups, self.outputs, self.rows(), bias, |row, column| {
             &weights[row * self.outputs + column..]
@@ -231,10 +228,7 @@ impl Conv {
             for (tap, to) in numbers.chunks_exact_mut(inputs * outputs).enumerate() {
                 turned(last - tap, 0, (0, inputs), to, inputs);
             }
-            let packed = fast.pack(None, |tap, output, input, to| {
-                let from = (tap * outputs + output) * inputs + input;
-                to.copy_from_slice(&numbers[from..from + LANES]);
-            });
+            let packed = fast.pack(None, &numbers);
             return fast.run(images, dy, &packed, finish, PixelsMut { numbers: dx, pitch });
         }
         for (gather, taps) in Gather::inputs(&self.window, self.source, self.grid, outputs) {

@@ -122,7 +122,7 @@ impl<'a> Block<'a> {
         let mut places = Vec::with_capacity(range.len().next_multiple_of(STEP));
         for _ in range.clone() {
             places.push(gather.place(output) * pitch);
-            output = gather.next(output);
+            output = gather.next(output, 1);
         }
         places.resize(range.len().next_multiple_of(STEP), 0);
         Self {

@@ -121,16 +121,11 @@ impl Winograd {
         [self.grid[0].div_ceil(out[0]), self.grid[1].div_ceil(out[1])]
     }
 
-    /// The transformed weights, one product after another; `read(tap, input, output, to)` gives the
-    /// weights of neighbouring outputs.
-    pub fn pack(
-        &self,
-        bias: Option<&[f32]>,
-        read: impl Fn(usize, usize, usize, &mut [f32; LANES]),
-    ) -> Packed {
+    /// The transformed weights, one product after another, of `weights`: taps x inputs x outputs.
+    pub fn pack(&self, bias: Option<&[f32]>, weights: &[f32]) -> Packed {
         let mut packed = Packed::zeros(1, self.outputs, self.points() * self.inputs, bias);
         packed.fill(|panel, numbers| {
-            with_axes!(self.kernel, self.transform_weights(&read, panel, numbers));
+            with_axes!(self.kernel, self.transform_weights(weights, panel, numbers));
         });
         packed
     }
@@ -138,7 +133,7 @@ impl Winograd {
     /// The transformed weights of a panel: points x inputs x its channels.
     fn transform_weights<const N: usize, R: Axis<N>, C: Axis<N>>(
         &self,
-        read: &impl Fn(usize, usize, usize, &mut [f32; LANES]),
+        weights: &[f32],
         panel: &Panel,
         numbers: &mut [f32],
     ) {
@@ -146,10 +141,10 @@ impl Winograd {
         for input in 0..self.inputs {
             for first in (0..wide).step_by(LANES) {
                 let weight = |y: usize, x: usize| {
-                    let mut weights = [0.0f32; LANES];
-                    read(y * C::TAPS + x, input, panel.column + first, &mut weights);
-                    // SAFETY: an array of LANES numbers.
-                    unsafe { Lanes::load(weights.as_ptr()) }
+                    let row = (y * C::TAPS + x) * self.inputs + input;
+                    let from = &weights[row * self.outputs + panel.column + first..][..LANES];
+                    // SAFETY: a slice of LANES numbers.
+                    unsafe { Lanes::load(from.as_ptr()) }
                 };
                 let write = |y: usize, x: usize, lanes: Lanes| {
                     let place = ((y * C::IN + x) * self.inputs + input) * wide + first;
