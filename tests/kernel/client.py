@@ -41,6 +41,17 @@ class Cell:
         return [status["execution_state"] for status in self.contents("status")]
 
 
+def merged(pieces):
+    """Neighbours on the same stream joined."""
+    whole = []
+    for name, text in pieces:
+        if whole and whole[-1][0] == name:
+            whole[-1] = (name, whole[-1][1] + text)
+        else:
+            whole.append((name, text))
+    return whole
+
+
 class Client:
     def __init__(self, manager):
         self.manager = manager

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cells import TRAINING
-from client import comms, ok, said
+from client import comms, merged, ok, said
 
 ECHO = """
 use jook::comm::{self, json};
@@ -180,9 +180,28 @@ def test_a_handler_that_ignores_a_stop_is_told_how_it_ends(kernel):
 def test_a_handler_that_panics_says_so_and_goes_on(kernel):
     said(kernel, "comm_open", comm_id="c3", target_name="echo", data={})
     errors = [c["text"] for t, c in said(kernel, "comm_msg", comm_id="c3", data={"panic": True}) if t == "stream"]
-    assert "a handler panicked: asked to" in "".join(errors)
+    assert "".join(errors) == "a handler panicked at line 7 of cell [3]: asked to\n"
     assert said(kernel, "comm_msg", comm_id="c3", data={"n": 2})[-1][1]["data"] == {"echo": {"n": 2}}
     said(kernel, "comm_close", comm_id="c3", data={})
+
+
+def test_what_a_handler_prints_is_about_its_message(kernel):
+    cell = """
+    comm::on_target("talker", |comm, _| {
+        comm.on_message(|_, data| { println!("heard {data}"); eprintln!("really"); print!("no end"); });
+    })?;
+    """
+    ok(kernel.run(cell))
+    said(kernel, "comm_open", comm_id="c9", target_name="talker", data={})
+    about = said(kernel, "comm_msg", comm_id="c9", data={"n": 1})
+    printed = [(content["name"], content["text"]) for kind, content in about if kind == "stream"]
+    assert merged(printed) == [("stdout", 'heard {"n":1}\n'), ("stderr", "really\n"), ("stdout", "no end")]
+    running = kernel.start("std::thread::sleep(std::time::Duration::from_secs(2)); println!(\"own\");")
+    time.sleep(1)
+    about = said(kernel, "comm_msg", comm_id="c9", data={"n": 2})
+    assert any(kind == "stream" and "heard" in content["text"] for kind, content in about)
+    assert kernel.wait(running).text() == "own\n"
+    said(kernel, "comm_close", comm_id="c9", data={})
 
 
 def test_comms_are_answered_while_a_training_runs(kernel):

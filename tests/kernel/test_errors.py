@@ -183,3 +183,22 @@ def test_twenty_deaths_in_a_row(own_kernel):
     for turn in range(20):
         assert own_kernel.run("std::process::abort()").reply["content"]["ename"] == "ChildDied"
         assert own_kernel.run(f"println!(\"{turn}\");").text() == f"{turn}\n"
+
+
+def test_a_panic_elsewhere_names_its_cell_and_line(kernel):
+    first = kernel.run(
+        """
+        fn boom(n: u32) {
+            assert!(n == 0, "not {n}");
+        }
+        let later: Box<dyn Fn() + Send> = Box::new(|| boom(2));
+        let _ = std::thread::spawn(|| boom(1)).join();
+        """
+    )
+    number = first.reply["content"]["execution_count"]
+    assert first.text("stderr") == f"a thread panicked at line 3 of cell [{number}]: not 1\n"
+    cell = kernel.run("let _ = std::thread::spawn(later).join();")
+    assert cell.text("stderr") == f"a thread panicked at line 3 of cell [{number}]: not 2\n"
+    cell = kernel.run('let _ = std::panic::catch_unwind(|| {\n    panic!("here")\n});')
+    number = cell.reply["content"]["execution_count"]
+    assert cell.text("stderr") == f"caught a panic at line 2 of cell [{number}]: here\n"

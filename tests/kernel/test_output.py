@@ -2,6 +2,8 @@
 
 import time
 
+from client import merged
+
 
 def streams(kernel, code):
     """`(seconds since the first, stream, text)` of each message, as they come."""
@@ -43,6 +45,36 @@ def test_text_on_stderr_without_a_line_end_is_live(kernel):
         'for _ in 0..3 { eprint!("."); std::thread::sleep(std::time::Duration::from_millis(300)); } eprintln!();',
     )
     assert len(seen) >= 3 and "".join(text for _, _, text in seen) == "...\n"
+
+
+def test_the_two_streams_keep_their_order(kernel):
+    seen = streams(
+        kernel,
+        """
+        for i in 0..500 {
+            println!("{i}");
+            if i % 3 == 0 { eprintln!("error {i}"); }
+        }
+        std::process::Command::new("sh").args(["-c", "echo a; sleep 0.2; echo b >&2; sleep 0.2; echo c"]).status()?;
+        eprintln!("last");
+        "result"
+        """,
+    )
+    expected = []
+    for i in range(500):
+        expected.append(("stdout", f"{i}\n"))
+        if i % 3 == 0:
+            expected.append(("stderr", f"error {i}\n"))
+    expected += [("stdout", "a\n"), ("stderr", "b\n"), ("stdout", "c\n"), ("stderr", "last\n")]
+    assert merged((name, text) for _, name, text in seen) == merged(expected)
+
+
+def test_what_is_printed_on_stderr_comes_before_the_result(kernel):
+    for _ in range(5):
+        request = kernel.start('eprintln!("working"); 42')
+        kinds = [m["msg_type"] for m in kernel.iopub(request) if m["msg_type"] in ("stream", "execute_result")]
+        kernel.reply(request)
+        assert kinds == ["stream", "execute_result"]
 
 
 def test_every_byte_arrives(kernel):

@@ -41,6 +41,52 @@ def test_input(kernel):
     assert asked[-1] == {"prompt": "word? ", "password": True}
 
 
+def test_standard_input_asks(kernel):
+    asked = []
+
+    def answer(request):
+        asked.append(request["prompt"])
+        return f"answer {len(asked)}"
+
+    cell = kernel.run("let mut line = String::new(); std::io::stdin().read_line(&mut line)?; print!(\"{line}\");", on_input=answer)
+    assert cell.text() == "answer 1\n" and asked == [""]
+    cell = kernel.run(
+        """
+        let typed = input("toolkit? ")?;
+        for line in std::io::stdin().lines().take(2) { println!("{}", line?); }
+        println!("{typed}");
+        """,
+        on_input=answer,
+    )
+    assert cell.text() == "answer 3\nanswer 4\nanswer 2\n" and asked == ["", "toolkit? ", "", ""]
+
+
+def test_standard_input_ends_where_nobody_can_be_asked(kernel):
+    cell = kernel.run("let mut line = String::new(); let n = std::io::stdin().read_line(&mut line)?; println!(\"{n}\");")
+    error = cell.reply["content"]
+    assert cell.text() == "0\n" and error["ename"] == "StdinNotImplementedError"
+    # Neither a thread nor a program that a cell starts takes the kernel's next order for itself.
+    cell = kernel.run(
+        """
+        let thread = std::thread::spawn(|| std::io::read_to_string(std::io::stdin()).map(|text| text.len()));
+        println!("{:?}", thread.join().unwrap()?);
+        println!("{}", std::process::Command::new("cat").status()?);
+        """
+    )
+    assert cell.text() == "0\nexit status: 0\n"
+    assert kernel.run("40 + 2").contents("execute_result")[0]["data"]["text/plain"] == "42"
+
+
+def test_one_stop_ends_a_read_of_standard_input(kernel):
+    running = kernel.start("let mut line = String::new(); let n = std::io::stdin().read_line(&mut line)?; n", allow_stdin=True)
+    kernel.kc.get_stdin_msg(timeout=30)
+    stopped = time.monotonic()
+    kernel.manager.interrupt_kernel()
+    kernel.reply(running)
+    assert time.monotonic() - stopped < 2
+    assert kernel.run("40 + 2").contents("execute_result")[0]["data"]["text/plain"] == "42"
+
+
 @pytest.mark.parametrize("then", ['println!("hello {word}!");', "let n: u32 = word.parse()?;"])
 def test_input_without_a_user_is_an_error(kernel, then):
     assert kernel.run(ASK).status == "ok"

@@ -185,6 +185,26 @@ def test_a_panic_is_shown_in_place_and_the_next_value_works(kernel):
     assert change(kernel, model, value=2)[-1][1]["data"]["text/plain"] == "5"
 
 
+def test_what_a_closure_prints_stands_above_its_result(kernel):
+    cell = ok(kernel.run(
+        'interact(IntSlider::new("n", 0, 9, 1), |n| { println!("tried {n}"); if n == 3 { panic!("three"); } n * 2 })?;\n'
+        'println!("the cell");'
+    ))
+    model, _, _ = the_model(cell)
+    shown = {m["content"]["transient"]["display_id"]: m["content"]["data"]["text/plain"]
+             for m in cell.outputs if "display_id" in m["content"].get("transient", {})}
+    words, result = shown
+    assert list(shown.values()) == ["tried 1", "2"] and cell.text() == "the cell\n"
+    for value, texts in ((2, ["tried 2", "4"]), (4, ["tried 4", "8"])):
+        updates = [content for kind, content in change(kernel, model, value=value) if kind == "update_display_data"]
+        assert [u["data"]["text/plain"] for u in updates] == texts
+        assert [u["transient"]["display_id"] for u in updates] == [words, result]
+    about = change(kernel, model, value=3)
+    number = cell.reply["content"]["execution_count"]
+    said = [content["text"] for kind, content in about if kind == "stream"]
+    assert said == [f"a handler panicked at line 1 of cell [{number}]: three\n"]
+
+
 def test_what_cannot_be_shown_says_how_to_put_it_right(kernel):
     cell = kernel.run('interact(IntSlider::new("n", 9, 0, 1), |n| n)?;')
     assert cell.status == "error" and "lower end first" in "\n".join(cell.reply["content"]["traceback"])

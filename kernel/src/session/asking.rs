@@ -2,13 +2,14 @@
 //! answers.
 //!
 //! Such a line cannot say that nobody is there to be asked. The toolkit's own questions, which the display
-//! protocol's marker tells apart, get their answers in JSON, a refusal among them; a cell that asks by other
-//! means reads an empty line and is told at its end.
+//! protocol's marker tells apart, get their answers in JSON, a refusal among them. So do those that a read of
+//! standard input makes ([`stdio`](super::stdio)), which cannot tell its reader more than that the input has ended; the
+//! cell is told at its end, as is one that asks by evcxr's protocol and reads an empty line.
 
 use super::protocol::MARKER;
 use super::pump::Message;
 use super::{CellError, report};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::cell::Cell;
 use std::sync::mpsc::{Sender, channel};
 
@@ -40,18 +41,25 @@ impl<'a> Questions<'a> {
 
     /// Asks whoever runs the cell; returns the line that the cell reads.
     pub fn ask(&self, prompt: &str, password: bool) -> String {
-        let own = prompt
+        let marked: Option<Value> = prompt
             .strip_prefix(MARKER)
             .and_then(|prompt| serde_json::from_str(prompt).ok());
-        let by_toolkit = own.is_some();
+        let prompt = match &marked {
+            Some(Value::String(prompt)) => prompt.clone(),
+            Some(_) => String::new(),
+            None => prompt.to_owned(),
+        };
         let (answer, answers) = channel();
         let _ = self.sink.send(Message::Input {
-            prompt: own.unwrap_or_else(|| prompt.to_owned()),
+            prompt,
             password,
             answer,
         });
         let answer = answers.recv().unwrap_or(Answer::Stopped);
-        if by_toolkit {
+        if let Some(marked) = marked {
+            if let (Value::Object(_), Answer::Refused(way_out)) = (marked, &answer) {
+                self.refused.set(Some(way_out));
+            }
             return in_json(&answer);
         }
         match answer {
@@ -86,7 +94,7 @@ fn in_json(answer: &Answer) -> String {
 /// The error of a cell that read an empty line and went on, maybe into an error of its own, which is told after
 /// this one.
 fn nobody_to_ask(way_out: &str, own: Option<CellError>) -> CellError {
-    let evalue = "this cell asks its user for input, but here nobody can be asked: it read an empty line";
+    let evalue = "this cell asks its user for input, but here nobody can be asked: it read nothing";
     let mut error = report::plain("StdinNotImplementedError", evalue);
     error.traceback.push(format!("To do: {way_out}."));
     error
@@ -125,6 +133,10 @@ mod tests {
         let (read, _, outcome) = asked(&own, Answer::Refused("write"));
         assert_eq!((read.as_str(), outcome), (r#"{"refused":"write"}"#, Ok(())));
         assert_eq!(asked("plain", line), ("é".into(), "plain".into(), Ok(())));
+        let read = format!("{MARKER}{{}}");
+        let (answer, prompt, outcome) = asked(&read, Answer::Refused("write"));
+        assert_eq!((answer.as_str(), prompt.as_str()), (r#"{"refused":"write"}"#, ""));
+        assert_eq!(outcome.unwrap_err().ename, "StdinNotImplementedError");
         let (read, _, outcome) = asked("plain", Answer::Refused("write"));
         let error = outcome.unwrap_err();
         assert_eq!(

@@ -9,7 +9,8 @@
 
 use super::MimeBundle;
 use super::charts::{self, Resting};
-use super::protocol::{self, Event};
+use super::protocol::{self, Event, Part};
+use super::sources::Sources;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
@@ -71,6 +72,8 @@ pub struct Comms {
     on_said: Arc<Listener>,
     /// The charts that handlers change.
     pub resting: Arc<Resting>,
+    /// The cells that what runs has come from.
+    pub sources: Arc<Sources>,
     state: Mutex<State>,
 }
 
@@ -101,6 +104,7 @@ impl Comms {
             on_said,
             // The request is closed by then.
             resting: Resting::new(move |event| publish(None, Said::Show(event))),
+            sources: Arc::default(),
             state: Mutex::default(),
         })
     }
@@ -284,13 +288,19 @@ impl Comms {
                 return None;
             }
             "comm_done" => return Some(Said::Done),
-            "stderr" => return Some(Said::Show(Event::Stderr(text("text")?))),
+            "stdout" => return Some(Said::Show(Event::Stdout(text("text")?))),
             "comm_open" => Step::Open {
                 target: text("target_name")?,
             },
             "comm_msg" => Step::Message,
             "comm_close" => Step::Close,
-            _ => return Some(Said::Show(protocol::event(Value::Object(message))?)),
+            _ => {
+                return match protocol::message_part(Value::Object(message))? {
+                    Part::Event(event) => Some(Said::Show(event)),
+                    Part::Notice(notice) => notice.told(&self.sources).map(Said::Show),
+                    Part::Text(_) => None,
+                };
+            }
         };
         let comm_id = text("comm_id")?;
         {

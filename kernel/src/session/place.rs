@@ -1,7 +1,7 @@
 //! From a line of the source that evcxr generated back to a line of the cell.
 
 /// In the line where the code of the cell's own statements starts.
-const BODY: &str = "pub extern \"C\" fn jook_cell_";
+pub const BODY: &str = "pub extern \"C\" fn jook_cell_";
 
 /// The line of `cell` that stands at `line` of `generated` (both from 1). evcxr copies the user's lines as
 /// they are but moves items about, so lines are matched by their text, and equal ones by their order.

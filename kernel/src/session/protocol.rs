@@ -1,6 +1,7 @@
 //! The display protocol: one line of JSON behind a marker, on the standard output of a cell.
 
 use super::MimeBundle;
+use super::sources::Sources;
 use serde_json::Value;
 
 /// Something that a cell shows or prints.
@@ -54,13 +55,22 @@ pub enum Notice {
         line: usize,
         /// Addresses in the cell's library that were on the stack, the innermost first.
         frames: Vec<u64>,
+        /// The number that evcxr has given the cell whose code raised it.
+        cell: Option<u64>,
+    },
+    /// A panic was raised on another thread.
+    PanicElsewhere {
+        /// Such as "a thread".
+        who: String,
+        message: String,
+        file: String,
+        line: usize,
+        cell: Option<u64>,
     },
     /// The panic ended the cell.
     Panicked,
     /// A `?` at the top of the cell left with this error.
     Error { message: String, line: usize },
-    /// The cell's code is done.
-    End,
     /// Nothing: text that did not end its line is complete.
     Break,
 }
@@ -82,15 +92,26 @@ pub fn decode(line: &str) -> Vec<Part> {
     parts
 }
 
-/// The output that a message holds, when it does.
-pub fn event(message: Value) -> Option<Event> {
-    match message_part(message)? {
-        Part::Event(event) => Some(event),
-        _ => None,
+impl Notice {
+    /// What a reader is told of a panic on a thread that is not the cells'.
+    pub fn told(&self, sources: &Sources) -> Option<Event> {
+        let Self::PanicElsewhere {
+            who,
+            message,
+            file,
+            line,
+            cell,
+        } = self
+        else {
+            return None;
+        };
+        let place = sources.place(*cell, file, *line);
+        Some(Event::Stderr(format!("{who} panicked at {place}: {message}\n")))
     }
 }
 
-fn message_part(message: Value) -> Option<Part> {
+/// What a message says, when it is one.
+pub fn message_part(message: Value) -> Option<Part> {
     let Value::Object(mut message) = message else {
         return None;
     };
@@ -99,6 +120,7 @@ fn message_part(message: Value) -> Option<Part> {
     let line = message.get("line").and_then(Value::as_u64).unwrap_or(0) as usize;
     Some(Part::Notice(match kind.as_str() {
         "part" => return text("text").map(Part::Text),
+        "stderr" => return Some(Part::Event(Event::Stderr(text("text")?))),
         "panic" => Notice::Panic {
             message: text("message")?,
             file: text("file").unwrap_or_default(),
@@ -108,13 +130,20 @@ fn message_part(message: Value) -> Option<Part> {
                 .and_then(Value::as_array)
                 .map(|frames| frames.iter().filter_map(Value::as_u64).collect())
                 .unwrap_or_default(),
+            cell: message.get("cell").and_then(Value::as_u64),
+        },
+        "panic_elsewhere" => Notice::PanicElsewhere {
+            who: text("who")?,
+            message: text("message")?,
+            file: text("file").unwrap_or_default(),
+            line,
+            cell: message.get("cell").and_then(Value::as_u64),
         },
         "panicked" => Notice::Panicked,
         "error" => Notice::Error {
             message: text("message")?,
             line,
         },
-        "end" => Notice::End,
         "break" => Notice::Break,
         "clear" => {
             let wait = message.get("wait").and_then(Value::as_bool).unwrap_or(false);

@@ -2,11 +2,11 @@
 
 use super::charts::{self, Changing, PLOTLY};
 use super::protocol::{self, Event, Notice, Part};
+use super::sources::Sources;
 use super::{Answer, CellError, MimeBundle};
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use std::collections::HashMap;
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, mpsc};
 
 /// From the session to the thread that waits for a cell.
 pub enum Message {
@@ -24,6 +24,8 @@ pub enum Message {
 pub struct Notes {
     /// The last panic on the cell's own thread, and its place.
     pub panic: Option<(String, String, usize)>,
+    /// The number that evcxr has given the cell whose code raised it.
+    cell: Option<u64>,
     /// Addresses in the cell's library that were on the stack then.
     pub frames: Vec<u64>,
     /// That panic ended the cell.
@@ -34,11 +36,21 @@ pub struct Notes {
     pub retyped: Vec<String>,
     /// What the process said of its end.
     pub last_words: Option<String>,
+    /// The start of a line on standard error.
+    unread: String,
 }
 
 impl Notes {
-    fn read_stderr(&mut self, line: &str) {
-        let line = line.trim();
+    fn read_stderr(&mut self, text: &str) {
+        self.unread.push_str(text);
+        let whole = self.unread.rfind('\n').map_or(0, |end| end + 1);
+        let lines: String = self.unread.drain(..whole).collect();
+        for line in lines.lines().map(str::trim) {
+            self.read_line_of_stderr(line);
+        }
+    }
+
+    fn read_line_of_stderr(&mut self, line: &str) {
         if line.ends_with("has overflowed its stack") || line.starts_with("memory allocation of ") {
             self.last_words = Some(line.to_owned());
         }
@@ -60,7 +72,7 @@ pub struct Pump {
 }
 
 impl Pump {
-    pub fn start(outputs: evcxr::EvalContextOutputs) -> Self {
+    pub fn start(outputs: evcxr::EvalContextOutputs, sources: Arc<Sources>) -> Self {
         let (orders, incoming) = unbounded();
         std::thread::spawn(move || {
             Reader {
@@ -70,7 +82,7 @@ impl Pump {
                 waiting: Vec::new(),
                 charts: Changing::default(),
                 notes: Notes::default(),
-                ends: (0, 0),
+                sources,
             }
             .run(&incoming);
         });
@@ -98,8 +110,7 @@ struct Reader {
     waiting: Vec<Event>,
     charts: Changing,
     notes: Notes,
-    /// Ends of code seen on stdout and on stderr: equal when both are read.
-    ends: (usize, usize),
+    sources: Arc<Sources>,
 }
 
 impl Reader {
@@ -111,7 +122,7 @@ impl Reader {
                     Err(_) => return,
                 },
                 recv(self.stderr) -> line => match line {
-                    Ok(line) => self.err(&line),
+                    Ok(line) => self.err(line),
                     // A dead child's stderr ends before the next child is there.
                     Err(_) => return,
                 },
@@ -127,7 +138,6 @@ impl Reader {
     fn begin(&mut self, sink: Option<mpsc::Sender<Message>>) {
         self.sink = sink;
         self.notes = Notes::default();
-        self.ends = (0, 0);
         if self.sink.is_some() {
             for event in std::mem::take(&mut self.waiting) {
                 self.send(event);
@@ -139,16 +149,8 @@ impl Reader {
         while let Ok(line) = self.stdout.try_recv() {
             self.out(&line);
         }
-        // The two pipes are read apart: wait until stderr is as far as stdout.
-        let limit = Instant::now() + Duration::from_millis(300);
-        while self.ends.1 < self.ends.0 {
-            match self.stderr.recv_deadline(limit) {
-                Ok(line) => self.err(&line),
-                Err(_) => break,
-            }
-        }
         while let Ok(line) = self.stderr.try_recv() {
-            self.err(&line);
+            self.err(line);
         }
         for event in self.charts.end() {
             self.send(event);
@@ -156,9 +158,8 @@ impl Reader {
         if !self.notes.panicked
             && let Some((message, place, line)) = self.notes.panic.take()
         {
-            self.send(Event::Stderr(format!(
-                "caught a panic at {place}:{line}: {message}\n"
-            )));
+            let place = self.sources.place(self.notes.cell, &place, line);
+            self.send(Event::Stderr(format!("caught a panic at {place}: {message}\n")));
         }
         self.sink = None;
         std::mem::take(&mut self.notes)
@@ -169,19 +170,28 @@ impl Reader {
             match part {
                 Part::Text(text) => self.send(Event::Stdout(text)),
                 Part::Event(event) => {
+                    if let Event::Stderr(text) = &event {
+                        self.notes.read_stderr(text);
+                    }
                     let event = self.charts.show(event);
                     self.send(event);
                 }
-                Part::Notice(Notice::End) => self.ends.0 += 1,
                 Part::Notice(Notice::Break) => {}
                 Part::Notice(Notice::Panic {
                     message,
                     file,
                     line,
                     frames,
+                    cell,
                 }) => {
                     self.notes.frames = frames;
+                    self.notes.cell = cell;
                     self.notes.panic = Some((message, file, line));
+                }
+                Part::Notice(notice @ Notice::PanicElsewhere { .. }) => {
+                    if let Some(event) = notice.told(&self.sources) {
+                        self.send(event);
+                    }
                 }
                 Part::Notice(Notice::Panicked) => self.notes.panicked = true,
                 Part::Notice(Notice::Error { message, line }) => self.notes.error = Some((message, line)),
@@ -189,17 +199,11 @@ impl Reader {
         }
     }
 
-    fn err(&mut self, line: &str) {
-        for part in protocol::decode(line) {
-            match part {
-                Part::Text(text) => {
-                    self.notes.read_stderr(&text);
-                    self.send(Event::Stderr(text));
-                }
-                Part::Notice(Notice::End) => self.ends.1 += 1,
-                _ => {}
-            }
-        }
+    /// What comes by standard error itself, as it does when no sieve could be put behind it.
+    fn err(&mut self, line: String) {
+        let line = line + "\n";
+        self.notes.read_stderr(&line);
+        self.send(Event::Stderr(line));
     }
 
     fn send(&mut self, event: Event) {
@@ -237,10 +241,11 @@ mod tests {
         charts::tests::draws();
         let (stdout, out) = unbounded();
         let (_stderr, err) = unbounded();
-        let pump = Pump::start(evcxr::EvalContextOutputs {
+        let outputs = evcxr::EvalContextOutputs {
             stdout: out,
             stderr: err,
-        });
+        };
+        let pump = Pump::start(outputs, Arc::default());
         let (sink, messages) = mpsc::channel();
         pump.begin(Some(sink));
         for line in lines {

@@ -42,7 +42,7 @@ fn wrapper(number: usize) -> String {
         r#"
 #[unsafe(no_mangle)]
 pub extern "C" fn run_user_code_{number}(store: *mut std::os::raw::c_void) -> *mut std::os::raw::c_void {{
-    ::jook::cells::begun();
+    ::jook::cells::begun({number}, jook_cell_{number} as *const ());
     let store = jook_cell_{number}(store as _);
     ::jook::cells::finished();
     store as _

@@ -5,7 +5,7 @@
 //! are as they were. Here a cell is one direct call of rustc against the prebuilt toolkit; cargo itself
 //! runs only for a dependency that the notebook adds.
 
-use super::{cell_crate, deps, frames, graph, home, link, sieve};
+use super::{cell_crate, deps, frames, graph, home, link, stdio};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -27,8 +27,7 @@ pub fn runtime_hook() {
         // evcxr asks for backtraces, which then come with every error of many a crate.
         // SAFETY: no thread is there yet.
         unsafe { std::env::remove_var("RUST_BACKTRACE") };
-        sieve::put_behind(libc::STDOUT_FILENO);
-        sieve::put_behind(libc::STDERR_FILENO);
+        stdio::take_over();
         keep_fault_handlers();
         evcxr::runtime_hook();
     }

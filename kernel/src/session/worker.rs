@@ -9,6 +9,7 @@ use super::lookup::{complete, inspect};
 use super::losses::{self, Losses, Variable};
 use super::pump::{self, Message, Pump};
 use super::snapshot::{self, Waiting};
+use super::sources::Sources;
 use super::toolkit::{self, Toolkit};
 use super::{
     CellError, Completions, Event, MimeBundle, Options, cell_crate, comms, docs, frames, home, report,
@@ -107,6 +108,7 @@ struct Engine {
     crate_dir: PathBuf,
     carried: Arc<Carried>,
     losses: Losses,
+    sources: Arc<Sources>,
     /// The level that cells are compiled at when they do not say another.
     opt: String,
 }
@@ -132,11 +134,12 @@ impl Engine {
         home::standard_library_is_at(toolkit.std_source.as_deref());
         let (context, opt, outputs, crate_dir) = start_evcxr(options, &home.dir)?;
         let mut engine = Self {
-            pump: Pump::start(outputs),
+            pump: Pump::start(outputs, options.comms.sources.clone()),
             context,
             crate_dir,
             carried: Arc::new(Carried::of_graph(&toolkit.files.graph)),
             losses: Losses::default(),
+            sources: options.comms.sources.clone(),
             opt,
         };
         control.ready(
@@ -186,6 +189,7 @@ impl Engine {
         }
         cell_crate::not_analysed(&self.crate_dir);
         control.works_on_a_cell(Waiting::of(&mut self.context));
+        self.sources.begin(control.count(), code, &self.crate_dir);
         self.pump.begin(Some(sink.clone()));
         for note in notes {
             let _ = sink.send(Message::Event(Event::Stderr(note)));
@@ -206,6 +210,7 @@ impl Engine {
         let _ = self.context.set_opt_level(&self.opt);
         let notes = self.pump.finish();
         let generated = std::fs::read_to_string(self.crate_dir.join("cell/lib.rs")).unwrap_or_default();
+        self.sources.end(&generated);
         let died = matches!(outcome, Err(evcxr::Error::SubprocessTerminated(_)));
         let (interrupted, killed) = control.end(died);
         self.losses.retyped(&notes.retyped);

@@ -6,20 +6,21 @@ use std::panic::Location;
 
 use serde_json::json;
 
+use super::panics;
 use crate::interrupt;
 use crate::show::MARKER;
 
-/// The cell's code begins.
-pub fn begun() {
+/// The code of a cell begins: the cell's number, and the start of its code.
+pub fn begun(number: u64, code: *const ()) {
+    panics::remember(number, code);
     interrupt::hold();
 }
 
-/// The cell's code is done: what it printed is out, on both streams.
+/// The cell's code is done: what it printed is out, and what follows on the stream is evcxr's.
 pub fn finished() {
-    let end = format!("{MARKER}{}\n", json!({"kind": "end"}));
+    let end = format!("{MARKER}{}\n", json!({"kind": "break"}));
     let mut out = std::io::stdout();
     let _ = out.write_all(end.as_bytes()).and_then(|()| out.flush());
-    let _ = std::io::stderr().write_all(end.as_bytes());
 }
 
 /// A panic ended the cell. evcxr wants to know, too.

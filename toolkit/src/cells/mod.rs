@@ -3,8 +3,11 @@
 
 mod ending;
 mod panics;
+mod printing;
 
 pub use ending::{begun, finished, left_with, panicked, with_causes};
+pub(crate) use printing::{Stream, taken_by};
+
 pub use panics::{is_on_this_thread, report_panics};
 
 use std::any::Any;

@@ -1,13 +1,15 @@
 //! How the kernel learns of a panic: its message, its place, and where in the cell it came from.
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_void};
 use std::fs::File;
 use std::io::Write as _;
 use std::mem::ManuallyDrop;
 use std::os::fd::FromRawFd as _;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
+use crate::comm;
 use crate::show::MARKER;
 
 static CELLS: OnceLock<ThreadId> = OnceLock::new();
@@ -17,7 +19,21 @@ pub fn is_on_this_thread() -> bool {
     CELLS.get() == Some(&std::thread::current().id())
 }
 
-/// Reports the panics of this thread, which runs the cells, to the kernel; those of other threads as text.
+/// The cells whose code is here: the start of the library, and the number.
+static NUMBERS: Mutex<BTreeMap<usize, u64>> = Mutex::new(BTreeMap::new());
+
+fn numbers() -> MutexGuard<'static, BTreeMap<usize, u64>> {
+    NUMBERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The cell with this number has its code there.
+pub(super) fn remember(number: u64, code: *const ()) {
+    if let Some((library, _)) = in_a_cell(code as usize) {
+        numbers().insert(library, number);
+    }
+}
+
+/// Reports panics to the kernel: those of this thread, which runs the cells, may end its cell.
 pub fn report_panics() {
     CELLS.get_or_init(|| std::thread::current().id());
     std::panic::set_hook(Box::new(move |info| {
@@ -25,18 +41,28 @@ pub fn report_panics() {
         let (file, line) = info
             .location()
             .map_or(("", 0), |place| (place.file(), place.line()));
-        if !is_on_this_thread() {
-            eprintln!("a thread panicked at {file}:{line}: {message}");
-            return;
-        }
-        // A panic of the cell's own says its line by itself.
-        let frames = match file.ends_with("cell/lib.rs") {
-            true => Vec::new(),
-            false => frames_of_the_cell(),
+        // A panic of a cell's own says its line by itself, one of a library does not.
+        let (frames, cell) = match file.ends_with("cell/lib.rs") {
+            true => (Vec::new(), cell_that_panics()),
+            false if is_on_this_thread() => (frames_of_the_cell(), None),
+            false => (Vec::new(), None),
         };
-        let notice = serde_json::json!({
-            "kind": "panic", "message": message, "file": file, "line": line, "frames": frames,
+        let mut notice = serde_json::json!({
+            "kind": "panic", "message": message, "file": file, "line": line, "frames": frames, "cell": cell,
         });
+        if !is_on_this_thread() {
+            notice["kind"] = "panic_elsewhere".into();
+            let handles = comm::current();
+            notice["who"] = match handles {
+                Some(_) => "a handler".into(),
+                None => "a thread".into(),
+            };
+            if let Some(request) = handles
+                && comm::show(&request, notice.clone())
+            {
+                return;
+            }
+        }
         // Not println!: it may be what panicked, with its lock held.
         // SAFETY: descriptor 1 stays open; the file is not dropped.
         let mut out = ManuallyDrop::new(unsafe { File::from_raw_fd(1) });
@@ -58,18 +84,29 @@ extern "C" fn step(context: *mut c_void, seen: *mut c_void) -> i32 {
 /// Where on the stack the running cell's library is, counted from the start of the library. The outermost library of
 /// a cell is the running one's; others may be of closures that an earlier cell made.
 fn frames_of_the_cell() -> Vec<usize> {
-    let mut seen: Vec<usize> = Vec::new();
-    // SAFETY: the function calls `step` for each frame, with the vector, before it returns.
-    unsafe { _Unwind_Backtrace(step, (&raw mut seen).cast()) };
-    // The call is before the address to return to.
-    let calls = seen.into_iter().filter_map(|after| after.checked_sub(1));
-    let frames: Vec<(usize, usize)> = calls.filter_map(in_a_cell).collect();
+    let frames = frames_in_cells();
     let running = frames.last().map(|frame| frame.0);
     frames
         .iter()
         .filter(|frame| Some(frame.0) == running)
         .map(|frame| frame.1)
         .collect()
+}
+
+/// The number of the cell whose code is the innermost on the stack.
+fn cell_that_panics() -> Option<u64> {
+    let (library, _) = *frames_in_cells().first()?;
+    numbers().get(&library).copied()
+}
+
+/// What is on the stack in cells' libraries, the innermost first.
+fn frames_in_cells() -> Vec<(usize, usize)> {
+    let mut seen: Vec<usize> = Vec::new();
+    // SAFETY: the function calls `step` for each frame, with the vector, before it returns.
+    unsafe { _Unwind_Backtrace(step, (&raw mut seen).cast()) };
+    // The call is before the address to return to.
+    let calls = seen.into_iter().filter_map(|after| after.checked_sub(1));
+    calls.filter_map(in_a_cell).collect()
 }
 
 /// The start of the cell's library that holds `address`, and the distance from there.

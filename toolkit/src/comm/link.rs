@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::cells::{self, Stream};
 use crate::{Error, Result, interrupt};
 
 /// Where the Jook kernel listens, in the process that runs cells.
@@ -156,19 +157,28 @@ fn handle_one(Received { message, buffers }: Received) {
     let request = message["request"].as_str().unwrap_or_default().to_owned();
     HANDLING.set(Some(request));
     BUFFERS.set(buffers);
-    super::carefully(|| super::handle(message));
+    cells::taken_by(print, || super::carefully(|| super::handle(message)));
     BUFFERS.take();
     WAITING.fetch_sub(1, Ordering::SeqCst);
     if STOPPED.swap(false, Ordering::SeqCst) {
         // Meant for this handler alone.
         interrupt::clear();
     }
-    // What it printed is not the next cell's.
-    let _ = std::io::stdout().flush();
     if let Some(link) = established() {
         let _ = link.say(json!({"kind": "comm_done"}));
     }
     HANDLING.set(None);
+}
+
+/// What the handler prints is about the message that it handles.
+fn print(stream: Stream, text: &str) {
+    if let Some(link) = established() {
+        let kind = match stream {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        };
+        let _ = link.say(json!({"kind": kind, "text": text}));
+    }
 }
 
 impl Link {

@@ -19,8 +19,7 @@
 //!
 //! Handlers run one after the other on a thread of their own, also while a cell runs. What a handler puts on
 //! display with [`show`](crate::show::show()) or updates is at once with the front end, as an output of the message
-//! that it handles; what it prints comes with the cell that runs, or with the next one. A handler that panics
-//! says so and is called again for the next message. While no cell runs, the Stop button stops the training or study
+//! that it handles, and so is what it prints. A handler that panics says so and is called again for the next message. While no cell runs, the Stop button stops the training or study
 //! of the handler that is running.
 //!
 //! A message may carry binary data beside its JSON: [`Comm::send_with_buffers`] sends it, and a handler takes what
@@ -265,14 +264,9 @@ fn call(handler: Option<Handler>, comm: &Comm, data: Value) {
     }
 }
 
-/// Runs a handler; where it panics, says so as an output of the request that it handles.
+/// Runs a handler. Where it panics, the hook for panics says so as an output of the request that it handles.
 pub(crate) fn carefully(handler: impl FnOnce()) {
-    if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(handler))
-        && let Some(link) = link::established()
-    {
-        let text = format!("a handler panicked: {}\n", panic_message(&*panic));
-        let _ = link.say(json!({"kind": "stderr", "text": text}));
-    }
+    drop(std::panic::catch_unwind(AssertUnwindSafe(handler)));
 }
 
 /// What a panic said.

@@ -1,11 +1,13 @@
 //! A closure that runs again when a widget changes.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use super::area::{Area, one};
 use crate::show::{Bundle, Show};
-use crate::{Error, Result, comm};
+use crate::{Error, Result, cells, comm};
 
 /// Something with a value that the person changes: a slider, a list, or two or three of them.
 pub trait Control: Clone + Send + 'static {
@@ -57,7 +59,7 @@ several!(A 0, B 1, C 2);
 
 /// Shows a widget and below it what `run` makes of its value; when the person changes the value, `run` runs again
 /// and its result takes the place of the one before. Several widgets go in a tuple. The last of several outputs
-/// is shown; a panic is shown in its place.
+/// is shown; a panic is shown in its place. What the first run prints, and runs after it, stands above the result.
 ///
 /// `run` runs on the thread of the handlers, also while a cell runs. A slider that is dragged asks for a new
 /// result as soon as there is one; for what takes long, use [`when_released`](super::Slider::when_released).
@@ -80,17 +82,41 @@ pub fn interact<C: Control, S: Show>(
 ) -> Result<Interact<C>> {
     control.check()?;
     control.display();
-    let first = one(&run(control.value()));
+    let (first, printed) = with_what_it_prints(|| one(&run(control.value())));
+    // Only a closure that prints needs the place for it.
+    let words = (!printed.is_empty()).then(Area::new);
+    tell(words.as_ref(), &printed);
+    let first = first.unwrap_or_else(|panic| resume_unwind(panic));
     let area = Area::new();
     area.set(&first);
     let source = control.clone();
     let again = Mutex::new(move || one(&run(source.value())));
     control.watch(Arc::new(move || {
         let mut again = again.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let result = catch_unwind(AssertUnwindSafe(&mut *again));
+        let (result, printed) = with_what_it_prints(&mut *again);
+        tell(words.as_ref(), &printed);
         area.set(&result.unwrap_or_else(|panic| panicked(comm::panic_message(&*panic))));
     }));
     Ok(Interact { control })
+}
+
+/// What `run` makes, and the text that it prints meanwhile.
+fn with_what_it_prints<T>(run: impl FnOnce() -> T) -> (std::thread::Result<T>, String) {
+    let printed = Rc::new(RefCell::new(String::new()));
+    let into = printed.clone();
+    let made = cells::taken_by(
+        move |_, text| into.borrow_mut().push_str(text),
+        || catch_unwind(AssertUnwindSafe(run)),
+    );
+    (made, printed.take())
+}
+
+/// Shows what the closure has printed in its place, if there is one.
+fn tell(words: Option<&Area>, printed: &str) {
+    match words {
+        Some(words) => words.set(&Bundle::text(printed.trim_end_matches('\n'))),
+        None => print!("{printed}"),
+    }
 }
 
 fn panicked(message: &str) -> Bundle {
