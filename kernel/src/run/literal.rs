@@ -171,7 +171,12 @@ impl Type {
         let plain = || words.trim().replace('_', "");
         match self {
             Type::Str | Type::String | Type::Char => Some(Value::from(words)),
-            Type::Bool => words.trim().parse::<bool>().ok().map(Value::from),
+            // Also as Python and papermill write them.
+            Type::Bool => match words.trim() {
+                "true" | "True" => Some(true.into()),
+                "false" | "False" => Some(false.into()),
+                _ => None,
+            },
             Type::Integer(..) => match plain().parse::<i64>() {
                 Ok(number) => Some(Value::from(number)),
                 Err(_) => plain().parse::<u64>().ok().map(Value::from),

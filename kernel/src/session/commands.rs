@@ -1,9 +1,10 @@
-//! Lines of a cell that are for the session and not for Rust: `:vars`, `:doc`, `:time`, `:opt`, `:help`.
+//! Lines of a cell that are for the session and not for Rust: `:vars`, `:doc`, `:time`, `:opt`, `:help`, `!ls`.
 //!
 //! evcxr has commands of its own (`:dep`, `:clear`, `:efmt`, …); what is not known here is left to it.
 
 use super::protocol::Event;
-use super::{Completion, MimeBundle};
+use super::{Completion, MimeBundle, home};
+use std::process::Command;
 use std::time::Duration;
 
 /// What the lines of a cell ask for.
@@ -22,13 +23,42 @@ pub struct Orders {
     pub vars: bool,
     /// Show the documentation of these.
     pub doc: Vec<String>,
+    /// Tell rustc's explanation of this error.
+    pub explain: Option<String>,
+    /// Tell the versions.
+    pub version: bool,
+    /// Lines for the shell, by their number from 0.
+    shell: Vec<(usize, String)>,
 }
 
 impl Orders {
     /// Whether anything is left to run.
     pub fn has_code(&self) -> bool {
         let is_code = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
-        self.code.lines().any(is_code)
+        !self.shell.is_empty() || self.code.lines().any(is_code)
+    }
+
+    /// What is to run: the code, with the lines for the shell in their places, or behind evcxr's commands, which
+    /// it takes only before all code.
+    pub fn to_run(&self) -> String {
+        let mut lines: Vec<String> = self.code.split('\n').map(str::to_owned).collect();
+        let commands = lines.iter().rposition(|line| line.trim_start().starts_with(':'));
+        let mut early = String::new();
+        for (at, command) in &self.shell {
+            let call = format!("{{ ::jook::cells::shell({command:?})?; }}");
+            match commands {
+                Some(last) if *at < last => early.push_str(&call),
+                _ => lines[*at] = call,
+            }
+        }
+        if let (Some(last), false) = (commands, early.is_empty()) {
+            match lines.get_mut(last + 1) {
+                Some(next) => next.insert_str(0, &early),
+                None => lines.push(early),
+            }
+        }
+        keep_documentation(&mut lines);
+        lines.join("\n")
     }
 }
 
@@ -53,7 +83,10 @@ const HELP: &[(&str, &str)] = &[
     ),
     (":show_deps", "the crates that were added"),
     (":type x", "the type of a variable"),
-    (":explain", "rustc's long explanation of the last error"),
+    (
+        ":explain",
+        "rustc's long explanation of the last error, or of another: `:explain E0382`",
+    ),
     (":clear", "forget variables, functions and `use` lines"),
     (
         ":restart",
@@ -67,7 +100,8 @@ const HELP: &[(&str, &str)] = &[
         ":fmt {:?}",
         "how a value that has no display of its own is written",
     ),
-    ("!ls", "run a line in the shell"),
+    ("!ls", "run a line in the shell, at the head of a cell"),
+    (":version", "the versions of Jook and the compiler"),
     (":help", "this list"),
 ];
 
@@ -78,8 +112,9 @@ const HELP: &[(&str, &str)] = &[
 pub fn read(cell: &str) -> Result<Orders, String> {
     let mut orders = Orders::default();
     let mut code = String::with_capacity(cell.len());
-    for line in cell.split_inclusive('\n') {
+    for (number, line) in cell.split_inclusive('\n').enumerate() {
         let text = line.trim();
+        let at_head = !is_begun(&code);
         let (command, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let rest = rest.trim().trim_end_matches(';');
         match (command, rest) {
@@ -92,6 +127,18 @@ pub fn read(cell: &str) -> Result<Orders, String> {
             (":opt", "") => orders.ask_opt = true,
             (":opt", "0" | "1" | "2" | "3") => orders.opt = Some(rest.to_owned()),
             (":opt", other) => return Err(format!("`:opt {other}`: the levels are 0, 1, 2 and 3")),
+            (":version", "") => orders.version = true,
+            (":explain", code) if is_error_code(code) => orders.explain = Some(code.to_uppercase()),
+            (":explain", other) if !other.is_empty() => {
+                return Err(format!("`:explain {other}`: the compiler's errors have codes like E0382"));
+            }
+            (command, _) if at_head && command.starts_with('%') => {
+                return Err(format!("`{command}` is not known here; `:help` lists what is"));
+            }
+            _ if at_head && line.starts_with('!') => {
+                let command = text.trim_start_matches('!').trim();
+                orders.shell.push((number, command.to_owned()));
+            }
             _ => {
                 code.push_str(line);
                 continue;
@@ -101,6 +148,40 @@ pub fn read(cell: &str) -> Result<Orders, String> {
     }
     orders.code = code;
     Ok(orders)
+}
+
+/// evcxr leaves comments at the head of a cell away, also those that document its first item.
+fn keep_documentation(lines: &mut [String]) {
+    const ITEMS: [&str; 15] = [
+        "fn ", "pub ", "pub(", "struct ", "enum ", "trait ", "type ", "const ", "static ", "mod ", "unsafe ", "async ",
+        "union ", "macro_rules!", "#[",
+    ];
+    let is_comment = |line: &String| line.trim().is_empty() || line.starts_with("//");
+    let Some(first) = lines.iter().position(|line| !is_comment(line)) else {
+        return;
+    };
+    if ITEMS.iter().any(|word| lines[first].starts_with(word)) {
+        for line in &mut lines[..first] {
+            match line.strip_prefix("///") {
+                Some(text) if !text.starts_with('/') => *line = format!("#[doc = {text:?}]"),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Such as `E0382`.
+fn is_error_code(text: &str) -> bool {
+    let digits = text.strip_prefix(['E', 'e']);
+    digits.is_some_and(|digits| digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether one of these lines is Rust: commands stand before it.
+fn is_begun(code: &str) -> bool {
+    code.lines().any(|line| {
+        let line = line.trim();
+        !(line.is_empty() || line.starts_with("//") || line.starts_with(':'))
+    })
 }
 
 /// The cell for questions about its code, with blanks in the place of the session's lines.
@@ -131,6 +212,31 @@ pub fn help() -> Event {
         .map(|(name, what)| vec![(*name).to_owned(), (*what).to_owned()])
         .collect();
     table(&["command", "what it does"], &rows)
+}
+
+/// rustc's explanation of an error.
+pub fn explanation(code: &str) -> Event {
+    let explained = home::enter().and_then(|home| {
+        let mut rustc = Command::new(&home.rustc);
+        Ok(home::outside(&mut rustc).args(["--explain", code]).output()?)
+    });
+    match explained {
+        Ok(output) if output.status.success() => {
+            Event::Stdout(String::from_utf8_lossy(&output.stdout).into_owned())
+        }
+        Ok(_) => Event::Stderr(format!("the compiler explains no error {code}\n")),
+        Err(error) => Event::Stderr(format!("{error:#}\n")),
+    }
+}
+
+/// What this kernel is made of.
+pub fn versions() -> Event {
+    let rustc = home::enter().and_then(|home| {
+        let mut rustc = Command::new(&home.rustc);
+        Ok(home::outside(&mut rustc).arg("--version").output()?.stdout)
+    });
+    let rustc = String::from_utf8_lossy(&rustc.unwrap_or_default()).trim().to_owned();
+    Event::Stdout(format!("jook {}\n{rustc}\n", env!("CARGO_PKG_VERSION")))
 }
 
 /// A table in HTML and in text, its last columns' numbers to the right.
@@ -215,6 +321,35 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn lines_for_the_shell_run_behind_commands_and_in_their_places() {
+        let run = |cell: &str| super::read(cell).unwrap().to_run();
+        let call = |command: &str| format!("{{ ::jook::cells::shell({command:?})?; }}");
+        assert_eq!(
+            run("// a\n!ls \"x\"\nlet a = 1;"),
+            format!("// a\n{}\nlet a = 1;", call("ls \"x\""))
+        );
+        assert_eq!(
+            run("!a\n:dep b = \"1\"\n!c\nd"),
+            format!("  \n:dep b = \"1\"\n{}{}\nd", call("a"), call("c"))
+        );
+        assert_eq!(run("!a\n:clear"), format!("  \n:clear\n{}", call("a")));
+        assert_eq!(run("let a = true;\n!a"), "let a = true;\n!a");
+        assert_eq!(super::without("!ls\n1"), "   \n1");
+    }
+
+    #[test]
+    fn the_first_items_documentation_is_kept() {
+        let run = |cell: &str| super::read(cell).unwrap().to_run();
+        assert_eq!(
+            run("// Of mine\n/// a \"b\"\nfn f() {}\n/// c\nfn g() {}"),
+            "// Of mine\n#[doc = \" a \\\"b\\\"\"]\nfn f() {}\n/// c\nfn g() {}"
+        );
+        for plain in ["/// a\nlet b = 1;", "/// a\n:dep b", "//// a\nfn f() {}", "/// a"] {
+            assert_eq!(run(plain), plain);
+        }
+    }
+
     use super::*;
 
     #[test]

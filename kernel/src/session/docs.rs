@@ -19,8 +19,12 @@ pub struct Question<'a> {
     pub detail: Detail,
 }
 
-/// `?name` asks in brief, `??name` for everything. `name?` asks nothing: in Rust that is an expression.
+/// `?name` asks in brief, `??name` for everything; so does `Name?`. `name?` asks nothing: in Rust that is an
+/// expression, which a type's name never is.
 pub fn question(cell: &str) -> Option<Question<'_>> {
+    if let Some(asked) = asked_behind(cell.trim()) {
+        return Some(asked);
+    }
     let asked = cell.trim().strip_prefix('?')?;
     let (name, detail) = match asked.strip_prefix('?') {
         Some(name) => (name, Detail::Whole),
@@ -29,6 +33,20 @@ pub fn question(cell: &str) -> Option<Question<'_>> {
     // `?println!` and `?frame.height()` are asked about without what makes them a call.
     let name = name.trim().trim_end_matches(['!', '(', ')', ';']);
     (!name.is_empty() && !name.contains('\n')).then_some(Question { name, detail })
+}
+
+fn asked_behind(cell: &str) -> Option<Question<'_>> {
+    let name = cell.strip_suffix('?')?;
+    let (name, detail) = match name.strip_suffix('?') {
+        Some(name) => (name, Detail::Whole),
+        None => (name, Detail::Brief),
+    };
+    let is_word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
+    // A constant is written in capitals alone.
+    let of_a_type = name.split("::").any(|part| {
+        part.starts_with(char::is_uppercase) && (part.len() == 1 || part.contains(char::is_lowercase))
+    });
+    (of_a_type && name.split("::").all(is_word)).then_some(Question { name, detail })
 }
 
 /// A documentation, cut as it is wanted. Where something was left out, the last line says how to see it.

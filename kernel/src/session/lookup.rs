@@ -51,10 +51,53 @@ pub fn inspect(
     if text.trim().is_empty() || text == "No documentation found" {
         return Ok(None);
     }
+    let html = without_the_crate(html);
     let mut bundle = MimeBundle::new();
     bundle.insert("text/plain".into(), docs::text(&html).into());
     bundle.insert("text/html".into(), html.into());
     Ok(Some(bundle))
+}
+
+/// The notebook's own items are in no module that its reader knows of.
+fn without_the_crate(html: String) -> String {
+    const START: &str = "<pre><code class=\"language-rust\">";
+    const END: &str = "\n</code></pre>\n";
+    let Some(path) = html.strip_prefix(START) else {
+        return html;
+    };
+    match path.split_once(END) {
+        Some(("ctx", rest)) => rest.to_owned(),
+        Some(_) if path.starts_with("ctx::") => format!("{START}{}", &path["ctx::".len()..]),
+        _ => html,
+    }
+}
+
+/// Modules of the standard library whose types most cells that use them have not brought in yet when they ask.
+const WELL_KNOWN: [&str; 8] = [
+    "std::collections",
+    "std::sync",
+    "std::rc",
+    "std::cell",
+    "std::time",
+    "std::path",
+    "std::fs",
+    "std::thread",
+];
+
+/// The documentation of `path`, also of a well-known type that no `use` has brought in.
+pub fn document(context: &mut CommandContext, carried: &Carried, path: &str) -> Result<Option<MimeBundle>> {
+    let found = inspect(context, carried, path, path.len())?;
+    let is_type = path.starts_with(|c: char| c.is_uppercase());
+    if found.is_some() || !is_type {
+        return Ok(found);
+    }
+    for module in WELL_KNOWN {
+        let whole = format!("{module}::{path}");
+        if let Some(found) = inspect(context, carried, &whole, whole.len())? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// The end of the word at `cursor`, with the bracket of a call behind it: by that evcxr tells a method from a field.

@@ -191,7 +191,7 @@ fn compile_errors(errors: &[CompilationError], cell: &str, losses: &Losses) -> C
     CellError {
         ename: first.code().unwrap_or("CompileError").to_owned(),
         evalue: as_written(
-            hints::of_evcxr(&first.message())
+            hints::of_evcxr(&said(first))
                 .0
                 .lines()
                 .next()
@@ -212,6 +212,19 @@ fn as_written(text: &str) -> String {
         }
     }
     text.replace("jook_cells::", "jook::")
+        .replace("EvcxrUserCodeError", "Error")
+}
+
+/// The error's message. A missing `;` is told by the word that rustc found in its place, which it may have found in
+/// what evcxr wrote behind the line.
+fn said(error: &CompilationError) -> String {
+    let message = error.message();
+    let places = error.spanned_messages();
+    let in_the_cell = places.iter().filter(|place| place.span.is_some()).count();
+    match message.split_once(", found") {
+        Some((expected, _)) if expected == "expected `;`" && in_the_cell < 2 => expected.to_owned(),
+        _ => message,
+    }
 }
 
 fn line_of(error: &CompilationError) -> Option<usize> {
@@ -220,7 +233,7 @@ fn line_of(error: &CompilationError) -> Option<usize> {
 
 fn one_error(error: &CompilationError, cell: &str, losses: &Losses) -> Vec<String> {
     let code = error.code().map(|code| format!("[{code}]")).unwrap_or_default();
-    let (message, kept) = hints::of_evcxr(&error.message());
+    let (message, kept) = hints::of_evcxr(&said(error));
     let message = as_written(&message);
     let mut lines = message.lines();
     let first = lines.next().unwrap_or_default();
@@ -240,7 +253,11 @@ fn one_error(error: &CompilationError, cell: &str, losses: &Losses) -> Vec<Strin
                 } else {
                     1
                 },
-                label: as_written(&message.label),
+                // evcxr repeats the error where rustc says nothing.
+                label: match message.label.strip_prefix("error: ") {
+                    Some(again) if again == error.message() => String::new(),
+                    _ => as_written(&message.label),
+                },
                 primary: message.is_primary,
             })
         })

@@ -5,14 +5,14 @@ use super::building::Building;
 use super::carried::Carried;
 use super::commands::{self, Orders};
 use super::control::Control;
-use super::lookup::{complete, inspect};
+use super::lookup::{self, complete, inspect};
 use super::losses::{self, Losses, Variable};
 use super::pump::{self, Message, Pump};
 use super::snapshot::{self, Waiting};
 use super::sources::Sources;
 use super::toolkit::{self, Toolkit};
 use super::{
-    CellError, Completions, Event, MimeBundle, Options, cell_crate, comms, docs, frames, home, report,
+    CellError, Completions, Event, MimeBundle, Options, cell_crate, comms, docs, frames, hints, home, report,
     variables,
 };
 use anyhow::{Context, Result};
@@ -177,7 +177,7 @@ impl Engine {
         control: &Arc<Control>,
     ) -> Result<(), CellError> {
         let orders = commands::read(code).map_err(|message| report::plain("CommandError", &message))?;
-        let (cell, notes) = self.carried.satisfy(&orders.code);
+        let (cell, notes) = self.carried.satisfy(&orders.to_run());
         if !control.begin(sink, given_up) {
             // Stopped at the last moment; whoever waited has been told.
             return Ok(());
@@ -191,7 +191,7 @@ impl Engine {
         control.works_on_a_cell(Waiting::of(&mut self.context));
         self.sources.begin(control.count(), code, &self.crate_dir);
         self.pump.begin(Some(sink.clone()));
-        for note in notes {
+        for note in notes.into_iter().chain(hints::of_statics(code)) {
             let _ = sink.send(Message::Event(Event::Stderr(note)));
         }
         let before = self.variables();
@@ -276,12 +276,16 @@ impl Engine {
             send(commands::help());
         }
         for path in &orders.doc {
-            send(
-                match inspect(&mut self.context, &self.carried, path, path.len()) {
-                    Ok(Some(documentation)) => commands::display(documentation),
-                    _ => Event::Stderr(format!("no documentation of `{path}` was found\n")),
-                },
-            );
+            send(match lookup::document(&mut self.context, &self.carried, path) {
+                Ok(Some(documentation)) => commands::display(documentation),
+                _ => Event::Stderr(format!("no documentation of `{path}` was found\n")),
+            });
+        }
+        if let Some(code) = &orders.explain {
+            send(commands::explanation(code));
+        }
+        if orders.version {
+            send(commands::versions());
         }
         if let Some(level) = &orders.opt {
             let _ = self.context.set_opt_level(level);
@@ -311,12 +315,7 @@ impl Engine {
 
     /// Answers a cell that asks what a name is.
     fn explain(&mut self, question: &docs::Question, sink: &Sender<Message>) -> Result<(), CellError> {
-        let found = inspect(
-            &mut self.context,
-            &self.carried,
-            question.name,
-            question.name.len(),
-        )
+        let found = lookup::document(&mut self.context, &self.carried, question.name)
         .map_err(|error| report::plain("InspectError", &format!("{error:#}")))?;
         let event = match found {
             Some(data) => Event::Page {

@@ -69,16 +69,24 @@ fn error_bundle(text: &str) -> Bundle {
 impl<T: Show> Show for Option<T> {
     fn bundle(&self) -> Bundle {
         match self {
-            Some(value) => value.bundle(),
+            Some(value) => some(value.bundle()),
             None => Bundle::word("None"),
         }
     }
 
     fn outputs(&self) -> Vec<Bundle> {
         match self {
-            Some(value) => value.outputs(),
+            Some(value) => value.outputs().into_iter().map(some).collect(),
             None => vec![self.bundle()],
         }
+    }
+}
+
+/// A word stands in its `Some`, as Rust writes it; a chart or a table shows itself.
+fn some(inner: Bundle) -> Bundle {
+    match inner.word {
+        true => Bundle::word(format!("Some({})", inner.text)),
+        false => inner,
     }
 }
 
@@ -338,8 +346,8 @@ mod tests {
         );
         assert_eq!([1, 2, 3].bundle().text, "[1, 2, 3]");
         assert_eq!(vec![0.5_f32].outputs(), [Bundle::word("[0.5]")]);
-        assert_eq!(vec![Some(1_u32), None].bundle().text, "[1, None]");
-        assert_eq!(Some(7_u32).bundle().text, "7");
+        assert_eq!(vec![Some(1_u32), None].bundle().text, "[Some(1), None]");
+        assert_eq!(Some(7_u32).bundle().text, "Some(7)");
         let fine: crate::Result<f64> = Ok(0.25);
         assert_eq!(fine.bundle().text, "0.25");
         assert_eq!(

@@ -23,12 +23,23 @@ pub fn of(error: &CompilationError) -> Vec<(&'static str, String)> {
             };
             let message = child["message"].as_str()?;
             let text = with_code(message, &suggestions(&child["spans"]));
-            // What evcxr wrote around the cell is not the user's to change.
-            (!text.to_lowercase().contains("evcxr") && !message.starts_with("this error originates"))
-                .then(|| (kind, shortened(&text)))
+            // What evcxr wrote around the cell is not the user's to change, nor are the compiler's files to be read.
+            let in_between = ["evcxr", "jook_cell_"].iter().any(|word| text.to_lowercase().contains(word));
+            // Of a type that nothing fixes, everything else is another type.
+            let others = error.message().contains("`!: ") && message.starts_with("the following other types");
+            let idle = others || IDLE.iter().any(|start| message.starts_with(start));
+            (!in_between && !idle).then(|| (kind, shortened(&text)))
         })
         .collect()
 }
+
+/// How remarks begin that lead a notebook's reader nowhere.
+const IDLE: [&str; 4] = [
+    "this error originates",
+    "the full name for the type has been written",
+    "the full type name has been written",
+    "consider using `--verbose`",
+];
 
 fn with_code(message: &str, code: &[String]) -> String {
     match code {
