@@ -130,7 +130,9 @@ pub fn read(cell: &str) -> Result<Orders, String> {
             (":version", "") => orders.version = true,
             (":explain", code) if is_error_code(code) => orders.explain = Some(code.to_uppercase()),
             (":explain", other) if !other.is_empty() => {
-                return Err(format!("`:explain {other}`: the compiler's errors have codes like E0382"));
+                return Err(format!(
+                    "`:explain {other}`: the compiler's errors have codes like E0382"
+                ));
             }
             (command, _) if at_head && command.starts_with('%') => {
                 return Err(format!("`{command}` is not known here; `:help` lists what is"));
@@ -153,8 +155,21 @@ pub fn read(cell: &str) -> Result<Orders, String> {
 /// evcxr leaves comments at the head of a cell away, also those that document its first item.
 fn keep_documentation(lines: &mut [String]) {
     const ITEMS: [&str; 15] = [
-        "fn ", "pub ", "pub(", "struct ", "enum ", "trait ", "type ", "const ", "static ", "mod ", "unsafe ", "async ",
-        "union ", "macro_rules!", "#[",
+        "fn ",
+        "pub ",
+        "pub(",
+        "struct ",
+        "enum ",
+        "trait ",
+        "type ",
+        "const ",
+        "static ",
+        "mod ",
+        "unsafe ",
+        "async ",
+        "union ",
+        "macro_rules!",
+        "#[",
     ];
     let is_comment = |line: &String| line.trim().is_empty() || line.starts_with("//");
     let Some(first) = lines.iter().position(|line| !is_comment(line)) else {
@@ -235,7 +250,9 @@ pub fn versions() -> Event {
         let mut rustc = Command::new(&home.rustc);
         Ok(home::outside(&mut rustc).arg("--version").output()?.stdout)
     });
-    let rustc = String::from_utf8_lossy(&rustc.unwrap_or_default()).trim().to_owned();
+    let rustc = String::from_utf8_lossy(&rustc.unwrap_or_default())
+        .trim()
+        .to_owned();
     Event::Stdout(format!("jook {}\n{rustc}\n", env!("CARGO_PKG_VERSION")))
 }
 

@@ -1,13 +1,11 @@
 //! What other threads may do to a running cell: stop it, kill it, ask the session meanwhile.
 
 use super::carried::Carried;
+use super::lookup::{Found, Question};
 use super::pump::Message;
-use super::snapshot::{self, Waiting};
+use super::snapshot::{Copied, Waiting};
 use super::{Event, cell_crate, report};
 use anyhow::Result;
-use evcxr::CommandContext;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +15,13 @@ use std::time::{Duration, Instant};
 
 /// How long a cell has to answer a stop request before a second one kills it.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// When a cell that runs is one that the user may work beside.
+const LONG: Duration = Duration::from_millis(500);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
 
 /// What other threads may do to a running cell.
 #[derive(Default)]
@@ -38,8 +43,9 @@ struct State {
     killed: bool,
     child: Option<Arc<Mutex<Child>>>,
     crate_dir: Option<PathBuf>,
-    /// The context, while its thread waits for a cell.
+    /// The context, while its thread waits for a cell, and the copy of it that answers meanwhile.
     context: Option<Waiting>,
+    copy: Option<Arc<Mutex<Copied>>>,
     carried: Option<Arc<Carried>>,
 }
 
@@ -53,32 +59,60 @@ impl Control {
     }
 
     /// The cell that has begun is handed to `context`, whose thread waits for it from now on.
-    pub fn works_on_a_cell(&self, context: Waiting) {
-        self.state().context = Some(context);
+    pub fn works_on_a_cell(self: &Arc<Self>, context: Waiting) {
+        let mut state = self.state();
+        state.context = Some(context);
+        let (cell, control) = (state.cell, self.clone());
+        // Of a cell that takes its time, somebody may ask: the first answer of a copy is the slow one.
+        std::thread::spawn(move || {
+            std::thread::sleep(LONG);
+            let still_runs = control.state().cell == cell;
+            if still_runs {
+                control.while_running(&Question::usual());
+            }
+        });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.state)
     }
 
     /// The answer of a copy of the session to `question`, while a cell runs; otherwise none.
-    pub fn while_running<T: Serialize + DeserializeOwned>(
-        &self,
-        question: impl Fn(&mut CommandContext, &Carried) -> Result<T>,
-    ) -> Option<Result<T>> {
+    pub fn while_running(&self, question: &Question) -> Option<Result<Found>> {
+        let copy = match self.copy()? {
+            Ok(copy) => copy,
+            Err(error) => return Some(Err(error)),
+        };
+        let answer: Result<Result<Found, String>> = lock(&copy).ask(question);
+        if answer.is_err() {
+            self.state().copy.take_if(|current| Arc::ptr_eq(current, &copy));
+        }
+        Some(answer.and_then(|answer| answer.map_err(anyhow::Error::msg)))
+    }
+
+    /// The copy of the session that answers while a cell runs; otherwise none.
+    fn copy(&self) -> Option<Result<Arc<Mutex<Copied>>>> {
         const ANALYSIS: Duration = Duration::from_millis(500);
         let asked = Instant::now();
         loop {
-            let state = self.state();
+            let mut state = self.state();
             if state.cell == 0 {
                 return None;
+            }
+            if let Some(copy) = &state.copy {
+                return Some(Ok(copy.clone()));
             }
             let waits = state.crate_dir.as_deref().is_some_and(cell_crate::is_analysed);
             if let (true, Some(context), Some(carried)) = (waits, state.context, &state.carried) {
                 // Under the lock: the cell cannot end meanwhile.
-                let copy = context.ask(|context| question(context, carried));
-                drop(state);
-                return Some(copy.and_then(snapshot::Asked::answer));
+                let copy = context.copy(|context, question: &Question| {
+                    question
+                        .answer(context, carried)
+                        .map_err(|error| format!("{error:#}"))
+                });
+                let copy = copy.map(|copy| Arc::new(Mutex::new(copy)));
+                state.copy = copy.as_ref().ok().cloned();
+                return Some(copy);
             }
             drop(state);
             if asked.elapsed() > ANALYSIS {
@@ -179,6 +213,10 @@ impl Control {
         state.cell = 0;
         state.context = None;
         state.sink = None;
+        if let Some(copy) = state.copy.take() {
+            // It takes a while to give its memory back.
+            std::thread::spawn(move || drop(copy));
+        }
         if state.interrupted.is_some() {
             if let Some(dir) = &state.crate_dir {
                 cell_crate::uncancel(dir);

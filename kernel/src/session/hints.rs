@@ -75,7 +75,9 @@ pub fn of_evcxr(message: &str) -> (String, Option<String>) {
     } else if message.contains(TRIAL) {
         let told = message
             .lines()
-            .filter(|line| !(line.trim_start().starts_with("Updating") || line.trim_start().starts_with("Locking")))
+            .filter(|line| {
+                !(line.trim_start().starts_with("Updating") || line.trim_start().starts_with("Locking"))
+            })
             .map(|line| line.trim_start_matches("error: "))
             .collect::<Vec<_>>()
             .join("\n");
@@ -102,7 +104,15 @@ pub fn of_evcxr(message: &str) -> (String, Option<String>) {
 
 /// Types of statics that hold something which changes.
 const CHANGING: [&str; 9] = [
-    "Atomic", "Mutex", "RwLock", "OnceLock", "OnceCell", "LazyLock", "Lazy<", "Cell<", "static mut ",
+    "Atomic",
+    "Mutex",
+    "RwLock",
+    "OnceLock",
+    "OnceCell",
+    "LazyLock",
+    "Lazy<",
+    "Cell<",
+    "static mut ",
 ];
 
 /// What to know of a static that a cell defines: the code of items is compiled with each cell that uses them.
@@ -141,10 +151,16 @@ mod tests {
     #[test]
     fn statics_that_change_are_told_of() {
         let noted = |code: &str| of_statics(code).unwrap_or_default();
-        assert!(noted("fn f() {}\npub static N: AtomicU32 = AtomicU32::new(0);").contains("uses `N` has its own"));
+        assert!(
+            noted("fn f() {}\npub static N: AtomicU32 = AtomicU32::new(0);").contains("uses `N` has its own")
+        );
         assert!(noted("static mut M: u32 = 0;").contains("`M`"));
         assert!(noted("thread_local! { static T: Cell<u8> = Cell::new(1); }").contains("this cell only"));
-        for quiet in ["static NAMES: [&str; 1] = [\"a\"];", "fn f() {\n    static N: AtomicU32 = x;\n}", "let a = 1;"] {
+        for quiet in [
+            "static NAMES: [&str; 1] = [\"a\"];",
+            "fn f() {\n    static N: AtomicU32 = x;\n}",
+            "let a = 1;",
+        ] {
             assert_eq!(of_statics(quiet), None);
         }
     }

@@ -4,7 +4,58 @@ use super::carried::Carried;
 use super::{Completion, Completions, MimeBundle, commands, docs};
 use anyhow::Result;
 use evcxr::CommandContext;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+
+/// What a front end asks about code.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Question {
+    Complete { code: String, cursor: usize },
+    Inspect { code: String, cursor: usize },
+}
+
+/// What is said to a [`Question`].
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Found {
+    Completions(Completions),
+    Documentation(Option<MimeBundle>),
+}
+
+impl Question {
+    /// One as most are.
+    pub fn usual() -> Self {
+        let code = "let values = vec![1.0]; values.".to_owned();
+        let cursor = code.len();
+        Self::Complete { code, cursor }
+    }
+
+    /// The answer where nothing is known.
+    pub fn nothing(&self) -> Found {
+        match *self {
+            Self::Complete { cursor, .. } => Found::Completions(Completions {
+                start: cursor,
+                end: cursor,
+                items: Vec::new(),
+            }),
+            Self::Inspect { .. } => Found::Documentation(None),
+        }
+    }
+
+    /// Answers it.
+    ///
+    /// # Errors
+    /// When the analysis fails.
+    pub fn answer(&self, context: &mut CommandContext, carried: &Carried) -> Result<Found> {
+        match self {
+            Self::Complete { code, cursor } => {
+                complete(context, carried, code, *cursor).map(Found::Completions)
+            }
+            Self::Inspect { code, cursor } => {
+                inspect(context, carried, code, *cursor).map(Found::Documentation)
+            }
+        }
+    }
+}
 
 /// What may stand at `cursor`, as `context` knows the notebook.
 pub fn complete(

@@ -52,6 +52,7 @@ pub use stand_in::runtime_hook;
 pub use toolkit::prebuild;
 
 use control::Control;
+use lookup::{Found, Question};
 use pump::Message;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -182,23 +183,16 @@ impl Session {
     /// # Errors
     /// When the analysis fails.
     pub fn complete(&self, code: &str, cursor: usize) -> anyhow::Result<Completions> {
-        let nothing = Completions {
-            start: cursor,
-            end: cursor,
-            items: Vec::new(),
-        };
-        if let Some(found) = self
-            .control
-            .while_running(|context, carried| lookup::complete(context, carried, code, cursor))
-        {
-            return found;
+        let code = code.to_owned();
+        match self.look_up(Question::Complete { code, cursor }) {
+            Some(Ok(Found::Completions(found))) => Ok(found),
+            Some(Err(error)) => Err(error),
+            _ => Ok(Completions {
+                start: cursor,
+                end: cursor,
+                ..Completions::default()
+            }),
         }
-        self.ask(|answer| Request::Complete {
-            code: code.to_owned(),
-            cursor,
-            answer,
-        })
-        .unwrap_or(Ok(nothing))
     }
 
     /// What stands at `cursor` (a byte of `code`): type and documentation. While a cell runs, the notebook is as it
@@ -207,18 +201,23 @@ impl Session {
     /// # Errors
     /// When the analysis fails.
     pub fn inspect(&self, code: &str, cursor: usize) -> anyhow::Result<Option<MimeBundle>> {
-        if let Some(found) = self
-            .control
-            .while_running(|context, carried| lookup::inspect(context, carried, code, cursor))
-        {
-            return found;
+        let code = code.to_owned();
+        match self.look_up(Question::Inspect { code, cursor }) {
+            Some(Ok(Found::Documentation(found))) => Ok(found),
+            Some(Err(error)) => Err(error),
+            _ => Ok(None),
         }
-        self.ask(|answer| Request::Inspect {
-            code: code.to_owned(),
-            cursor,
-            answer,
-        })
-        .unwrap_or(Ok(None))
+    }
+
+    /// None when the session has ended.
+    fn look_up(&self, question: Question) -> Option<anyhow::Result<Found>> {
+        if let Some(found) = self.control.while_running(&question) {
+            return Some(found);
+        }
+        let (answer, answers) = mpsc::channel();
+        self.send(Request::LookUp { question, answer })
+            .then(|| answers.recv().ok())
+            .flatten()
     }
 
     /// Whether `code` is a whole cell, or the user is still writing.
@@ -245,11 +244,6 @@ impl Session {
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         requests.send(request).is_ok()
-    }
-
-    fn ask<T>(&self, request: impl FnOnce(mpsc::Sender<T>) -> Request) -> Option<T> {
-        let (answer, answers) = mpsc::channel();
-        self.send(request(answer)).then(|| answers.recv().ok()).flatten()
     }
 }
 

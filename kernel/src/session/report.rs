@@ -190,13 +190,7 @@ fn compile_errors(errors: &[CompilationError], cell: &str, losses: &Losses) -> C
     }
     CellError {
         ename: first.code().unwrap_or("CompileError").to_owned(),
-        evalue: as_written(
-            hints::of_evcxr(&said(first))
-                .0
-                .lines()
-                .next()
-                .unwrap_or_default(),
-        ),
+        evalue: as_written(hints::of_evcxr(&said(first)).0.lines().next().unwrap_or_default()),
         traceback,
         line: line_of(first),
     }

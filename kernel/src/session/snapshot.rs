@@ -1,15 +1,16 @@
 //! Completion and inspection while a cell runs.
 //!
 //! The thread that owns evcxr waits for the cell then, and its analysis with it. A fork of this process has a copy of
-//! both, taken in milliseconds and thrown away after one answer: whatever it does, the session does not notice. Memory
-//! is shared until written to.
+//! both, taken in milliseconds: whatever it does, the session does not notice. It answers questions until the cell
+//! ends. Memory is shared until written to, which takes time when a page is first written: a copy that has answered
+//! once answers twice as fast.
 
 use anyhow::{Context, Result, ensure};
 use evcxr::CommandContext;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::Read;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 /// An answer that takes longer than this is not wanted any more.
@@ -27,58 +28,59 @@ impl Waiting {
         Self(context)
     }
 
-    /// Has a copy of the context work on `question`. The owning thread must be waiting for a cell: should it have gone
-    /// on, the copy may be torn, and gives no answer.
+    /// A copy of the context, which answers by `answer`. The owning thread must be waiting for a cell: should it have
+    /// gone on, the copy may be torn, and gives no answers.
     ///
     /// # Errors
     /// When the copy cannot be made.
-    pub fn ask<T: Serialize>(self, question: impl FnOnce(&mut CommandContext) -> Result<T>) -> Result<Asked> {
-        let mut ends = [0; 2];
+    pub fn copy<Q: DeserializeOwned, A: Serialize>(
+        self,
+        answer: impl Fn(&mut CommandContext, &Q) -> A,
+    ) -> Result<Copied> {
+        let (ours, copys) = UnixStream::pair()?;
         // SAFETY: plain system calls. The forked process touches what this thread may touch, the context, and ends
         // by `_exit`; the allocator survives a fork, and no lock that is taken there is held by another thread
         // here for longer than a moment.
-        let (child, answer) = unsafe {
-            ensure!(
-                libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) == 0,
-                "no pipe: {}",
-                std::io::Error::last_os_error()
-            );
+        let child = unsafe {
             let child = libc::fork();
             if child == 0 {
                 libc::signal(libc::SIGINT, libc::SIG_IGN);
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                answer_and_end(ends[1], || question(&mut *self.0));
+                // The copy's end of the kernel's end: with it the copy would not see the kernel end.
+                drop(ours);
+                serve(copys, |question: Q| answer(&mut *self.0, &question));
             }
-            libc::close(ends[1]);
-            (child, std::fs::File::from(OwnedFd::from_raw_fd(ends[0])))
+            child
         };
         ensure!(
             child > 0,
             "no copy of the session: {}",
             std::io::Error::last_os_error()
         );
-        Ok(Asked { child, answer })
+        Ok(Copied { child, stream: ours })
     }
 }
 
-/// A copy at work.
-pub struct Asked {
+/// A copy of the session, which lives as long as this value.
+pub struct Copied {
     child: libc::pid_t,
-    answer: std::fs::File,
+    stream: UnixStream,
 }
 
-impl Asked {
-    /// Waits for the answer.
+impl Copied {
+    /// What the copy says to a question.
     ///
     /// # Errors
-    /// When the copy fails or takes too long.
-    pub fn answer<T: DeserializeOwned>(mut self) -> Result<T> {
-        let text = read_within(&mut self.answer, PATIENCE)?;
-        serde_json::from_slice(&text).context("the copy of the session gave no answer")
+    /// When it fails or takes too long; it is not to be asked again then.
+    pub fn ask<A: DeserializeOwned>(&mut self, question: &impl Serialize) -> Result<A> {
+        let until = Instant::now() + PATIENCE;
+        send(&mut self.stream, &serde_json::to_vec(question)?)?;
+        let text =
+            receive(&mut self.stream, Some(until)).context("the copy of the session gave no answer")?;
+        Ok(serde_json::from_slice(&text)?)
     }
 }
 
-impl Drop for Asked {
+impl Drop for Copied {
     fn drop(&mut self) {
         // SAFETY: ends and reaps the child that this value stands for.
         unsafe {
@@ -88,18 +90,41 @@ impl Drop for Asked {
     }
 }
 
-/// In the forked process: writes the answer and ends, whatever happens.
-fn answer_and_end<T: Serialize>(to: libc::c_int, answer: impl FnOnce() -> Result<T>) -> ! {
-    let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(answer));
-    if let Ok(Ok(answer)) = answer
-        && let Ok(text) = serde_json::to_vec(&answer)
-    {
-        // SAFETY: the writing end is this process's own.
-        let mut out = unsafe { std::fs::File::from_raw_fd(to) };
-        let _ = std::io::Write::write_all(&mut out, &text);
-    }
+/// In the forked process: answers until the kernel has heard enough or is gone, or something fails.
+fn serve<Q: DeserializeOwned, A: Serialize>(mut stream: UnixStream, answer: impl Fn(Q) -> A) -> ! {
+    let mut next = || -> Result<()> {
+        let question = serde_json::from_slice(&receive(&mut stream, None)?)?;
+        send(&mut stream, &serde_json::to_vec(&answer(question))?)
+    };
+    while let Ok(Ok(())) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut next)) {}
     // SAFETY: no destructor or exit handler of the copied session may run: its files are the session's.
     unsafe { libc::_exit(0) }
+}
+
+/// A message is its length in eight bytes, then its text.
+fn send(stream: &mut UnixStream, text: &[u8]) -> Result<()> {
+    stream.write_all(&(text.len() as u64).to_le_bytes())?;
+    Ok(stream.write_all(text)?)
+}
+
+fn receive(stream: &mut UnixStream, until: Option<Instant>) -> Result<Vec<u8>> {
+    let mut read = |size: usize| -> Result<Vec<u8>> {
+        let mut text = vec![0; size];
+        let mut at = 0;
+        while at < size {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            ensure!(left != Some(Duration::ZERO), "no answer within {PATIENCE:?}");
+            stream.set_read_timeout(left)?;
+            match stream.read(&mut text[at..])? {
+                0 => anyhow::bail!("the other side is gone"),
+                n => at += n,
+            }
+        }
+        Ok(text)
+    };
+    let size = read(8)?;
+    let size = u64::from_le_bytes(size.try_into().unwrap_or_default());
+    read(size as usize)
 }
 
 /// Has the system keep this process's memory in large pages, where it can: a copy that works on four hundred megabytes
@@ -126,28 +151,6 @@ pub fn gather_memory() {
             // SAFETY: advice on how memory is kept changes nothing of what it holds; a range that is gone meanwhile is
             // refused.
             unsafe { libc::madvise(from as *mut libc::c_void, to - from, COLLAPSE) };
-        }
-    }
-}
-
-fn read_within(file: &mut std::fs::File, patience: Duration) -> Result<Vec<u8>> {
-    use std::os::fd::AsRawFd;
-    let until = Instant::now() + patience;
-    let mut text = Vec::new();
-    let mut buffer = [0; 16 << 10];
-    loop {
-        let left = until.saturating_duration_since(Instant::now()).as_millis();
-        let mut poll = libc::pollfd {
-            fd: file.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        // SAFETY: one descriptor that is open.
-        let ready = unsafe { libc::poll(&mut poll, 1, left as libc::c_int) };
-        ensure!(ready > 0, "no answer within {patience:?}");
-        match file.read(&mut buffer)? {
-            0 => return Ok(text),
-            n => text.extend_from_slice(&buffer[..n]),
         }
     }
 }

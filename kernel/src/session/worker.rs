@@ -5,16 +5,13 @@ use super::building::Building;
 use super::carried::Carried;
 use super::commands::{self, Orders};
 use super::control::Control;
-use super::lookup::{self, complete, inspect};
+use super::lookup::{self, Found, Question};
 use super::losses::{self, Losses, Variable};
 use super::pump::{self, Message, Pump};
 use super::snapshot::{self, Waiting};
 use super::sources::Sources;
 use super::toolkit::{self, Toolkit};
-use super::{
-    CellError, Completions, Event, MimeBundle, Options, cell_crate, comms, docs, frames, hints, home, report,
-    variables,
-};
+use super::{CellError, Event, Options, cell_crate, comms, docs, frames, hints, home, report, variables};
 use anyhow::{Context, Result};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
 use std::path::{Path, PathBuf};
@@ -32,15 +29,9 @@ pub enum Request {
         /// Set when the cell was stopped before its turn came.
         given_up: Arc<AtomicBool>,
     },
-    Complete {
-        code: String,
-        cursor: usize,
-        answer: Sender<Result<Completions>>,
-    },
-    Inspect {
-        code: String,
-        cursor: usize,
-        answer: Sender<Result<Option<MimeBundle>>>,
+    LookUp {
+        question: Question,
+        answer: Sender<Result<Found>>,
     },
     Shutdown,
 }
@@ -81,20 +72,10 @@ pub fn run(options: Options, requests: &Receiver<Request>, control: &Arc<Control
                 };
                 let _ = sink.send(Message::Done(result));
             }
-            Request::Complete { code, cursor, answer } => {
+            Request::LookUp { question, answer } => {
                 let _ = answer.send(match &mut engine {
-                    Ok(engine) => complete(&mut engine.context, &engine.carried, &code, cursor),
-                    Err(_) => Ok(Completions {
-                        start: cursor,
-                        end: cursor,
-                        items: Vec::new(),
-                    }),
-                });
-            }
-            Request::Inspect { code, cursor, answer } => {
-                let _ = answer.send(match &mut engine {
-                    Ok(engine) => inspect(&mut engine.context, &engine.carried, &code, cursor),
-                    Err(_) => Ok(None),
+                    Ok(engine) => question.answer(&mut engine.context, &engine.carried),
+                    Err(_) => Ok(question.nothing()),
                 });
             }
             Request::Shutdown => return,
@@ -316,7 +297,7 @@ impl Engine {
     /// Answers a cell that asks what a name is.
     fn explain(&mut self, question: &docs::Question, sink: &Sender<Message>) -> Result<(), CellError> {
         let found = lookup::document(&mut self.context, &self.carried, question.name)
-        .map_err(|error| report::plain("InspectError", &format!("{error:#}")))?;
+            .map_err(|error| report::plain("InspectError", &format!("{error:#}")))?;
         let event = match found {
             Some(data) => Event::Page {
                 data: docs::abridged(data, question.detail),

@@ -68,6 +68,9 @@ mod tests {
     fn a_status_is_an_error_with_a_way_out() {
         assert_eq!(shell("exit 0"), Ok(()));
         let error = shell("exit 3").unwrap_err().to_string();
-        assert!(error.contains("`exit 3` ended with exit status: 3") && error.contains("|| true"), "{error}");
+        assert!(
+            error.contains("`exit 3` ended with exit status: 3") && error.contains("|| true"),
+            "{error}"
+        );
     }
 }

@@ -24,7 +24,9 @@ pub fn of(error: &CompilationError) -> Vec<(&'static str, String)> {
             let message = child["message"].as_str()?;
             let text = with_code(message, &suggestions(&child["spans"]));
             // What evcxr wrote around the cell is not the user's to change, nor are the compiler's files to be read.
-            let in_between = ["evcxr", "jook_cell_"].iter().any(|word| text.to_lowercase().contains(word));
+            let in_between = ["evcxr", "jook_cell_"]
+                .iter()
+                .any(|word| text.to_lowercase().contains(word));
             // Of a type that nothing fixes, everything else is another type.
             let others = error.message().contains("`!: ") && message.starts_with("the following other types");
             let idle = others || IDLE.iter().any(|start| message.starts_with(start));
