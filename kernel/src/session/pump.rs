@@ -25,7 +25,7 @@ pub struct Notes {
     /// The last panic on the cell's own thread, and its place.
     pub panic: Option<(String, String, usize)>,
     /// The number that evcxr has given the cell whose code raised it.
-    cell: Option<u64>,
+    pub cell: Option<u64>,
     /// Addresses in the cell's library that were on the stack then.
     pub frames: Vec<u64>,
     /// That panic ended the cell.
@@ -37,7 +37,7 @@ pub struct Notes {
     /// What the process said of its end.
     pub last_words: Option<String>,
     /// The start of a line on standard error.
-    unread: String,
+    pub unread: String,
 }
 
 impl Notes {

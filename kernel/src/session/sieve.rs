@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// How evcxr's own lines start.
 const EVCXR: &str = "EVCXR_";
 const BEGIN_CONTENT: &str = "EVCXR_BEGIN_CONTENT ";
+const END_CONTENT: &str = "EVCXR_END_CONTENT";
 /// Lines of evcxr's that a program may write behind text of its own, which must not hide them.
 const AFTER_TEXT: [&str; 2] = [BEGIN_CONTENT, "EVCXR_INPUT_REQUEST"];
 
@@ -197,7 +198,17 @@ impl Sieve {
 
     fn add_output(&mut self, text: &[u8], out: &mut String) {
         let text = whole_text(&mut self.streams[OUT].begun, text);
-        self.lines.add(&text, out);
+        let mut rest = text.as_str();
+        if !self.held.is_empty()
+            && let Some(end) = rest.find(END_CONTENT)
+        {
+            let (content, behind) = rest.split_at(end + END_CONTENT.len());
+            self.lines.add(content, out);
+            self.lines.add("\n", out);
+            self.give_back(out);
+            rest = behind.strip_prefix('\n').unwrap_or(behind);
+        }
+        self.lines.add(rest, out);
         self.give_back(out);
     }
 
@@ -295,7 +306,7 @@ impl Lines {
     fn line(&mut self, line: &str, out: &mut String) {
         let mut line = line;
         if self.in_content {
-            self.in_content = !matches!(line, "EVCXR_END_CONTENT" | "EVCXR_PANIC_NOTIFICATION");
+            self.in_content = !matches!(line, END_CONTENT | "EVCXR_PANIC_NOTIFICATION");
         } else if line.contains(EVCXR)
             && let Some(at) = AFTER_TEXT.iter().filter_map(|word| line.find(word)).min()
             && !line[..at].contains(MARKER)
@@ -464,7 +475,7 @@ mod tests {
 
     #[test]
     fn the_streams_keep_their_order_whichever_is_read_first() {
-        let written: [(usize, &[u8]); 7] = [
+        let written: [(usize, &[u8]); 8] = [
             (OUT, b"1 "),
             (ERR, b"2\n"),
             (OUT, b"3\n"),
@@ -472,6 +483,7 @@ mod tests {
             (ERR, b"\xac"),
             (OUT, b"EVCXR_BEGIN_CONTENT text/plain\nvalue\n"),
             (ERR, b"5"),
+            (OUT, b"EVCXR_END_CONTENT\n6\n"),
         ];
         let mut streams: [Vec<u8>; 2] = Default::default();
         let mut last = OUT;
@@ -484,7 +496,6 @@ mod tests {
             streams[at].extend_from_slice(text);
             last = at;
         }
-        streams[OUT].extend_from_slice(b"EVCXR_END_CONTENT\n6\n");
         for order in [[OUT, ERR], [ERR, OUT]] {
             for size in [1, 7, 1000] {
                 let pieces: Vec<(usize, &[u8])> = order
@@ -492,7 +503,7 @@ mod tests {
                     .flat_map(|&at| streams[at].chunks(size).map(move |piece| (at, piece)))
                     .collect();
                 let lines = both(&pieces, false);
-                let told = shown(&lines);
+                let told = shown(&lines).replace("><", "");
                 assert_eq!(
                     told, "1 <2\n>3\n<4 €>EVCXR_BEGIN_CONTENT text/plain\nvalue\nEVCXR_END_CONTENT\n<5>6\n",
                     "{order:?} {size}"
