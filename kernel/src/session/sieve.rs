@@ -24,7 +24,6 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// How evcxr's own lines start.
 const EVCXR: &str = "EVCXR_";
 const BEGIN_CONTENT: &str = "EVCXR_BEGIN_CONTENT ";
-const END_CONTENT: &str = "EVCXR_END_CONTENT";
 /// Lines of evcxr's that a program may write behind text of its own, which must not hide them.
 const AFTER_TEXT: [&str; 2] = [BEGIN_CONTENT, "EVCXR_INPUT_REQUEST"];
 
@@ -198,15 +197,14 @@ impl Sieve {
 
     fn add_output(&mut self, text: &[u8], out: &mut String) {
         let text = whole_text(&mut self.streams[OUT].begun, text);
+        // Line by line where something waits for the last line of a value.
         let mut rest = text.as_str();
-        if !self.held.is_empty()
-            && let Some(end) = rest.find(END_CONTENT)
+        while !self.held.is_empty()
+            && let Some(end) = rest.find('\n')
         {
-            let (content, behind) = rest.split_at(end + END_CONTENT.len());
-            self.lines.add(content, out);
-            self.lines.add("\n", out);
+            self.lines.add(&rest[..=end], out);
             self.give_back(out);
-            rest = behind.strip_prefix('\n').unwrap_or(behind);
+            rest = &rest[end + 1..];
         }
         self.lines.add(rest, out);
         self.give_back(out);
@@ -306,7 +304,7 @@ impl Lines {
     fn line(&mut self, line: &str, out: &mut String) {
         let mut line = line;
         if self.in_content {
-            self.in_content = !matches!(line, END_CONTENT | "EVCXR_PANIC_NOTIFICATION");
+            self.in_content = !matches!(line, "EVCXR_END_CONTENT" | "EVCXR_PANIC_NOTIFICATION");
         } else if line.contains(EVCXR)
             && let Some(at) = AFTER_TEXT.iter().filter_map(|word| line.find(word)).min()
             && !line[..at].contains(MARKER)
