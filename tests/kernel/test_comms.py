@@ -125,6 +125,10 @@ def test_binary_data_passes_both_ways(kernel):
     [heard] = tell("comm_msg", [], comm_id="b1", data={"n": 2})
     assert heard["content"]["data"] == {"n": 2} and heard["buffers"] == []
     said(kernel, "comm_close", comm_id="b1", data={})
+    cell = ok(kernel.run('let own = comm::open_with_buffers("panel", json!({"a": 1}), &[b"one", b"\\xff\\n"])?;'))
+    [opened] = [m for m in cell.messages if m["msg_type"] == "comm_open"]
+    assert opened["content"]["data"] == {"a": 1}
+    assert [bytes(buffer) for buffer in opened["buffers"]] == [b"one", b"\xff\n"]
 
 
 HANDLER_THAT_WORKS = """

@@ -45,7 +45,7 @@ def test_a_crate_is_built_once_and_rebuilt_when_its_source_changes(start, crates
     # cargo tells what it does.
     assert value(cell) == "2" and f"Compiling {outer}" in cell.text("stderr")
     cell = kernel.run(f"let kept = {outer}::Kept(vec![3, 1]); {outer}::largest(&kept.0)")
-    assert value(cell) == "3" and cell.text("stderr") == ""
+    assert value(cell) == "Some(3)" and cell.text("stderr") == ""
     # Beside the toolkit, in one cell, with variables of both.
     cell = kernel.run(f"let frame = polars::df!(\"a\" => kept.0.clone())?; frame.height() as u64 + {outer}::two() + kept.0[0]")
     assert value(cell) == "7"

@@ -77,6 +77,27 @@ def test_what_is_printed_on_stderr_comes_before_the_result(kernel):
         assert kinds == ["stream", "execute_result"]
 
 
+def test_a_stream_that_a_cell_redirects_gets_what_is_written_and_nothing_else(kernel):
+    cell = kernel.run(
+        """
+        use std::os::fd::AsRawFd;
+        unsafe extern "C" { fn dup(fd: i32) -> i32; fn dup2(from: i32, to: i32) -> i32; }
+        println!("before");
+        let path = std::env::temp_dir().join(format!("jook-redirected-{}", std::process::id()));
+        let file = std::fs::File::create(&path)?;
+        let kept = unsafe { dup(1) };
+        unsafe { dup2(file.as_raw_fd(), 1) };
+        for i in 0..3 { println!("in {i}"); eprintln!("err {i}"); }
+        unsafe { dup2(kept, 1) };
+        println!("{:?}", std::fs::read_to_string(&path)?);
+        std::fs::remove_file(&path)?;
+        eprintln!("after");
+        """
+    )
+    assert cell.text() == 'before\n"in 0\\nin 1\\nin 2\\n"\n', cell.text()
+    assert cell.text("stderr") == "err 0\nerr 1\nerr 2\nafter\n"
+
+
 def test_every_byte_arrives(kernel):
     cell = kernel.run(
         """

@@ -68,6 +68,24 @@ def test_methods_stand_before_the_private_fields_of_their_name(kernel):
     assert "len()" in matches and "len" not in matches
 
 
+def test_private_fields_are_not_offered(kernel):
+    cell = """
+    pub struct Pot { pub rice: f64, water: f64 }
+    let pot = Pot { rice: 1.0, water: 9.0 };
+    let (list, net) = (vec![1.5], Mlp::new([2, 2]));
+    """
+    assert kernel.run(cell).status == "ok"
+
+    def fields(name):
+        reply = request(kernel, lambda: kernel.kc.complete(f"{name}.", len(name) + 1))
+        kinds = reply["metadata"]["_jupyter_types_experimental"]
+        return {kind["text"] for kind in kinds if kind["type"] == "instance"}
+
+    # A notebook's own are its author's to use.
+    assert fields("pot") == {"rice", "water"}
+    assert fields("list") == fields("net") == set()
+
+
 def test_inspect_of_nothing(kernel):
     reply = request(kernel, lambda: kernel.kc.inspect("", 0))
     assert reply["status"] == "ok"

@@ -1,6 +1,7 @@
 //! What stands at a cursor, and what may stand there.
 
 use super::carried::Carried;
+use super::skeleton::PRIVATE;
 use super::{Completion, Completions, MimeBundle, commands, docs};
 use anyhow::Result;
 use evcxr::CommandContext;
@@ -73,12 +74,15 @@ pub fn complete(
         .filter_map(|candidate| Some(candidate.code.split_once('(')?.0))
         .collect();
     for candidate in &found.completions {
-        let internal = candidate.code.starts_with("evcxr_") || candidate.code.starts_with("Evcxr");
+        // rust-analyzer ends the call of a function without a value as a statement.
+        let text = candidate.code.trim_end_matches(';');
+        let private = text.starts_with(PRIVATE);
+        let internal = private || candidate.code.starts_with("evcxr_") || candidate.code.starts_with("Evcxr");
         // evcxr asks for private fields, too. One with a method of its name is nearly always private.
-        let field = candidate.kind == "instance" && methods.contains(candidate.code.as_str());
-        if !internal && !field && !items.iter().any(|item| item.text == candidate.code) {
+        let field = candidate.kind == "instance" && methods.contains(text);
+        if !internal && !field && !items.iter().any(|item| item.text == text) {
             items.push(Completion {
-                text: candidate.code.clone(),
+                text: text.to_owned(),
                 kind: candidate.kind.to_owned(),
             });
         }

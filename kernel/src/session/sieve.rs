@@ -28,20 +28,21 @@ const BEGIN_CONTENT: &str = "EVCXR_BEGIN_CONTENT ";
 const AFTER_TEXT: [&str; 2] = [BEGIN_CONTENT, "EVCXR_INPUT_REQUEST"];
 
 /// Puts a sieve behind standard output and standard error. Call it before the process has threads. When it cannot be
-/// had, the streams stay as they are.
-pub fn put_behind_output() {
+/// had, the streams stay as they are, and the answer is false.
+pub fn put_behind_output() -> bool {
     let (mut out, mut err) = ([0; 2], [0; 2]);
     // SAFETY: plain system calls on descriptors that are this function's own, in a process of one thread.
     unsafe {
         if libc::pipe2(out.as_mut_ptr(), libc::O_CLOEXEC) != 0 {
-            return;
+            return false;
         }
         if libc::pipe2(err.as_mut_ptr(), libc::O_CLOEXEC) != 0 {
             libc::close(out[0]);
             libc::close(out[1]);
-            return;
+            return false;
         }
-        match libc::fork() {
+        let sieve = libc::fork();
+        match sieve {
             0 => {
                 libc::close(libc::STDIN_FILENO);
                 libc::close(out[1]);
@@ -59,6 +60,7 @@ pub fn put_behind_output() {
         for end in [out, err].as_flattened() {
             libc::close(*end);
         }
+        sieve > 0
     }
 }
 

@@ -2,29 +2,32 @@
 //!
 //! A session starts by having rust-analyzer parse every crate that a cell can name, the standard library
 //! included. Most of that text is function bodies and comments. What a `let` needs are signatures, types
-//! and `impl` blocks, so rust-analyzer is given copies that hold little else.
+//! and `impl` blocks, so rust-analyzer is given copies that hold little else. Private fields get names that tell what
+//! they are: evcxr has rust-analyzer offer them to whoever writes a cell, who cannot name them.
 
 mod tokens;
 
+use super::toolkit::newest;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 use tokens::{Kind, Token, tokens};
 
 /// Part of the folder's name: changes when the copies are made in another way.
-const FORM: u32 = 1;
+const FORM: u32 = 3;
+
+/// Before the name of a private field.
+pub const PRIVATE: &str = "jook_private_";
 
 /// The crates of the standard library that cells can name.
 const STANDARD: &[&str] = &["core", "alloc", "std", "proc_macro"];
 
-/// Points the packages of a pruned graph at copies of their sources, and makes those that are not there.
-/// Packages of the workspace stay as they are: they change.
+/// Points the packages of a pruned graph at copies of their sources, and makes those that are not there. Packages of
+/// the workspace change: the name of their copy tells the time of their last change.
 pub fn use_copies(graph: &mut Value, cache: &Path) -> Result<()> {
     for package in graph["packages"].as_array_mut().into_iter().flatten() {
-        if package["source"].is_null() {
-            continue;
-        }
-        let name = format!(
+        let mut name = format!(
             "{}-{}",
             package["name"].as_str().unwrap_or_default(),
             package["version"].as_str().unwrap_or_default()
@@ -33,6 +36,10 @@ pub fn use_copies(graph: &mut Value, cache: &Path) -> Result<()> {
             continue;
         };
         let root = manifest.parent().context("a manifest in no folder")?.to_owned();
+        if package["source"].is_null() {
+            let changed = newest(&root.join("src")).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            name.push_str(&format!("-{}", changed.unwrap_or_default().as_nanos()));
+        }
         let copy = folder(cache).join(name);
         let mut targets = package["targets"].clone();
         let mut moved = true;
@@ -102,7 +109,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `source` without comments, without modules of tests, and with empty function bodies where no type
+/// `source` without comments and modules of tests, with [`PRIVATE`] before the names of private fields, and with empty function bodies where no type
 /// depends on them.
 pub fn skeleton(source: &str) -> String {
     match tokens(source) {
@@ -150,6 +157,22 @@ fn write(tokens: &[Token<'_>], from: usize, to: usize, in_macro: bool, out: &mut
                     continue;
                 }
             }
+            Kind::Word if token.text == "struct" && !in_macro => {
+                if let Some(open) = fields(tokens, at, to) {
+                    let mut from = at;
+                    for name in private_fields(tokens, open) {
+                        out.push_str(tokens[from].text);
+                        write(tokens, from + 1, name, false, out);
+                        out.push_str(PRIVATE);
+                        from = name;
+                    }
+                    out.push_str(tokens[from].text);
+                    write(tokens, from + 1, tokens[open].close, false, out);
+                    at = tokens[open].close;
+                    continue;
+                }
+                out.push_str(token.text);
+            }
             Kind::Word if token.text == "fn" => {
                 if let Some(found) = dispensable_body(tokens, at, to) {
                     body = found;
@@ -170,6 +193,65 @@ fn next(tokens: &[Token<'_>], mut at: usize, to: usize) -> Option<usize> {
         at += 1;
     }
     None
+}
+
+/// The opening brace of the fields of the struct whose `struct` stands at `at`.
+fn fields(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize> {
+    let mut here = next(tokens, at + 1, to).filter(|&name| tokens[name].kind == Kind::Word)? + 1;
+    let mut angles = 0i32;
+    while here < to {
+        let token = tokens[here];
+        match token.text {
+            "<" => angles += 1,
+            ">" if !matches!(tokens[here - 1].text, "-" | "=") => angles -= 1,
+            "{" if angles <= 0 => return Some(here),
+            ";" => return None,
+            "(" if angles <= 0 => return None,
+            _ => {}
+        }
+        here = token.close.max(here) + 1;
+    }
+    None
+}
+
+/// Where the names of the fields stand that not everybody may name.
+fn private_fields(tokens: &[Token<'_>], open: usize) -> Vec<usize> {
+    let close = tokens[open].close;
+    let (mut from, mut here, mut angles) = (open + 1, open + 1, 0i32);
+    let mut found = Vec::new();
+    while here <= close {
+        let token = tokens[here];
+        match token.text {
+            "<" => angles += 1,
+            ">" if !matches!(tokens[here - 1].text, "-" | "=") => angles -= 1,
+            _ => {}
+        }
+        if here == close || (token.text == "," && angles <= 0) {
+            found.extend(private_name(tokens, from, here));
+            from = here + 1;
+        }
+        here = match token.close > here {
+            true => token.close + 1,
+            false => here + 1,
+        };
+    }
+    found
+}
+
+/// The name of the field that stands there, unless it is `pub` for all or cannot be told.
+fn private_name(tokens: &[Token<'_>], from: usize, to: usize) -> Option<usize> {
+    let mut here = from;
+    loop {
+        let at = next(tokens, here, to)?;
+        here = match tokens[at].text {
+            "#" => tokens[next(tokens, at + 1, to)?].close + 1,
+            "pub" => {
+                let restricted = next(tokens, at + 1, to).filter(|&after| tokens[after].text == "(")?;
+                tokens[restricted].close + 1
+            }
+            _ => return (tokens[at].kind == Kind::Word && !tokens[at].text.starts_with("r#")).then_some(at),
+        };
+    }
 }
 
 /// The end of `#[doc = ...]`, unless it is what a macro repeats.
@@ -277,6 +359,24 @@ mod tests {
             "fn it() -> impl Iterator<Item = u8> { std::iter::empty() }",
             "fn local() { impl Clone for S {} }",
             "macro_rules! m { (fn $n:ident() { $($b:tt)* }) => { struct $n; } }",
+        ] {
+            assert_eq!(bare(kept), kept);
+        }
+    }
+
+    #[test]
+    fn private_fields_are_named_so() {
+        assert_eq!(
+            bare(
+                "pub struct A<T, U> where T: B<{ 1 }> { /// Doc.\n pub a: Map<T, U>, b: Vec<T>, #[serde(x)] pub c: fn(T) -> U, pub(crate) d: u8 } struct E { f: u8, }"
+            ),
+            "pub struct A<T, U> where T: B<{ 1 }> { /// Doc. pub a: Map<T, U>, jook_private_b: Vec<T>, #[serde(x)] pub c: fn(T) -> U, pub(crate) jook_private_d: u8 } struct E { jook_private_f: u8, }"
+        );
+        for kept in [
+            "struct A;",
+            "struct B(u8);",
+            "pub struct C<T>(pub T) where T: D;",
+            "struct E {}",
         ] {
             assert_eq!(bare(kept), kept);
         }

@@ -129,6 +129,12 @@ fn cargo() -> Result<i32> {
                 let (_, real) = tools()?;
                 let mut command = Command::new(real);
                 home::outside(&mut command).args(&args);
+                // It may wait for the network.
+                let session = std::fs::read_to_string(private().join(cell_crate::CRATE_DIR));
+                let _stoppable = match session {
+                    Ok(dir) => Some(cell_crate::Stoppable::enter(Path::new(&dir))?),
+                    Err(_) => None,
+                };
                 return deps::validate(&cell, || Ok(command.output()?));
             }
             ["metadata", ..] | ["--offline", ..] => {}

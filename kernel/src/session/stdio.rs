@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 /// The thread that runs cells; 0 in every other role of this program.
 static CELLS: AtomicI32 = AtomicI32::new(0);
@@ -36,6 +36,21 @@ static UNREAD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static TURN: AtomicI32 = AtomicI32::new(1);
 static TURNING: AtomicBool = AtomicBool::new(false);
 
+/// The files that a [`sieve`] reads: whoever redirects a stream elsewhere gets no marks. 0 when there are none.
+static PIPES: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+
+/// The number of the file behind a stream.
+fn file_of(stream: c_int) -> u64 {
+    // SAFETY: all zeros is a valid value, and the call fills it in.
+    unsafe {
+        let mut file: libc::stat = std::mem::zeroed();
+        match libc::fstat(stream, &mut file) {
+            0 => file.st_ino,
+            _ => u64::MAX,
+        }
+    }
+}
+
 /// Takes this thread's output (stream, text, size); false when the stream is to have it.
 type Divert = extern "C" fn(c_int, *const u8, usize) -> bool;
 
@@ -45,7 +60,11 @@ thread_local! {
 
 /// Arranges the streams of the process that is about to run cells on this thread. Call it before there are others.
 pub fn take_over() {
-    sieve::put_behind_output();
+    if sieve::put_behind_output() {
+        for (pipe, stream) in PIPES.iter().zip([1, 2]) {
+            pipe.store(file_of(stream), Ordering::Relaxed);
+        }
+    }
     // SAFETY: plain system calls on this process's own descriptors.
     unsafe {
         let orders = libc::fcntl(libc::STDIN_FILENO, libc::F_DUPFD_CLOEXEC, 3);
@@ -111,10 +130,13 @@ fn turn_to(stream: c_int) {
     for _ in 0..10_000 {
         if !TURNING.swap(true, Ordering::Acquire) {
             let before = TURN.load(Ordering::Relaxed);
-            if before != stream {
+            let ours = [1, 2].map(file_of) == [0, 1].map(|at: usize| PIPES[at].load(Ordering::Relaxed));
+            if before != stream && ours {
                 for marked in [before, stream] {
                     write_on(marked, sieve::TURN.as_ptr().cast(), sieve::TURN.len());
                 }
+            }
+            if before != stream {
                 TURN.store(stream, Ordering::Relaxed);
             }
             TURNING.store(false, Ordering::Release);

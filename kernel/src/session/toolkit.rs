@@ -171,7 +171,8 @@ fn libraries(dir: &Path) -> impl Iterator<Item = PathBuf> {
         .map(|entry| entry.path())
 }
 
-fn newest(dir: &Path) -> Option<SystemTime> {
+/// When something in a folder was changed last.
+pub(super) fn newest(dir: &Path) -> Option<SystemTime> {
     let mut latest = modified(dir);
     for entry in std::fs::read_dir(dir).ok()?.flatten() {
         let path = entry.path();
@@ -354,10 +355,9 @@ fn graph_is_fresh(workspace: &Path, files: &ToolkitFiles) -> bool {
     // The program itself holds the list of what to leave out.
     let inputs = [workspace.join("Cargo.lock"), workspace.join("toolkit/Cargo.toml")];
     let program = home::jook_exe().ok();
-    inputs
-        .iter()
-        .chain(&program)
-        .all(|path| modified(path).is_none_or(|time| time <= made))
+    let older = |time: Option<SystemTime>| time.is_none_or(|time| time <= made);
+    inputs.iter().chain(&program).all(|path| older(modified(path)))
+        && older(newest(&workspace.join("toolkit/src")))
 }
 
 fn write_graph(workspace: &Path, files: &ToolkitFiles) -> Result<()> {

@@ -1,5 +1,7 @@
 """Widgets in JupyterLab, moved by the keyboard and the mouse."""
 
+from notebook import Notebook
+
 SLIDER = """interact(FloatSlider::new("noise", 0.0, 1.0, 0.1).step(0.05), |noise| {
     datasets::two_moons(60, noise, 0).map(|moons| moons.chart())
 })?"""
@@ -35,6 +37,31 @@ def test_a_slider_moves_a_chart_which_never_leaves_the_page(open_cells, picture)
     data = notebook.saved()["cells"][0]["outputs"][1]["data"]
     assert data["application/vnd.plotly.v1+json"]["data"][0]["y"] == notebook.charts(0)[0]["y"]
     assert "DecompressionStream" in "".join(data["text/html"])
+
+
+def test_a_saved_notebook_is_there_again_when_it_is_opened(open_cells, picture):
+    notebook = open_cells(
+        SLIDER,
+        'polars::df!("kind" => ["rice", "water"], "cups" => [1, 9])?',
+        'println!("printed"); show(&"first"); datasets::two_moons(60, 0.1, 0)?.chart()',
+        "not_there",
+    )
+    for at in range(4):
+        notebook.run(at)
+    notebook.until(lambda: notebook.charts(2))
+    notebook.saved()
+    again = Notebook(notebook.page, notebook.server, notebook.name)
+    # Nothing has run: what is seen comes from the file, and the slider's model from the kernel.
+    [chart] = again.until(lambda: [chart for chart in again.charts(2) if chart["drawn"]])
+    assert "rice" in again.text(1) and "cups" in again.text(1)
+    assert again.text(2).startswith("printed\nfirst") and "cannot find value `not_there`" in again.text(3)
+    [before] = again.until(lambda: again.charts(0))
+    handle = again.output(0).locator(".noUi-handle")
+    handle.wait_for()
+    picture("opened_again")
+    handle.focus()
+    handle.press("ArrowRight")
+    again.until(lambda: [chart for chart in again.charts(0) if chart["y"] != before["y"]])
 
 
 def test_a_dropdown_and_a_button(open_cells, picture):

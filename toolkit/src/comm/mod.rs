@@ -22,7 +22,7 @@
 //! that it handles, and so is what it prints. A handler that panics says so and is called again for the next message. While no cell runs, the Stop button stops the training or study
 //! of the handler that is running.
 //!
-//! A message may carry binary data beside its JSON: [`Comm::send_with_buffers`] sends it, and a handler takes what
+//! A message may carry binary data beside its JSON: [`open_with_buffers`] and [`Comm::send_with_buffers`] send it, and a handler takes what
 //! came with its message by [`take_buffers`].
 
 mod link;
@@ -78,7 +78,15 @@ fn handler(handler: impl FnMut(&Comm, Value) + Send + 'static) -> Handler {
 /// # Errors
 /// When `data` is no object, or outside the Jook kernel.
 pub fn open(target: impl Into<String>, data: Value) -> Result<Comm> {
-    open_with(&target.into(), data, json!({}), None)
+    open_with(&target.into(), data, &[], json!({}), None)
+}
+
+/// The same, with binary data, which the front end gets as it is.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with_buffers(target: impl Into<String>, data: Value, buffers: &[&[u8]]) -> Result<Comm> {
+    open_with(&target.into(), data, buffers, json!({}), None)
 }
 
 /// The binary data that came with the message which the calling handler handles, once; empty elsewhere.
@@ -90,6 +98,7 @@ pub fn take_buffers() -> Vec<Vec<u8>> {
 pub(crate) fn open_with(
     target: &str,
     data: Value,
+    buffers: &[&[u8]],
     metadata: Value,
     on_message: Option<Heard>,
 ) -> Result<Comm> {
@@ -105,9 +114,10 @@ pub(crate) fn open_with(
         on_close: None,
     };
     registry().open.insert(comm.id.clone(), open);
-    link.say(json!({
+    let message = json!({
         "kind": "comm_open", "comm_id": &*comm.id, "target_name": target, "data": data, "metadata": metadata,
-    }))?;
+    });
+    link.say_with(message, buffers)?;
     Ok(comm)
 }
 

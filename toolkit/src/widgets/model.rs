@@ -173,6 +173,7 @@ impl Model {
             let comm = comm::open_with(
                 TARGET,
                 json!({"state": state, "buffer_paths": []}),
+                &[],
                 json!({"version": PROTOCOL}),
                 Some(Box::new(heard)),
             )?;
