@@ -1,6 +1,7 @@
 """The session's own lines in a cell: `:vars`, `:doc`, `:time`, `:opt`, `:help`; and what exists only once."""
 
 import re
+import time
 
 
 def shown(cell):
@@ -26,6 +27,50 @@ def test_doc(kernel):
     (text,) = shown(cell)
     assert "pub fn new(" in text and "<" in cell.contents("display_data")[0]["data"]["text/html"]
     assert "no documentation" in kernel.run(":doc NoSuchThing").text("stderr")
+
+
+def test_doc_of_own_items_and_of_well_known_types(kernel):
+    cell = kernel.run("/// Of mine, \"quoted\".\n/// Two lines.\nfn mine(n: u32) {}\n/// Second.\npub struct Pot;")
+    assert cell.status == "ok"
+    (text,) = shown(kernel.run(":doc mine"))
+    assert text == 'fn mine(n: u32)\n\nOf mine, "quoted". Two lines.'
+    (text,) = shown(kernel.run(":doc Pot"))
+    assert text == "pub struct Pot\n\nSecond."
+    (text,) = shown(kernel.run(":doc HashMap"))
+    assert "pub struct HashMap<K, V" in text
+    # As in IPython; on a value `?` stays Rust's.
+    [page] = kernel.run("Mlp?").reply["content"]["payload"]
+    assert "pub struct Mlp" in page["data"]["text/plain"] and page["source"] == "page"
+    assert kernel.run("let fine: Result<i32, String> = Ok(5);\nfine?").contents("execute_result")[0]["data"]["text/plain"] == "5"
+
+
+def test_any_error_is_explained(kernel):
+    assert kernel.run(":explain E0382").text().startswith("A variable was used after its contents have been moved")
+    assert "explains no error E9999" in kernel.run(":explain E9999").text("stderr")
+    assert re.match(r"jook [\d.]+\nrustc [\d.]+", kernel.run(":version").text())
+
+
+def test_a_line_for_the_shell_is_live_and_fails_aloud(kernel):
+    running = kernel.start("// first\n!echo one; sleep 2; echo two; echo three >&2\nlet after = 3;")
+    kernel.wait_for_output(running, "one")
+    seen = time.monotonic()
+    cell = kernel.wait(running)
+    assert time.monotonic() - seen > 1.5
+    assert cell.status == "ok" and cell.text() == "two\n" and cell.text("stderr") == "three\n"
+    cell = kernel.run("!echo said; exit 3\nlet never = after;")
+    error = cell.reply["content"]
+    assert cell.text() == "said\n" and "`echo said; exit 3` ended with exit status: 3" in error["evalue"]
+    assert kernel.run("after").contents("execute_result")[0]["data"]["text/plain"] == "3"
+
+
+def test_stop_ends_a_line_for_the_shell(kernel):
+    running = kernel.start("!echo begun; sleep 60 & sleep 60; echo never")
+    kernel.wait_for_output(running, "begun")
+    stopped = time.monotonic()
+    kernel.interrupt()
+    cell = kernel.wait(running)
+    assert time.monotonic() - stopped < 2 and "was stopped" in cell.reply["content"]["evalue"]
+    assert "never" not in cell.text()
 
 
 def test_help_lists_the_commands(kernel):

@@ -25,12 +25,33 @@ def traceback(cell):
         ("let n: i32 = Some(3)?;", ["hint: make an `Option` a `Result`"]),
         ("let fixed = 1;\nfixed = 2;", ["hint: declare it `let mut fixed`"]),
         ("let a = 1\nlet b = 2;", ["help: add `;` here: `let a = 1;`"]),
+        ("let a = 1\nprintln!(\"{a}\")", ["expected `;`", "line 1", "help: add `;` here: `let a = 1;`"]),
+        ('let n = "5".parse()?;', ["hint: nothing says which type is wanted", "`.parse::<f32>()`"]),
+        ("return 5", ["hint: a cell is no function", "`return Ok(());` ends the cell early"]),
+        ("no_such_name", ["^ not found in this scope"]),
+        (":nope", ["unknown command :nope", "hint: `:help` lists the commands"]),
+        ("%%capture\n1", ["`%%capture` is not known here; `:help`"]),
+        (":explain everything", ["errors have codes like E0382"]),
     ],
 )
 def test_help_and_hints(kernel, code, said):
     text = traceback(kernel.run(code))
     assert all(words in text for words in said), text
-    assert "evcxr" not in text.lower() or "EvcxrUserCodeError" in text, text
+    inner = ["evcxr", "jook_cell_", "long-type", "--verbose", "error: cannot find"]
+    assert not any(words in text.lower() for words in inner), text
+
+
+@pytest.mark.parametrize(
+    "code, said",
+    [
+        ("static N: std::sync::Mutex<i32> = std::sync::Mutex::new(1);", "each cell that uses `N` has its own"),
+        ("thread_local! { static T: std::cell::Cell<i32> = std::cell::Cell::new(1); } T.set(2);", "in this cell only"),
+        ("static NAMES: [&str; 1] = [\"rice\"];", ""),
+    ],
+)
+def test_a_static_that_starts_anew_is_told(kernel, code, said):
+    cell = kernel.run(code)
+    assert cell.status == "ok" and said in cell.text("stderr") and bool(said) == bool(cell.text("stderr"))
 
 
 @pytest.mark.parametrize(

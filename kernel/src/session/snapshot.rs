@@ -10,6 +10,7 @@ use evcxr::CommandContext;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{Read, Write};
+use std::os::fd::{FromRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -45,9 +46,8 @@ impl Waiting {
             let child = libc::fork();
             if child == 0 {
                 libc::signal(libc::SIGINT, libc::SIG_IGN);
-                // The copy's end of the kernel's end: with it the copy would not see the kernel end.
                 drop(ours);
-                serve(copys, |question: Q| answer(&mut *self.0, &question));
+                serve(alone(copys), |question: Q| answer(&mut *self.0, &question));
             }
             child
         };
@@ -87,6 +87,21 @@ impl Drop for Copied {
             libc::kill(self.child, libc::SIGKILL);
             libc::waitpid(self.child, std::ptr::null_mut(), 0);
         }
+    }
+}
+
+/// In the forked process: keeps this one of the kernel's files. With the others it would hold the kernel's ports when
+/// that has ended, and not see its end.
+unsafe fn alone(stream: UnixStream) -> UnixStream {
+    const FIRST: libc::c_int = 3;
+    let stream = stream.into_raw_fd();
+    // SAFETY: this process has one thread, which uses no other file.
+    unsafe {
+        if stream != FIRST {
+            libc::dup2(stream, FIRST);
+        }
+        libc::syscall(libc::SYS_close_range, FIRST + 1, libc::c_int::MAX, 0);
+        UnixStream::from_raw_fd(FIRST)
     }
 }
 
