@@ -206,6 +206,11 @@ def test_twenty_deaths_in_a_row(own_kernel):
         assert own_kernel.run(f"println!(\"{turn}\");").text() == f"{turn}\n"
 
 
+def test_dbg_tells_the_cells_line(kernel):
+    cell = kernel.run("fn twice(n: u32) -> u32 {\n    dbg!(2 * n)\n}\nlet x = dbg!(twice(4) + 1);")
+    assert cell.text("stderr") == "[line 2, column 5] 2 * n = 8\n[line 4, column 9] twice(4) + 1 = 9\n"
+
+
 def test_a_panic_elsewhere_names_its_cell_and_line(kernel):
     first = kernel.run(
         """

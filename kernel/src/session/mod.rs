@@ -14,6 +14,7 @@ mod commands;
 mod comms;
 mod complete;
 mod control;
+mod dbg;
 mod deps;
 mod docs;
 mod early_return;

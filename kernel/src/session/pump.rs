@@ -1,6 +1,7 @@
 //! Reads what cells print, decodes it, and hands it to whoever runs the cell.
 
 use super::charts::{self, Changing, PLOTLY};
+use super::dbg::Places;
 use super::protocol::{self, Event, Notice, Part};
 use super::sources::Sources;
 use super::{Answer, CellError, MimeBundle};
@@ -83,6 +84,7 @@ impl Pump {
                 charts: Changing::default(),
                 notes: Notes::default(),
                 sources,
+                places: Places::default(),
             }
             .run(&incoming);
         });
@@ -111,6 +113,7 @@ struct Reader {
     charts: Changing,
     notes: Notes,
     sources: Arc<Sources>,
+    places: Places,
 }
 
 impl Reader {
@@ -122,7 +125,8 @@ impl Reader {
                     Err(_) => return,
                 },
                 recv(self.stderr) -> line => match line {
-                    Ok(line) => self.err(line),
+                    // It comes this way when no sieve could be put behind it.
+                    Ok(line) => self.err(&(line + "\n")),
                     // A dead child's stderr ends before the next child is there.
                     Err(_) => return,
                 },
@@ -150,8 +154,9 @@ impl Reader {
             self.out(&line);
         }
         while let Ok(line) = self.stderr.try_recv() {
-            self.err(line);
+            self.err(&(line + "\n"));
         }
+        self.release();
         for event in self.charts.end() {
             self.send(event);
         }
@@ -168,13 +173,18 @@ impl Reader {
     fn out(&mut self, line: &str) {
         for part in protocol::decode(line) {
             match part {
-                Part::Text(text) => self.send(Event::Stdout(text)),
+                Part::Text(text) => {
+                    self.release();
+                    self.send(Event::Stdout(text));
+                }
                 Part::Event(event) => {
                     if let Event::Stderr(text) = &event {
-                        self.notes.read_stderr(text);
+                        self.err(text);
+                    } else {
+                        self.release();
+                        let event = self.charts.show(event);
+                        self.send(event);
                     }
-                    let event = self.charts.show(event);
-                    self.send(event);
                 }
                 Part::Notice(Notice::Break) => {}
                 Part::Notice(Notice::Panic {
@@ -199,11 +209,20 @@ impl Reader {
         }
     }
 
-    /// What comes by standard error itself, as it does when no sieve could be put behind it.
-    fn err(&mut self, line: String) {
-        let line = line + "\n";
-        self.notes.read_stderr(&line);
-        self.send(Event::Stderr(line));
+    fn err(&mut self, text: &str) {
+        self.notes.read_stderr(text);
+        let text = self.places.put(text, |line| self.sources.line_of_running(line));
+        if !text.is_empty() {
+            self.send(Event::Stderr(text));
+        }
+    }
+
+    /// Nothing follows what was held back: it is no place.
+    fn release(&mut self) {
+        let held = self.places.rest();
+        if !held.is_empty() {
+            self.send(Event::Stderr(held));
+        }
     }
 
     fn send(&mut self, event: Event) {

@@ -66,6 +66,13 @@ impl Sources {
             .unwrap_or_else(|| format!("{}:{line}", place::short_path(file)))
     }
 
+    /// The running cell's line that stands at `line` of its generated source.
+    pub fn line_of_running(&self, line: usize) -> Option<usize> {
+        let kept = self.kept();
+        let (source, path) = kept.running.as_ref()?;
+        place::cell_line(&std::fs::read_to_string(path).ok()?, &source.code, line)
+    }
+
     fn in_cell(&self, cell: u64, line: usize) -> Option<String> {
         let kept = self.kept();
         let running = kept.running.as_ref().map(|(source, path)| Source {

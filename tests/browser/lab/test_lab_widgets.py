@@ -56,7 +56,7 @@ def test_a_saved_notebook_is_there_again_when_it_is_opened(open_cells, picture):
     for at in (0, 2):
         again.output(at).locator(".jp-RenderedPlotly img, .jp-RenderedPlotly .main-svg").first.wait_for()
     assert "rice" in again.text(1) and "cups" in again.text(1)
-    assert again.text(2).split() == ["printed", "first", "[3]:"] and "cannot find value `not_there`" in again.text(3)
+    assert again.text(2).split()[:2] == ["printed", "first"] and "cannot find value `not_there`" in again.text(3)
     handle = again.output(0).locator(".noUi-handle")
     handle.wait_for()
     picture("opened_again")

@@ -7,11 +7,9 @@ mod printing;
 mod shell;
 
 pub use ending::{begun, finished, left_with, panicked, with_causes};
-pub(crate) use printing::{Stream, taken_by};
-
-pub use shell::shell;
-
 pub use panics::{is_on_this_thread, report_panics};
+pub(crate) use printing::{Stream, taken_by};
+pub use shell::shell;
 
 use std::any::Any;
 use std::collections::HashMap;
