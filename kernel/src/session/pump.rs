@@ -41,10 +41,16 @@ pub struct Notes {
     pub unread: String,
 }
 
+/// A line on standard error that is longer is nobody's last words.
+const LONGEST: usize = 64 << 10;
+
 impl Notes {
     fn read_stderr(&mut self, text: &str) {
         self.unread.push_str(text);
         let whole = self.unread.rfind('\n').map_or(0, |end| end + 1);
+        if whole == 0 && self.unread.len() > LONGEST {
+            self.unread.clear();
+        }
         let lines: String = self.unread.drain(..whole).collect();
         for line in lines.lines().map(str::trim) {
             self.read_line_of_stderr(line);
