@@ -4,7 +4,7 @@
 
 use super::protocol::Event;
 use super::{Completion, MimeBundle, home};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 /// What the lines of a cell ask for.
@@ -231,11 +231,7 @@ pub fn help() -> Event {
 
 /// rustc's explanation of an error.
 pub fn explanation(code: &str) -> Event {
-    let explained = home::enter().and_then(|home| {
-        let mut rustc = Command::new(&home.rustc);
-        Ok(home::outside(&mut rustc).args(["--explain", code]).output()?)
-    });
-    match explained {
+    match rustc(&["--explain", code]) {
         Ok(output) if output.status.success() => {
             Event::Stdout(String::from_utf8_lossy(&output.stdout).into_owned())
         }
@@ -246,14 +242,19 @@ pub fn explanation(code: &str) -> Event {
 
 /// What this kernel is made of.
 pub fn versions() -> Event {
-    let rustc = home::enter().and_then(|home| {
-        let mut rustc = Command::new(&home.rustc);
-        Ok(home::outside(&mut rustc).arg("--version").output()?.stdout)
-    });
-    let rustc = String::from_utf8_lossy(&rustc.unwrap_or_default())
-        .trim()
-        .to_owned();
-    Event::Stdout(format!("jook {}\n{rustc}\n", env!("CARGO_PKG_VERSION")))
+    let rustc = rustc(&["--version"])
+        .map(|output| output.stdout)
+        .unwrap_or_default();
+    let rustc = String::from_utf8_lossy(&rustc);
+    Event::Stdout(format!("jook {}\n{}\n", env!("CARGO_PKG_VERSION"), rustc.trim()))
+}
+
+/// What the compiler says.
+fn rustc(args: &[&str]) -> anyhow::Result<Output> {
+    let home = home::enter()?;
+    Ok(home::outside(&mut Command::new(&home.rustc))
+        .args(args)
+        .output()?)
 }
 
 /// A table in HTML and in text, its last columns' numbers to the right.

@@ -1,5 +1,7 @@
 //! `dbg!` in a cell tells the line of the source that evcxr generated; its reader knows the cell's.
 
+use super::sieve::begun;
+
 /// How `dbg!` begins, which writes it in pieces.
 const START: &str = "[cell/lib.rs:";
 
@@ -37,10 +39,7 @@ impl Places {
             }
             self.held.drain(..at + START.len() + size);
         }
-        let begun = (1..START.len())
-            .rev()
-            .find(|&size| self.held.ends_with(&START[..size]));
-        let whole = self.held.len() - begun.unwrap_or(0);
+        let whole = self.held.len() - begun(self.held.as_bytes(), START.as_bytes());
         out.extend(self.held.drain(..whole));
         out
     }

@@ -185,14 +185,9 @@ impl Session {
     /// When the analysis fails.
     pub fn complete(&self, code: &str, cursor: usize) -> anyhow::Result<Completions> {
         let code = code.to_owned();
-        match self.look_up(Question::Complete { code, cursor }) {
-            Some(Ok(Found::Completions(found))) => Ok(found),
-            Some(Err(error)) => Err(error),
-            _ => Ok(Completions {
-                start: cursor,
-                end: cursor,
-                ..Completions::default()
-            }),
+        match self.look_up(Question::Complete { code, cursor })? {
+            Found::Completions(found) => Ok(found),
+            Found::Documentation(_) => Ok(Completions::default()),
         }
     }
 
@@ -203,22 +198,23 @@ impl Session {
     /// When the analysis fails.
     pub fn inspect(&self, code: &str, cursor: usize) -> anyhow::Result<Option<MimeBundle>> {
         let code = code.to_owned();
-        match self.look_up(Question::Inspect { code, cursor }) {
-            Some(Ok(Found::Documentation(found))) => Ok(found),
-            Some(Err(error)) => Err(error),
-            _ => Ok(None),
+        match self.look_up(Question::Inspect { code, cursor })? {
+            Found::Documentation(found) => Ok(found),
+            Found::Completions(_) => Ok(None),
         }
     }
 
-    /// None when the session has ended.
-    fn look_up(&self, question: Question) -> Option<anyhow::Result<Found>> {
+    /// Nothing is found in a session that has ended.
+    fn look_up(&self, question: Question) -> anyhow::Result<Found> {
         if let Some(found) = self.control.while_running(&question) {
-            return Some(found);
+            return found;
         }
+        let nothing = question.nothing();
         let (answer, answers) = mpsc::channel();
-        self.send(Request::LookUp { question, answer })
-            .then(|| answers.recv().ok())
-            .flatten()
+        if !self.send(Request::LookUp { question, answer }) {
+            return Ok(nothing);
+        }
+        answers.recv().unwrap_or(Ok(nothing))
     }
 
     /// Whether `code` is a whole cell, or the user is still writing.

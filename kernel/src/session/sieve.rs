@@ -9,23 +9,16 @@
 //! the parts together. What evcxr and the toolkit say to the kernel is never parted. Text on standard error becomes
 //! messages of the protocol, at its place between the lines.
 
-use super::protocol::MARKER;
+mod lines;
+
+use lines::{Lines, PATIENCE, push_message};
 use std::io::{Read, Write};
 use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, RawFd};
-use std::time::{Duration, Instant};
 
 /// In both streams, where their writer goes from one to the other. What precedes it in either stream was written
 /// before what follows it in the other.
 pub const TURN: &[u8] = b"\x1e\x1djook turns\x1d\x1e";
-
-/// How long a line may take before its reader sees a part of it.
-const PATIENCE: Duration = Duration::from_millis(50);
-/// How evcxr's own lines start.
-const EVCXR: &str = "EVCXR_";
-const BEGIN_CONTENT: &str = "EVCXR_BEGIN_CONTENT ";
-/// Lines of evcxr's that a program may write behind text of its own, which must not hide them.
-const AFTER_TEXT: [&str; 2] = [BEGIN_CONTENT, "EVCXR_INPUT_REQUEST"];
 
 /// Puts a sieve behind standard output and standard error. Call it before the process has threads. When it cannot be
 /// had, the streams stay as they are, and the answer is false.
@@ -136,21 +129,29 @@ impl Stream {
         let found = memmem(&self.came, TURN);
         self.at_turn = found.is_some();
         // The end may be the start of a turn.
-        let begun = (1..TURN.len())
-            .rev()
-            .find(|&size| self.came.ends_with(&TURN[..size]));
-        let whole = match begun {
-            Some(size) if !self.ended => self.came.len() - size,
-            _ => self.came.len(),
+        let kept = match self.ended {
+            true => 0,
+            false => begun(&self.came, TURN),
         };
+        let whole = self.came.len() - kept;
         self.came.drain(..found.unwrap_or(whole)).collect()
     }
 }
 
-fn memmem(text: &[u8], word: &[u8]) -> Option<usize> {
+/// Where `word` is in `text`.
+pub fn memmem(text: &[u8], word: &[u8]) -> Option<usize> {
     // SAFETY: both slices are whole; what is found is in `text`.
     let found = unsafe { libc::memmem(text.as_ptr().cast(), text.len(), word.as_ptr().cast(), word.len()) };
     (!found.is_null()).then(|| found as usize - text.as_ptr() as usize)
+}
+
+/// How much of `word` the end of `text` may be the start of.
+pub fn begun(text: &[u8], word: &[u8]) -> usize {
+    let starts = (1..word.len()).rev();
+    starts
+        .into_iter()
+        .find(|&size| text.ends_with(&word[..size]))
+        .unwrap_or(0)
 }
 
 impl Sieve {
@@ -273,108 +274,6 @@ fn whole_text(begun: &mut Vec<u8>, text: &[u8]) -> String {
     }
     begun.drain(..at);
     whole
-}
-
-/// Text on its way through, up to the end of its line.
-#[derive(Default)]
-struct Lines {
-    rest: String,
-    /// Between evcxr's marks of a value's content, where lines belong to the value.
-    in_content: bool,
-    /// When `rest` began to wait; `None` too when all of it that may be parted has been passed on.
-    waiting_since: Option<Instant>,
-}
-
-impl Lines {
-    fn add(&mut self, mut text: &str, out: &mut String) {
-        if !self.rest.is_empty()
-            && let Some(end) = text.find('\n')
-        {
-            self.rest.push_str(&text[..end]);
-            text = &text[end + 1..];
-            let line = std::mem::take(&mut self.rest);
-            self.line(&line, out);
-            self.waiting_since = None;
-        }
-        while let Some(end) = text.find('\n') {
-            self.line(&text[..end], out);
-            text = &text[end + 1..];
-        }
-        self.rest.push_str(text);
-    }
-
-    fn line(&mut self, line: &str, out: &mut String) {
-        let mut line = line;
-        if self.in_content {
-            self.in_content = !matches!(line, "EVCXR_END_CONTENT" | "EVCXR_PANIC_NOTIFICATION");
-        } else if line.contains(EVCXR)
-            && let Some(at) = AFTER_TEXT.iter().filter_map(|word| line.find(word)).min()
-            && !line[..at].contains(MARKER)
-        {
-            push_part(&line[..at], out);
-            line = &line[at..];
-            self.in_content = line.starts_with(BEGIN_CONTENT);
-        } else if line.ends_with('\r') {
-            // evcxr takes it for a part of the line's end.
-            push_part(line, out);
-            line = "";
-        }
-        out.push_str(line);
-        out.push('\n');
-    }
-
-    /// At the end of what has come so far: a `\r` means that its author wants it seen.
-    fn progress(&mut self, out: &mut String) {
-        if self.rest.is_empty() {
-            self.waiting_since = None;
-            return;
-        }
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        if let Some(at) = self.rest[..self.free(false)].rfind('\r') {
-            push_part(&self.rest[..=at], out);
-            self.rest.drain(..=at);
-        }
-        if since.elapsed() >= PATIENCE {
-            self.part(false, out);
-        }
-    }
-
-    /// Passes on as much of the unfinished line as is its author's own; `settled` when no more is on its way.
-    fn part(&mut self, settled: bool, out: &mut String) {
-        let free = self.free(settled);
-        push_part(&self.rest[..free], out);
-        self.rest.drain(..free);
-    }
-
-    /// How much of the unfinished line can hold no word for the kernel.
-    fn free(&self, settled: bool) -> usize {
-        if self.in_content {
-            return 0;
-        }
-        let limit = self.rest.find(['\u{1e}']).unwrap_or(self.rest.len());
-        let limit = self.rest[..limit].find(EVCXR).unwrap_or(limit);
-        if settled || limit < self.rest.len() {
-            return limit;
-        }
-        let starts = (1..EVCXR.len()).rev();
-        let begun = starts
-            .into_iter()
-            .find(|&size| self.rest.ends_with(&EVCXR[..size]));
-        limit - begun.unwrap_or(0)
-    }
-}
-
-fn push_part(text: &str, out: &mut String) {
-    push_message("part", text, out);
-}
-
-fn push_message(kind: &str, text: &str, out: &mut String) {
-    if !text.is_empty() {
-        let message = serde_json::json!({ "kind": kind, "text": text });
-        out.push_str(MARKER);
-        out.push_str(&message.to_string());
-        out.push('\n');
-    }
 }
 
 #[cfg(test)]

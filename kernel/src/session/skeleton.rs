@@ -109,8 +109,8 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `source` without comments and modules of tests, with [`PRIVATE`] before the names of private fields, and with empty function bodies where no type
-/// depends on them.
+/// `source` without comments and modules of tests, with [`PRIVATE`] before the names of private fields, and with empty
+/// function bodies where no type depends on them.
 pub fn skeleton(source: &str) -> String {
     match tokens(source) {
         Some(tokens) => {
@@ -195,15 +195,23 @@ fn next(tokens: &[Token<'_>], mut at: usize, to: usize) -> Option<usize> {
     None
 }
 
+/// By how much the token changes the depth of angle brackets; the `>` of an arrow is none.
+fn angle(tokens: &[Token<'_>], at: usize) -> i32 {
+    match tokens[at].text {
+        "<" => 1,
+        ">" if !matches!(tokens[at - 1].text, "-" | "=") => -1,
+        _ => 0,
+    }
+}
+
 /// The opening brace of the fields of the struct whose `struct` stands at `at`.
 fn fields(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize> {
     let mut here = next(tokens, at + 1, to).filter(|&name| tokens[name].kind == Kind::Word)? + 1;
     let mut angles = 0i32;
     while here < to {
         let token = tokens[here];
+        angles += angle(tokens, here);
         match token.text {
-            "<" => angles += 1,
-            ">" if !matches!(tokens[here - 1].text, "-" | "=") => angles -= 1,
             "{" if angles <= 0 => return Some(here),
             ";" => return None,
             "(" if angles <= 0 => return None,
@@ -221,19 +229,12 @@ fn private_fields(tokens: &[Token<'_>], open: usize) -> Vec<usize> {
     let mut found = Vec::new();
     while here <= close {
         let token = tokens[here];
-        match token.text {
-            "<" => angles += 1,
-            ">" if !matches!(tokens[here - 1].text, "-" | "=") => angles -= 1,
-            _ => {}
-        }
+        angles += angle(tokens, here);
         if here == close || (token.text == "," && angles <= 0) {
             found.extend(private_name(tokens, from, here));
             from = here + 1;
         }
-        here = match token.close > here {
-            true => token.close + 1,
-            false => here + 1,
-        };
+        here = token.close.max(here) + 1;
     }
     found
 }
@@ -299,19 +300,14 @@ fn dispensable_body(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize>
     let mut here = name + 1;
     while here < to {
         let token = tokens[here];
+        angles += angle(tokens, here);
         match token.text {
-            "<" => angles += 1,
-            ">" if !matches!(tokens[here - 1].text, "-" | "=") => angles -= 1,
             "impl" => opaque = true,
             ";" => return None,
             "{" if angles <= 0 => break,
             _ => {}
         }
-        here = if token.close > here {
-            token.close + 1
-        } else {
-            here + 1
-        };
+        here = token.close.max(here) + 1;
     }
     if here >= to || opaque {
         return None;

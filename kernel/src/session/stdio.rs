@@ -148,11 +148,7 @@ fn turn_to(stream: c_int) {
 
 /// The words by which the process and evcxr know what the next line of the orders is.
 fn note_evcxrs_words(text: &[u8]) {
-    let has = |word: &str| {
-        let (text, size) = (text.as_ptr().cast(), text.len());
-        // SAFETY: both slices are whole.
-        !unsafe { libc::memmem(text, size, word.as_ptr().cast(), word.len()) }.is_null()
-    };
+    let has = |word: &str| sieve::memmem(text, word.as_bytes()).is_some();
     if !has("EVCXR_") || !on_the_cells_thread() {
         return;
     }
