@@ -30,18 +30,6 @@ impl Question {
         Self::Complete { code, cursor }
     }
 
-    /// The answer where nothing is known.
-    pub fn nothing(&self) -> Found {
-        match *self {
-            Self::Complete { cursor, .. } => Found::Completions(Completions {
-                start: cursor,
-                end: cursor,
-                items: Vec::new(),
-            }),
-            Self::Inspect { .. } => Found::Documentation(None),
-        }
-    }
-
     /// Answers it.
     ///
     /// # Errors

@@ -7,8 +7,10 @@
 mod progress;
 
 use super::graph::{self, HOST, ToolkitFiles};
+use super::home::{self, workspace};
+use super::life::kept::{self, Kept};
+use super::link;
 use super::skeleton;
-use super::{home, link};
 use anyhow::{Context, Result, bail, ensure};
 use progress::{follow, split_lines};
 use serde_json::Value;
@@ -97,11 +99,6 @@ pub fn prebuild(on_progress: &dyn Fn(&str)) -> Result<Toolkit> {
         write_graph(&workspace, &files)?;
     }
     Ok(Toolkit { files, std_source })
-}
-
-fn workspace() -> PathBuf {
-    let kernel = Path::new(env!("CARGO_MANIFEST_DIR"));
-    kernel.parent().unwrap_or(kernel).to_owned()
 }
 
 /// `.../target/release` of the running program.
@@ -208,15 +205,15 @@ fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
     on_progress("building the toolkit (the first build takes 10 to 30 minutes)");
     // The same call as the `cargo run` that built this program: the same crates with the same features, so
     // whatever it has built is used again.
-    let mut cargo = Command::new(&home.cargo);
-    home::outside(&mut cargo);
+    let mut cargo = kept::command(&home::program(), &home.cargo);
+    home::outside(&mut cargo).env("RUSTC", &home.rustc);
     for (name, value) in BUILT_WITH {
         match value {
             Some(value) => cargo.env(name, value),
             None => cargo.env_remove(name),
         };
     }
-    let mut child = cargo
+    cargo
         .current_dir(workspace)
         .args([
             "build",
@@ -227,15 +224,21 @@ fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_TERM_PROGRESS_WHEN", "always")
         .env("CARGO_TERM_PROGRESS_WIDTH", "160")
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("could not run cargo")?;
+        .stderr(Stdio::piped());
+    let mut kept = Kept::start(&mut cargo).context("could not run cargo")?;
     let (send, lines) = mpsc::channel();
-    let stderr = child.stderr.take().context("cargo without a standard error")?;
+    let stderr = kept
+        .child
+        .stderr
+        .take()
+        .context("cargo without a standard error")?;
     std::thread::spawn(move || split_lines(stderr, |line| drop(send.send(line))));
-    let stdout = child.stdout.take().context("cargo without a standard output")?;
+    let stdout = kept
+        .child
+        .stdout
+        .take()
+        .context("cargo without a standard output")?;
     let artifacts = std::thread::spawn(move || {
         let lines = BufReader::new(stdout).lines().map_while(Result::ok);
         lines
@@ -243,7 +246,7 @@ fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
             .last()
     });
     let said = follow(&lines, on_progress);
-    let status = child.wait()?;
+    let status = kept.wait()?;
     if !status.success() {
         bail!("the toolkit could not be built:\n{}", said.trim_end());
     }
@@ -270,7 +273,7 @@ fn link(library: &Path, files: &ToolkitFiles) -> Result<()> {
     std::fs::write(&source, "//! The toolkit, for cells.\npub use jook::*;\n")?;
     let new = files.cache.join("new");
     std::fs::create_dir_all(&new)?;
-    let mut rustc = Command::new(&home.rustc);
+    let mut rustc = kept::command(&home::program(), &home.rustc);
     home::outside(&mut rustc)
         .args([
             "--crate-name",
@@ -300,7 +303,7 @@ fn link(library: &Path, files: &ToolkitFiles) -> Result<()> {
     for dir in &files.deps {
         rustc.arg("-L").arg(format!("dependency={}", dir.display()));
     }
-    let output = rustc.output().context("could not run rustc")?;
+    let output = kept::output(&mut rustc).context("could not run rustc")?;
     ensure!(
         output.status.success(),
         "the toolkit could not be linked for cells:\n{}",

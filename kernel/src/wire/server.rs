@@ -9,7 +9,7 @@ use super::progress::WarmUp;
 use super::shells::Shells;
 use super::stdin::Stdin;
 use super::{control, shell};
-use crate::session::{Comms, Options, Session};
+use crate::session::{Comms, Options, Said, Session};
 use anyhow::{Context, Result, bail};
 use jupyter_protocol::{ConnectionInfo, Status};
 use jupyter_zmq_client::{
@@ -85,11 +85,13 @@ async fn run(connection: ConnectionInfo) -> Result<()> {
     let news = warm_up.clone();
     let parents = Parents::new(iopub.clone());
     let heard = parents.clone();
+    let unasked = parents.clone();
     let comms = Comms::new(move |about, said| heard.said(about, said));
     let session = Session::start(Options {
         working_dir: std::env::current_dir().context("the working directory is gone")?,
         on_progress: Box::new(move |line| news.report(line)),
         comms: comms.clone(),
+        between: Some(Arc::new(move |event| unasked.said(None, Said::Show(event)))),
     })?;
     let replies = Replies::new(shell_sender);
     let kernel = Arc::new(Kernel {
