@@ -105,7 +105,22 @@ impl CellCrate {
         Ok(generated)
     }
 
+    /// The compiler has been replaced under the kernel: what it makes does not fit the toolkit.
+    fn refuse_another_compiler() {
+        if !stand_in::compiler_is_the_same() {
+            let said = "the Rust compiler has changed since this kernel was started, and does not fit its toolkit any more: \
+                        restart the kernel (its toolkit is built anew then, which may take a while)";
+            // One line of JSON is what evcxr takes for an error.
+            println!(
+                "{}",
+                serde_json::json!({ "message": said, "level": "error", "spans": [], "children": [] })
+            );
+            std::process::exit(101);
+        }
+    }
+
     fn rustc(&self, out: &Path, generated: &str, extra: &deps::Extra) -> Result<Command> {
+        Self::refuse_another_compiler();
         let toolkit = graph::ToolkitFiles::of_session()?;
         let (rustc, _) = stand_in::tools()?;
         let folder = self.dir.join("cell");

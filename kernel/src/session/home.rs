@@ -206,7 +206,12 @@ fn make() -> Result<Home> {
     std::fs::write(home.dir.join("evcxr.toml"), EVCXR_CONFIG)?;
     std::fs::write(
         home.dir.join("tools"),
-        format!("{}\n{}\n", home.rustc.display(), home.cargo.display()),
+        format!(
+            "{}\n{}\n{}\n",
+            home.rustc.display(),
+            home.cargo.display(),
+            age(&home.rustc)
+        ),
     )?;
     let mut search = OsString::from(&bin);
     search.push(":");
@@ -224,6 +229,12 @@ fn make() -> Result<Home> {
         std::env::set_var("PATH", search);
     }
     Ok(home)
+}
+
+/// A program's file as it is now: an update changes it.
+pub fn age(program: &Path) -> String {
+    let modified = program.metadata().and_then(|meta| meta.modified());
+    format!("{modified:?}")
 }
 
 /// This process's private directory, once there is one.

@@ -51,6 +51,8 @@ impl Resting {
                 libc::signal(libc::SIGINT, libc::SIG_IGN);
                 drop(ours);
                 let stream = alone(copys);
+                // What is caught is not told: the kernel's log is for what concerns its user.
+                std::panic::set_hook(Box::new(|_| {}));
                 let context = self;
                 on_a_deep_stack(move || {
                     let context = context;

@@ -69,6 +69,13 @@ pub fn private() -> PathBuf {
         .unwrap_or_default()
 }
 
+/// Whether the compiler's file is the one that the kernel has started with.
+pub fn compiler_is_the_same() -> bool {
+    let kept = std::fs::read_to_string(private().join("tools")).unwrap_or_default();
+    let noted = kept.lines().nth(2).unwrap_or_default();
+    tools().is_ok_and(|(rustc, _)| home::age(&rustc) == noted)
+}
+
 /// The real `(rustc, cargo)`, resolved once by the kernel.
 pub fn tools() -> Result<(PathBuf, PathBuf)> {
     let text =

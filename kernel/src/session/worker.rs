@@ -133,7 +133,8 @@ fn of_this_thread(folder: &Path) {
 static UMASK: OnceLock<libc::mode_t> = OnceLock::new();
 
 struct Engine {
-    context: CommandContext,
+    /// On the heap: a copy of this process reuses the stacks of the threads that it has not.
+    context: Box<CommandContext>,
     pump: Pump,
     crate_dir: PathBuf,
     carried: Arc<Carried>,
@@ -176,7 +177,7 @@ impl Engine {
         let (context, opt, crate_dir) = start_evcxr(options, control, &pipes)?;
         let mut engine = Self {
             pump,
-            context,
+            context: Box::new(context),
             crate_dir,
             carried: Arc::new(Carried::of_graph(&toolkit.files.graph)),
             losses: Losses::default(),
@@ -258,6 +259,9 @@ impl Engine {
         let (interrupted, killed) = control.end(died);
         self.losses.retyped(&notes.retyped);
         let result = match &outcome {
+            _ if notes.unloadable.is_some() => Err(report::unloadable(
+                notes.unloadable.as_deref().unwrap_or_default(),
+            )),
             Ok(outputs) => {
                 if let Some(time) = outputs.timing {
                     let line = format!("took {} ms\n", time.as_millis());

@@ -34,7 +34,7 @@ pub fn displayed() {
 pub fn send_text(text: &str) {
     match kernel() {
         Some(kernel) => {
-            drop(kernel.say(&json!({"kind": "result", "data": {"text/plain": text}, "metadata": {}})))
+            kernel.say(&json!({"kind": "result", "data": {"text/plain": text}, "metadata": {}}));
         }
         None => println!("EVCXR_BEGIN_CONTENT text/plain\n{text}\nEVCXR_END_CONTENT"),
     }
@@ -54,7 +54,7 @@ pub fn panicked() {
 /// A `?` at the top of the cell left with an error.
 pub fn left_with(message: &str, place: &Location<'_>) {
     match kernel() {
-        Some(kernel) => drop(kernel.say(&json!({"kind": "error", "message": message, "line": place.line()}))),
+        Some(kernel) => kernel.say(&json!({"kind": "error", "message": message, "line": place.line()})),
         None => eprintln!("{message}"),
     }
 }

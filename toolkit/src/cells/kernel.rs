@@ -64,21 +64,18 @@ pub(crate) fn kernel() -> Option<Kernel> {
 
 impl Kernel {
     /// Says a message of the display protocol. It stands where this is called among all that is printed.
-    pub fn say(self, message: &Value) -> bool {
-        self.say_text(&message.to_string())
-    }
-
-    fn say_text(self, text: &str) -> bool {
+    pub fn say(self, message: &Value) {
         // No other thread's text gets between what was printed before and the message.
         let mut out = std::io::stdout().lock();
         let _ = out.flush();
-        (self.0.say)(text.as_ptr(), text.len())
+        self.say_at_once(message);
     }
 
     /// The same where the lock of standard output may be held for ever: what is printed and not written out stays behind.
-    pub fn say_at_once(self, message: &Value) -> bool {
+    pub fn say_at_once(self, message: &Value) {
         let text = message.to_string();
-        (self.0.say)(text.as_ptr(), text.len())
+        // Where nobody hears it any more, nobody is left to be told.
+        (self.0.say)(text.as_ptr(), text.len());
     }
 
     /// Says a line of evcxr's own protocol.

@@ -68,7 +68,7 @@ pub(crate) fn send_about(request: Option<&str>, message: &Message<'_>) {
         return;
     }
     match cells::kernel() {
-        Some(kernel) => drop(kernel.say(&protocol_json(message))),
+        Some(kernel) => kernel.say(&protocol_json(message)),
         None => write(&encode(backend(), message)),
     }
 }
