@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from living import begin, kill, processes, read, told, until, value, warm
+from living import begin, kill, read, told, until, value, warm
 
 NOBODY = 65534
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="another user can only be played by root")
@@ -99,10 +99,10 @@ def test_another_user_reads_nothing_of_a_cell(kernels, temporary):
 
 
 def baits(temporary, make):
-    """What somebody has put where the next few thousand processes might put their folders."""
-    newest = max(processes())
+    """What somebody has put where the next thousand processes might put their folders."""
+    newest = int(Path("/proc/loadavg").read_text().split()[-1])
     prepared = []
-    for number in range(newest, newest + 4000):
+    for number in range(newest, newest + 1000):
         for place in (temporary, temporary / "runtime"):
             make(place / f"jook-{number}")
             prepared.append(place / f"jook-{number}")
@@ -235,7 +235,7 @@ def test_two_kernels_told_one_folder_by_a_file_beside_the_notebook(kernels, temp
     assert (value(pair[0].run("cfg!(debug_assertions)")), pair[0].run(":opt_level").text()) == level
 
 
-@pytest.mark.parametrize("folder", ["/nowhere/at/all", "/proc", "/dev/null", "relative/and/missing", ""])
+@pytest.mark.parametrize("folder", ["/proc", "/dev/null", "relative/and/missing", ""])
 def test_a_temporary_folder_that_is_none(kernels, folder, temporary):
     kernel = kernels(temporary, TMPDIR=folder, XDG_RUNTIME_DIR=None)
     cell = kernel.run("6 * 7", timeout=60)
@@ -247,7 +247,7 @@ def test_a_temporary_folder_that_is_none(kernels, folder, temporary):
         assert "panicked" not in said
 
 
-@pytest.mark.parametrize("folder", ["/nowhere/at/all", "/proc", "not absolute"])
+@pytest.mark.parametrize("folder", ["/nowhere/at/all", "not absolute"])
 def test_a_runtime_folder_that_is_none(kernels, folder, temporary):
     """The folder for temporary files will do."""
     kernel = kernels(TMPDIR=temporary, XDG_RUNTIME_DIR=folder)
