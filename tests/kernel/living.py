@@ -61,7 +61,8 @@ class Lasting:
     def get(self):
         if self.kernel is None or not self.lives():
             self.close()
-            self.kernel = warm(begin())
+            self.kernel = begin()
+            warm(self.kernel)
             if self.setup:
                 cell = self.kernel.run(self.setup)
                 assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])

@@ -161,7 +161,7 @@ def private_copy(jook, folder):
     copy = folder / "target" / "release"
     copy.mkdir(parents=True)
     for entry in release.iterdir():
-        if entry.name in ("jook", "jook-cache"):
+        if entry.name in ("jook", "jook-cache", "libjook.rlib"):
             subprocess.run(["cp", "-a", "--reflink=auto", entry, copy / entry.name], check=True)
         else:
             (copy / entry.name).symlink_to(entry)
@@ -177,7 +177,8 @@ def use(copy):
 def own_toolkit(kernels, jook, tmp_path):
     """A kernel with a toolkit of its own, and the file of that."""
     copy = private_copy(jook, tmp_path)
-    kernel = warm(kernels(wrapper=use(copy)))
+    given = {name: os.environ[name].replace(str(jook.resolve().parent), str(copy)) for name in ("JOOK_TOOLKIT", "JOOK_TOOLKIT_DEPS") if name in os.environ}
+    kernel = warm(kernels(wrapper=use(copy), **given))
     assert kernel.run("let kept = vec![1u64, 2, 39]; let digits = datasets::digits()?;").status == "ok"
     cells = int(value(kernel.run("std::process::id()")))
     mapped = {line.split(maxsplit=5)[5] for line in read(cells, "maps").decode().splitlines() if "/libjook" in line}
