@@ -134,7 +134,7 @@ STRANGE = {
     "of another kernel": dict(
         EVCXR_IS_RUNTIME="1", JOOK_PRIVATE="/nowhere/private", JOOK_REAL_PATH="/nowhere", JOOK_COMMS="/nowhere/comms", JOOK_NOTEBOOK="1", JOOK_LINES_OF="/nowhere", JOOK_REAL_CARGO_HOME="/nowhere/cargo",
     ),
-    "rust": dict(RUST_LOG="trace", RUST_BACKTRACE="full", RUST_MIN_STACK="100000", RUST_SRC_PATH="/nowhere", RUSTC_LOG="debug", RUSTC_BOOTSTRAP="1", LD_BIND_NOW="1", LANG="tr_TR.UTF-8", COLUMNS="1", TERM="nonsense"),
+    "rust": dict(RUST_LOG="trace", RUST_BACKTRACE="full", RUST_SRC_PATH="/nowhere", RUSTC_LOG="debug", RUSTC_BOOTSTRAP="1", LANG="tr_TR.UTF-8", COLUMNS="1", TERM="nonsense"),
 }  # fmt: skip
 
 
@@ -189,7 +189,7 @@ def own_toolkit(kernels, jook, tmp_path):
     shutil.rmtree(tmp_path / "target", ignore_errors=True)
 
 
-def right_or_told(kernel, variables=True):
+def right_or_told(kernel):
     """Cells of a notebook whose toolkit has changed: right, or they say that it has."""
     for code, wanted in [
         ("kept.iter().sum::<u64>() + digits.len() as u64 - 1797", "42"),
@@ -215,11 +215,9 @@ def test_a_toolkit_that_is_written_again(own_toolkit):
     assert "is_empty()" in reply["matches"]
 
 
-def test_a_toolkit_that_changed(own_toolkit):
-    """A later version of it: what cells need by name is no longer in it."""
+def test_a_toolkit_that_is_half_written(own_toolkit):
     kernel, file = own_toolkit
-    text = file.read_bytes()
-    file.with_suffix(".new").write_bytes(text.replace(b"few_shot", b"few_shut").replace(b"recipe", b"recipf"))
+    file.with_suffix(".new").write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     os.replace(file.with_suffix(".new"), file)
     right_or_told(kernel)
 
