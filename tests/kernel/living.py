@@ -63,11 +63,15 @@ class Lasting:
             self.close()
             self.kernel = begin()
             warm(self.kernel)
-            if self.setup:
-                cell = self.kernel.run(self.setup)
-                assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
+            self.mend()
         self.kernel.drain()
         return self.kernel
+
+    def mend(self):
+        """Makes again what is lost with the process that runs cells."""
+        if self.setup:
+            cell = self.kernel.run(self.setup)
+            assert cell.status == "ok", "\n".join(cell.reply["content"]["traceback"])
 
     def lives(self):
         try:

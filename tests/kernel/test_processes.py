@@ -29,7 +29,7 @@ def word():
 
 @pytest.fixture(scope="module")
 def lasting(installed):
-    holder = Lasting("let kept = 5;", "kept", "5")
+    holder = Lasting("let kept = 5u64;", "kept", "5")
     yield holder
     holder.close()
 
@@ -165,6 +165,7 @@ def test_a_killing_stop_ends_everything(lasting, word):
     assert time.monotonic() - began < SOON and cell.reply["content"]["ename"] == "Interrupted"
     gone(lambda: named(word))
     assert value(kernel.run("6 * 7", timeout=20)) == "42"
+    lasting.mend()
 
 
 @pytest.mark.parametrize("what", ["compiler", "build script"])
@@ -295,6 +296,7 @@ def test_the_end_of_the_cells_process_is_told_at_once(lasting, word, code, cause
     # Variables are gone, what is code is there.
     assert value(kernel.run("stays() + 33", timeout=20)) == "42"
     assert kernel.run("kept").status == "error"
+    lasting.mend()
 
 
 @pytest.mark.parametrize("code", ["close(1); close(2);", "close(0); close(1); close(2);", "for i in 0..64 { close(i); }"])
@@ -311,6 +313,7 @@ def test_a_cell_that_closed_its_streams_can_be_stopped(lasting, code):
     kernel.reply(request, timeout=10)
     assert time.monotonic() - began < 6
     assert value(kernel.run("6 * 7", timeout=10)) == "42"
+    lasting.mend()
 
 
 def test_a_kernel_whose_cell_closed_its_streams_shuts_down(kernels):
@@ -329,6 +332,7 @@ def test_the_processes_that_serve_the_kernel_may_be_killed(lasting):
     kernel = lasting.get()
     pid = kernel.manager.provisioner.pid
     helpers = [p for p in marked(kernel.mark) if p != pid]
+    # There is at least the one that runs cells.
     assert helpers
     for helper in helpers:
         try:
