@@ -358,6 +358,6 @@ def test_no_process_is_left_of_cells_that_ended(lasting):
         kernel.run(f"!true\nlet more{turn} = std::process::Command::new(\"true\").status()?.success(); more{turn}")
         slow = kernel.start('println!("started"); std::thread::sleep(std::time::Duration::from_millis(900));')
         kernel.wait_for_output(slow, "started")
-        kernel.reply(kernel.kc.complete("kep", 3))
+        kernel.kc.complete("kep", 3)
         kernel.wait(slow)
     assert count() <= before
