@@ -71,7 +71,7 @@ DEAF = 'println!("started"); loop { std::thread::sleep(std::time::Duration::from
 COMPILES = "#[allow(long_running_const_eval)]\nconst SLOW: u64 = { let mut i = 0u64; while i < u64::MAX { i += 1; } i };\nSLOW"
 
 
-def running(kernel, code, word, count):
+def with_programs(kernel, code, word, count):
     """The request of a cell that has started so many programs."""
     request = kernel.start(code.replace("W", word))
     kernel.wait_for_output(request, "started")
@@ -111,7 +111,7 @@ def test_a_stop_ends_what_the_cell_started(lasting, word, kind):
     """And only that: the variables are there."""
     kernel = lasting.get()
     text, count = PROGRAMS[kind]
-    request = running(kernel, shell(text) + WAITS, word, count + 1)
+    request = with_programs(kernel, shell(text) + WAITS, word, count + 1)
     kernel.interrupt()
     gone(lambda: named(word))
     kernel.wait(request, timeout=SOON)
@@ -126,7 +126,7 @@ def test_a_stop_ends_a_cell_that_waits_for_a_program(lasting, word):
         'let mut child = std::process::Command::new("sleep").arg("W").spawn()?; child.wait()?;',
         'std::thread::spawn(|| std::process::Command::new("sleep").arg("W").status()).join().unwrap()?;',
     ]:
-        request = running(kernel, f'println!("started"); {wait}', word, 1)
+        request = with_programs(kernel, f'println!("started"); {wait}', word, 1)
         began = time.monotonic()
         kernel.interrupt()
         kernel.wait(request, timeout=10)
@@ -142,7 +142,7 @@ def test_a_stop_spares_what_an_earlier_cell_started(lasting, word):
     kernel.run(shell(f"(sleep {server} &)"))
     until(lambda: len(named(server)) == 2, 5)
     for _ in range(2):
-        request = running(kernel, shell("sleep W") + WAITS, other, 2)
+        request = with_programs(kernel, shell("sleep W") + WAITS, other, 2)
         kernel.interrupt()
         kernel.wait(request, timeout=SOON)
         gone(lambda: named(other))
@@ -156,7 +156,7 @@ def test_a_stop_spares_what_an_earlier_cell_started(lasting, word):
 
 def test_a_killing_stop_ends_everything(lasting, word):
     kernel = lasting.get()
-    request = running(kernel, ALL + DEAF, word, COUNT)
+    request = with_programs(kernel, ALL + DEAF, word, COUNT)
     kernel.interrupt()
     time.sleep(2.2)
     kernel.interrupt()
@@ -235,7 +235,7 @@ def test_nothing_outlives_its_kernel(kernels, jook, word, tmp_path, way, what):
     kernel = warm(Orphan(jook, tmp_path) if orphan else kernels())
     try:
         if what == "programs":
-            running(kernel, ALL + DEAF, word, COUNT)
+            with_programs(kernel, ALL + DEAF, word, COUNT)
         elif what == "compiler":
             compiling(kernel)
         else:
@@ -278,7 +278,7 @@ DEATHS = [
     ('std::process::Command::new("kill").args(["-9", &std::process::id().to_string()]).status()?; std::thread::sleep(std::time::Duration::from_secs(9));', "killed from outside"),
     ("struct Bomb; impl Drop for Bomb { fn drop(&mut self) { panic!(\"again\") } }\n{ let _bomb = Bomb; panic!(\"once\"); }", "abort"),
     ("std::thread::spawn(|| std::process::abort()).join().unwrap();", "abort"),
-    ('unsafe extern "C" { fn raise(signal: i32) -> i32; }\nunsafe { raise(15) };', "ended"),
+    ('{ unsafe extern "C" { fn raise(signal: i32) -> i32; } unsafe { raise(15) }; }', "ended"),
 ]  # fmt: skip
 
 
@@ -288,7 +288,7 @@ def test_the_end_of_the_cells_process_is_told_at_once(lasting, word, code, cause
     kernel = lasting.get()
     assert kernel.run("fn stays() -> u64 { 9 }").status == "ok"
     began = time.monotonic()
-    request = running(kernel, shell("sleep W & sleep W") + 'println!("started");' + code, word, 1)
+    request = with_programs(kernel, shell("sleep W & sleep W") + 'println!("started");' + code, word, 1)
     cell = kernel.wait(request, timeout=20)
     took = time.monotonic() - began
     assert cell.status == "error" and cause in told(cell), told(cell)
@@ -302,8 +302,9 @@ def test_the_end_of_the_cells_process_is_told_at_once(lasting, word, code, cause
 @pytest.mark.parametrize("code", ["close(1); close(2);", "close(0); close(1); close(2);", "for i in 0..64 { close(i); }"])
 def test_a_cell_that_closed_its_streams_can_be_stopped(lasting, code):
     kernel = lasting.get()
-    kernel.start(f'unsafe extern "C" {{ fn close(fd: i32) -> i32; }}\nprintln!("started"); unsafe {{ {code} }} loop {{ std::hint::spin_loop(); }}')
-    time.sleep(2)
+    running = kernel.start(f'{{ unsafe extern "C" {{ fn close(fd: i32) -> i32; }} println!("started"); unsafe {{ {code} }} loop {{ std::hint::spin_loop(); }} }}')
+    kernel.wait_for_output(running, "started")
+    time.sleep(0.5)
     began = time.monotonic()
     request = kernel.start("6 * 7")
     kernel.interrupt()
@@ -318,8 +319,9 @@ def test_a_cell_that_closed_its_streams_can_be_stopped(lasting, code):
 
 def test_a_kernel_whose_cell_closed_its_streams_shuts_down(kernels):
     kernel = warm(kernels())
-    kernel.start('unsafe extern "C" { fn close(fd: i32) -> i32; }\nunsafe { close(1); close(2); } loop { std::hint::spin_loop(); }')
-    time.sleep(2)
+    running = kernel.start('{ unsafe extern "C" { fn close(fd: i32) -> i32; } println!("started"); unsafe { close(1); close(2); } loop { std::hint::spin_loop(); } }')
+    kernel.wait_for_output(running, "started")
+    time.sleep(0.5)
     began = time.monotonic()
     assert kernel.shut_down(restart=False)["status"] == "ok"
     kernel.manager.provisioner.process.wait(5)

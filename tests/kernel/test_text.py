@@ -14,9 +14,18 @@ from client import merged
 from living import Lasting, processes, read, told, value
 
 
+# Items of C may be told once a session only.
+LIBC = """
+unsafe extern "C" {
+    fn dup(fd: i32) -> i32; fn dup2(from: i32, to: i32) -> i32; fn close(fd: i32) -> i32; fn open(path: *const std::ffi::c_char, how: i32) -> i32;
+    fn puts(text: *const std::ffi::c_char) -> i32; fn printf(format: *const std::ffi::c_char, ...) -> i32; fn fflush(file: *mut std::ffi::c_void) -> i32;
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def lasting(installed):
-    holder = Lasting("let kept = 5;", "kept", "5")
+    holder = Lasting(LIBC + "let kept = 5;", "kept", "5")
     yield holder
     holder.close()
 
@@ -119,9 +128,10 @@ WAYS = {
         #[repr(C)] struct Piece(*const u8, usize);
         unsafe extern "C" { fn writev(to: i32, pieces: *const Piece, count: i32) -> isize; }
         let text = std::fs::read("PATH")?;
-        let (a, b) = text.split_at(9);
-        unsafe { writev(1, [Piece(a.as_ptr(), a.len()), Piece(b.as_ptr(), b.len())].as_ptr(), 2); }
-        drop(text);
+        {
+            let (a, b) = text.split_at(9);
+            unsafe { writev(1, [Piece(a.as_ptr(), a.len()), Piece(b.as_ptr(), b.len())].as_ptr(), 2); }
+        }
         """,
     "syscall": """
         unsafe extern "C" { fn syscall(number: i64, ...) -> i64; }
@@ -167,7 +177,7 @@ def test_all_of_it_is_text_on_standard_error(kernel, log, code):
 def test_a_value_may_hold_such_words(kernel, log):
     """As text of a result, and of an error."""
     cell = kernel.run(f'std::fs::read_to_string("{log}")?.lines().count()')
-    assert value(cell) == str(len(ALL.splitlines()))
+    assert value(cell) == str(ALL.count("\n"))
     cell = kernel.run(f'std::fs::read_to_string("{log}")?.len();\nlet words: Vec<String> = std::fs::read_to_string("{log}")?.lines().map(String::from).collect();\nwords[13].clone()')
     assert cell.status == "ok" and cell.types.count("display_data") == 0
     for failing in [f'Err::<(), String>(std::fs::read_to_string("{log}")?)?;', f'panic!("{{}}", std::fs::read_to_string("{log}")?);']:
@@ -201,7 +211,7 @@ impl Shown {
     "setup, value, wanted",
     [
         ("", 'polars::df!("a" => [1, 2], "b" => ["x", "y"])?', "<table"),
-        ("", "{ let mut plot = plotly::Plot::new(); plot.add_trace(plotly::Scatter::new(vec![1, 2], vec![3, 4])); plot }", "plotly"),
+        ("", "{ let mut plot = plotly::Plot::new(); plot.add_trace(plotly::Scatter::new(vec![1, 2], vec![3, 4])); plot }", "jook-plot"),
         (SHOWN, 'Shown("x")', "<b>x</b>"),
         ("", "datasets::digits()?", "<"),
         ("", 'let frame = polars::df!("a" => [1])?; frame', "<table"),
@@ -265,12 +275,6 @@ def test_displays_and_both_streams_keep_their_order(kernel):
     assert merged(seen) == merged(wanted)
 
 
-LIBC = """
-unsafe extern "C" {
-    fn dup(fd: i32) -> i32; fn dup2(from: i32, to: i32) -> i32; fn close(fd: i32) -> i32; fn open(path: *const std::ffi::c_char, how: i32) -> i32;
-    fn puts(text: *const std::ffi::c_char) -> i32; fn printf(format: *const std::ffi::c_char, ...) -> i32; fn fflush(file: *mut std::ffi::c_void) -> i32;
-}
-"""
 AWAY = {
     "redirected": 'unsafe { let away = open(c"/dev/null".as_ptr(), 1); dup2(away, 1); close(away); }',
     "both redirected": 'unsafe { let away = open(c"/dev/null".as_ptr(), 1); dup2(away, 1); dup2(away, 2); close(away); }',
@@ -284,7 +288,6 @@ AWAY = {
 def test_displays_and_results_come_where_the_streams_lead_elsewhere(lasting, way):
     kernel = lasting.get()
     try:
-        assert kernel.run(LIBC).status == "ok"
         cell = kernel.run(f'{AWAY[way]}\nshow(&polars::df!("a" => [1])?);\n6 * 7', timeout=15)
         assert value(cell) == "42" and "<table" in html(cell.contents("display_data")[0])
         # The same process, whose streams still lead there.
@@ -299,7 +302,6 @@ def test_displays_and_results_come_where_the_streams_lead_elsewhere(lasting, way
 
 def test_a_stream_that_is_put_back_shows_again(lasting):
     kernel = lasting.get()
-    assert kernel.run(LIBC).status == "ok"
     assert kernel.run(f"let stream = unsafe {{ dup(1) }};\n{AWAY['redirected']}\nprintln!(\"hidden\");").text() == ""
     cell = kernel.run('println!("hidden"); unsafe { dup2(stream, 1); close(stream); } println!("shown");')
     assert cell.text() == "shown\n"
@@ -307,13 +309,11 @@ def test_a_stream_that_is_put_back_shows_again(lasting):
 
 
 def test_what_c_prints_shows(kernel):
-    assert kernel.run(LIBC).status == "ok"
     cell = kernel.run('println!("one"); unsafe { puts(c"two".as_ptr()); printf(c"%d\\n".as_ptr(), 3i32); fflush(std::ptr::null_mut()); } println!("four");')
     assert cell.text() == "one\ntwo\n3\nfour\n"
 
 
 def test_what_c_prints_shows_in_its_cell_without_a_flush(kernel):
-    assert kernel.run(LIBC).status == "ok"
     cell = kernel.run('unsafe { puts(c"from C".as_ptr()); }')
     assert cell.text() == "from C\n"
     assert kernel.run("kept").text() == ""
