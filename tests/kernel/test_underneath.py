@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from living import begin, kill, read, told, until, value, warm
+from living import begin, kill, read, told, value, warm
 
 
 @pytest.fixture
