@@ -115,17 +115,15 @@ def test_a_hundred_thousand_lines(kernel):
     start = time.monotonic()
     cell = kernel.run('for i in 0..100_000 { println!("line {i}"); }')
     assert cell.text() == "".join(f"line {i}\n" for i in range(100_000))
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
 
 
 def test_a_question_may_follow_text_on_its_line(kernel):
     cell = kernel.run(
         """
         print!("Who? ");
-        println!("EVCXR_INPUT_REQUEST:name");
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line)?;
-        println!("{}", line.trim());
+        let name = input("name")?;
+        println!("{name}");
         """,
         on_input=lambda request: "Jook",
     )
