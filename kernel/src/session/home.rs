@@ -11,6 +11,7 @@ use std::ffi::{CString, OsString};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -72,8 +73,32 @@ pub fn real_cargo_home() -> Option<PathBuf> {
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
 }
 
+/// The mask for new files that the user has. The session's own files are for him alone, and so are those of whatever
+/// inherits its mask.
+const UMASK: &str = "JOOK_UMASK";
+
+/// Has files that are new to this thread readable by their owner alone. [`outside`], the mask is what it was.
+pub fn keep_files_private() {
+    // SAFETY: exchanges a setting of this thread, or of this process; the environment as in `make`.
+    unsafe {
+        let own = libc::umask(0o077);
+        if std::env::var_os(UMASK).is_none() {
+            std::env::set_var(UMASK, own.to_string());
+        }
+    }
+}
+
 /// Puts a command back into the user's own environment.
 pub fn outside(command: &mut Command) -> &mut Command {
+    if let Some(own) = std::env::var(UMASK).ok().and_then(|own| own.parse().ok()) {
+        // SAFETY: between fork and exec, a system call that cannot fail.
+        unsafe {
+            command.pre_exec(move || {
+                libc::umask(own);
+                Ok(())
+            });
+        }
+    }
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(set_by_cargo_run) {
             command.env_remove(name);
@@ -87,7 +112,8 @@ pub fn outside(command: &mut Command) -> &mut Command {
         .env_remove(STD_SOURCE)
         .env_remove("EVCXR_CONFIG_DIR")
         .env_remove(CELL_CRATE)
-        .env_remove(DOOR);
+        .env_remove(DOOR)
+        .env_remove(UMASK);
     match real_cargo_home() {
         Some(home) => command.env("CARGO_HOME", home),
         None => command.env_remove("CARGO_HOME"),

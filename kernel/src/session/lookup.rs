@@ -67,13 +67,18 @@ fn analysable(carried: &Carried, cell: &str) -> String {
         .collect()
 }
 
-/// The code before the statement that `cursor` is in, and the path that ends at the cursor, at its place.
+/// The code before the statement that `cursor` is in, and the path that ends at the cursor, at its place: as a statement
+/// in a block, of which no value of any type is wanted.
 fn as_a_statement(code: &str, cursor: usize) -> String {
     let before = code.get(..cursor).unwrap_or(code);
     let in_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
     let word = before.trim_end_matches(in_path).len();
     let end = before[..word].rfind([';', '{', '}', '\n']).map_or(0, |at| at + 1);
-    format!("{}{}{}", &before[..end], " ".repeat(word - end), &before[word..])
+    let (start, path) = (&before[..end], &before[word..]);
+    match word - end {
+        0 => format!("{start}{path};"),
+        room => format!("{start}{}{{{path};}}", " ".repeat(room - 1)),
+    }
 }
 
 /// What may stand at `cursor`, as `context` knows the notebook.
@@ -199,14 +204,15 @@ mod tests {
     #[test]
     fn a_word_may_stand_alone_at_its_place() {
         for (code, alone) in [
-            ("let n = 1;\nkinds.push(ki", "let n = 1;\n           ki"),
-            ("let y: f64 = ", "             "),
-            ("f(é, std::cm", "      std::cm"),
-            ("if x { y = dat", "if x {     dat"),
+            ("let n = 1;\nkinds.push(ki", "let n = 1;\n          {ki;}"),
+            ("let y: f64 = ", "            {;}"),
+            ("f(é, std::cm", "     {std::cm;}"),
+            ("if x { y = dat", "if x {    {dat;}"),
+            ("n", "n;"),
         ] {
             assert_eq!(as_a_statement(code, code.len()), alone);
         }
-        assert_eq!(as_a_statement("f(n, 2)", 3), "  n");
+        assert_eq!(as_a_statement("f(n, 2)", 3), " {n;}");
     }
 
     #[test]

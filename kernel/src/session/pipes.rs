@@ -30,8 +30,8 @@ impl Pipes {
         })
     }
 
-    /// Hands the writing ends on to `command`, which has this process's own mask for files `umask`.
-    pub fn give_to(&self, command: &mut Command, umask: libc::mode_t) {
+    /// Hands the writing ends on to `command`.
+    pub fn give_to(&self, command: &mut Command) {
         let ends = [0, 1, 2].map(|at| self.write[at].as_raw_fd());
         command.env(PIPES, ends.map(|end| end.to_string()).join(","));
         // SAFETY: between fork and exec, only system calls: the ends are kept open in the new program.
@@ -42,7 +42,6 @@ impl Pipes {
                         return Err(Error::last_os_error());
                     }
                 }
-                libc::umask(umask);
                 Ok(())
             });
         }

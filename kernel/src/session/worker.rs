@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// What the session's face asks of the thread.
@@ -122,15 +122,11 @@ fn of_this_thread(folder: &Path) {
     // SAFETY: separates what threads share by default; it concerns this thread and those that it starts.
     unsafe {
         if libc::unshare(libc::CLONE_FS) == 0 {
-            UMASK.get_or_init(|| libc::umask(0o077));
-            libc::umask(0o077);
+            home::keep_files_private();
             let _ = std::env::set_current_dir(folder);
         }
     }
 }
-
-/// The mask for new files that this process has, and cells are to have.
-static UMASK: OnceLock<libc::mode_t> = OnceLock::new();
 
 struct Engine {
     /// On the heap: a copy of this process reuses the stacks of the threads that it has not.
@@ -393,7 +389,7 @@ fn start_evcxr(
     home::outside(&mut child)
         .current_dir(&options.working_dir)
         .env(DOOR, &door);
-    pipes.give_to(&mut child, UMASK.get().copied().unwrap_or(0o022));
+    pipes.give_to(&mut child);
     // SAFETY: as in `home`: done when a session starts; Rust code reads the environment under std's own lock.
     unsafe {
         std::env::set_var(home::CELL_CRATE, &crate_dir);
