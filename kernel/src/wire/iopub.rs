@@ -1,17 +1,17 @@
 //! The iopub channel: statuses and outputs, to every client, in the order they were published.
 //!
-//! Nothing is dropped. Publishers wait when the queue is full, and the XPUB socket waits for slow readers
-//! (a PUB socket would silently drop). Text is the exception to one message an event: pieces of one stream that
+//! Nothing is dropped for those who read. Publishers wait when the queue is full, and the channel waits for slow readers
+//! (a PUB socket would silently drop), but for one that has stopped reading only until the gate disconnects it. Text is the exception to one message an event: pieces of one stream that
 //! follow each other within [`STREAM_PACE`] travel together, because Jupyter's server cuts off a kernel that
 //! sends more than 1000 messages a second.
 
-use super::message::{self, child, signed_by_kernel};
-use jupyter_protocol::{
-    ExecutionState, IoPubWelcome, JupyterMessage, JupyterMessageContent, Media, MediaType, Status, Stdio,
-    StreamContent,
-};
-use jupyter_zmq_client::{KernelIoPubXPubConnection, SubscriptionEvent};
-use serde_json::{Map, Value, json};
+use super::gate::{Endpoint, Limits, Listening, Publisher, Room};
+use super::message::{self, signed_by_kernel, unasked};
+use super::seal::Seal;
+use bytes::Bytes;
+use jupyter_protocol::{ExecutionState, IoPubWelcome, JupyterMessage, JupyterMessageContent, Status, Stdio};
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -33,14 +33,22 @@ enum Outgoing {
 #[derive(Clone)]
 pub struct IoPub {
     queue: mpsc::Sender<Outgoing>,
+    publisher: Publisher,
 }
 
 impl IoPub {
-    /// Starts the task that owns the socket.
-    pub fn start(connection: KernelIoPubXPubConnection) -> IoPub {
+    /// Opens the channel, and starts the task that publishes on it.
+    pub async fn bind(
+        endpoint: &Endpoint,
+        room: &Arc<Room>,
+        seal: &Arc<Seal>,
+    ) -> io::Result<(IoPub, Listening)> {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(publish_all(connection, waiting));
-        IoPub { queue }
+        let signs = seal.clone();
+        let greet = move |topic: &[u8]| welcome(topic, &signs);
+        let (publisher, listening) = Publisher::bind(endpoint, Limits::default(), room, greet).await?;
+        tokio::spawn(publish_all(publisher.clone(), seal.clone(), waiting));
+        Ok((IoPub { queue, publisher }, listening))
     }
 
     /// Publishes one message; waits while the queue is full.
@@ -78,6 +86,12 @@ impl IoPub {
             let _ = sent.await;
         }
     }
+
+    /// Waits until everything published so far has left this process.
+    pub async fn empty(&self) {
+        self.flush().await;
+        self.publisher.empty().await;
+    }
 }
 
 /// Clients that subscribe to everything do not look at the topic; it tells the others what this is.
@@ -86,25 +100,11 @@ fn outgoing(message: JupyterMessage) -> Outgoing {
     Outgoing::Message(Box::new(message.with_zmq_identities(vec![topic.into()])))
 }
 
-async fn publish_all(mut connection: KernelIoPubXPubConnection, mut waiting: mpsc::Receiver<Outgoing>) {
+async fn publish_all(publisher: Publisher, seal: Arc<Seal>, mut waiting: mpsc::Receiver<Outgoing>) {
     let mut cells = Cells::default();
     let mut held: Option<Outgoing> = None;
     let mut last_text = None;
-    loop {
-        let item = tokio::select! {
-            // Subscriptions first: a client that has just subscribed gets what is sent from now on.
-            biased;
-            event = connection.recv_subscription() => {
-                if let Ok(SubscriptionEvent::Subscribe(topic)) = event {
-                    welcome(&mut connection, topic).await;
-                }
-                continue;
-            }
-            item = next(&mut held, &mut waiting) => match item {
-                Some(item) => item,
-                None => return,
-            },
-        };
+    while let Some(item) = next(&mut held, &mut waiting).await {
         match item {
             Outgoing::Flush(done) => {
                 let _ = done.send(());
@@ -116,9 +116,9 @@ async fn publish_all(mut connection: KernelIoPubXPubConnection, mut waiting: mps
                     last_text = Some(Instant::now());
                 }
                 let still_busy = cells.after(&message);
-                send(&mut connection, *message).await;
+                send(&publisher, &seal, *message).await;
                 if let Some(busy) = still_busy {
-                    send(&mut connection, busy).await;
+                    send(&publisher, &seal, busy).await;
                 }
             }
         }
@@ -169,9 +169,10 @@ async fn next(held: &mut Option<Outgoing>, waiting: &mut mpsc::Receiver<Outgoing
 
 /// Tells a new subscriber that it will miss nothing from here on
 /// (<https://jupyter.org/enhancement-proposals/65-jupyter-xpub/jupyter-xpub.html>).
-async fn welcome(connection: &mut KernelIoPubXPubConnection, topic: String) {
+fn welcome(topic: &[u8], seal: &Seal) -> Option<Vec<Bytes>> {
+    let topic = String::from_utf8_lossy(topic).into_owned();
     let message = JupyterMessage::from(IoPubWelcome::new(topic.clone()));
-    send(connection, message.with_zmq_identities(vec![topic.into()])).await;
+    message::frames(unasked(message).with_zmq_identities(vec![topic.into()]), seal).ok()
 }
 
 /// Appends text that follows until `until`, or as long as more is already waiting. Returns the first item that
@@ -228,36 +229,9 @@ fn append(message: &mut JupyterMessage, next: &JupyterMessage) {
     }
 }
 
-async fn send(connection: &mut KernelIoPubXPubConnection, message: JupyterMessage) {
-    if let Err(error) = message::send(connection, message).await {
-        eprintln!("jook: could not publish a message: {error}");
+async fn send(publisher: &Publisher, seal: &Seal, message: JupyterMessage) {
+    match message::frames(message, seal) {
+        Ok(frames) => publisher.publish(&frames).await,
+        Err(error) => eprintln!("jook: could not publish a message: {error}"),
     }
-}
-
-/// Text on `stdout`.
-pub fn stdout(text: &str, parent: &JupyterMessage) -> JupyterMessage {
-    signed_by_kernel(StreamContent::stdout(text).as_child_of(parent), parent)
-}
-
-/// Text on `stderr`.
-pub fn stderr(text: &str, parent: &JupyterMessage) -> JupyterMessage {
-    signed_by_kernel(StreamContent::stderr(text).as_child_of(parent), parent)
-}
-
-/// An output with a MIME bundle: `display_data`, `update_display_data` or `execute_result`.
-pub fn bundle(
-    msg_type: &str,
-    mut content: Map<String, Value>,
-    id: Option<String>,
-    parent: &JupyterMessage,
-) -> JupyterMessage {
-    if let Some(id) = id {
-        content.insert("transient".to_string(), json!({ "display_id": id }));
-    }
-    child(msg_type, Value::Object(content), parent)
-}
-
-/// A MIME bundle as the typed replies want it. Values go out as they are.
-pub fn media(data: Map<String, Value>) -> Media {
-    Media::new(data.into_iter().map(MediaType::Other).collect())
 }
