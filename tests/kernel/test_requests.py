@@ -22,7 +22,7 @@ def test_kernel_info(kernel):
     info = request(kernel, kernel.kc.kernel_info)
     language = info["language_info"]
     assert (info["status"], info["implementation"]) == ("ok", "jook")
-    assert info["protocol_version"] == "5.4" and info["supported_features"] == ["kernel subshells"]
+    assert info["protocol_version"] == "5.5" and info["supported_features"] == ["kernel subshells"]
     # CodeMirror (JupyterLab) knows Rust by this MIME type, VS Code by its name, nbconvert by the lexer.
     assert (language["name"], language["mimetype"], language["file_extension"]) == ("rust", "text/x-rustsrc", ".rs")
     assert (language["pygments_lexer"], language["codemirror_mode"]) == ("rust", "rust")
