@@ -7,7 +7,7 @@ use super::listen::{Peer, Serve, listen};
 use super::{End, Endpoint, Limits, Listening, Room, SMALL};
 use std::sync::Arc;
 
-struct Heart;
+pub(super) struct Heart;
 
 impl Serve for Heart {
     const ROLE: Role = Role::Heart;

@@ -90,7 +90,13 @@ pub async fn listen<S: Serve>(
         .await
 }
 
-async fn serve<S: Serve>(channel: &S, stream: Stream, limits: Limits, room: Arc<Room>) -> Result<(), End> {
+/// All that happens on one connection.
+pub(super) async fn serve<S: Serve>(
+    channel: &S,
+    stream: Stream,
+    limits: Limits,
+    room: Arc<Room>,
+) -> Result<(), End> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let (read, mut write) = stream;
     let unknown = Limits {

@@ -21,6 +21,8 @@ mod publisher;
 mod room;
 mod router;
 pub mod tally;
+#[cfg(test)]
+pub mod tests;
 
 pub use endpoint::{Endpoint, Listening};
 pub use publisher::Publisher;

@@ -41,17 +41,13 @@ impl Publisher {
         room: &Arc<Room>,
         greet: impl Fn(&[u8]) -> Option<Vec<Bytes>> + Send + Sync + 'static,
     ) -> std::io::Result<(Publisher, Listening)> {
-        let subscribers = Arc::<Subscribers>::default();
-        let channel = Channel {
-            subscribers: subscribers.clone(),
-            greet,
-        };
+        let (channel, publisher) = channel(greet);
         let limits = Limits {
             message: SMALL,
             ..limits
         };
         let listening = listen(endpoint, limits, room, Arc::new(channel)).await?;
-        Ok((Publisher { subscribers }, listening))
+        Ok((publisher, listening))
     }
 
     /// Publishes a message whose first frame is its topic. Waits for those who are behind with their reading.
@@ -95,7 +91,16 @@ impl Publisher {
     }
 }
 
-struct Channel<G> {
+/// What connections are served with, and what publishes to them.
+pub(super) fn channel<G>(greet: G) -> (Channel<G>, Publisher) {
+    let subscribers = Arc::<Subscribers>::default();
+    let publisher = Publisher {
+        subscribers: subscribers.clone(),
+    };
+    (Channel { subscribers, greet }, publisher)
+}
+
+pub(super) struct Channel<G> {
     subscribers: Arc<Subscribers>,
     greet: G,
 }

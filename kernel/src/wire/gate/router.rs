@@ -43,18 +43,21 @@ impl Peers {
 impl Router {
     /// Takes requests at an endpoint.
     pub async fn bind(endpoint: &Endpoint, limits: Limits, room: &Arc<Room>) -> std::io::Result<Router> {
-        let (requests, inbox) = mpsc::channel(QUEUE);
-        let peers = Arc::<Peers>::default();
-        let channel = Channel {
-            peers: peers.clone(),
-            requests,
-        };
+        let (channel, inbox, outbox) = channel();
         Ok(Router {
-            inbox: Inbox(inbox),
-            outbox: Outbox(peers),
+            inbox,
+            outbox,
             listening: listen(endpoint, limits, room, Arc::new(channel)).await?,
         })
     }
+}
+
+/// What connections are served with, and both ends of it.
+pub(super) fn channel() -> (Channel, Inbox, Outbox) {
+    let (requests, inbox) = mpsc::channel(QUEUE);
+    let peers = Arc::<Peers>::default();
+    let outbox = Outbox(peers.clone());
+    (Channel { peers, requests }, Inbox(inbox), outbox)
 }
 
 impl Inbox {
@@ -116,7 +119,7 @@ impl Outbox {
     }
 }
 
-struct Channel {
+pub(super) struct Channel {
     peers: Arc<Peers>,
     requests: mpsc::Sender<Message>,
 }
