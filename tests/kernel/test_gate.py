@@ -8,9 +8,12 @@ import time
 
 import pytest
 import zmq
+from jupyter_client.manager import KernelManager
 
+from client import Client
 from conftest import ROOT, start_kernel
 from raw import COMMAND, GREETING, LONG, MORE, Raw, frame, message, ready
+from test_running import until
 
 CHANNELS = ("shell", "control", "stdin", "iopub", "hb")
 
@@ -215,6 +218,24 @@ def test_a_message_that_is_sent_again_counts_once(kernel):
     kernel.kc.control_channel.socket.send_multipart(frames)
     kernel.wait(request["header"]["msg_id"])
     assert kernel.run("count").contents("execute_result")[0]["data"]["text/plain"] == "1"
+
+
+def test_sockets_in_the_file_system(installed, tmp_path):
+    """`ipc` instead of ports."""
+    manager = KernelManager(kernel_name="jook", transport="ipc", ip=str(tmp_path / "kernel"))
+    manager.start_kernel(cwd=str(ROOT))
+    client = Client(manager)
+    try:
+        sockets = list(tmp_path.glob("kernel-*"))
+        assert len(sockets) == 5 and all(socket.is_socket() for socket in sockets)
+        lives(client)
+        client.shut_down(restart=True)
+        until(lambda: manager.provisioner.process.poll() is not None, 10)
+        # The kernel takes them away itself.
+        assert not list(tmp_path.glob("kernel-*"))
+    finally:
+        client.kc.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 def test_an_empty_key_is_said_aloud(jook, tmp_path):
