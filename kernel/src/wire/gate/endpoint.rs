@@ -47,8 +47,8 @@ impl Endpoint {
                 let port = listener.local_addr()?.port();
                 let accept = async move || {
                     let (stream, _) = listener.accept().await?;
-                    // Messages are whole: waiting for more of them only delays.
-                    stream.set_nodelay(true)?;
+                    // Messages are whole: waiting for more of them only delays. It fails where the other side has gone.
+                    let _ = stream.set_nodelay(true);
                     let (read, write) = stream.into_split();
                     Ok((Box::new(read) as _, Box::new(write) as _))
                 };
@@ -75,6 +75,7 @@ async fn accept_all(accept: impl AsyncFn() -> io::Result<Stream>, take: impl Fn(
     loop {
         match accept().await {
             Ok(stream) => take(stream),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             // Out of files, most likely: some connection may end soon.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
