@@ -58,8 +58,8 @@ pub fn harmless(html: &str) -> String {
 
 /// Bytes of the tag or comment that `html` begins with; `None` where its end is not there, or it is text.
 fn markup(html: &str) -> Option<usize> {
-    if html.starts_with("<!--") {
-        return Some(html[4..].find("-->")? + 7);
+    if let Some(comment) = html.strip_prefix("<!--") {
+        return Some("<!--".len() + comment.find("-->")? + "-->".len());
     }
     if html.starts_with("<!") || html.starts_with("<?") {
         return Some(html.find('>')? + 1);

@@ -15,7 +15,7 @@ pub fn fill_header(header: &mut Value, version: &str) {
         }
     }
     let date = header.get("date").and_then(Value::as_str);
-    if !date.is_some_and(|date| chrono::DateTime::parse_from_rfc3339(date).is_ok()) {
+    if date.is_none_or(|date| chrono::DateTime::parse_from_rfc3339(date).is_err()) {
         header.insert("date".to_string(), chrono::Utc::now().to_rfc3339().into());
     }
 }

@@ -15,11 +15,11 @@ pub fn answer(kernel: &Kernel, request: &JupyterMessage) -> Option<JupyterMessag
         Some(what) => reply_error("MalformedRequest", format!("a {msg_type} cannot be read: {what}")),
         None => reply_error("UnknownRequest", format!("this kernel has no {msg_type}")),
     };
-    refusal(error, request)
+    refusal(*error, request)
 }
 
 /// An error as the answer to a request, if it is one that has an answer.
-pub fn refusal(error: Box<ReplyError>, request: &JupyterMessage) -> Option<JupyterMessage> {
+pub fn refusal(error: ReplyError, request: &JupyterMessage) -> Option<JupyterMessage> {
     let name = request.header.msg_type.strip_suffix("_request")?;
-    Some(child(&format!("{name}_reply"), error_content(*error), request))
+    Some(child(&format!("{name}_reply"), error_content(error), request))
 }

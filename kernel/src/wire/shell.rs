@@ -48,7 +48,7 @@ async fn answer(kernel: Arc<Kernel>, replies: Replies, request: JupyterMessage) 
     kernel.iopub.busy(&request).await;
     let unknown = subshell_of(&request).filter(|id| !kernel.shells.has(id));
     if let Some(unknown) = unknown {
-        let reply = refusal(unknown_subshell(unknown), &request);
+        let reply = refusal(*unknown_subshell(unknown), &request);
         reply.into_iter().for_each(|reply| replies.send(reply));
         return kernel.iopub.idle(&request).await;
     }
