@@ -84,6 +84,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
         on_progress,
         // Nobody is there to answer.
         comms: Comms::new(|_, _| {}),
+        // What comes between cells is shown by the next one.
+        between: None,
     })?);
     stop.watch(&session);
 

@@ -85,6 +85,7 @@ fn a_notebook_from_start_to_end() {
         working_dir: std::env::temp_dir(),
         on_progress: Box::new(|line| eprintln!("{line}")),
         comms: Comms::new(|_, _| {}),
+        between: None,
     })
     .unwrap();
     assert!(start.elapsed() < Duration::from_secs(1), "start returns at once");

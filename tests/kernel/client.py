@@ -175,10 +175,17 @@ def comms(kernel, target=None):
     return kernel.reply(msg_id)["content"]["comms"]
 
 
-def shown(kind, **fields):
-    """A Rust statement that speaks the display protocol, as the toolkit does."""
-    message = json.dumps({"kind": kind, "metadata": {}, **fields})
-    return 'println!("\\u{1e}jook ' + message.replace("{", "{{").replace("}", "}}").replace('"', '\\"') + '");'
+def shown(kind, data=None, id=None, wait=False):
+    """A Rust statement that shows something by way of the toolkit: text, and HTML beside it. What has an id can be
+    updated; so named is the variable that does it."""
+    if kind == "clear":
+        return f"clear_output({str(wait).lower()});"
+    bundle = f"&Bundle::text({json.dumps(data.get('text/plain', ''))})"
+    if "text/html" in data:
+        bundle += f".html({json.dumps(data['text/html'])})"
+    if kind == "update":
+        return f"{id}.update({bundle});"
+    return f"let {id} = show_updatable({bundle});" if id else f"show({bundle});"
 
 
 def plain(text):

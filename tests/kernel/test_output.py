@@ -128,10 +128,8 @@ def test_a_question_may_follow_text_on_its_line(kernel):
     cell = kernel.run(
         """
         print!("Who? ");
-        println!("EVCXR_INPUT_REQUEST:name");
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line)?;
-        println!("{}", line.trim());
+        let name = input("name")?;
+        println!("{name}");
         """,
         on_input=lambda request: "Jook",
     )

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::show::{Backend, MARKER, backend};
+use crate::show::{Backend, backend};
 use crate::{Error, Result, cells};
 
 /// How evcxr knows a question for its user; the prompt follows a colon.
@@ -45,10 +45,10 @@ fn ask(prompt: &str, hidden: bool) -> Result<String> {
             "only a cell itself can ask for input, not a thread it starts nor a handler of a widget",
         )
         .fix("ask before, or use a widget for the answer")),
-        Backend::Notebook => {
-            say(&notebook_question(prompt, hidden))?;
-            read_answer(&line()?)
-        }
+        Backend::Notebook => match cells::kernel() {
+            Some(kernel) => read_answer(&kernel.ask(prompt, hidden)),
+            None => line(),
+        },
         Backend::Evcxr => {
             say(&format!("{}:{}\n", request(hidden), one_line(prompt)))?;
             line()
@@ -63,13 +63,6 @@ fn ask(prompt: &str, hidden: bool) -> Result<String> {
 
 fn request(hidden: bool) -> &'static str {
     if hidden { PASSWORD } else { QUESTION }
-}
-
-/// The kernel's marker tells that this question understands a refusal.
-fn notebook_question(prompt: &str, hidden: bool) -> String {
-    // evcxr cuts a prompt at its next colon.
-    let prompt = Value::from(prompt).to_string().replace(':', "\\u003a");
-    format!("{}:{MARKER}{prompt}\n", request(hidden))
 }
 
 fn read_answer(line: &str) -> Result<String> {
@@ -142,16 +135,6 @@ impl Drop for Quiet {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_question_is_one_line_with_one_colon() {
-        let question = notebook_question("a: b\n\"c\"?", true);
-        let (request, prompt) = question.trim_end_matches('\n').split_once(':').unwrap();
-        assert_eq!(request, PASSWORD);
-        assert!(!prompt.contains([':', '\n']));
-        let prompt: String = serde_json::from_str(prompt.strip_prefix(MARKER).unwrap()).unwrap();
-        assert_eq!(prompt, "a: b\n\"c\"?");
-    }
 
     #[test]
     fn an_answer_a_refusal_and_a_stop_are_told_apart() {

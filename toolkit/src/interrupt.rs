@@ -89,7 +89,7 @@ pub fn begin_cell() {
 pub fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let notebook = std::env::var_os(crate::show::NOTEBOOK_ENV).is_some();
+        let notebook = crate::cells::kernel().is_some();
         IN_NOTEBOOK.store(notebook, Ordering::SeqCst);
         if notebook {
             handle(libc::SIGUSR1, on_clear);
@@ -156,9 +156,9 @@ mod tests {
         let mut command = crate::testing::child("interrupt::tests::in_child");
         command
             .env("JOOK_TEST_CASE", case)
-            .env_remove(crate::show::NOTEBOOK_ENV);
+            .env_remove(crate::cells::kernel_for_tests::NOTEBOOK_ENV);
         if notebook {
-            command.env(crate::show::NOTEBOOK_ENV, "1");
+            command.env(crate::cells::kernel_for_tests::NOTEBOOK_ENV, "1");
         }
         let output = command.output().unwrap();
         (

@@ -1,17 +1,15 @@
-//! Questions of a cell to its user, by evcxr's protocol: a line on standard output asks, a line of standard input
+//! Questions of a cell to its user, by evcxr's protocol: a line of the process's words asks, a line of its orders
 //! answers.
 //!
-//! Such a line cannot say that nobody is there to be asked. The toolkit's own questions, which the display
-//! protocol's marker tells apart, get their answers in JSON, a refusal among them. So do those that a read of
-//! standard input makes ([`stdio`](super::stdio)), which cannot tell its reader more than that the input has ended; the
-//! cell is told at its end, as is one that asks by evcxr's protocol and reads an empty line.
+//! Such a line says who asks, in JSON, and so does the answer, which may also be that nobody is there to be asked. The
+//! toolkit tells its caller so. A read of standard input ([`streams`](super::process)) cannot tell its reader more than
+//! that the input has ended: the cell is told at its end.
 
-use super::protocol::MARKER;
-use super::pump::Message;
+use super::pump::{Message, Sink};
 use super::{CellError, report};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::cell::Cell;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 
 /// What a question gets.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,31 +22,27 @@ pub enum Answer {
     Stopped,
 }
 
+/// Who asks by reading standard input.
+const READ: &str = "read";
+
 /// The questions of one cell.
 pub struct Questions<'a> {
-    sink: &'a Sender<Message>,
+    sink: &'a Sink,
     /// A question by other means than the toolkit's was refused.
     refused: Cell<Option<&'static str>>,
 }
 
 impl<'a> Questions<'a> {
-    pub fn new(sink: &'a Sender<Message>) -> Self {
+    pub fn new(sink: &'a Sink) -> Self {
         Self {
             sink,
             refused: Cell::new(None),
         }
     }
 
-    /// Asks whoever runs the cell; returns the line that the cell reads.
-    pub fn ask(&self, prompt: &str, password: bool) -> String {
-        let marked: Option<Value> = prompt
-            .strip_prefix(MARKER)
-            .and_then(|prompt| serde_json::from_str(prompt).ok());
-        let prompt = match &marked {
-            Some(Value::String(prompt)) => prompt.clone(),
-            Some(_) => String::new(),
-            None => prompt.to_owned(),
-        };
+    /// Asks whoever runs the cell what `question` says; returns the line that the process reads.
+    pub fn ask(&self, question: &str, password: bool) -> String {
+        let (asker, prompt): (String, String) = serde_json::from_str(question).unwrap_or_default();
         let (answer, answers) = channel();
         let _ = self.sink.send(Message::Input {
             prompt,
@@ -56,21 +50,10 @@ impl<'a> Questions<'a> {
             answer,
         });
         let answer = answers.recv().unwrap_or(Answer::Stopped);
-        if let Some(marked) = marked {
-            if let (Value::Object(_), Answer::Refused(way_out)) = (marked, &answer) {
-                self.refused.set(Some(way_out));
-            }
-            return in_json(&answer);
+        if let (READ, Answer::Refused(way_out)) = (asker.as_str(), &answer) {
+            self.refused.set(Some(way_out));
         }
-        match answer {
-            // One line is what it waits for; the rest would be taken for orders.
-            Answer::Line(line) => line.replace(['\n', '\r'], " "),
-            Answer::Refused(way_out) => {
-                self.refused.set(Some(way_out));
-                String::new()
-            }
-            Answer::Stopped => String::new(),
-        }
+        in_json(&answer)
     }
 
     /// How the cell ended, given how its code did.
@@ -107,9 +90,9 @@ fn nobody_to_ask(way_out: &str, own: Option<CellError>) -> CellError {
 mod tests {
     use super::*;
 
-    /// What a cell reads that asks with `prompt`, what its user is asked, and how it ends.
-    fn asked(prompt: &str, given: Answer) -> (String, String, Result<(), CellError>) {
-        let (sink, messages) = channel();
+    /// What a process reads that asks `question`, what its user is asked, and how the cell ends.
+    fn asked(question: &Value, given: Answer) -> (String, String, Result<(), CellError>) {
+        let (sink, messages) = crate::session::pump::sink();
         let user = std::thread::spawn(move || match messages.recv() {
             Ok(Message::Input { prompt, answer, .. }) => {
                 answer.send(given).unwrap();
@@ -118,32 +101,26 @@ mod tests {
             _ => panic!("no question"),
         });
         let questions = Questions::new(&sink);
-        let read = questions.ask(prompt, false);
+        let read = questions.ask(&question.to_string(), false);
         (read, user.join().unwrap(), questions.outcome(Ok(())))
     }
 
     #[test]
-    fn the_toolkit_hears_of_a_refusal_and_others_at_the_end() {
-        let own = format!("{MARKER}\"a\\u003a b\"");
+    fn the_toolkit_hears_of_a_refusal_and_a_reader_at_the_end() {
         let line = Answer::Line("é".into());
-        assert_eq!(
-            asked(&own, line.clone()),
-            (r#"{"line":"é"}"#.into(), "a: b".into(), Ok(()))
-        );
-        let (read, _, outcome) = asked(&own, Answer::Refused("write"));
-        assert_eq!((read.as_str(), outcome), (r#"{"refused":"write"}"#, Ok(())));
-        assert_eq!(asked("plain", line), ("é".into(), "plain".into(), Ok(())));
-        let read = format!("{MARKER}{{}}");
-        let (answer, prompt, outcome) = asked(&read, Answer::Refused("write"));
-        assert_eq!((answer.as_str(), prompt.as_str()), (r#"{"refused":"write"}"#, ""));
-        assert_eq!(outcome.unwrap_err().ename, "StdinNotImplementedError");
-        let (read, _, outcome) = asked("plain", Answer::Refused("write"));
-        let error = outcome.unwrap_err();
-        assert_eq!(
-            (read.as_str(), error.ename.as_str()),
-            ("", "StdinNotImplementedError")
-        );
-        assert_eq!(error.traceback.last().unwrap(), "To do: write.");
-        assert_eq!(asked("plain", Answer::Stopped).2, Ok(()));
+        for asker in ["toolkit", READ] {
+            let (read, prompt, outcome) = asked(&json!([asker, "a: b"]), line.clone());
+            assert_eq!((read.as_str(), prompt.as_str()), (r#"{"line":"é"}"#, "a: b"));
+            assert_eq!(outcome, Ok(()));
+            let (read, _, outcome) = asked(&json!([asker, ""]), Answer::Refused("write"));
+            assert_eq!(read, r#"{"refused":"write"}"#);
+            assert_eq!(outcome.is_err(), asker == READ);
+            if let Err(error) = outcome {
+                assert_eq!(error.ename, "StdinNotImplementedError");
+                assert_eq!(error.traceback.last().unwrap(), "To do: write.");
+            }
+            let (read, _, outcome) = asked(&json!([asker, ""]), Answer::Stopped);
+            assert_eq!((read.as_str(), outcome), (r#"{"stopped":true}"#, Ok(())));
+        }
     }
 }

@@ -2,27 +2,16 @@
 
 use super::early_return::{self, Bound};
 use super::lean::{self, lean};
+use super::life::hold::Hold;
 use super::{deps, frames, graph, home, link, source, stand_in};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
-use std::os::fd::AsRawFd;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Kept in the cell crate's folder: what the kernel and the stand-ins tell each other.
+/// Kept in the cell crate's folder: what the kernel may want to know of a cell's compiler.
 pub const NOTES: &str = ".jook";
-/// In the kernel's private directory: the folder of the newest session's cell crate.
-pub const CRATE_DIR: &str = "crate-dir";
-/// Locked, and holding the process number, while a compiler runs.
-pub const COMPILING: &str = "compiling";
-/// There while the running cell is to be given up.
-pub const CANCELLED: &str = "cancelled";
-/// There once the running cell has been analysed and is being compiled, or runs.
-const ANALYSED: &str = "analysed";
-/// What cargo says while it builds a dependency.
-pub const PROGRESS: &str = "progress";
-
 /// What evcxr's Cargo.toml says.
 pub struct CellCrate {
     /// Its folder.
@@ -70,20 +59,11 @@ impl CellCrate {
     }
 
     /// Compiles the cell into the library that the child process loads; returns the compiler's exit code.
-    pub fn build(&self) -> Result<i32> {
-        std::fs::write(
-            stand_in::private().join(CRATE_DIR),
-            self.dir.as_os_str().as_encoded_bytes(),
-        )?;
+    pub fn build(&self, hold: &Hold) -> Result<i32> {
         let out = self.dir.join("target/cell");
         let library = out.join("libctx.so");
-        let generated = self.generated()?;
-        // A copy of the session that answers a completion writes its own text to the same file.
-        ensure!(
-            !generated.contains("fn evcxr_analysis_wrapper("),
-            "a completion came in between; run the cell again"
-        );
-        let extra = deps::prepare(self)?;
+        let generated = self.generated(hold)?;
+        let extra = deps::prepare(self, hold)?;
         if let Some(told) = std::env::var_os("EVCXR_EXECUTION_SO_PATH") {
             std::fs::write(told, library.as_os_str().as_encoded_bytes())?;
         }
@@ -97,32 +77,50 @@ impl CellCrate {
             frames::note(&rustc, &notes);
             self.compile(rustc, &generated)
         };
-        let _lock = Stoppable::enter(&self.dir)?;
         let (mut said, mut code) = compile()?;
         let unlinked = |line: &String| line.contains("\"message\":\"linking with ");
         if code != 0 && extra.link_quickly() && said.iter().any(unlinked) && extra.note_slow_link() {
             (said, code) = compile()?;
         }
-        Ok(self.report(said, code))
+        Ok(report(hold, said, code))
     }
 
     /// Type-checks the cell; returns the compiler's exit code.
-    pub fn check(&self) -> Result<i32> {
+    pub fn check(&self, hold: &Hold) -> Result<i32> {
         let out = self.dir.join("target/cell");
-        let generated = self.generated()?;
-        let mut rustc = self.rustc(&out, &generated, &deps::prepare(self)?)?;
+        let generated = self.generated(hold)?;
+        let mut rustc = self.rustc(&out, &generated, &deps::prepare(self, hold)?)?;
         rustc.arg("--emit=metadata").arg("-o").arg(out.join("ctx.rmeta"));
-        let _lock = Stoppable::enter(&self.dir)?;
         let (said, code) = self.compile(rustc, &generated)?;
-        Ok(self.report(said, code))
+        Ok(report(hold, said, code))
     }
 
-    /// What evcxr wrote. Read once, before the session may be copied.
-    fn generated(&self) -> Result<String> {
-        Ok(std::fs::read_to_string(self.dir.join("src/lib.rs"))?)
+    /// What evcxr wrote. Read once, before the session may be copied: a copy writes to the same file.
+    fn generated(&self, hold: &Hold) -> Result<String> {
+        let generated = std::fs::read_to_string(self.dir.join("src/lib.rs"))?;
+        for what in source::unknown(&generated) {
+            hold.does_not_know(what);
+        }
+        hold.source_is_read();
+        Ok(generated)
+    }
+
+    /// The compiler has been replaced under the kernel: what it makes does not fit the toolkit.
+    fn refuse_another_compiler() {
+        if !stand_in::compiler_is_the_same() {
+            let said = "the Rust compiler has changed since this kernel was started, and does not fit its toolkit any more: \
+                        restart the kernel (its toolkit is built anew then, which may take a while)";
+            // One line of JSON is what evcxr takes for an error.
+            println!(
+                "{}",
+                serde_json::json!({ "message": said, "level": "error", "spans": [], "children": [] })
+            );
+            std::process::exit(101);
+        }
     }
 
     fn rustc(&self, out: &Path, generated: &str, extra: &deps::Extra) -> Result<Command> {
+        Self::refuse_another_compiler();
         let toolkit = graph::ToolkitFiles::of_session()?;
         let (rustc, _) = stand_in::tools()?;
         let folder = self.dir.join("cell");
@@ -188,9 +186,8 @@ impl CellCrate {
         Ok(std::fs::write(self.dir.join("cell/lib.rs"), source)?)
     }
 
-    /// Runs the compiler; returns what it said and its exit code. The caller can be stopped, see [`Stoppable`].
+    /// Runs the compiler; returns what it said and its exit code.
     fn compile(&self, mut command: Command, generated: &str) -> Result<(Vec<String>, i32)> {
-        std::fs::write(self.dir.join(NOTES).join(ANALYSED), "")?;
         let mut compile = || -> Result<(Vec<String>, i32)> {
             let mut compiler = command
                 .stderr(Stdio::piped())
@@ -212,18 +209,17 @@ impl CellCrate {
         }
         Ok((said, code))
     }
+}
 
-    /// Passes on what the compiler said; returns the exit code.
-    fn report(&self, said: Vec<String>, code: i32) -> i32 {
-        if code != 0 {
-            // evcxr may write the cell anew and try again.
-            not_analysed(&self.dir);
-        }
-        for line in said {
-            eprintln!("{}", about_the_display(line));
-        }
-        code
+/// Passes on what the compiler said; returns the exit code.
+fn report(hold: &Hold, said: Vec<String>, code: i32) -> i32 {
+    if code != 0 {
+        hold.has_failed();
     }
+    for line in said {
+        eprintln!("{}", about_the_display(line));
+    }
+    code
 }
 
 /// Keeps evcxr from falling back on `Debug` for a value that can show itself, when what rustc says is about something
@@ -255,74 +251,6 @@ fn about_the_display(line: String) -> String {
     }
     diagnostic["children"] = serde_json::json!([]);
     diagnostic.to_string()
-}
-
-/// While held (also by the compiler), the kernel can stop the work.
-pub struct Stoppable(#[allow(dead_code)] std::fs::File);
-
-impl Stoppable {
-    /// Refuses when the cell is already cancelled.
-    pub fn enter(crate_dir: &Path) -> Result<Self> {
-        let notes = crate_dir.join(NOTES);
-        std::fs::create_dir_all(&notes)?;
-        let mut file = std::fs::File::options()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(notes.join(COMPILING))?;
-        // SAFETY: system calls on this process and a file it has open.
-        unsafe {
-            libc::setpgid(0, 0);
-            // No compiler outlives its kernel.
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
-            // The lock lives on in the compiler: the file stays open across exec.
-            libc::fcntl(file.as_raw_fd(), libc::F_SETFD, 0);
-            libc::flock(file.as_raw_fd(), libc::LOCK_EX);
-        }
-        file.set_len(0)?;
-        write!(file, "{}", std::process::id())?;
-        file.flush()?;
-        ensure!(!notes.join(CANCELLED).exists(), "interrupted");
-        Ok(Self(file))
-    }
-}
-
-/// Stops a compiler that works for the cell crate in `crate_dir`, if there is one, and lets no other start
-/// until [`uncancel`].
-pub fn cancel(crate_dir: &Path) {
-    let notes = crate_dir.join(NOTES);
-    let _ = std::fs::create_dir_all(&notes);
-    let _ = std::fs::write(notes.join(CANCELLED), "");
-    let Ok(file) = std::fs::File::open(notes.join(COMPILING)) else {
-        return;
-    };
-    // SAFETY: a lock that cannot be had means that the process named in the file still runs.
-    unsafe {
-        if libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 {
-            return;
-        }
-        if let Ok(text) = std::fs::read_to_string(notes.join(COMPILING))
-            && let Ok(group) = text.trim().parse::<libc::pid_t>()
-            && group > 1
-        {
-            libc::kill(-group, libc::SIGKILL);
-        }
-    }
-}
-
-/// A new cell: its analysis comes first.
-pub fn not_analysed(crate_dir: &Path) {
-    let _ = std::fs::remove_file(crate_dir.join(NOTES).join(ANALYSED));
-}
-
-/// Whether the running cell's analysis is over.
-pub fn is_analysed(crate_dir: &Path) -> bool {
-    crate_dir.join(NOTES).join(ANALYSED).exists()
-}
-
-/// Lets compilers start again.
-pub fn uncancel(crate_dir: &Path) {
-    let _ = std::fs::remove_file(crate_dir.join(NOTES).join(CANCELLED));
 }
 
 #[cfg(test)]

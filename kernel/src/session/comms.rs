@@ -1,8 +1,7 @@
 //! Comms: messages between what a cell has made and its counterpart in the front end, at any time.
 //!
-//! evcxr writes to the child's standard input, and reads its standard output only while a cell runs, so these
-//! messages have a way of their own: a socket in the kernel's private directory, to which the toolkit connects
-//! when a cell first wants a comm. Both sides write lines of JSON. The child numbers what it says and waits until
+//! They have a connection of their own: the toolkit knocks at the session's [`door`](super::life::door) when a cell first
+//! wants a comm. Both sides write lines of JSON. The child numbers what it says and waits until
 //! it is published, so that a widget's model is with the front end before the output that shows it. A message of
 //! the front end carries the id of its request; everything the child says while it handles it carries it too, as
 //! `parent`, and `comm_done` ends it. Binary data follows its line, which holds the sizes as `buffers`.
@@ -15,14 +14,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-
-/// Names the socket to the child.
-pub const SOCKET: &str = "JOOK_COMMS";
 
 /// The child always reads, unless it is stopped or about to end.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -79,7 +73,6 @@ pub struct Comms {
 
 #[derive(Default)]
 struct State {
-    socket: Option<PathBuf>,
     child: Option<Child>,
     connections: u64,
 }
@@ -111,30 +104,6 @@ impl Comms {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// The socket for the child, made below `folder` on the first call.
-    ///
-    /// # Errors
-    /// When it cannot be made; cells have no comms then.
-    pub fn listen(self: &Arc<Self>, folder: &Path) -> std::io::Result<PathBuf> {
-        static SOCKETS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        if let Some(socket) = &self.state().socket {
-            return Ok(socket.clone());
-        }
-        let number = SOCKETS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let socket = folder.join(format!("comms-{number}"));
-        let listener = UnixListener::bind(&socket)?;
-        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
-        self.state().socket = Some(socket.clone());
-        let comms = Arc::downgrade(self);
-        std::thread::Builder::new().name("comms".into()).spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let Some(comms) = comms.upgrade() else { return };
-                std::thread::spawn(move || comms.hear(stream));
-            }
-        })?;
-        Ok(socket)
     }
 
     /// Every open comm with its target.
@@ -193,7 +162,7 @@ impl Comms {
     }
 
     /// Reads what one child says until it ends.
-    fn hear(&self, stream: UnixStream) {
+    pub fn hear(&self, stream: UnixStream) {
         let Ok(reader) = stream.try_clone() else { return };
         let _ = stream.set_write_timeout(Some(PATIENCE));
         let (number, before) = {
@@ -298,7 +267,6 @@ impl Comms {
                 return match protocol::message_part(Value::Object(message))? {
                     Part::Event(event) => Some(Said::Show(event)),
                     Part::Notice(notice) => notice.told(&self.sources).map(Said::Show),
-                    Part::Text(_) => None,
                 };
             }
         };
@@ -392,16 +360,15 @@ mod tests {
         let comms = Comms::new(move |parent, said| {
             let _ = tell.send((parent.map(str::to_owned), said));
         });
-        let folder = std::env::temp_dir().join(format!("jook-comms-test-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let socket = comms.listen(&folder).unwrap();
         let open = |id: &str| {
             let target = "t".to_owned();
             message(Step::Open { target }, id)
         };
         assert!(!comms.pass_on("r0", &open("a")), "no child is there");
 
-        let stream = UnixStream::connect(&socket).unwrap();
+        let (stream, kernels) = UnixStream::pair().unwrap();
+        let hears = comms.clone();
+        std::thread::spawn(move || hears.hear(kernels));
         let lines = BufReader::new(stream.try_clone().unwrap()).lines();
         let mut toolkit = Toolkit { lines, stream };
         toolkit.say(json!({"kind": "comm_target", "name": "t", "n": 1}));
@@ -440,6 +407,5 @@ mod tests {
         );
         assert_eq!(said.recv().unwrap(), (None, Said::Gone));
         assert!(comms.list().is_empty());
-        let _ = std::fs::remove_dir_all(folder);
     }
 }

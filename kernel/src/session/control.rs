@@ -1,23 +1,32 @@
 //! What other threads may do to a running cell: stop it, kill it, ask the session meanwhile.
 
 use super::carried::Carried;
+use super::comms::Comms;
+use super::life::door::{self, Caller, Door};
+use super::life::family;
 use super::lookup::{Found, Question};
-use super::pump::Message;
-use super::snapshot::{Copied, Waiting};
-use super::{Event, cell_crate, report};
+use super::pump::{Message, Sink};
+use super::snapshot::{Copied, Resting};
+use super::{Event, report};
 use anyhow::Result;
+use serde_json::Value;
+use std::io::Write;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long a cell has to answer a stop request before a second one kills it.
+/// How long a cell has to answer a stop request before a second one kills it, and what it has started to end.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// When a cell that runs is one that the user may work beside.
 const LONG: Duration = Duration::from_millis(500);
+
+/// How long a question waits for the session to come to rest: it gets ready, or analyses a cell.
+const ANALYSIS: Duration = Duration::from_secs(2);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -27,6 +36,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Default)]
 pub struct Control {
     state: Mutex<State>,
+    /// The session comes to rest.
+    rest: Condvar,
 }
 
 #[derive(Default)]
@@ -34,41 +45,167 @@ struct State {
     /// The number of the running cell; 0 when none runs.
     cell: u64,
     cells: u64,
+    /// When it began, on the clock of processes.
+    begun: u64,
     /// The cell that waits for the session to get ready.
-    waiting: Option<(Sender<Message>, Arc<AtomicBool>)>,
+    waiting: Option<(Sink, Arc<AtomicBool>)>,
     /// The execution count of the cell that runs or comes next.
     number: usize,
-    sink: Option<Sender<Message>>,
+    sink: Option<Sink>,
     interrupted: Option<Instant>,
     killed: bool,
-    child: Option<Arc<Mutex<Child>>>,
-    crate_dir: Option<PathBuf>,
-    /// The context, while its thread waits for a cell, and the copy of it that answers meanwhile.
-    context: Option<Waiting>,
-    copy: Option<Arc<Mutex<Copied>>>,
+    /// Where processes of the session announce themselves.
+    door: Option<Door>,
+    /// The process that runs cells.
+    process: Option<Process>,
+    /// The compilers that work for the session, each with a number.
+    compilers: Vec<(u64, UnixStream)>,
+    knocks: u64,
+    /// The context that the running cell was handed to.
+    handed: Option<Resting>,
+    /// The context, while its thread leaves it alone, and the copy of it that answers meanwhile.
+    resting: Option<Resting>,
+    copy: Option<Arc<Copied>>,
+    /// Copies that are about to end.
+    ending: Vec<JoinHandle<()>>,
     carried: Option<Arc<Carried>>,
+    faults: Vec<String>,
+}
+
+/// The cells' process, with all that it has started.
+struct Process {
+    /// To its keeper, which kills everything when this ends.
+    lifeline: UnixStream,
+    group: libc::pid_t,
 }
 
 impl Control {
-    /// The session is there: its process, the folder of its cell crate, and what it need not ask for.
-    pub fn ready(&self, child: Arc<Mutex<Child>>, crate_dir: &Path, carried: &Arc<Carried>) {
-        let mut state = self.state();
-        state.child = Some(child);
-        state.crate_dir = Some(crate_dir.to_owned());
-        state.carried = Some(carried.clone());
+    /// Opens the door of a session; whoever knocks is served as long as the session lives. Returns where it is.
+    ///
+    /// # Errors
+    /// When the socket cannot be made.
+    pub fn open_door(self: &Arc<Self>, path: &Path, comms: &Arc<Comms>) -> Result<PathBuf> {
+        let (control, comms) = (Arc::downgrade(self), comms.clone());
+        let door = Door::open(path, move |caller, stream| match (control.upgrade(), caller) {
+            (Some(_), Caller::Comms) => comms.hear(stream),
+            (Some(control), caller) => control.enter(caller, stream),
+            (None, _) => {}
+        })?;
+        let path = door.path().to_owned();
+        // The door of the session before, if there was one, closes.
+        self.state().door = Some(door);
+        Ok(path)
     }
 
-    /// The cell that has begun is handed to `context`, whose thread waits for it from now on.
-    pub fn works_on_a_cell(self: &Arc<Self>, context: Waiting) {
+    /// Serves one who has knocked at the session's door, until he leaves.
+    fn enter(&self, caller: Caller, stream: UnixStream) {
+        match caller {
+            Caller::Cells { group } => {
+                let process = Process {
+                    lifeline: stream,
+                    group,
+                };
+                // One that is gone is let go of with this.
+                self.state().process = Some(process);
+            }
+            Caller::Compiler => self.serve_compiler(&stream),
+            Caller::Comms => {}
+        }
+    }
+
+    /// Hears what a compiler says. It may work as long as the connection lasts.
+    fn serve_compiler(&self, mut stream: &UnixStream) {
+        let number = {
+            let mut state = self.state();
+            let Ok(hold) = stream.try_clone() else { return };
+            if state.interrupted.is_some() {
+                return;
+            }
+            state.knocks += 1;
+            let number = state.knocks;
+            state.compilers.push((number, hold));
+            number
+        };
+        let mut go_on = stream.write_all(b"go\n").is_ok();
+        while go_on && let Ok(line) = door::line(stream) {
+            let said: Value = serde_json::from_slice(&line).unwrap_or_default();
+            match said["kind"].as_str() {
+                // The cell's analysis is over.
+                Some("source") => {
+                    let mut state = self.state();
+                    state.resting = state.handed;
+                    self.rest.notify_all();
+                }
+                // evcxr may analyse the cell again, and writes to the files that a copy does.
+                Some("failed") => {
+                    self.works();
+                    go_on = stream.write_all(b"go\n").is_ok();
+                }
+                Some("unknown") => self.note_fault(said["what"].as_str().unwrap_or_default()),
+                Some("progress") => {
+                    let sink = self.state().sink.clone();
+                    if let (Some(sink), Some(text)) = (sink, said["text"].as_str()) {
+                        let _ = sink.send(Message::Event(Event::Stderr(format!("{text}\n"))));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.state().compilers.retain(|(other, _)| *other != number);
+    }
+
+    /// Something that evcxr has written is not as this program knows it.
+    fn note_fault(&self, what: &str) {
+        let fault = format!("this kernel does not fit its evcxr, which writes {what} in another way");
+        eprintln!("jook: {fault}");
         let mut state = self.state();
-        state.context = Some(context);
+        if let Some(sink) = &state.sink {
+            let told = format!("{fault}: what this cell shows may be wrong or missing\n");
+            let _ = sink.try_send(Message::Event(Event::Stderr(told)));
+        }
+        state.faults.push(fault);
+    }
+
+    /// What does not fit, as far as it has come to light.
+    pub fn faults(&self) -> Vec<String> {
+        self.state().faults.clone()
+    }
+
+    /// The session is there: what it need not ask for.
+    pub fn ready(&self, carried: &Arc<Carried>) {
+        self.state().carried = Some(carried.clone());
+    }
+
+    /// The session's thread leaves its context alone until [`Control::works`].
+    pub fn rests(&self, context: Resting) {
+        self.state().resting = Some(context);
+        self.rest.notify_all();
+    }
+
+    /// The session's thread is about to use its context. No copy of it does anything any more when this returns.
+    pub fn works(&self) {
+        let ending = {
+            let mut state = self.state();
+            state.resting = None;
+            state.end_copy();
+            std::mem::take(&mut state.ending)
+        };
+        for end in ending {
+            let _ = end.join();
+        }
+    }
+
+    /// The cell that has begun is handed to `context`, whose thread waits for it once it is analysed.
+    pub fn works_on_a_cell(self: &Arc<Self>, context: Resting) {
+        let mut state = self.state();
+        state.handed = Some(context);
         let (cell, control) = (state.cell, self.clone());
         // Of a cell that takes its time, somebody may ask: the first answer of a copy is the slow one.
         std::thread::spawn(move || {
             std::thread::sleep(LONG);
             let still_runs = control.state().cell == cell;
             if still_runs {
-                control.while_running(&Question::usual());
+                let _ = control.look_up(&Question::usual());
             }
         });
     }
@@ -77,49 +214,51 @@ impl Control {
         lock(&self.state)
     }
 
-    /// The answer of a copy of the session to `question`, while a cell runs; otherwise none.
-    pub fn while_running(&self, question: &Question) -> Option<Result<Found>> {
-        let copy = match self.copy()? {
-            Ok(copy) => copy,
-            Err(error) => return Some(Err(error)),
-        };
-        let answer: Result<Result<Found, String>> = lock(&copy).ask(question);
-        if answer.is_err() {
-            self.state().copy.take_if(|current| Arc::ptr_eq(current, &copy));
+    /// The answer of a copy of the session to `question`: whatever becomes of the copy, the session does not notice.
+    ///
+    /// # Errors
+    /// When the session is not at rest, or the analysis fails.
+    pub fn look_up(&self, question: &Question) -> Result<Found> {
+        const TRIES: usize = 3;
+        let mut last = anyhow::anyhow!("no answer");
+        for _ in 0..TRIES {
+            let copy = self.copy()?;
+            let answer: Result<Result<Found, String>> = copy.ask(question);
+            match answer {
+                Ok(answer) => return answer.map_err(anyhow::Error::msg),
+                Err(error) => last = error,
+            }
+            let mut state = self.state();
+            let failed = state.copy.take_if(|current| Arc::ptr_eq(current, &copy));
+            state.end(failed);
+            drop(state);
+            if copy.is_late() {
+                break;
+            }
         }
-        Some(answer.and_then(|answer| answer.map_err(anyhow::Error::msg)))
+        Err(last)
     }
 
-    /// The copy of the session that answers while a cell runs; otherwise none.
-    fn copy(&self) -> Option<Result<Arc<Mutex<Copied>>>> {
-        const ANALYSIS: Duration = Duration::from_millis(500);
-        let asked = Instant::now();
-        loop {
-            let mut state = self.state();
-            if state.cell == 0 {
-                return None;
-            }
-            if let Some(copy) = &state.copy {
-                return Some(Ok(copy.clone()));
-            }
-            let waits = state.crate_dir.as_deref().is_some_and(cell_crate::is_analysed);
-            if let (true, Some(context), Some(carried)) = (waits, state.context, &state.carried) {
-                // Under the lock: the cell cannot end meanwhile.
-                let copy = context.copy(|context, question: &Question| {
-                    question
-                        .answer(context, carried)
-                        .map_err(|error| format!("{error:#}"))
-                });
-                let copy = copy.map(|copy| Arc::new(Mutex::new(copy)));
-                state.copy = copy.as_ref().ok().cloned();
-                return Some(copy);
-            }
-            drop(state);
-            if asked.elapsed() > ANALYSIS {
-                return Some(Err(anyhow::anyhow!("the running cell is still being analysed")));
-            }
-            std::thread::sleep(Duration::from_millis(10));
+    /// The copy of the session that answers now.
+    fn copy(&self) -> Result<Arc<Copied>> {
+        let rests = |state: &mut State| state.resting.is_none();
+        let waited = self.rest.wait_timeout_while(self.state(), ANALYSIS, rests);
+        let (mut state, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(copy) = &state.copy {
+            return Ok(copy.clone());
         }
+        let (Some(context), Some(carried)) = (state.resting, state.carried.clone()) else {
+            anyhow::bail!("the session is at work");
+        };
+        // Under the lock: the session's thread cannot go on meanwhile.
+        let copy = context.copy(move |context, question: &Question| {
+            question
+                .answer(context, &carried)
+                .map_err(|error| format!("{error:#}"))
+        })?;
+        let copy = Arc::new(copy);
+        state.copy = Some(copy.clone());
+        Ok(copy)
     }
 
     /// The execution count of the cell that runs.
@@ -136,41 +275,48 @@ impl Control {
     pub fn interrupt(self: &Arc<Self>) {
         let mut state = self.state();
         if state.cell == 0 {
-            if let Some((sink, given_up)) = state.waiting.take() {
-                given_up.store(true, Ordering::Release);
-                let stopped = "stopped before the session was ready; what it prepares goes on";
-                let _ = sink.send(Message::Done(Err(report::plain("Interrupted", stopped))));
-            }
+            let stopped = "stopped before the session was ready; what it prepares goes on";
+            state.give_up(report::plain("Interrupted", stopped));
             return;
         }
         match state.interrupted {
             None => {
                 state.interrupted = Some(Instant::now());
-                if let Some(dir) = &state.crate_dir {
-                    cell_crate::cancel(dir);
-                }
+                state.stop_compilers();
                 state.signal(libc::SIGINT);
-                let (cell, control) = (state.cell, self.clone());
-                std::thread::spawn(move || control.say_how_to_kill(cell));
+                let (cell, begun, control) = (state.cell, state.begun, self.clone());
+                std::thread::spawn(move || control.see_to_the_stop(cell, begun));
             }
             Some(first) if first.elapsed() >= GRACE => {
                 state.killed = true;
-                state.signal(libc::SIGKILL);
+                state.kill();
             }
             Some(_) => state.signal(libc::SIGINT),
         }
     }
 
-    fn say_how_to_kill(&self, cell: u64) {
+    /// After a while: what the cell has started and does not end is killed, and the user of a cell that goes on is told
+    /// what to do.
+    fn see_to_the_stop(&self, cell: u64, begun: u64) {
+        let stopped = family::now();
         std::thread::sleep(GRACE);
         let state = self.state();
+        if let Some(process) = &state.process {
+            for relative in family::descendants(process.group) {
+                // What earlier cells have started is none of this cell's.
+                if (begun + 1..=stopped).contains(&relative.started) {
+                    family::signal(relative.pid, libc::SIGKILL);
+                }
+            }
+        }
         if state.cell == cell
             && !state.killed
             && let Some(sink) = &state.sink
         {
             let text = "This cell does not answer to the stop request. Interrupt once more to kill it; \
                         the notebook's variables are lost then.\n";
-            let _ = sink.send(Message::Event(Event::Stderr(text.into())));
+            // Not send: nobody may read, and this holds the lock.
+            let _ = sink.try_send(Message::Event(Event::Stderr(text.into())));
         }
     }
 
@@ -179,20 +325,27 @@ impl Control {
         let mut state = self.state();
         if state.cell != 0 {
             state.killed = true;
-            if let Some(dir) = &state.crate_dir {
-                cell_crate::cancel(dir);
-            }
-            state.signal(libc::SIGKILL);
+            state.stop_compilers();
+            state.kill();
         }
     }
 
     /// A cell has been asked for, and may have to wait.
-    pub fn wait(&self, sink: &Sender<Message>, given_up: &Arc<AtomicBool>) {
+    pub fn wait(&self, sink: &Sink, given_up: &Arc<AtomicBool>) {
         self.state().waiting = Some((sink.clone(), given_up.clone()));
     }
 
+    /// Nobody will run the cell that waits, nor the one that runs.
+    pub fn gone(&self) {
+        let mut state = self.state();
+        state.waiting = None;
+        state.sink = None;
+        state.resting = None;
+        state.handed = None;
+    }
+
     /// Starts a cell, unless it was stopped while it waited.
-    pub fn begin(&self, sink: &Sender<Message>, given_up: &AtomicBool) -> bool {
+    pub fn begin(&self, sink: &Sink, given_up: &AtomicBool) -> bool {
         let mut state = self.state();
         state.waiting = None;
         if given_up.load(Ordering::Acquire) {
@@ -200,6 +353,7 @@ impl Control {
         }
         state.cells += 1;
         state.cell = state.cells;
+        state.begun = family::now();
         state.sink = Some(sink.clone());
         state.interrupted = None;
         state.killed = false;
@@ -211,31 +365,65 @@ impl Control {
     pub fn end(&self, died: bool) -> (bool, bool) {
         let mut state = self.state();
         state.cell = 0;
-        state.context = None;
+        state.handed = None;
+        state.resting = None;
         state.sink = None;
-        if let Some(copy) = state.copy.take() {
-            // It takes a while to give its memory back.
-            std::thread::spawn(move || drop(copy));
+        state.end_copy();
+        let interrupted = state.interrupted.take().is_some();
+        if interrupted && !died {
+            // A request that no loop answered must not stop the next cell.
+            state.take_back();
         }
-        if state.interrupted.is_some() {
-            if let Some(dir) = &state.crate_dir {
-                cell_crate::uncancel(dir);
-            }
-            if !died {
-                // A request that no loop answered must not stop the next cell.
-                state.signal(libc::SIGUSR1);
-            }
-        }
-        (state.interrupted.is_some(), state.killed)
+        (interrupted, state.killed)
     }
 }
 
 impl State {
+    /// The cell that waits is told that it will not run.
+    fn give_up(&mut self, error: super::CellError) {
+        if let Some((sink, given_up)) = self.waiting.take() {
+            given_up.store(true, Ordering::Release);
+            let _ = sink.try_send(Message::Done(Err(error)));
+        }
+    }
+
+    fn end_copy(&mut self) {
+        let copy = self.copy.take();
+        self.end(copy);
+    }
+
+    /// It takes a while to give its memory back.
+    fn end(&mut self, copy: Option<Arc<Copied>>) {
+        self.ending.retain(|ending| !ending.is_finished());
+        if let Some(copy) = copy {
+            self.ending.push(std::thread::spawn(move || copy.end()));
+        }
+    }
+
+    fn stop_compilers(&self) {
+        for (_, compiler) in &self.compilers {
+            let _ = compiler.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// To the cells' process and all that it has started.
     fn signal(&self, signal: libc::c_int) {
-        if let Some(child) = &self.child {
-            let child = child.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            // SAFETY: evcxr holds this child unreaped while the handle is in place.
-            unsafe { libc::kill(child.id() as libc::pid_t, signal) };
+        if let Some(process) = &self.process {
+            family::signal(-process.group, signal);
+        }
+    }
+
+    /// Takes a request to stop back.
+    fn take_back(&self) {
+        if let Some(process) = &self.process {
+            let _ = (&process.lifeline).write_all(b"\n");
+        }
+    }
+
+    /// Ends the cells' process and all that it has started.
+    fn kill(&self) {
+        if let Some(process) = &self.process {
+            let _ = process.lifeline.shutdown(Shutdown::Both);
         }
     }
 }

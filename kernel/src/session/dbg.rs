@@ -1,7 +1,5 @@
 //! `dbg!` in a cell tells the line of the source that evcxr generated; its reader knows the cell's.
 
-use super::sieve::begun;
-
 /// How `dbg!` begins, which writes it in pieces.
 const START: &str = "[cell/lib.rs:";
 
@@ -48,6 +46,15 @@ impl Places {
     pub fn rest(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
+}
+
+/// How much of `word` the end of `text` may be the start of.
+fn begun(text: &[u8], word: &[u8]) -> usize {
+    let starts = (1..word.len()).rev();
+    starts
+        .into_iter()
+        .find(|&size| text.ends_with(&word[..size]))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Crates that a notebook adds with `:dep`, built by cargo once and kept for the next kernel.
 
-use super::cell_crate::{CellCrate, NOTES, PROGRESS, Stoppable};
+use super::cell_crate::CellCrate;
+use super::life::hold::Hold;
 use super::{graph, home, stand_in};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -8,7 +9,19 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::SystemTime;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, SystemTime};
+
+/// How often cargo's end is looked for while it says nothing.
+const STEP: Duration = Duration::from_millis(50);
+
+/// What cargo says.
+enum Told {
+    /// For the reader.
+    Line(String),
+    /// A library that it has built.
+    Artifact(Value),
+}
 
 /// What rustc has to be told about the added crates.
 #[derive(Default)]
@@ -38,7 +51,7 @@ impl Extra {
 
 /// The crates that `cell` asks for beyond the toolkit; cargo runs only when the list is new, or when a
 /// crate that comes from a path has changed.
-pub fn prepare(cell: &CellCrate) -> Result<Extra> {
+pub fn prepare(cell: &CellCrate, hold: &Hold) -> Result<Extra> {
     if cell.dependencies.is_empty() {
         return Ok(Extra::default());
     }
@@ -47,7 +60,7 @@ pub fn prepare(cell: &CellCrate) -> Result<Extra> {
     if !side.complete(&listed) {
         // Not later: a change while cargo builds must not go unseen.
         let begun = SystemTime::now();
-        let externs = side.build(cell)?;
+        let externs = side.build(cell, hold)?;
         std::fs::write(&listed, serde_json::to_vec(&externs)?)?;
         std::fs::File::open(&listed)?.set_modified(begun)?;
     }
@@ -101,7 +114,13 @@ impl SideCrate {
     fn of(cell: &CellCrate) -> Result<Self> {
         let (rustc, _) = stand_in::tools()?;
         let mut key = DefaultHasher::new();
+        // The compiler's age too: what another one has built cannot be used.
         rustc.hash(&mut key);
+        rustc
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .ok()
+            .hash(&mut key);
         cell.dependencies.hash(&mut key);
         let root = graph::cache_dir()
             .context("no place to keep built crates")?
@@ -151,9 +170,10 @@ impl SideCrate {
     }
 
     fn cargo(&self, cell: &CellCrate) -> Result<Command> {
-        let (_, cargo) = stand_in::tools()?;
+        let (rustc, cargo) = stand_in::tools()?;
         let mut command = Command::new(cargo);
         home::outside(&mut command)
+            .env("RUSTC", rustc)
             .current_dir(&self.dir)
             .env("CARGO_TARGET_DIR", &self.target)
             .env("CARGO_BUILD_BUILD_DIR", &self.target)
@@ -188,8 +208,7 @@ impl SideCrate {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    fn build(&self, cell: &CellCrate) -> Result<Vec<(String, PathBuf)>> {
-        let _stoppable = Stoppable::enter(&cell.dir)?;
+    fn build(&self, cell: &CellCrate, hold: &Hold) -> Result<Vec<(String, PathBuf)>> {
         let metadata = self.metadata(cell)?;
         let mut child = self
             .cargo(cell)?
@@ -198,29 +217,43 @@ impl SideCrate {
             .stderr(Stdio::piped())
             .spawn()?;
         let stderr = child.stderr.take().context("cargo without a standard error")?;
-        let notes = cell.dir.join(NOTES).join(PROGRESS);
-        let said = std::thread::spawn(move || {
-            let mut said = String::new();
-            let mut notes = std::fs::File::create(notes).ok();
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if let Some(notes) = &mut notes {
-                    let _ = writeln!(notes, "{line}");
-                }
+        let stdout = child.stdout.take().context("cargo without a standard output")?;
+        let (tell, told) = std::sync::mpsc::channel();
+        let tell_artifact = tell.clone();
+        std::thread::spawn(move || {
+            BufReader::new(stderr)
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| tell.send(Told::Line(line)))
+        });
+        std::thread::spawn(move || {
+            let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+            let messages = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+            messages
+                .filter(|message| message["reason"] == "compiler-artifact")
+                .try_for_each(|message| tell_artifact.send(Told::Artifact(message)))
+        });
+        let (mut said, mut artifacts) = (String::new(), Vec::new());
+        let mut take = |told| match told {
+            Told::Line(line) => {
+                hold.progress(&line);
                 said.push_str(&line);
                 said.push('\n');
             }
-            said
-        });
-        let mut artifacts = Vec::new();
-        let stdout = child.stdout.take().context("cargo without a standard output")?;
-        for line in BufReader::new(stdout).lines() {
-            let message: Value = serde_json::from_str(&line?).unwrap_or_default();
-            if message["reason"] == "compiler-artifact" {
-                artifacts.push(message);
+            Told::Artifact(artifact) => artifacts.push(artifact),
+        };
+        // What a build script leaves behind may hold the pipes for ever: cargo's end is the end.
+        let status = loop {
+            match told.recv_timeout(STEP) {
+                Ok(told) => take(told),
+                Err(error) => match child.try_wait()? {
+                    Some(status) => break status,
+                    None if error == RecvTimeoutError::Disconnected => break child.wait()?,
+                    None => {}
+                },
             }
-        }
-        let status = child.wait()?;
-        let said = said.join().unwrap_or_default();
+        };
+        told.try_iter().for_each(take);
         if !status.success() {
             // One line of JSON is what evcxr takes for an error; anything else it would not pass on.
             let message =

@@ -20,6 +20,14 @@ const HEAD: &str = "impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {"
 /// With `:efmt {:?}`.
 const DEBUG_HEAD: &str = "impl<T: std::fmt::Debug> From<T> for EvcxrUserCodeError {";
 
+const FROM: &str = "fn from(error: T) -> Self";
+/// How evcxr tells the error, by `:efmt`.
+const PRINTS: [&str; 3] = [
+    "eprintln!(\"{}\", error);",
+    "eprintln!(\"{:?}\", error);",
+    "eprintln!(\"{:#?}\", error);",
+];
+
 impl Bound {
     /// What to try after the compiler refused the cell with these diagnostics, one in JSON a line.
     pub fn next(self, diagnostics: &[String]) -> Option<Self> {
@@ -48,6 +56,13 @@ pub fn is_in(source: &str) -> bool {
     source.contains(HEAD)
 }
 
+/// Whether the text around such errors is the one that [`tell`] changes.
+pub fn is_known(source: &str) -> bool {
+    [HEAD, DEBUG_HEAD].iter().any(|head| source.contains(head))
+        && source.contains(FROM)
+        && PRINTS.iter().any(|print| source.contains(print))
+}
+
 /// Has `source` tell the kernel of an error, and from where it came, instead of printing it.
 pub fn tell(source: &mut String, bound: Bound) {
     if !source.contains(HEAD) && !source.contains(DEBUG_HEAD) {
@@ -68,21 +83,15 @@ pub fn tell(source: &mut String, bound: Bound) {
             &format!("impl<T: {needs}> From<T> for EvcxrUserCodeError {{"),
             1,
         )
-        .replacen(
-            "fn from(error: T) -> Self",
-            "#[track_caller] fn from(error: T) -> Self",
-            1,
-        )
-        .replacen(
-            "eprintln!(\"{}\", error);",
-            &format!("::jook::cells::left_with(&{told}, {place});"),
-            1,
-        )
-        .replacen(
-            "eprintln!(\"{:?}\", error);",
-            &format!("::jook::cells::left_with(&format!(\"{{:?}}\", error), {place});"),
-            1,
-        );
+        .replacen(FROM, &format!("#[track_caller] {FROM}"), 1);
+    let [plain, debug, pretty] = PRINTS;
+    for (print, told) in [
+        (plain, told),
+        (debug, "format!(\"{:?}\", error)"),
+        (pretty, "format!(\"{:#?}\", error)"),
+    ] {
+        *source = source.replacen(print, &format!("::jook::cells::left_with(&{told}, {place});"), 1);
+    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,17 @@
 //! pointed at one directory whose `cargo` and `rustup` are links to this program (see
 //! [`super::stand_in`]); everything else in it leads to the real thing.
 
+use super::life::door::DOOR;
 use super::link;
-use anyhow::{Context, Result};
-use std::ffi::OsString;
-use std::os::unix::fs::symlink;
+use anyhow::{Context, Result, bail, ensure};
+use std::ffi::{CString, OsString};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The private directory; its presence in the environment means that the stand-ins are in force.
 pub const PRIVATE: &str = "JOOK_PRIVATE";
@@ -20,10 +24,12 @@ pub const REAL_PATH: &str = "JOOK_REAL_PATH";
 pub const REAL_CARGO_HOME: &str = "JOOK_REAL_CARGO_HOME";
 /// Where rust-analyzer looks first for the standard library's source.
 const STD_SOURCE: &str = "RUST_SRC_PATH";
+/// Where evcxr puts the crate of a cell.
+pub const CELL_CRATE: &str = "EVCXR_TMPDIR";
 /// The `jook` program, when it is not the running one (tests).
 pub const EXE: &str = "JOOK_EXE";
 
-/// The program that runs cells and stands in for cargo.
+/// Where the program was started from.
 pub fn jook_exe() -> Result<PathBuf> {
     match std::env::var_os(EXE) {
         Some(path) => Ok(path.into()),
@@ -35,6 +41,14 @@ pub fn jook_exe() -> Result<PathBuf> {
                 None => Ok(exe),
             }
         }
+    }
+}
+
+/// The program that runs cells and stands in for cargo: the very file that runs, whatever has taken its place meanwhile.
+pub fn program() -> PathBuf {
+    match std::env::var_os(EXE) {
+        Some(path) => path.into(),
+        None => format!("/proc/{}/exe", std::process::id()).into(),
     }
 }
 
@@ -71,7 +85,9 @@ pub fn outside(command: &mut Command) -> &mut Command {
         .env_remove(REAL_PATH)
         .env_remove(REAL_CARGO_HOME)
         .env_remove(STD_SOURCE)
-        .env_remove("EVCXR_CONFIG_DIR");
+        .env_remove("EVCXR_CONFIG_DIR")
+        .env_remove(CELL_CRATE)
+        .env_remove(DOOR);
     match real_cargo_home() {
         Some(home) => command.env("CARGO_HOME", home),
         None => command.env_remove("CARGO_HOME"),
@@ -101,17 +117,40 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// The toolchain's own `rustc` or `cargo`, past rustup's proxies (each costs tens of milliseconds).
+/// The `rustc` or `cargo` of the project's own toolchain, past rustup's proxies (each costs tens of milliseconds). What
+/// a notebook's folder asks for does not count: the toolkit is built with the project's compiler.
 pub fn real_tool(name: &str) -> Result<PathBuf> {
-    if let Some(rustup) = find_program("rustup") {
-        let output = outside(Command::new(rustup).args(["which", name])).output()?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).trim().into());
-        }
+    const INSTALL: &str = "Jook compiles cells with Rust's own compiler; install Rust from https://rustup.rs";
+    let found = find_program(name);
+    let Some(rustup) = find_program("rustup") else {
+        return found.with_context(|| format!("{name} was not found: {INSTALL}"));
+    };
+    let mut which = Command::new(&rustup);
+    outside(&mut which)
+        .args(["which", name])
+        .env_remove("RUSTUP_TOOLCHAIN");
+    if workspace().is_dir() {
+        which.current_dir(workspace());
     }
-    find_program(name).with_context(|| {
-        format!("{name} was not found: Jook compiles cells with Rust's own compiler; install Rust from https://rustup.rs")
-    })
+    let output = which.output()?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().into());
+    }
+    let file = |path: &Path| std::fs::canonicalize(path).ok();
+    match found.filter(|found| file(found) != file(&rustup)) {
+        Some(own) => Ok(own),
+        None => bail!(
+            "rustup finds no {name} for Jook: {}\nIs HOME right ({})? {INSTALL}",
+            String::from_utf8_lossy(&output.stderr).trim(),
+            std::env::var_os("HOME").unwrap_or_default().display()
+        ),
+    }
+}
+
+/// The folder of Jook's source.
+pub fn workspace() -> PathBuf {
+    let kernel = Path::new(env!("CARGO_MANIFEST_DIR"));
+    kernel.parent().unwrap_or(kernel).to_owned()
 }
 
 /// The private directory of this process.
@@ -141,23 +180,25 @@ pub fn standard_library_is_at(folder: Option<&Path>) {
 }
 
 fn make() -> Result<Home> {
-    sweep();
-    let exe = jook_exe()?;
-    let dir = std::env::temp_dir().join(format!("jook-{}", std::process::id()));
+    let folder = std::env::temp_dir();
+    sweep(&folder);
+    let dir = private_folder(&folder)?;
     let path = real_path();
     let cargo_home = real_cargo_home();
-    // What an earlier process with this number may have left.
-    let _ = std::fs::remove_dir_all(&dir);
     let bin = dir.join("bin");
-    std::fs::create_dir_all(&bin).with_context(|| format!("could not create {}", bin.display()))?;
+    std::fs::create_dir(&bin).with_context(|| format!("could not create {}", bin.display()))?;
+    // For the end of this process; `dir` is never adopted by another one.
+    let _ = OURS.set(dir.clone());
+    // SAFETY: a function that may be called at the end of the process.
+    unsafe { libc::atexit(leave) };
     let home = Home {
         rustc: real_tool("rustc")?,
         cargo: real_tool("cargo")?,
         dir,
     };
-    symlink(&exe, bin.join("cargo"))?;
-    symlink(&exe, bin.join("rustup"))?;
-    symlink(&exe, bin.join(link::NAME))?;
+    symlink(program(), bin.join("cargo"))?;
+    symlink(program(), bin.join("rustup"))?;
+    symlink(program(), bin.join(link::NAME))?;
     symlink(&home.rustc, bin.join("rustc"))?;
     if let Some(real) = &cargo_home {
         link_contents(real, &home.dir)?;
@@ -165,7 +206,12 @@ fn make() -> Result<Home> {
     std::fs::write(home.dir.join("evcxr.toml"), EVCXR_CONFIG)?;
     std::fs::write(
         home.dir.join("tools"),
-        format!("{}\n{}\n", home.rustc.display(), home.cargo.display()),
+        format!(
+            "{}\n{}\n{}\n",
+            home.rustc.display(),
+            home.cargo.display(),
+            age(&home.rustc)
+        ),
     )?;
     let mut search = OsString::from(&bin);
     search.push(":");
@@ -181,40 +227,72 @@ fn make() -> Result<Home> {
         std::env::set_var("CARGO_HOME", &home.dir);
         std::env::set_var("EVCXR_CONFIG_DIR", &home.dir);
         std::env::set_var("PATH", search);
-        libc::atexit(leave);
     }
     Ok(home)
 }
 
-/// Runs `start` with temporary files in the private directory, which goes away with this process; `child`
-/// keeps the user's own.
-pub fn with_private_temp<T>(child: &mut Command, start: impl FnOnce(Command) -> T) -> T {
-    const TEMP: &str = "TMPDIR";
-    let own = std::env::var_os(TEMP);
-    match &own {
-        Some(folder) => child.env(TEMP, folder),
-        None => child.env_remove(TEMP),
-    };
-    let child = std::mem::replace(child, Command::new("true"));
-    if let Ok(home) = enter() {
-        // SAFETY: as in `make`.
-        unsafe { std::env::set_var(TEMP, &home.dir) };
-    }
-    let started = start(child);
-    // SAFETY: as in `make`.
-    unsafe {
-        match own {
-            Some(folder) => std::env::set_var(TEMP, folder),
-            None => std::env::remove_var(TEMP),
-        }
-    }
-    started
+/// A program's file as it is now: an update changes it.
+pub fn age(program: &Path) -> String {
+    let modified = program.metadata().and_then(|meta| meta.modified());
+    format!("{modified:?}")
 }
 
-/// Removes the private directory when the process ends in an orderly way; otherwise the next kernel does.
+/// This process's private directory, once there is one.
+static OURS: OnceLock<PathBuf> = OnceLock::new();
+
+/// What marks a private directory, and is locked as long as its process lives.
+const LOCK: &str = "lock";
+/// How the name of a private directory starts.
+const NAME: &str = "jook-";
+
+/// A new folder below `parent` that nobody else can have made, look into or change.
+fn private_folder(parent: &Path) -> Result<PathBuf> {
+    let wanted = CString::new(
+        parent
+            .join(format!("{NAME}XXXXXX"))
+            .into_os_string()
+            .into_encoded_bytes(),
+    )?;
+    let mut name = wanted.into_bytes_with_nul();
+    // SAFETY: a text that ends in a zero, of which the call changes the six letters before it.
+    let made = unsafe { libc::mkdtemp(name.as_mut_ptr().cast()) };
+    if made.is_null() {
+        let error = std::io::Error::last_os_error();
+        bail!(
+            "no private folder could be made in {}: {error}; TMPDIR names the folder for temporary files",
+            parent.display()
+        );
+    }
+    name.pop();
+    let dir = PathBuf::from(OsString::from_vec(name));
+    // The lock is there from the moment that its file is.
+    let begun = dir.join("lock-new");
+    let file = std::fs::File::create(&begun)?;
+    ensure!(lock(&file), "a new file is locked: {}", begun.display());
+    std::fs::rename(&begun, dir.join(LOCK))?;
+    // As long as this process lives: the system lets go of it.
+    std::mem::forget(file);
+    Ok(dir)
+}
+
+/// Takes the lock of a file for this process, unless another has it.
+fn lock(file: &std::fs::File) -> bool {
+    // SAFETY: locks a file that this process has open.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
+}
+
+/// What evcxr and cells are told of one session: its folder, which nobody else uses.
+pub fn session_folder() -> Result<PathBuf> {
+    static SESSIONS: AtomicU32 = AtomicU32::new(0);
+    let number = SESSIONS.fetch_add(1, Ordering::Relaxed);
+    let folder = enter()?.dir.join(format!("s{number}"));
+    std::fs::create_dir(&folder).with_context(|| format!("could not create {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Removes the private directory when the process ends in an orderly way; otherwise a later kernel does.
 extern "C" fn leave() {
-    let dir = std::env::temp_dir().join(format!("jook-{}", std::process::id()));
-    if dir.join("tools").exists() && dir.join("evcxr.toml").exists() {
+    if let Some(dir) = OURS.get() {
         let _ = std::fs::remove_dir_all(dir);
     }
 }
@@ -229,7 +307,7 @@ fn link_contents(real: &Path, dir: &Path) -> Result<()> {
     };
     for entry in entries.flatten() {
         // What this module writes itself must not be written through a link.
-        let own = ["bin", "tools", "evcxr.toml"]
+        let own = ["bin", "tools", "evcxr.toml", LOCK]
             .iter()
             .any(|own| entry.file_name() == *own);
         if !own {
@@ -239,20 +317,24 @@ fn link_contents(real: &Path, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes the private directories of kernels that are gone.
-fn sweep() {
-    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix("jook-"));
-        let Some(process) = process.and_then(|number| number.parse::<u32>().ok()) else {
+/// Removes the private directories of processes that are gone. A lock tells that better than a process's number, which
+/// another process may have, or this one may not see.
+fn sweep(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let ours = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.starts_with(NAME));
+        // Of the entry itself, not of what it may lead to.
+        let made_here = entry.metadata().is_ok_and(|meta| {
+            // SAFETY: asks for a number.
+            meta.is_dir() && meta.uid() == unsafe { libc::geteuid() } && meta.mode() & 0o077 == 0
+        });
+        if !(ours && made_here) {
             continue;
-        };
-        // Only what this module made.
-        let ours = entry.path().join("tools").exists() && entry.path().join("evcxr.toml").exists();
-        if ours && !Path::new("/proc").join(process.to_string()).exists() {
+        }
+        let free = std::fs::File::open(entry.path().join(LOCK)).is_ok_and(|file| lock(&file));
+        if free {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
@@ -261,6 +343,38 @@ fn sweep() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_private_folder_is_new_and_closed_and_swept_only_when_its_process_is_gone() {
+        let parent = std::env::temp_dir().join(format!("of-jook-home-{}", std::process::id()));
+        std::fs::create_dir(&parent).unwrap();
+        let stranger = parent.join("jook-stranger");
+        std::fs::create_dir(&stranger).unwrap();
+        let dir = private_folder(&parent).unwrap();
+        assert_eq!(dir.metadata().unwrap().mode() & 0o777, 0o700);
+        assert_ne!(private_folder(&parent).unwrap(), dir);
+        // One whose process is gone holds no lock.
+        let left = private_folder(&parent).unwrap();
+        std::fs::remove_file(left.join(LOCK)).unwrap();
+        std::fs::write(left.join(LOCK), "").unwrap();
+        let open = parent.join("jook-open");
+        std::fs::create_dir(&open).unwrap();
+        std::fs::write(open.join(LOCK), "").unwrap();
+        sweep(&parent);
+        assert!(dir.exists() && stranger.exists() && open.exists() && !left.exists());
+        std::fs::remove_dir_all(parent).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_had_is_told_with_a_way_out() {
+        let error = private_folder(Path::new("/proc/nothing"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("/proc/nothing") && error.contains("TMPDIR"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn a_command_outside_knows_nothing_of_the_cargo_that_started_this_program() {

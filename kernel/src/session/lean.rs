@@ -34,6 +34,21 @@ pub fn lean(source: &str) -> String {
     kept.join("\n")
 }
 
+/// Whether the store of variables is written as this module knows it, if the crate has one.
+pub fn is_known(source: &str) -> bool {
+    let included = source.contains("struct VariableStore");
+    let words = [
+        ("evcxr_variable_store.take_variable::<", TAKE),
+        ("evcxr_variable_store.check_variable::<", CHECK),
+        ("evcxr_variable_store.put_variable::<", PUT),
+    ];
+    (!included || with_the_toolkits_store(source) != source)
+        && words
+            .iter()
+            .all(|(word, whole)| source.contains(whole) || !source.contains(word))
+        && (!source.contains(TAKE) || source.contains("(stringify!("))
+}
+
 /// Whether a generated line puts a variable back into the store.
 pub fn puts_back(line: &str) -> bool {
     line.trim_start().starts_with(PUT)

@@ -23,19 +23,29 @@ fn rust_lld(rustc: &Path) -> Option<PathBuf> {
 }
 
 fn stub(toolkit: &ToolkitFiles) -> Option<PathBuf> {
-    Some(toolkit.cache.join("stub").join(toolkit.dylib.file_name()?))
+    Some(
+        toolkit
+            .dylib
+            .parent()?
+            .join(STUB)
+            .join(toolkit.dylib.file_name()?),
+    )
 }
 
-/// Makes the stand-in for the toolkit's library. Where there is no such linker, cells are linked the ordinary way.
-pub fn prepare(toolkit: &ToolkitFiles, rustc: &Path) -> Result<()> {
-    let (Some(lld), Some(stub)) = (rust_lld(rustc), stub(toolkit)) else {
+/// The folder of the stand-in, beside the library.
+const STUB: &str = "stub";
+
+/// Makes the stand-in for the toolkit's library `name` in `folder`. Where there is no such linker, cells are linked the
+/// ordinary way.
+pub fn prepare(folder: &Path, name: &str, rustc: &Path) -> Result<()> {
+    let Some(lld) = rust_lld(rustc) else {
         return Ok(());
     };
-    let folder = stub.parent().context("no folder for the stand-in")?;
-    std::fs::create_dir_all(folder)?;
+    let folder = folder.join(STUB);
+    let stub = folder.join(name);
+    std::fs::create_dir_all(&folder)?;
     let nothing = folder.join("nothing.a");
     std::fs::write(&nothing, "!<arch>\n")?;
-    let name = stub.file_name().unwrap_or_default();
     let output = Command::new(lld)
         .args(["-flavor", "gnu", "-m", emulation(), "-shared", "-soname"])
         .arg(name)

@@ -30,18 +30,6 @@ impl Question {
         Self::Complete { code, cursor }
     }
 
-    /// The answer where nothing is known.
-    pub fn nothing(&self) -> Found {
-        match *self {
-            Self::Complete { cursor, .. } => Found::Completions(Completions {
-                start: cursor,
-                end: cursor,
-                items: Vec::new(),
-            }),
-            Self::Inspect { .. } => Found::Documentation(None),
-        }
-    }
-
     /// Answers it.
     ///
     /// # Errors
@@ -58,6 +46,36 @@ impl Question {
     }
 }
 
+/// The answer of code that is not ours; none when it panics.
+fn unless_it_panics<T>(answer: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(answer)).ok()
+}
+
+/// The cell without what is not to be done for a mere question: the session's commands, and new dependencies, which
+/// take the network. Bytes keep their places.
+fn analysable(carried: &Carried, cell: &str) -> String {
+    let (code, _) = carried.satisfy(&commands::without(cell));
+    let lines = code.split_inclusive('\n');
+    lines
+        .map(|line| match line.trim_start().starts_with(":dep") {
+            true => line
+                .bytes()
+                .map(|byte| if byte == b'\n' { '\n' } else { ' ' })
+                .collect(),
+            false => line.to_owned(),
+        })
+        .collect()
+}
+
+/// The code before the statement that `cursor` is in, and the path that ends at the cursor, at its place.
+fn as_a_statement(code: &str, cursor: usize) -> String {
+    let before = code.get(..cursor).unwrap_or(code);
+    let in_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    let word = before.trim_end_matches(in_path).len();
+    let end = before[..word].rfind([';', '{', '}', '\n']).map_or(0, |at| at + 1);
+    format!("{}{}{}", &before[..end], " ".repeat(word - end), &before[word..])
+}
+
 /// What may stand at `cursor`, as `context` knows the notebook.
 pub fn complete(
     context: &mut CommandContext,
@@ -66,8 +84,14 @@ pub fn complete(
     cursor: usize,
 ) -> Result<Completions> {
     let mut items: Vec<Completion> = commands::completions(code, cursor);
-    let (code, _) = carried.satisfy(&commands::without(code));
-    let found = context.completions(&code, cursor)?;
+    let code = analysable(carried, code);
+    let found = match unless_it_panics(|| context.completions(&code, cursor)) {
+        Some(found) => found?,
+        // Where a value of a known type is wanted, rust-analyzer searches for one, and may fail. As a statement of its
+        // own the word has the same names to choose from.
+        None => unless_it_panics(|| context.completions(&as_a_statement(&code, cursor), cursor))
+            .unwrap_or_else(|| Err(anyhow::anyhow!("rust-analyzer failed")))?,
+    };
     let methods: HashSet<&str> = found
         .completions
         .iter()
@@ -101,8 +125,10 @@ pub fn inspect(
     code: &str,
     cursor: usize,
 ) -> Result<Option<MimeBundle>> {
-    let (code, _) = carried.satisfy(&commands::without(code));
-    let (text, html) = context.hover_at(&code, end_of_word(&code, cursor))?;
+    let code = analysable(carried, code);
+    let found = unless_it_panics(|| context.hover_at(&code, end_of_word(&code, cursor)));
+    let Some(found) = found else { return Ok(None) };
+    let (text, html) = found?;
     if text.trim().is_empty() || text == "No documentation found" {
         return Ok(None);
     }
@@ -169,6 +195,19 @@ fn end_of_word(code: &str, cursor: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_may_stand_alone_at_its_place() {
+        for (code, alone) in [
+            ("let n = 1;\nkinds.push(ki", "let n = 1;\n           ki"),
+            ("let y: f64 = ", "             "),
+            ("f(é, std::cm", "      std::cm"),
+            ("if x { y = dat", "if x {     dat"),
+        ] {
+            assert_eq!(as_a_statement(code, code.len()), alone);
+        }
+        assert_eq!(as_a_statement("f(n, 2)", 3), "  n");
+    }
 
     #[test]
     fn inspection_looks_at_the_whole_word() {

@@ -6,7 +6,6 @@
 //! what cells link against, [`stand_in`] makes compiling them quick, [`home`] points evcxr at the stand-ins.
 
 mod asking;
-mod building;
 mod carried;
 mod cell_crate;
 mod charts;
@@ -25,20 +24,22 @@ mod graph;
 mod hints;
 mod home;
 mod lean;
+mod life;
 mod link;
 mod lookup;
 mod losses;
+mod merge;
+mod pipes;
 mod place;
+mod process;
 mod protocol;
 mod pump;
 mod report;
-mod sieve;
 mod skeleton;
 mod snapshot;
 mod source;
 mod sources;
 mod stand_in;
-mod stdio;
 mod toolkit;
 mod variables;
 mod worker;
@@ -87,6 +88,8 @@ pub struct Options {
     pub on_progress: Box<dyn Fn(String) + Send>,
     /// What cells say to the front end beside their outputs.
     pub comms: Arc<Comms>,
+    /// Hears what comes between cells, of threads and programs that outlive theirs. Without it, the next cell shows it.
+    pub between: Option<Arc<dyn Fn(Event) + Send + Sync>>,
 }
 
 /// What may stand at the cursor.
@@ -129,7 +132,7 @@ impl Session {
             .name("session".into())
             // evcxr and rust-analyzer recurse deeply over long method chains.
             .stack_size(256 << 20)
-            .spawn(move || worker::run(options, &incoming, &shared))?;
+            .spawn(move || worker::run(&options, &incoming, &shared))?;
         Ok(Session {
             requests: Mutex::new(requests),
             control,
@@ -147,7 +150,7 @@ impl Session {
         on_event: &mut dyn FnMut(Event),
         input: &dyn Fn(&str, bool) -> Answer,
     ) -> Result<(), CellError> {
-        let (sink, messages) = mpsc::channel();
+        let (sink, messages) = pump::sink();
         let given_up = Arc::new(AtomicBool::new(false));
         self.control.wait(&sink, &given_up);
         let request = Request::Execute {
@@ -204,17 +207,8 @@ impl Session {
         }
     }
 
-    /// Nothing is found in a session that has ended.
     fn look_up(&self, question: Question) -> anyhow::Result<Found> {
-        if let Some(found) = self.control.while_running(&question) {
-            return found;
-        }
-        let nothing = question.nothing();
-        let (answer, answers) = mpsc::channel();
-        if !self.send(Request::LookUp { question, answer }) {
-            return Ok(nothing);
-        }
-        answers.recv().unwrap_or(Ok(nothing))
+        self.control.look_up(&question)
     }
 
     /// Whether `code` is a whole cell, or the user is still writing.

@@ -1,4 +1,4 @@
-//! The display protocol: one line of JSON behind a marker, on the standard output of a cell.
+//! The display protocol: messages in JSON, which the cells' process says beside what it prints.
 
 use super::MimeBundle;
 use super::sources::Sources;
@@ -31,14 +31,9 @@ pub enum Event {
     Page { data: MimeBundle },
 }
 
-/// Starts a message. It may follow text that did not end its line.
-pub const MARKER: &str = "\u{1e}jook ";
-
-/// What a line of a cell's output turned out to hold.
+/// What a message turned out to be.
 #[derive(Debug, PartialEq)]
 pub enum Part {
-    /// Text for the reader, with its newline where it had one.
-    Text(String),
     /// Something to show.
     Event(Event),
     /// Something the kernel has to know.
@@ -71,25 +66,12 @@ pub enum Notice {
     Panicked,
     /// A `?` at the top of the cell left with this error.
     Error { message: String, line: usize },
-    /// Nothing: text that did not end its line is complete.
-    Break,
-}
-
-/// Splits a line (without its newline) into the text before a message and the message.
-pub fn decode(line: &str) -> Vec<Part> {
-    let Some((text, message)) = line.split_once(MARKER) else {
-        return vec![Part::Text(format!("{line}\n"))];
-    };
-    let mut parts = Vec::new();
-    if !text.is_empty() {
-        parts.push(Part::Text(text.to_owned()));
-    }
-    match serde_json::from_str(message).ok().and_then(message_part) {
-        Some(part) => parts.push(part),
-        // Not ours after all: the reader sees it as it came.
-        None => return vec![Part::Text(format!("{line}\n"))],
-    }
-    parts
+    /// The cell's library could not be loaded; why.
+    Unloadable(String),
+    /// The type of this variable is no longer what it was when it was kept.
+    Retyped(String),
+    /// A value that ended the cell, as it has shown itself for evcxr: text by MIME type.
+    Content(MimeBundle),
 }
 
 impl Notice {
@@ -119,7 +101,6 @@ pub fn message_part(message: Value) -> Option<Part> {
     let text = |name: &str| message.get(name).and_then(Value::as_str).map(str::to_owned);
     let line = message.get("line").and_then(Value::as_u64).unwrap_or(0) as usize;
     Some(Part::Notice(match kind.as_str() {
-        "part" => return text("text").map(Part::Text),
         "stderr" => return Some(Part::Event(Event::Stderr(text("text")?))),
         "panic" => Notice::Panic {
             message: text("message")?,
@@ -144,7 +125,9 @@ pub fn message_part(message: Value) -> Option<Part> {
             message: text("message")?,
             line,
         },
-        "break" => Notice::Break,
+        "unloadable" => Notice::Unloadable(text("message")?),
+        "retyped" => Notice::Retyped(text("name")?),
+        "content" => Notice::Content(bundle(message.remove("data")?)?),
         "clear" => {
             let wait = message.get("wait").and_then(Value::as_bool).unwrap_or(false);
             return Some(Part::Event(Event::Clear { wait }));
@@ -170,16 +153,20 @@ fn bundle(value: Value) -> Option<MimeBundle> {
     }
 }
 
-/// Turns the output that a value wrote itself for evcxr (text by MIME type) into a bundle.
-pub fn from_evcxr<'a>(content: impl Iterator<Item = (&'a String, &'a String)>) -> MimeBundle {
+/// Turns what a value has shown for evcxr (text by MIME type) into a bundle.
+pub fn from_evcxr(content: MimeBundle) -> MimeBundle {
     content
+        .into_iter()
         .map(|(mime, text)| {
+            let Value::String(text) = text else {
+                return (mime, text);
+            };
             let value = if mime.ends_with("json") {
-                serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()))
+                serde_json::from_str(&text).unwrap_or(Value::String(text))
             } else {
                 Value::String(text.trim_end_matches('\n').to_owned())
             };
-            (mime.clone(), value)
+            (mime, value)
         })
         .collect()
 }
@@ -187,36 +174,36 @@ pub fn from_evcxr<'a>(content: impl Iterator<Item = (&'a String, &'a String)>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
-    fn a_message_may_follow_text_on_its_line() {
-        let parts = decode("loss 0.5\u{1e}jook {\"kind\":\"display\",\"data\":{\"text/plain\":\"x\"}}");
-        assert_eq!(parts[0], Part::Text("loss 0.5".into()));
-        let Part::Event(Event::Display { data, id: None, .. }) = &parts[1] else {
-            panic!("{parts:?}")
-        };
-        assert_eq!(data["text/plain"], "x");
-    }
-
-    #[test]
-    fn lines_that_only_look_like_messages_stay_text() {
-        for line in [
-            "plain",
-            "\u{1e}jook not json",
-            "\u{1e}jook {\"kind\":\"unheard of\"}",
-            "a \u{1e} b",
+    fn what_is_no_message_says_nothing() {
+        for message in [
+            json!(1),
+            json!({}),
+            json!({"kind": "unheard of"}),
+            json!({"kind": "display"}),
         ] {
-            assert_eq!(decode(line), vec![Part::Text(format!("{line}\n"))]);
+            assert_eq!(message_part(message), None);
         }
     }
 
     #[test]
     fn updates_and_clears_keep_their_fields() {
-        let parts = decode(
-            "\u{1e}jook {\"kind\":\"update\",\"id\":\"p1\",\"data\":{\"text/plain\":\"50%\"},\"metadata\":{}}",
+        let update = json!({"kind": "update", "id": "p1", "data": {"text/plain": "50%"}, "metadata": {}});
+        let part = message_part(update);
+        assert!(matches!(part, Some(Part::Event(Event::Update { id, .. })) if id == "p1"));
+        let part = message_part(json!({"kind": "clear", "wait": true}));
+        assert_eq!(part, Some(Part::Event(Event::Clear { wait: true })));
+    }
+
+    #[test]
+    fn evcxrs_json_is_read_and_its_text_loses_the_last_line_end() {
+        let content = json!({"a/b+json": "{\"x\": 1}", "c/json": "no json", "text/plain": "a\nb\n"});
+        let read = Value::Object(from_evcxr(content.as_object().unwrap().clone()));
+        assert_eq!(
+            read,
+            json!({"a/b+json": {"x": 1}, "c/json": "no json", "text/plain": "a\nb"})
         );
-        assert!(matches!(&parts[..], [Part::Event(Event::Update { id, .. })] if id == "p1"));
-        let parts = decode("\u{1e}jook {\"kind\":\"clear\",\"wait\":true}");
-        assert_eq!(parts, vec![Part::Event(Event::Clear { wait: true })]);
     }
 }

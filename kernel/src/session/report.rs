@@ -31,6 +31,20 @@ pub fn plain(ename: &str, message: &str) -> CellError {
     }
 }
 
+/// A cell whose library could not be loaded, and what the loader says.
+pub fn unloadable(why: &str) -> CellError {
+    let mut error = plain(
+        "ToolkitError",
+        &format!("the compiled cell could not be loaded: {why}"),
+    );
+    error.traceback.push(
+        "Its variables are still there. Where a `:dep` needs a library of the system, install that; where the toolkit \
+         has changed under this kernel, restart it."
+            .to_owned(),
+    );
+    error
+}
+
 /// All that evcxr says, for errors outside cells.
 pub fn all_messages(error: &Error) -> String {
     match error {

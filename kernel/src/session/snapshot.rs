@@ -1,9 +1,10 @@
-//! Completion and inspection while a cell runs.
+//! Completion and inspection, answered apart from the session.
 //!
-//! The thread that owns evcxr waits for the cell then, and its analysis with it. A fork of this process has a copy of
-//! both, taken in milliseconds: whatever it does, the session does not notice. It answers questions until the cell
-//! ends. Memory is shared until written to, which takes time when a page is first written: a copy that has answered
-//! once answers twice as fast.
+//! rust-analyzer may fail at any half-written line: panic, overflow the stack, go round in circles. A fork of this
+//! process has a copy of the session's analysis, taken in milliseconds while the thread that owns it leaves it alone:
+//! whatever the copy does, the session does not notice. It answers questions until the session goes on to another cell.
+//! Memory is shared until written to, which takes time when a page is first written: a copy that has answered once
+//! answers twice as fast.
 
 use anyhow::{Context, Result, ensure};
 use evcxr::CommandContext;
@@ -12,31 +13,33 @@ use serde::de::DeserializeOwned;
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// An answer that takes longer than this is not wanted any more.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The session's context, seen from other threads while its own waits for a cell.
+/// The session's context, seen from other threads while its own leaves it alone.
 #[derive(Clone, Copy)]
-pub struct Waiting(*mut CommandContext);
+pub struct Resting(*mut CommandContext);
 
 // SAFETY: the pointer is followed in a forked process only, where the thread that owns the context does not exist.
-unsafe impl Send for Waiting {}
+unsafe impl Send for Resting {}
 
-impl Waiting {
+impl Resting {
     pub fn of(context: &mut CommandContext) -> Self {
         Self(context)
     }
 
-    /// A copy of the context, which answers by `answer`. The owning thread must be waiting for a cell: should it have
+    /// A copy of the context, which answers by `answer`. The owning thread must leave the context alone: should it have
     /// gone on, the copy may be torn, and gives no answers.
     ///
     /// # Errors
     /// When the copy cannot be made.
     pub fn copy<Q: DeserializeOwned, A: Serialize>(
         self,
-        answer: impl Fn(&mut CommandContext, &Q) -> A,
+        answer: impl Fn(&mut CommandContext, &Q) -> A + 'static,
     ) -> Result<Copied> {
         let (ours, copys) = UnixStream::pair()?;
         // SAFETY: plain system calls. The forked process touches what this thread may touch, the context, and ends
@@ -47,7 +50,14 @@ impl Waiting {
             if child == 0 {
                 libc::signal(libc::SIGINT, libc::SIG_IGN);
                 drop(ours);
-                serve(alone(copys), |question: Q| answer(&mut *self.0, &question));
+                let stream = alone(copys);
+                // What is caught is not told: the kernel's log is for what concerns its user.
+                std::panic::set_hook(Box::new(|_| {}));
+                let context = self;
+                on_a_deep_stack(move || {
+                    let context = context;
+                    serve(stream, |question: Q| answer(&mut *context.0, &question))
+                });
             }
             child
         };
@@ -56,38 +66,78 @@ impl Waiting {
             "no copy of the session: {}",
             std::io::Error::last_os_error()
         );
-        Ok(Copied { child, stream: ours })
+        Ok(Copied {
+            child,
+            ended: AtomicBool::new(false),
+            late: AtomicBool::new(false),
+            stream: Mutex::new(ours),
+        })
     }
 }
 
-/// A copy of the session, which lives as long as this value.
+/// A copy of the session, which lives until it is told to end.
 pub struct Copied {
     child: libc::pid_t,
-    stream: UnixStream,
+    ended: AtomicBool,
+    late: AtomicBool,
+    stream: Mutex<UnixStream>,
 }
 
 impl Copied {
     /// What the copy says to a question.
     ///
     /// # Errors
-    /// When it fails or takes too long; it is not to be asked again then.
-    pub fn ask<A: DeserializeOwned>(&mut self, question: &impl Serialize) -> Result<A> {
+    /// When it fails, takes too long or is told to end; it is not to be asked again then.
+    pub fn ask<A: DeserializeOwned>(&self, question: &impl Serialize) -> Result<A> {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + PATIENCE;
-        send(&mut self.stream, &serde_json::to_vec(question)?)?;
-        let text =
-            receive(&mut self.stream, Some(until)).context("the copy of the session gave no answer")?;
+        send(&mut stream, &serde_json::to_vec(question)?)?;
+        let text = receive(&mut stream, Some(until));
+        self.late.fetch_or(Instant::now() >= until, Ordering::Relaxed);
+        let text = text.context("the copy of the session gave no answer")?;
         Ok(serde_json::from_slice(&text)?)
+    }
+
+    /// Whether a question has taken too long: another copy would not do better.
+    pub fn is_late(&self) -> bool {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    /// Ends it; returns when it does nothing any more.
+    pub fn end(&self) {
+        if !self.ended.swap(true, Ordering::SeqCst) {
+            // SAFETY: ends and reaps, once, the child that this value stands for.
+            unsafe {
+                libc::kill(self.child, libc::SIGKILL);
+                libc::waitpid(self.child, std::ptr::null_mut(), 0);
+            }
+        }
     }
 }
 
 impl Drop for Copied {
     fn drop(&mut self) {
-        // SAFETY: ends and reaps the child that this value stands for.
-        unsafe {
-            libc::kill(self.child, libc::SIGKILL);
-            libc::waitpid(self.child, std::ptr::null_mut(), 0);
-        }
+        self.end();
     }
+}
+
+/// In the forked process: analysis goes as deep as code is nested, and whoever has asked for the copy has a small stack.
+fn on_a_deep_stack(run: impl FnOnce() + 'static) -> ! {
+    /// As much as the session's own thread has.
+    const DEEP: usize = 256 << 20;
+    struct Alone<T>(T);
+    // SAFETY: the only thread of this process hands it over and waits.
+    unsafe impl<T> Send for Alone<T> {}
+    let run = Alone(run);
+    let thread = std::thread::Builder::new().stack_size(DEEP).spawn(move || {
+        let run = run;
+        (run.0)();
+    });
+    if let Ok(thread) = thread {
+        let _ = thread.join();
+    }
+    // SAFETY: no destructor or exit handler of the copied session may run: its files are the session's.
+    unsafe { libc::_exit(0) }
 }
 
 /// In the forked process: keeps this one of the kernel's files. With the others it would hold the kernel's ports when
@@ -106,14 +156,18 @@ unsafe fn alone(stream: UnixStream) -> UnixStream {
 }
 
 /// In the forked process: answers until the kernel has heard enough or is gone, or something fails.
-fn serve<Q: DeserializeOwned, A: Serialize>(mut stream: UnixStream, answer: impl Fn(Q) -> A) -> ! {
+fn serve<Q: DeserializeOwned, A: Serialize>(mut stream: UnixStream, answer: impl Fn(Q) -> A) {
     let mut next = || -> Result<()> {
         let question = serde_json::from_slice(&receive(&mut stream, None)?)?;
-        send(&mut stream, &serde_json::to_vec(&answer(question))?)
+        // One that does not come to an end ends the process, also when the kernel is gone meanwhile.
+        // SAFETY: a timer of this process, which has no handler for its signal.
+        unsafe { libc::alarm(2 * PATIENCE.as_secs() as libc::c_uint) };
+        let answer = answer(question);
+        // SAFETY: as above.
+        unsafe { libc::alarm(0) };
+        send(&mut stream, &serde_json::to_vec(&answer)?)
     };
     while let Ok(Ok(())) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut next)) {}
-    // SAFETY: no destructor or exit handler of the copied session may run: its files are the session's.
-    unsafe { libc::_exit(0) }
 }
 
 /// A message is its length in eight bytes, then its text.

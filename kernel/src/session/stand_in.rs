@@ -5,7 +5,11 @@
 //! are as they were. Here a cell is one direct call of rustc against the prebuilt toolkit; cargo itself
 //! runs only for a dependency that the notebook adds.
 
-use super::{cell_crate, deps, frames, graph, home, link, stdio};
+use super::life::door::DOOR;
+use super::life::hold::Hold;
+use super::life::kept;
+use super::process::channel::{PIPES, Pipes};
+use super::{cell_crate, deps, frames, graph, home, link, process};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,32 +18,25 @@ use std::process::Command;
 /// Call this first in `main`. Returns only when the process is not one of the session's helpers.
 pub fn runtime_hook() {
     frames::hook();
-    if std::env::var_os("EVCXR_IS_RUNTIME").is_some() {
-        // Until the toolkit's handlers are there, a stop request must not end the process, nor may the
-        // kernel's "take it back".
-        // SAFETY: plain signal dispositions, before any thread is started.
-        unsafe {
-            libc::signal(libc::SIGINT, libc::SIG_IGN);
-            libc::signal(libc::SIGUSR1, libc::SIG_IGN);
-            // No cell outlives its kernel.
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        }
-        // evcxr asks for backtraces, which then come with every error of many a crate.
-        // SAFETY: no thread is there yet.
-        unsafe { std::env::remove_var("RUST_BACKTRACE") };
-        stdio::take_over();
-        keep_fault_handlers();
-        evcxr::runtime_hook();
-    }
-    if std::env::var_os(home::PRIVATE).is_none() {
-        return;
-    }
     let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
-    let result = match called.file_name().and_then(|name| name.to_str()) {
-        Some("cargo") => cargo(),
-        Some("rustup") => rustup(),
-        Some(link::NAME) => link::run(),
-        _ => return,
+    let called = called
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let result = match called {
+        kept::NAME => kept::run(),
+        _ => {
+            run_cells();
+            if std::env::var_os(home::PRIVATE).is_none() {
+                return;
+            }
+            match called {
+                "cargo" => cargo(),
+                "rustup" => rustup(),
+                link::NAME => link::run(),
+                _ => return,
+            }
+        }
     };
     match result {
         Ok(code) => std::process::exit(code),
@@ -50,32 +47,19 @@ pub fn runtime_hook() {
     }
 }
 
-/// Keeps the standard library's handlers of memory faults, which tell a stack overflow from a bad pointer. Those
-/// that evcxr puts in their place, at a moment of its own, print a backtrace of itself and abort.
-fn keep_fault_handlers() {
-    fn current(signal: libc::c_int) -> libc::sigaction {
-        // SAFETY: only reads this process's disposition of the signal; all zeros is a valid value.
-        unsafe {
-            let mut action = std::mem::zeroed();
-            libc::sigaction(signal, std::ptr::null(), &mut action);
-            action
-        }
+/// Stays in here when a kernel has started this process to run cells. What a cell starts is no such process: nothing in
+/// its environment says so.
+fn run_cells() {
+    let Some(pipes) = std::env::var(PIPES).ok().as_deref().and_then(Pipes::parse) else {
+        return;
+    };
+    let door = std::env::var_os(DOOR).map(PathBuf::from);
+    // evcxr also asks for backtraces, which then come with every error of many a crate.
+    for name in [PIPES, DOOR, "EVCXR_IS_RUNTIME", "RUST_BACKTRACE"] {
+        // SAFETY: no thread is there yet.
+        unsafe { std::env::remove_var(name) };
     }
-    // In evcxr's order: the last one is the last to change.
-    let signals = [libc::SIGSEGV, libc::SIGILL, libc::SIGBUS];
-    let own = signals.map(current);
-    std::thread::spawn(move || {
-        for _ in 0..5000 {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-            if current(libc::SIGBUS).sa_sigaction != own[2].sa_sigaction {
-                for (signal, action) in signals.iter().zip(&own) {
-                    // SAFETY: puts back what the standard library had installed.
-                    unsafe { libc::sigaction(*signal, action, std::ptr::null_mut()) };
-                }
-                return;
-            }
-        }
-    });
+    process::run(door, pipes)
 }
 
 /// The directory of the kernel that started this stand-in.
@@ -83,6 +67,13 @@ pub fn private() -> PathBuf {
     std::env::var_os(home::PRIVATE)
         .map(PathBuf::from)
         .unwrap_or_default()
+}
+
+/// Whether the compiler's file is the one that the kernel has started with.
+pub fn compiler_is_the_same() -> bool {
+    let kept = std::fs::read_to_string(private().join("tools")).unwrap_or_default();
+    let noted = kept.lines().nth(2).unwrap_or_default();
+    tools().is_ok_and(|(rustc, _)| home::age(&rustc) == noted)
 }
 
 /// The real `(rustc, cargo)`, resolved once by the kernel.
@@ -112,11 +103,15 @@ fn rustup() -> Result<i32> {
 fn cargo() -> Result<i32> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let here = std::env::current_dir()?;
-    if let Some(cell) = cell_crate::CellCrate::read(&here) {
+    let read = cell_crate::CellCrate::read(&here);
+    if read.is_none() && std::env::var_os(home::CELL_CRATE).is_some_and(|dir| Path::new(&dir) == here) {
+        Hold::take(&here)?.does_not_know("the manifest of a cell's crate");
+    }
+    if let Some(cell) = read {
         let plain: Vec<&str> = args.iter().map(String::as_str).collect();
         match plain[..] {
-            ["build", ..] if cell.is_cell() => return cell.build(),
-            ["check", ..] if cell.is_cell() => return cell.check(),
+            ["build", ..] if cell.is_cell() => return cell.build(&Hold::take(&here)?),
+            ["check", ..] if cell.is_cell() => return cell.check(&Hold::take(&here)?),
             ["clean", ..] => return Ok(0),
             ["locate-project", ..] => {
                 println!("{}", serde_json::json!({ "root": here.join("Cargo.toml") }));
@@ -126,15 +121,11 @@ fn cargo() -> Result<i32> {
                 return graph::print(&cell, args.iter().any(|arg| arg == "--no-deps"));
             }
             ["metadata", ..] | ["--offline", ..] if !names_other_manifest(&args, &here) => {
-                let (_, real) = tools()?;
-                let mut command = Command::new(real);
-                home::outside(&mut command).args(&args);
                 // It may wait for the network.
-                let session = std::fs::read_to_string(private().join(cell_crate::CRATE_DIR));
-                let _stoppable = match session {
-                    Ok(dir) => Some(cell_crate::Stoppable::enter(Path::new(&dir))?),
-                    Err(_) => None,
-                };
+                let _hold = Hold::take(&here)?;
+                let (rustc, real) = tools()?;
+                let mut command = Command::new(real);
+                home::outside(&mut command).args(&args).env("RUSTC", rustc);
                 return deps::validate(&cell, || Ok(command.output()?));
             }
             ["metadata", ..] | ["--offline", ..] => {}

@@ -5,13 +5,18 @@
 //! `std` with the cells (`-C prefer-dynamic`), without which rustc refuses to link them.
 
 mod progress;
+mod store;
 
 use super::graph::{self, HOST, ToolkitFiles};
+use super::home::{self, Home, workspace};
+use super::life::kept::{self, Kept};
+use super::link;
 use super::skeleton;
-use super::{home, link};
 use anyhow::{Context, Result, bail, ensure};
 use progress::{follow, split_lines};
 use serde_json::Value;
+use std::ffi::CString;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -19,15 +24,13 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::SystemTime;
+use store::{Current, DYLIB};
 
 /// Names a toolkit library (`libjook*.rlib`) to use instead of building one; the folders of its dependencies
 /// are in [`DEPS`]. For packagers and trials.
 const GIVEN: &str = "JOOK_TOOLKIT";
 /// Folders (separated by `:`) with the crates that [`GIVEN`] was built from.
 const DEPS: &str = "JOOK_TOOLKIT_DEPS";
-/// The dynamic library's file name; crate `jook_cells`.
-const DYLIB: &str = "libjook_cells.so";
-
 /// A toolkit that is ready for cells.
 #[derive(Clone, Debug)]
 pub struct Toolkit {
@@ -59,49 +62,101 @@ pub fn prebuild(on_progress: &dyn Fn(&str)) -> Result<Toolkit> {
             (vec![release.join("deps")], release.join("jook-cache"))
         }
     };
-    std::fs::create_dir_all(&cache).with_context(|| format!("could not create {}", cache.display()))?;
     let home = home::enter()?;
-    let files = ToolkitFiles {
-        dylib: cache.join(DYLIB),
-        deps,
-        std_dir: sysroot(home).join("lib/rustlib").join(HOST).join("lib"),
-        graph: cache.join("graph.json"),
-        cache,
+    // When nothing is to be done, nothing is written: the folder may be somebody else's.
+    if let Some(toolkit) = ready(&workspace, given.as_deref(), &deps, &cache, home) {
+        return Ok(toolkit);
+    }
+    let cannot = || {
+        format!(
+            "the toolkit must be linked anew in {}, and this user may not write there: start Jook once as its owner",
+            cache.display()
+        )
     };
-    let _turn = Turn::wait(&files.cache, on_progress)?;
-    if let Some(library) = given {
-        if modified(&library) > modified(&files.dylib) {
-            link(&library, &files)?;
+    std::fs::create_dir_all(&cache).with_context(cannot)?;
+    let _turn = Turn::wait(&cache, on_progress).with_context(cannot)?;
+    let link_for = |library: &Path, begun: SystemTime| {
+        store::keep(&cache, library, &home.rustc, begun, |folder| {
+            link(library, &deps, home, folder)
+        })
+    };
+    if let Some(library) = &given {
+        if !is_fresh(&workspace, given.as_deref(), &deps, &cache, home) {
+            link_for(library, SystemTime::now())?;
         }
     } else if !workspace.join("Cargo.toml").exists() {
         ensure!(
-            files.dylib.exists() && files.graph.exists(),
+            Current::read(&cache).is_some() && cache.join(GRAPH).exists(),
             "the toolkit is not built, and Jook's source is not at {}: run this program from a clone of Jook",
             workspace.display()
         );
-    } else if !fresh(&workspace, &files) {
+    } else if !is_fresh(&workspace, None, &deps, &cache, home) {
+        // Not later: a change while cargo builds must not go unseen.
+        let begun = SystemTime::now();
         let library = build(&workspace, on_progress)?;
         on_progress("linking the toolkit for cells");
-        link(&library, &files)?;
-        std::fs::write(files.cache.join("built"), compiler_name())?;
+        link_for(&library, begun)?;
         on_progress("the toolkit is ready");
     }
     standard_library_source(on_progress)?;
-    let std_source = skeleton::standard_library(
-        &sysroot(home).join("lib/rustlib/src/rust/library"),
-        &compiler_name(),
-        &files.cache,
-    );
-    if !graph_is_fresh(&workspace, &files) {
+    skeleton::standard_library(&std_source(home), &compiler_name(), &cache);
+    if !graph_is_fresh(&workspace, &cache.join(GRAPH)) {
         on_progress("reading the toolkit's crate graph");
-        write_graph(&workspace, &files)?;
+        write_graph(&workspace, &cache)?;
     }
+    files(&deps, &cache, home)
+}
+
+/// The pruned crate graph's file.
+const GRAPH: &str = "graph.json";
+
+/// The toolkit, when it is there and as its sources are.
+fn ready(
+    workspace: &Path,
+    given: Option<&Path>,
+    deps: &[PathBuf],
+    cache: &Path,
+    home: &Home,
+) -> Option<Toolkit> {
+    let fresh = is_fresh(workspace, given, deps, cache, home)
+        && graph_is_fresh(workspace, &cache.join(GRAPH))
+        && std_source(home).join("core").exists();
+    fresh.then(|| files(deps, cache, home).ok()).flatten()
+}
+
+/// The newest toolkit, for this process to use.
+fn files(deps: &[PathBuf], cache: &Path, home: &Home) -> Result<Toolkit> {
+    let dylib = Current::read(cache).context("the toolkit is gone")?.dylib(cache);
+    store::pin(&dylib);
+    let mut folders: Vec<PathBuf> = dylib.parent().map(Path::to_owned).into_iter().collect();
+    folders.extend(deps.iter().cloned());
+    let std_source = skeleton::standard_library(&std_source(home), &compiler_name(), cache);
+    let files = ToolkitFiles {
+        dylib,
+        deps: folders,
+        std_dir: sysroot(home).join("lib/rustlib").join(HOST).join("lib"),
+        graph: cache.join(GRAPH),
+        cache: writable(cache)?,
+    };
     Ok(Toolkit { files, std_source })
 }
 
-fn workspace() -> PathBuf {
-    let kernel = Path::new(env!("CARGO_MANIFEST_DIR"));
-    kernel.parent().unwrap_or(kernel).to_owned()
+/// Where this user may keep things between kernels: beside the toolkit, or in a folder of his own.
+fn writable(cache: &Path) -> Result<PathBuf> {
+    let path = CString::new(cache.as_os_str().as_encoded_bytes())?;
+    // SAFETY: asks about a path that ends in a zero.
+    if unsafe { libc::access(path.as_ptr(), libc::W_OK) } == 0 {
+        return Ok(cache.to_owned());
+    }
+    let own = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let own = own.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
+    let mut key = DefaultHasher::new();
+    cache.hash(&mut key);
+    let folder = own
+        .context("no folder for caches: neither XDG_CACHE_HOME nor HOME is set")?
+        .join(format!("jook/shared-{:016x}", key.finish()));
+    std::fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
+    Ok(folder)
 }
 
 /// `.../target/release` of the running program.
@@ -122,7 +177,9 @@ struct Turn(#[allow(dead_code)] std::fs::File);
 
 impl Turn {
     fn wait(cache: &Path, on_progress: &dyn Fn(&str)) -> Result<Self> {
-        let file = std::fs::File::create(cache.join("lock"))?;
+        let path = cache.join("lock");
+        let file =
+            std::fs::File::create(&path).with_context(|| format!("could not write {}", path.display()))?;
         // SAFETY: locks a file that this process has open.
         unsafe {
             if libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) != 0 {
@@ -138,24 +195,31 @@ fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|meta| meta.modified()).ok()
 }
 
-fn fresh(workspace: &Path, files: &ToolkitFiles) -> bool {
-    // The stamp is written after a good build, with the compiler that made it.
-    let stamp = files.cache.join("built");
-    let (Some(built), Ok(compiler)) = (modified(&stamp), std::fs::read_to_string(&stamp)) else {
+/// Whether the newest toolkit is of this compiler, of the library that is built, and of the sources as they are.
+fn is_fresh(workspace: &Path, given: Option<&Path>, deps: &[PathBuf], cache: &Path, home: &Home) -> bool {
+    let Some(current) = Current::read(cache) else {
         return false;
     };
-    let older = |path: &Path| modified(path).is_some_and(|time| time <= built);
-    files.dylib.exists()
-        && older(&files.dylib)
-        && files
-            .deps
-            .iter()
-            .all(|dir| libraries(dir).all(|path| older(&path)))
-        && compiler == compiler_name()
-        && older(&workspace.join("Cargo.toml"))
-        && older(&workspace.join("Cargo.lock"))
-        && older(&workspace.join("toolkit/Cargo.toml"))
-        && newest(&workspace.join("toolkit/src")).is_some_and(|time| time <= built)
+    let sources =
+        ["Cargo.toml", "Cargo.lock", "toolkit/Cargo.toml"].map(|name| modified(&workspace.join(name)));
+    match given {
+        Some(library) => {
+            current.fits(&home.rustc) && current.is_of(Some(library.to_owned()), std::iter::empty())
+        }
+        None => {
+            let built = deps.iter().flat_map(|dir| libraries(dir));
+            // The newest one, by its name beside the program.
+            let newest = built
+                .max_by_key(|path| modified(path))
+                .and_then(|path| modified(&path));
+            let sources = sources.into_iter().chain([newest_source(workspace)]);
+            current.fits(&home.rustc) && current.is_of(None, sources) && newest <= current.linked(cache)
+        }
+    }
+}
+
+fn newest_source(workspace: &Path) -> Option<SystemTime> {
+    newest(&workspace.join("toolkit/src"))
 }
 
 /// The toolkit's libraries that cargo has built.
@@ -208,15 +272,15 @@ fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
     on_progress("building the toolkit (the first build takes 10 to 30 minutes)");
     // The same call as the `cargo run` that built this program: the same crates with the same features, so
     // whatever it has built is used again.
-    let mut cargo = Command::new(&home.cargo);
-    home::outside(&mut cargo);
+    let mut cargo = kept::command(&home::program(), &home.cargo);
+    home::outside(&mut cargo).env("RUSTC", &home.rustc);
     for (name, value) in BUILT_WITH {
         match value {
             Some(value) => cargo.env(name, value),
             None => cargo.env_remove(name),
         };
     }
-    let mut child = cargo
+    cargo
         .current_dir(workspace)
         .args([
             "build",
@@ -227,15 +291,21 @@ fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_TERM_PROGRESS_WHEN", "always")
         .env("CARGO_TERM_PROGRESS_WIDTH", "160")
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("could not run cargo")?;
+        .stderr(Stdio::piped());
+    let mut kept = Kept::start(&mut cargo).context("could not run cargo")?;
     let (send, lines) = mpsc::channel();
-    let stderr = child.stderr.take().context("cargo without a standard error")?;
+    let stderr = kept
+        .child
+        .stderr
+        .take()
+        .context("cargo without a standard error")?;
     std::thread::spawn(move || split_lines(stderr, |line| drop(send.send(line))));
-    let stdout = child.stdout.take().context("cargo without a standard output")?;
+    let stdout = kept
+        .child
+        .stdout
+        .take()
+        .context("cargo without a standard output")?;
     let artifacts = std::thread::spawn(move || {
         let lines = BufReader::new(stdout).lines().map_while(Result::ok);
         lines
@@ -243,7 +313,7 @@ fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
             .last()
     });
     let said = follow(&lines, on_progress);
-    let status = child.wait()?;
+    let status = kept.wait()?;
     if !status.success() {
         bail!("the toolkit could not be built:\n{}", said.trim_end());
     }
@@ -263,14 +333,12 @@ fn build(workspace: &Path, on_progress: &dyn Fn(&str)) -> Result<PathBuf> {
         .context("cargo built no library of the toolkit")
 }
 
-/// Links a library of the toolkit, whole, into the dynamic one.
-fn link(library: &Path, files: &ToolkitFiles) -> Result<()> {
-    let home = home::enter()?;
-    let source = files.cache.join("jook_cells.rs");
+/// Links a library of the toolkit, whole, into a dynamic one in `folder`.
+fn link(library: &Path, deps: &[PathBuf], home: &Home, folder: &Path) -> Result<()> {
+    let source = folder.join("jook_cells.rs");
     std::fs::write(&source, "//! The toolkit, for cells.\npub use jook::*;\n")?;
-    let new = files.cache.join("new");
-    std::fs::create_dir_all(&new)?;
-    let mut rustc = Command::new(&home.rustc);
+    let std_dir = sysroot(home).join("lib/rustlib").join(HOST).join("lib");
+    let mut rustc = kept::command(&home::program(), &home.rustc);
     home::outside(&mut rustc)
         .args([
             "--crate-name",
@@ -291,37 +359,39 @@ fn link(library: &Path, files: &ToolkitFiles) -> Result<()> {
             "strip=debuginfo",
         ])
         .arg("-C")
-        .arg(format!("link-arg=-Wl,-rpath,{}", files.std_dir.display()))
+        .arg(format!("link-arg=-Wl,-rpath,{}", std_dir.display()))
         .arg("--extern")
         .arg(format!("jook={}", library.display()))
         .arg("-o")
-        .arg(new.join(DYLIB))
+        .arg(folder.join(DYLIB))
         .arg(source);
-    for dir in &files.deps {
+    for dir in deps {
         rustc.arg("-L").arg(format!("dependency={}", dir.display()));
     }
-    let output = rustc.output().context("could not run rustc")?;
+    let output = kept::output(&mut rustc).context("could not run rustc")?;
     ensure!(
         output.status.success(),
         "the toolkit could not be linked for cells:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    link::prepare(files, &home.rustc)?;
-    // Running sessions keep the old file.
-    Ok(std::fs::rename(new.join(DYLIB), &files.dylib)?)
+    link::prepare(folder, DYLIB, &home.rustc)
 }
 
 /// The toolchain's folder.
-fn sysroot(home: &home::Home) -> PathBuf {
+fn sysroot(home: &Home) -> PathBuf {
     home.rustc.ancestors().nth(2).unwrap_or(Path::new("/")).to_owned()
+}
+
+/// Where the standard library's source is, when it is installed.
+fn std_source(home: &Home) -> PathBuf {
+    sysroot(home).join("lib/rustlib/src/rust/library")
 }
 
 /// Without the standard library's source, rust-analyzer cannot tell that `vec![1, 2]` is a `Vec<i32>`.
 fn standard_library_source(on_progress: &dyn Fn(&str)) -> Result<()> {
     let home = home::enter()?;
     let sysroot = sysroot(home);
-    let core = sysroot.join("lib/rustlib/src/rust/library/core");
-    if core.exists() {
+    if std_source(home).join("core").exists() {
         return Ok(());
     }
     // A program asks for the toolkit more than once; without a network the answer is the same each time.
@@ -329,9 +399,13 @@ fn standard_library_source(on_progress: &dyn Fn(&str)) -> Result<()> {
     if TRIED.swap(true, Ordering::Relaxed) {
         return Ok(());
     }
-    on_progress("fetching the standard library's source (rust-src)");
+    on_progress(
+        "fetching the standard library's source (rust-src), which the project's rust-toolchain.toml asks for",
+    );
     let toolchain = sysroot.file_name().unwrap_or_default();
-    let done = match home::find_program("rustup") {
+    // For the project's own compiler, which its file names, and for no other.
+    let ours = workspace().join("rust-toolchain.toml").exists();
+    let done = match home::find_program("rustup").filter(|_| ours) {
         Some(rustup) => home::outside(&mut Command::new(rustup))
             .args(["component", "add", "rust-src", "--toolchain"])
             .arg(toolchain)
@@ -348,19 +422,18 @@ fn standard_library_source(on_progress: &dyn Fn(&str)) -> Result<()> {
     Ok(())
 }
 
-fn graph_is_fresh(workspace: &Path, files: &ToolkitFiles) -> bool {
-    let Some(made) = modified(&files.graph) else {
+fn graph_is_fresh(workspace: &Path, graph: &Path) -> bool {
+    let Some(made) = modified(graph) else {
         return false;
     };
     // The program itself holds the list of what to leave out.
     let inputs = [workspace.join("Cargo.lock"), workspace.join("toolkit/Cargo.toml")];
     let program = home::jook_exe().ok();
     let older = |time: Option<SystemTime>| time.is_none_or(|time| time <= made);
-    inputs.iter().chain(&program).all(|path| older(modified(path)))
-        && older(newest(&workspace.join("toolkit/src")))
+    inputs.iter().chain(&program).all(|path| older(modified(path))) && older(newest_source(workspace))
 }
 
-fn write_graph(workspace: &Path, files: &ToolkitFiles) -> Result<()> {
+fn write_graph(workspace: &Path, cache: &Path) -> Result<()> {
     let home = home::enter()?;
     let output = home::outside(&mut Command::new(&home.cargo))
         .current_dir(workspace)
@@ -380,8 +453,9 @@ fn write_graph(workspace: &Path, files: &ToolkitFiles) -> Result<()> {
     );
     let metadata: Value = serde_json::from_slice(&output.stdout)?;
     let mut pruned = graph::prune(&metadata)?;
-    skeleton::use_copies(&mut pruned, &files.cache)?;
-    let new = files.graph.with_extension("new");
+    skeleton::use_copies(&mut pruned, cache)?;
+    let graph = cache.join(GRAPH);
+    let new = graph.with_extension("new");
     std::fs::write(&new, serde_json::to_vec(&pruned)?)?;
-    Ok(std::fs::rename(new, &files.graph)?)
+    Ok(std::fs::rename(new, graph)?)
 }

@@ -20,7 +20,7 @@ pub fn measuring(variables: &[Variable]) -> String {
             "let _ = writeln!(sizes, \"{name}\\t{{}}\", (&&&JookSize(&{name})).jook_bytes());"
         );
     }
-    code.push_str("println!(\"EVCXR_BEGIN_CONTENT text/plain\\n{sizes}EVCXR_END_CONTENT\");\n};");
+    code.push_str("::jook::cells::send_text(&sizes);\n};");
     code
 }
 

@@ -1,44 +1,45 @@
 //! The thread that owns evcxr.
 
 use super::asking::Questions;
-use super::building::Building;
 use super::carried::Carried;
 use super::commands::{self, Orders};
 use super::control::Control;
-use super::lookup::{self, Found, Question};
+use super::life::door::DOOR;
+use super::lookup;
 use super::losses::{self, Losses, Variable};
-use super::pump::{self, Message, Pump};
-use super::snapshot::{self, Waiting};
+use super::pipes::Pipes;
+use super::pump::{self, Between, Message, Pump, Sink};
+use super::snapshot::{self, Resting};
 use super::sources::Sources;
 use super::toolkit::{self, Toolkit};
-use super::{CellError, Event, Options, cell_crate, comms, docs, frames, hints, home, report, variables};
-use anyhow::{Context, Result};
+use super::{CellError, Event, Options, cell_crate, docs, frames, hints, home, report, variables};
+use anyhow::{Result, ensure};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 /// What the session's face asks of the thread.
 pub enum Request {
     Execute {
         code: String,
-        sink: Sender<Message>,
+        sink: Sink,
         /// Set when the cell was stopped before its turn came.
         given_up: Arc<AtomicBool>,
-    },
-    LookUp {
-        question: Question,
-        answer: Sender<Result<Found>>,
     },
     Shutdown,
 }
 
 /// Serves requests until the session ends.
-pub fn run(options: Options, requests: &Receiver<Request>, control: &Arc<Control>) {
-    let mut engine = Engine::start(&options, control);
+pub fn run(options: &Options, requests: &Receiver<Request>, control: &Arc<Control>) {
+    // Nobody waits for ever for a thread that is gone.
+    let _gone = Gone(control);
+    of_this_thread(&options.working_dir);
+    let mut engine = guarded(|| Engine::start(options, control)).unwrap_or_else(|panic| Err(failed(&panic)));
     let mut told = false;
     let mut warm = false;
     loop {
@@ -47,10 +48,11 @@ pub fn run(options: Options, requests: &Receiver<Request>, control: &Arc<Control
             Err(TryRecvError::Disconnected) => return,
             // Nobody waits: the time to prepare for the cells to come.
             Err(TryRecvError::Empty) => {
-                if let (Ok(engine), false) = (&mut engine, warm) {
-                    engine.warm_up();
-                    warm = true;
-                    continue;
+                if let Ok(engine) = &mut engine {
+                    if !std::mem::replace(&mut warm, true) {
+                        let _ = guarded(|| engine.warm_up());
+                    }
+                    control.rests(Resting::of(&mut engine.context));
                 }
                 match requests.recv() {
                     Ok(request) => request,
@@ -58,33 +60,81 @@ pub fn run(options: Options, requests: &Receiver<Request>, control: &Arc<Control
                 }
             }
         };
+        control.works();
         match request {
             Request::Execute { given_up, .. } if given_up.load(Ordering::Acquire) => {}
             Request::Execute { code, sink, given_up } => {
                 if engine.is_err() && told {
                     // The user may have repaired what was wrong.
-                    engine = Engine::start(&options, control);
+                    engine = guarded(|| Engine::start(options, control))
+                        .unwrap_or_else(|panic| Err(failed(&panic)));
                 }
                 told = true;
                 let result = match &mut engine {
-                    Ok(engine) => engine.execute(&code, &sink, &given_up, control),
-                    Err(error) => Err(report::plain("ToolkitError", &format!("{error:#}"))),
+                    Ok(engine) => guarded(|| engine.execute(&code, &sink, &given_up, control)),
+                    Err(error) => Ok(Err(report::plain("ToolkitError", &format!("{error:#}")))),
                 };
-                let _ = sink.send(Message::Done(result));
-            }
-            Request::LookUp { question, answer } => {
-                let _ = answer.send(match &mut engine {
-                    Ok(engine) => question.answer(&mut engine.context, &engine.carried),
-                    Err(_) => Ok(question.nothing()),
+                let result = result.unwrap_or_else(|panic| {
+                    control.end(true);
+                    // What has failed once is not used again, nor taken down: that may fail as well.
+                    let broken = std::mem::replace(&mut engine, Err(failed(&panic)));
+                    std::mem::forget(broken);
+                    control.shut_down();
+                    engine = guarded(|| Engine::start(options, control))
+                        .unwrap_or_else(|panic| Err(failed(&panic)));
+                    Err(report::plain("KernelError", &format!("{panic}\n{RESTARTED}")))
                 });
+                let _ = sink.send(Message::Done(result));
             }
             Request::Shutdown => return,
         }
     }
 }
 
+/// What becomes of a session whose own thread has failed.
+const RESTARTED: &str = "That is a fault of the kernel, not of the cell. The notebook's variables, functions and `use` lines are lost; \
+    a new session is ready: run the cells that make them again, and write this cell another way.";
+
+struct Gone<'a>(&'a Control);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.0.gone();
+    }
+}
+
+/// Runs what may panic in code that is not ours; the panic in words.
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    std::panic::catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        format!("the session failed: {}", said.unwrap_or("it does not say why"))
+    })
+}
+
+fn failed(panic: &str) -> anyhow::Error {
+    anyhow::anyhow!("{panic}")
+}
+
+/// Gives this thread a working folder and a mask for new files of its own: relative paths in `:dep` are the notebook's,
+/// and the sources of cells are for their owner alone.
+fn of_this_thread(folder: &Path) {
+    // SAFETY: separates what threads share by default; it concerns this thread and those that it starts.
+    unsafe {
+        if libc::unshare(libc::CLONE_FS) == 0 {
+            UMASK.get_or_init(|| libc::umask(0o077));
+            libc::umask(0o077);
+            let _ = std::env::set_current_dir(folder);
+        }
+    }
+}
+
+/// The mask for new files that this process has, and cells are to have.
+static UMASK: OnceLock<libc::mode_t> = OnceLock::new();
+
 struct Engine {
-    context: CommandContext,
+    /// On the heap: a copy of this process reuses the stacks of the threads that it has not.
+    context: Box<CommandContext>,
     pump: Pump,
     crate_dir: PathBuf,
     carried: Arc<Carried>,
@@ -103,6 +153,10 @@ let _ = {
     Ok::<(), String>(())?;
 };"#;
 
+/// A variable that is made and taken once, at the start: the text around variables is as this kernel knows it, or that
+/// is told.
+const CHECK: &str = "jook_check";
+
 /// Has rust-analyzer look at the types that most cells use, so that the first cell need not wait for it.
 const WARM_UP: &str = "let frame = polars::df!(\"x\" => [1i64, 2])?; let plot = plotly::Plot::new(); \
      let device = dfdx::tensor::Cpu::default(); frame.";
@@ -113,34 +167,42 @@ impl Engine {
         let toolkit: Toolkit = toolkit::prebuild(&|line| (options.on_progress)(line.to_owned()))?;
         toolkit.files.announce(&home.dir)?;
         home::standard_library_is_at(toolkit.std_source.as_deref());
-        let (context, opt, outputs, crate_dir) = start_evcxr(options, &home.dir)?;
+        let pipes = Arc::new(Pipes::new()?);
+        let between = options
+            .between
+            .clone()
+            .map(|hear| -> Between { Box::new(move |event| hear(event)) });
+        let pump = Pump::start(pipes.clone(), between, options.comms.sources.clone())?;
+        pump.begin(None);
+        let (context, opt, crate_dir) = start_evcxr(options, control, &pipes)?;
         let mut engine = Self {
-            pump: Pump::start(outputs, options.comms.sources.clone()),
-            context,
+            pump,
+            context: Box::new(context),
             crate_dir,
             carried: Arc::new(Carried::of_graph(&toolkit.files.graph)),
             losses: Losses::default(),
             sources: options.comms.sources.clone(),
             opt,
         };
-        control.ready(
-            engine.context.process_handle(),
-            &engine.crate_dir,
-            &engine.carried,
-        );
-        engine.bring_in_prelude()?;
+        control.ready(&engine.carried);
+        engine.bring_in_prelude(&format!("{PRELUDE} let {CHECK} = 1u8;"))?;
+        let faults = control.faults();
+        ensure!(faults.is_empty(), "{}", faults.join("\n"));
         Ok(engine)
     }
 
     fn warm_up(&mut self) {
+        self.pump.begin(None);
+        let _ = self.context.execute(&format!("drop({CHECK});"));
+        self.pump.finish(false);
         let _ = self.context.completions(WARM_UP, WARM_UP.len());
         snapshot::gather_memory();
     }
 
-    fn bring_in_prelude(&mut self) -> Result<()> {
+    fn bring_in_prelude(&mut self, prelude: &str) -> Result<()> {
         self.pump.begin(None);
-        let result = self.context.execute(PRELUDE);
-        self.pump.finish();
+        let result = self.context.execute(prelude);
+        self.pump.finish(false);
         match result {
             Ok(_) => Ok(()),
             Err(error) => Err(anyhow::anyhow!(
@@ -153,7 +215,7 @@ impl Engine {
     fn execute(
         &mut self,
         code: &str,
-        sink: &Sender<Message>,
+        sink: &Sink,
         given_up: &AtomicBool,
         control: &Arc<Control>,
     ) -> Result<(), CellError> {
@@ -168,8 +230,7 @@ impl Engine {
             control.end(false);
             return result;
         }
-        cell_crate::not_analysed(&self.crate_dir);
-        control.works_on_a_cell(Waiting::of(&mut self.context));
+        control.works_on_a_cell(Resting::of(&mut self.context));
         self.sources.begin(control.count(), code, &self.crate_dir);
         self.pump.begin(Some(sink.clone()));
         for note in notes.into_iter().chain(hints::of_statics(code)) {
@@ -177,29 +238,31 @@ impl Engine {
         }
         let before = self.variables();
         self.answer(&orders, sink);
-        let building = Building::watch(&self.crate_dir, sink);
         let questions = Questions::new(sink);
         let begun = Instant::now();
         let outcome = self.context.execute_with_callbacks(
             &cell,
             &mut EvalCallbacks {
-                input_reader: &|request| questions.ask(&request.prompt, request.is_password),
+                input_reader: &|request| {
+                    // What was printed before the question stands before it.
+                    self.pump.catch_up();
+                    questions.ask(&request.prompt, request.is_password)
+                },
             },
         );
         let took = begun.elapsed();
-        drop(building);
         let _ = self.context.set_opt_level(&self.opt);
-        let notes = self.pump.finish();
+        let died = matches!(outcome, Err(evcxr::Error::SubprocessTerminated(_)));
+        let notes = self.pump.finish(died);
         let generated = std::fs::read_to_string(self.crate_dir.join("cell/lib.rs")).unwrap_or_default();
         self.sources.end(&generated);
-        let died = matches!(outcome, Err(evcxr::Error::SubprocessTerminated(_)));
         let (interrupted, killed) = control.end(died);
         self.losses.retyped(&notes.retyped);
         let result = match &outcome {
+            _ if notes.unloadable.is_some() => Err(report::unloadable(
+                notes.unloadable.as_deref().unwrap_or_default(),
+            )),
             Ok(outputs) => {
-                if let Some(event) = pump::result(&outputs.content_by_mime_type) {
-                    let _ = sink.send(Message::Event(event));
-                }
                 if let Some(time) = outputs.timing {
                     let line = format!("took {} ms\n", time.as_millis());
                     let _ = sink.send(Message::Event(Event::Stderr(line)));
@@ -237,7 +300,7 @@ impl Engine {
             let _ = sink.send(Message::Event(table));
         }
         if (died || restarts(code))
-            && let Err(error) = self.bring_in_prelude()
+            && let Err(error) = self.bring_in_prelude(PRELUDE)
         {
             let _ = sink.send(Message::Event(Event::Stderr(format!("{error:#}\n"))));
         }
@@ -246,12 +309,13 @@ impl Engine {
 
     fn variables(&self) -> Vec<Variable> {
         let all = self.context.variables_and_types();
-        all.map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+        all.filter(|(name, _)| *name != CHECK)
+            .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
             .collect()
     }
 
     /// Does what the cell's own lines ask of the session before its code runs.
-    fn answer(&mut self, orders: &Orders, sink: &Sender<Message>) {
+    fn answer(&mut self, orders: &Orders, sink: &Sink) {
         let send = |event| drop(sink.send(Message::Event(event)));
         if orders.help {
             send(commands::help());
@@ -284,18 +348,19 @@ impl Engine {
 
     /// The table of variables. Measuring them is a cell of its own.
     fn measure(&mut self, all: &[Variable]) -> Event {
-        self.pump.begin(None);
-        let measured = self.context.execute(&variables::measuring(all));
-        self.pump.finish();
-        let sizes = measured
-            .as_ref()
-            .ok()
-            .and_then(|outputs| outputs.get("text/plain"));
-        variables::table(all, sizes)
+        let (sink, told) = pump::sink();
+        self.pump.begin(Some(sink));
+        let _ = self.context.execute(&variables::measuring(all));
+        self.pump.finish(false);
+        let sizes = told.try_iter().find_map(|message| match message {
+            Message::Event(Event::Result { data, .. }) => data["text/plain"].as_str().map(str::to_owned),
+            _ => None,
+        });
+        variables::table(all, sizes.as_deref())
     }
 
     /// Answers a cell that asks what a name is.
-    fn explain(&mut self, question: &docs::Question, sink: &Sender<Message>) -> Result<(), CellError> {
+    fn explain(&mut self, question: &docs::Question, sink: &Sink) -> Result<(), CellError> {
         let found = lookup::document(&mut self.context, &self.carried, question.name)
             .map_err(|error| report::plain("InspectError", &format!("{error:#}")))?;
         let event = match found {
@@ -309,34 +374,41 @@ impl Engine {
     }
 }
 
+/// Starts evcxr in a folder of the session's own, with a process for cells that writes to `pipes`.
 fn start_evcxr(
     options: &Options,
-    private: &Path,
-) -> Result<(CommandContext, String, evcxr::EvalContextOutputs, PathBuf)> {
-    // The stand-in notes the crate's folder of the session that started last: one at a time.
+    control: &Arc<Control>,
+    pipes: &Pipes,
+) -> Result<(CommandContext, String, PathBuf)> {
+    // evcxr reads the environment of the whole process.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
-    let mut child = Command::new(home::jook_exe()?);
+    let folder = home::session_folder()?;
+    let door = control.open_door(&folder.join("door"), &options.comms)?;
+    let crate_dir = folder.join("cell-crate");
+    std::fs::create_dir(&crate_dir)?;
+    let mut child = Command::new(home::program());
     home::outside(&mut child)
         .current_dir(&options.working_dir)
-        .env("JOOK_NOTEBOOK", "1");
-    match options.comms.listen(private) {
-        Ok(socket) => drop(child.env(comms::SOCKET, socket)),
-        Err(error) => eprintln!("jook: cells have no comms, hence no widgets: {error}"),
+        .env(DOOR, &door);
+    pipes.give_to(&mut child, UMASK.get().copied().unwrap_or(0o022));
+    // SAFETY: as in `home`: done when a session starts; Rust code reads the environment under std's own lock.
+    unsafe {
+        std::env::set_var(home::CELL_CRATE, &crate_dir);
+        std::env::set_var(DOOR, &door);
     }
-    let started = home::with_private_temp(&mut child, EvalContext::with_subprocess_command);
+    // A configuration of evcxr's that lies beside the notebook is not for this kernel: it has its own.
+    let _ = std::env::set_current_dir(&home::enter()?.dir);
+    let started = EvalContext::with_subprocess_command(child);
+    let _ = std::env::set_current_dir(&options.working_dir);
     let (context, outputs) = started.map_err(|error| anyhow::anyhow!("{}", report::all_messages(&error)))?;
-    let noted =
-        std::fs::read_to_string(private.join(cell_crate::CRATE_DIR)).context("evcxr compiled nothing")?;
+    // evcxr's own pipes carry its words alone; whatever else comes there is for the kernel's log.
+    std::thread::spawn(move || outputs.stdout.iter().for_each(|line| eprintln!("jook: {line}")));
+    std::thread::spawn(move || outputs.stderr.iter().for_each(|line| eprintln!("jook: {line}")));
     let opt = context.state().opt_level().to_owned();
-    Ok((
-        CommandContext::with_eval_context(context),
-        opt,
-        outputs,
-        noted.into(),
-    ))
+    Ok((CommandContext::with_eval_context(context), opt, crate_dir))
 }
 
 fn restarts(code: &str) -> bool {

@@ -17,7 +17,7 @@ use super::shell;
 use super::shells::Shells;
 use super::stdin::Stdin;
 use super::subshells;
-use crate::session::{Comms, Options, Session};
+use crate::session::{Comms, Options, Said, Session};
 use anyhow::{Context, Result, bail};
 use jupyter_protocol::{ConnectionInfo, Status};
 use std::path::Path;
@@ -103,11 +103,13 @@ async fn run(connection: ConnectionInfo) -> Result<()> {
     let news = warm_up.clone();
     let parents = Parents::new(iopub.clone());
     let heard = parents.clone();
+    let between = parents.clone();
     let comms = Comms::new(move |about, said| heard.said(about, said));
     let session = Session::start(Options {
         working_dir: std::env::current_dir().context("the working directory is gone")?,
         on_progress: Box::new(move |line| news.report(line)),
         comms: comms.clone(),
+        between: Some(Arc::new(move |event| between.said(None, Said::Show(event)))),
     })?;
     let replies = Replies::new(shell_channel.outbox, seal.clone());
     let questions = Replies::new(stdin_channel.outbox, seal.clone());

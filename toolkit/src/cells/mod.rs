@@ -2,11 +2,15 @@
 //! cell. Not for users: the kernel writes the calls.
 
 mod ending;
+mod kernel;
 mod panics;
 mod printing;
 mod shell;
 
-pub use ending::{begun, finished, left_with, panicked, with_causes};
+pub use ending::{begun, displayed, finished, left_early, left_with, panicked, send_text, with_causes};
+pub(crate) use kernel::kernel;
+#[cfg(test)]
+pub(crate) use kernel::tests as kernel_for_tests;
 pub use panics::{is_on_this_thread, report_panics};
 pub(crate) use printing::{Stream, taken_by};
 pub use shell::shell;
@@ -88,8 +92,16 @@ impl VariableStore {
 }
 
 fn changed(name: &str) -> bool {
-    eprintln!("The type of the variable {name} was redefined, so was lost.");
-    println!("{VARIABLE_CHANGED_TYPE}{name}");
+    match kernel() {
+        Some(kernel) => {
+            kernel.say(&serde_json::json!({"kind": "retyped", "name": name}));
+            kernel.tell_evcxr(&format!("{VARIABLE_CHANGED_TYPE}{name}"));
+        }
+        None => {
+            eprintln!("The type of the variable {name} was redefined, so was lost.");
+            println!("{VARIABLE_CHANGED_TYPE}{name}");
+        }
+    }
     false
 }
 

@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_void};
-use std::fs::File;
-use std::io::Write as _;
-use std::mem::ManuallyDrop;
-use std::os::fd::FromRawFd as _;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
+use super::kernel;
 use crate::comm;
-use crate::show::MARKER;
 
 static CELLS: OnceLock<ThreadId> = OnceLock::new();
 
@@ -36,6 +32,9 @@ pub(super) fn remember(number: u64, code: *const ()) {
 /// Reports panics to the kernel: those of this thread, which runs the cells, may end its cell.
 pub fn report_panics() {
     CELLS.get_or_init(|| std::thread::current().id());
+    if kernel().is_none() {
+        return;
+    }
     std::panic::set_hook(Box::new(move |info| {
         let message = info.payload_as_str().unwrap_or("(the panic's value is not text)");
         let (file, line) = info
@@ -63,10 +62,10 @@ pub fn report_panics() {
                 return;
             }
         }
-        // Not println!: it may be what panicked, with its lock held.
-        // SAFETY: descriptor 1 stays open; the file is not dropped.
-        let mut out = ManuallyDrop::new(unsafe { File::from_raw_fd(1) });
-        let _ = out.write_all(format!("{MARKER}{notice}\n").as_bytes());
+        // Standard output may be what panicked, with its lock held.
+        if let Some(kernel) = kernel() {
+            kernel.say_at_once(&notice);
+        }
     }));
 }
 

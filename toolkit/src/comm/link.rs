@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use crate::cells::{self, Stream};
 use crate::{Error, Result, interrupt};
 
-/// Where the Jook kernel listens, in the process that runs cells.
-const SOCKET: &str = "JOOK_COMMS";
+/// What is said at the kernel's door.
+const WHO: &[u8] = b"{\"role\": \"comms\"}\n";
 /// How long a cell waits for the kernel to publish what it said. The kernel waits for slow front ends.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A handler may train a network: as much as a cell's own thread has.
@@ -76,14 +76,15 @@ pub(super) fn established() -> Option<&'static Link> {
 }
 
 fn connect() -> Result<Link> {
-    let Some(path) = std::env::var_os(SOCKET) else {
+    let Some(path) = cells::kernel().and_then(|kernel| kernel.door()) else {
         return Err(
             Error::spec("comms and widgets need the Jook kernel, which does not run this program")
                 .fix("run it as a cell: `jook lab` opens JupyterLab with the kernel"),
         );
     };
-    let failed = |error: std::io::Error| Error::io(&path, &error).fix("restart the kernel");
-    let stream = UnixStream::connect(&path).map_err(failed)?;
+    let failed = |error: std::io::Error| Error::io(path, &error).fix("restart the kernel");
+    let mut stream = UnixStream::connect(path).map_err(failed)?;
+    stream.write_all(WHO).map_err(failed)?;
     let reader = BufReader::new(stream.try_clone().map_err(failed)?);
     let (handle, requests) = channel();
     let start = |name: &str| std::thread::Builder::new().name(name.into()).stack_size(STACK);

@@ -38,9 +38,5 @@ pub use html::escape_html;
 pub(crate) use number::even_numbers;
 pub use number::{readable_number, readable_time};
 pub use progress::{Progress, quiet};
-pub(crate) use sink::MARKER;
 pub(crate) use sink::{Backend, backend};
 pub use table::{Align, Table, table_html};
-
-/// Set by the Jook kernel in the process that runs cells: standard output carries display messages.
-pub const NOTEBOOK_ENV: &str = "JOOK_NOTEBOOK";

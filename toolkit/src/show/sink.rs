@@ -1,19 +1,15 @@
 //! Where output goes, and how it is written there.
 //!
-//! The Jook kernel reads one line per message from standard output: a marker, then JSON. The marker is a
-//! control character that JSON text never holds, so the reader finds a message even after words printed
-//! without a newline: whatever stands before the marker on that line is ordinary output.
+//! The Jook kernel gets messages by a way of its own, which keeps their place among what is printed; whatever is
+//! printed is text.
 
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use super::{Bundle, NOTEBOOK_ENV};
-use crate::comm;
-
-/// Starts a message to the Jook kernel.
-pub(crate) const MARKER: &str = "\u{1e}jook ";
+use super::Bundle;
+use crate::{cells, comm};
 
 /// Who reads our standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +29,7 @@ pub(crate) fn backend() -> Backend {
     static BACKEND: OnceLock<Backend> = OnceLock::new();
     *BACKEND.get_or_init(|| {
         let set = |name: &str| std::env::var_os(name).is_some();
-        if set(NOTEBOOK_ENV) {
+        if cells::kernel().is_some() {
             Backend::Notebook
         } else if set("EVCXR_IS_RUNTIME") {
             Backend::Evcxr
@@ -71,7 +67,10 @@ pub(crate) fn send_about(request: Option<&str>, message: &Message<'_>) {
     {
         return;
     }
-    write(&encode(backend(), message));
+    match cells::kernel() {
+        Some(kernel) => kernel.say(&protocol_json(message)),
+        None => write(&encode(backend(), message)),
+    }
 }
 
 /// Writes and flushes `text` under the lock of standard output. A closed pipe is not an error here: there
@@ -87,7 +86,7 @@ pub(crate) fn write(text: &str) {
 /// What a message looks like to `backend`; empty when it has no way to say it.
 pub(crate) fn encode(backend: Backend, message: &Message<'_>) -> String {
     match backend {
-        Backend::Notebook => format!("{MARKER}{}\n", protocol_json(message)),
+        Backend::Notebook => protocol_json(message).to_string(),
         Backend::Evcxr => match message {
             Message::Display(bundle, _) | Message::Result(bundle) => evcxr_blocks(bundle),
             Message::Update(..) | Message::Clear { .. } => String::new(),

@@ -6,7 +6,7 @@ use super::record::TrialResult;
 use super::result::{Groups, summary};
 use super::runner::Plan;
 use super::settings::Settings;
-use crate::show::{Bundle, Display, NOTEBOOK_ENV, Progress, Show as _, show_updatable};
+use crate::show::{Bundle, Display, Progress, Show as _, show_updatable};
 
 /// Time between two drawings of the table.
 const EACH: Duration = Duration::from_millis(400);
@@ -40,7 +40,7 @@ impl Live {
             progress: seen.then(|| Progress::new(format!("study {}", plan.name), missing)),
             table: None,
             // Also when every trial was found in the store: the cell that asked for the study shows it.
-            with_table: !plan.quiet && std::env::var_os(NOTEBOOK_ENV).is_some(),
+            with_table: !plan.quiet && crate::cells::kernel().is_some(),
             drawn: Instant::now(),
             results,
         }

@@ -1,7 +1,7 @@
 //! The process that ran a cell is gone: of what it died, what that means, and what to do.
 
+use super::super::CellError;
 use super::super::pump::Notes;
-use super::super::{CellError, protocol};
 use super::plain;
 
 const LOST: &str = "The notebook's variables are lost; its `use` lines and functions are still there. A new process is ready: \
@@ -14,7 +14,7 @@ pub fn of_child(message: &str, notes: &Notes) -> CellError {
         .unwrap_or(("", message));
     let status = status.trim();
     let mut text = format!("{}\n{LOST}", cause(status, notes));
-    for line in printed.lines().filter(|line| !line.starts_with(protocol::MARKER)) {
+    for line in printed.lines() {
         text.push('\n');
         text.push_str(line);
     }
