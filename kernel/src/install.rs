@@ -1,5 +1,6 @@
 //! `jook install`: the kernelspec, by which Jupyter knows the kernel.
 
+use crate::wire::PROTOCOL;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,7 @@ pub fn write_kernelspec(data_dir: &Path) -> Result<PathBuf> {
         "display_name": "Jook (Rust)",
         "language": "rust",
         "interrupt_mode": "message",
+        "kernel_protocol_version": PROTOCOL,
         "metadata": { "debugger": false },
     });
     std::fs::create_dir_all(&folder).with_context(cannot)?;

@@ -7,6 +7,7 @@ use crate::install::{KERNEL_NAME, write_kernelspec};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -52,6 +53,7 @@ pub fn lab(args: Args) -> Result<ExitCode> {
         }
         None => {
             let environment = cache.join("lab");
+            let _alone = alone(&cache)?;
             install_lab(&environment)?;
             write_kernelspec(&environment.join("share/jupyter"))?;
             write_settings(&environment)?;
@@ -186,6 +188,23 @@ fn lab_on_path() -> Option<PathBuf> {
         );
     }
     draws.then_some(lab)
+}
+
+/// Waits until no other `jook lab` works on the private environment: two that start for the first time would clear each
+/// other's away. As long as the file that is returned is open, others wait.
+fn alone(cache: &Path) -> Result<File> {
+    let path = cache.join("lab.lock");
+    let locked = || {
+        std::fs::create_dir_all(cache)?;
+        let lock = File::create(&path)?;
+        if lock.try_lock().is_err() {
+            println!("Waiting for another `jook lab` that installs JupyterLab");
+            lock.lock()?;
+        }
+        Ok(lock)
+    };
+    let locked: std::io::Result<File> = locked();
+    locked.with_context(|| format!("could not lock {}", path.display()))
 }
 
 /// Makes the private environment, unless it is there and complete.

@@ -2,6 +2,8 @@
 
 mod install;
 mod lab;
+#[cfg(test)]
+mod layers;
 mod page;
 mod run;
 mod session;

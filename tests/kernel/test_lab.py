@@ -147,6 +147,24 @@ def test_lab_is_installed_once(jook, sandbox):
     assert not (sandbox.home / ".local").exists()
 
 
+def test_two_at_once_do_not_clear_each_others_environment(jook, sandbox, tmp_path):
+    log = tmp_path / "log.txt"
+    slow = f'echo begin >> {log}; sleep 1; {MAKE}; sleep 1; echo end >> {log}'
+    python(sandbox, venv=slow)
+    (sandbox.bin / "sleep").symlink_to("/bin/sleep")
+    both = [
+        subprocess.Popen([jook, "lab", "--no-browser"], env=sandbox.env, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    # One made it, the other waited and used it.
+    assert log.read_text().split() == ["begin", "end"]
+    assert sum("PIP -m pip install" in text for text in said) == 1
+    assert sum("Waiting for another" in text for text in said) == 1
+    assert all("LAB -m jupyterlab" in text for text in said)
+
+
 def test_lab_without_plotly_is_not_used(jook, sandbox, tmp_path):
     jupyterlab(sandbox, tmp_path, plotly=False)
     python(sandbox)

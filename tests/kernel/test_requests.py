@@ -6,6 +6,7 @@ import time
 import pytest
 import zmq
 from jupyter_client import BlockingKernelClient
+from jupyter_client.kernelspec import get_kernel_spec
 
 from client import TIMEOUT
 
@@ -22,7 +23,7 @@ def test_kernel_info(kernel):
     info = request(kernel, kernel.kc.kernel_info)
     language = info["language_info"]
     assert (info["status"], info["implementation"]) == ("ok", "jook")
-    assert info["protocol_version"] == "5.4" and info["supported_features"] == ["kernel subshells"]
+    assert info["protocol_version"] == "5.5" and info["supported_features"] == ["kernel subshells"]
     # CodeMirror (JupyterLab) knows Rust by this MIME type, VS Code by its name, nbconvert by the lexer.
     assert (language["name"], language["mimetype"], language["file_extension"]) == ("rust", "text/x-rustsrc", ".rs")
     assert (language["pygments_lexer"], language["codemirror_mode"]) == ("rust", "rust")
@@ -86,9 +87,12 @@ def test_private_fields_are_not_offered(kernel):
     assert fields("list") == fields("net") == set()
 
 
-def test_inspect_of_nothing(kernel):
-    reply = request(kernel, lambda: kernel.kc.inspect("", 0))
-    assert reply["status"] == "ok"
+@pytest.mark.parametrize("code, cursor", [("", 0), ("   ", 2), ("no_such_name", 5), ("1 + ", 4)])
+def test_inspect_of_nothing(kernel, code, cursor):
+    reply = request(kernel, lambda: kernel.kc.inspect(code, cursor))
+    assert (reply["status"], reply["found"], reply["data"]) == ("ok", False, {})
+    # Where there is something, it is found.
+    assert request(kernel, lambda: kernel.kc.inspect("String", 6))["found"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +105,16 @@ def test_is_complete(kernel, code, status):
 
 
 def test_comm_info(kernel):
-    assert request(kernel, lambda: kernel.kc.comm_info("nobody"))["comms"] == {}
+    def comms(*target):
+        return request(kernel, lambda: kernel.kc.comm_info(*target))["comms"]
+
+    before = comms()
+    assert kernel.run('use jook::comm::{self, json}; let asked = comm::open("asked", json!({}))?;').status == "ok"
+    new = {id: about for id, about in comms().items() if id not in before}
+    assert list(new.values()) == [{"target_name": "asked"}]
+    assert comms("asked") == new and comms("nobody") == {}
+    assert kernel.run("asked.close()?;").status == "ok"
+    assert comms() == before
 
 
 def test_an_unknown_comm_is_closed(kernel):
@@ -171,5 +184,7 @@ def test_the_kernelspec(installed):
     spec = json.loads((folder / "kernel.json").read_text())
     assert spec["argv"][1:] == ["kernel", "{connection_file}"]
     assert (spec["display_name"], spec["language"], spec["interrupt_mode"]) == ("Jook (Rust)", "rust", "message")
+    assert spec["kernel_protocol_version"] == "5.5"
+    assert get_kernel_spec("jook").kernel_protocol_version == "5.5"
     assert (folder / "logo-64x64.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (folder / "logo-svg.svg").read_text()

@@ -280,8 +280,23 @@ def test_a_cell_that_ignores_a_stop_is_told_how_it_ends(own_kernel):
 
 
 def test_interrupt_spares_a_cell_sent_later(kernel):
+    training = kernel.start(TRAINING)
+    behind = kernel.start('println!("must not run");')
+    kernel.wait_for_output(training, "started")
     assert kernel.interrupt()["status"] == "ok"
-    assert kernel.run("6 * 7").status == "ok"
+    later = kernel.start("6 * 7")
+    kernel.wait(training)
+    # It did act, on what was there by then.
+    assert kernel.wait(behind).status == "aborted"
+    cell = kernel.wait(later)
+    assert cell.status == "ok" and cell.contents("execute_result")[0]["data"]["text/plain"] == "42"
+
+
+def test_interrupt_of_an_idle_kernel_does_nothing_to_the_next_cell(kernel):
+    for _ in range(3):
+        assert kernel.interrupt()["status"] == "ok"
+    cell = kernel.run("6 * 7")
+    assert cell.status == "ok" and cell.contents("execute_result")[0]["data"]["text/plain"] == "42"
 
 
 def test_interrupt_aborts_the_cells_behind(kernel):

@@ -1,9 +1,11 @@
-//! Pictures that a page carries inside: local files and attachments become data addresses.
+//! Pictures that a page carries inside: attachments and files in the notebook's folder become data addresses. A page is
+//! given away: it carries no other file of the machine, and names none by more than the notebook itself says.
 
+use super::links::is_harmless;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// Larger files are named on the page, not carried.
 const MAX_BYTES: u64 = 32 << 20;
@@ -41,11 +43,41 @@ impl Images<'_> {
             .next()
             .is_some_and(|start| start.contains(':'));
         if scheme && !address.starts_with("file:") || address.starts_with("//") {
-            return Picture::Remote;
+            return match is_harmless(address) {
+                true => Picture::Remote,
+                false => Picture::Missing("its address is that of no picture".to_string()),
+            };
         }
-        let path = address.strip_prefix("file://").unwrap_or(address);
+        let path = address.strip_prefix("file:").unwrap_or(address);
+        let path = match path.strip_prefix("//") {
+            // Between the slashes a host may be named.
+            Some(host) => host.find('/').map_or(host, |at| &host[at..]),
+            None => path,
+        };
         let path = path.split(['?', '#']).next().unwrap_or(path);
-        file(&self.folder.join(unescape(path)))
+        self.file(Path::new(&unescape(path)))
+    }
+
+    /// A file that the notebook names by `path`.
+    fn file(&self, path: &Path) -> Picture {
+        // Where a whole path is given, its folders are nobody's business.
+        let name = match path.is_absolute() {
+            true => path.file_name().unwrap_or_default().to_string_lossy(),
+            false => path.to_string_lossy(),
+        };
+        let outside = || Picture::Missing(format!("{name} is not in the notebook's folder, and left out"));
+        let (Ok(folder), real) = (self.folder.canonicalize(), self.folder.join(path).canonicalize()) else {
+            return Picture::Missing(format!("{name}: the notebook's folder is gone"));
+        };
+        match real {
+            Ok(real) if real.starts_with(&folder) => file(&real, &name),
+            Ok(_) => outside(),
+            // Not even whether there is such a file.
+            Err(_) if path.is_absolute() || path.components().any(|part| part == Component::ParentDir) => {
+                outside()
+            }
+            Err(_) => Picture::Missing(format!("there is no file {name}")),
+        }
     }
 
     fn attachment(&self, name: &str) -> Picture {
@@ -74,7 +106,7 @@ pub fn data_address(mime: &str, bytes: &[u8]) -> String {
     format!("data:{mime};base64,{}", BASE64.encode(bytes))
 }
 
-fn file(path: &Path) -> Picture {
+fn file(path: &Path, name: &str) -> Picture {
     let ending = path
         .extension()
         .and_then(|ending| ending.to_str())
@@ -87,14 +119,14 @@ fn file(path: &Path) -> Picture {
         "webp" => "image/webp",
         "avif" => "image/avif",
         "bmp" => "image/bmp",
-        _ => return Picture::Missing(format!("{} is no picture a browser shows", path.display())),
+        _ => return Picture::Missing(format!("{name} is no picture a browser shows")),
     };
     let length = std::fs::metadata(path).map(|data| data.len());
     match length {
-        Ok(bytes) if bytes > MAX_BYTES => Picture::Missing(format!("{} is over 32 MB", path.display())),
+        Ok(bytes) if bytes > MAX_BYTES => Picture::Missing(format!("{name} is over 32 MB")),
         _ => match std::fs::read(path) {
             Ok(bytes) => Picture::Inside(data_address(mime, &bytes)),
-            Err(error) => Picture::Missing(format!("{}: {error}", path.display())),
+            Err(error) => Picture::Missing(format!("{name}: {error}")),
         },
     }
 }
@@ -152,6 +184,53 @@ mod tests {
         assert!(matches!(images.find("none.png"), Picture::Missing(_)));
         assert!(matches!(images.find("attachment:y.png"), Picture::Missing(_)));
         assert!(matches!(images.find("secret.txt"), Picture::Missing(_)));
+        assert!(matches!(images.find("javascript:alert(1)"), Picture::Missing(_)));
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn files_outside_the_notebooks_folder_are_named_and_left_out() {
+        let around = std::env::temp_dir().join(format!("jook-outside-{}", std::process::id()));
+        let folder = around.join("book");
+        std::fs::create_dir_all(folder.join("inside")).unwrap();
+        for name in ["secret.png", "book/inside/own.png"] {
+            std::fs::write(around.join(name), [1, 2, 3]).unwrap();
+        }
+        std::os::unix::fs::symlink(around.join("secret.png"), folder.join("link.png")).unwrap();
+        std::os::unix::fs::symlink("inside/own.png", folder.join("alias.png")).unwrap();
+        let images = Images {
+            folder: &folder,
+            attachments: None,
+        };
+        let whole = around.join("secret.png").display().to_string();
+        for address in [
+            "../secret.png",
+            "inside/../../secret.png",
+            "%2e%2e/secret.png",
+            "../none.png",
+            "link.png",
+            &whole,
+            &format!("file://{whole}"),
+            &format!("file://localhost{whole}"),
+            &format!("file:{whole}"),
+            "file:///etc/none.png",
+        ] {
+            let Picture::Missing(why) = images.find(address) else {
+                panic!("{address} is carried")
+            };
+            assert!(
+                why.contains("is not in the notebook's folder") && why.contains(".png"),
+                "{why}"
+            );
+            assert!(
+                !why.contains(&*around.to_string_lossy()) && !why.contains("/etc"),
+                "{why}"
+            );
+        }
+        let own = format!("file://{}", folder.join("inside/own.png").display());
+        for address in ["inside/own.png", "alias.png", "inside/../alias.png", &own] {
+            assert!(matches!(images.find(address), Picture::Inside(_)), "{address}");
+        }
+        std::fs::remove_dir_all(around).unwrap();
     }
 }

@@ -1,6 +1,9 @@
 //! Markdown cells as HTML, the way Jupyter reads them: tables, code, raw HTML and formulas included.
 
-use super::images::{Images, Picture};
+use super::images::Images;
+use super::links::is_harmless;
+use super::pictures::{image, with_pictures};
+use super::sanitize::harmless;
 use super::{code, escape, math};
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 use std::collections::HashSet;
@@ -81,7 +84,11 @@ fn inline<'a>(event: Event<'a>, events: &mut Parser<'a>, images: &Images<'_>) ->
         }
         Event::InlineMath(tex) => Event::InlineHtml(formula(&tex, false).into()),
         Event::DisplayMath(tex) => Event::InlineHtml(formula(&tex, true).into()),
-        Event::InlineHtml(html) => Event::InlineHtml(with_pictures(&html, images).into()),
+        Event::InlineHtml(html) => Event::InlineHtml(with_pictures(&harmless(&html), images).into()),
+        // The text of a link that would run something stays, without an address.
+        Event::Start(Tag::Link { dest_url, .. }) if !is_harmless(&dest_url) => {
+            Event::InlineHtml("<a>".into())
+        }
         other => other,
     }
 }
@@ -138,7 +145,7 @@ fn html_block<'a>(events: &mut Parser<'a>, images: &Images<'_>) -> Event<'a> {
             _ => {}
         }
     }
-    Event::Html(with_pictures(&html, images).into())
+    Event::Html(with_pictures(&harmless(&html), images).into())
 }
 
 /// The text up to the end of the element that has just begun.
@@ -155,135 +162,12 @@ fn text_until(events: &mut Parser<'_>, ends: impl Fn(&TagEnd) -> bool) -> String
     text
 }
 
-fn image(address: &str, title: &str, alt: &str, images: &Images<'_>) -> String {
-    let alt = escape::html(alt);
-    match images.find(address) {
-        Picture::Inside(data) => {
-            let title = match title {
-                "" => String::new(),
-                title => format!(" title=\"{}\"", escape::html(title)),
-            };
-            format!("<img src=\"{}\" alt=\"{alt}\"{title}>", escape::html(&data))
-        }
-        Picture::Remote => {
-            let address = escape::html(address);
-            let words = if alt.is_empty() { &address } else { &alt };
-            format!("<a class=\"absent\" href=\"{address}\">Picture on the network: {words}</a>")
-        }
-        Picture::Missing(why) => {
-            format!(
-                "<span class=\"absent\">Picture not found: {alt} ({})</span>",
-                escape::html(&why)
-            )
-        }
-    }
-}
-
 /// A formula, drawn where it can be; else in its TeX form, which reads without a renderer.
 pub fn formula(tex: &str, display: bool) -> String {
     math::mathml(tex, display).unwrap_or_else(|| match display {
         true => format!("<div class=\"math\">$${}$$</div>", escape::html(tex)),
         false => format!("<span class=\"math\">${}$</span>", escape::html(tex)),
     })
-}
-
-/// Raw HTML with the pictures of its `<img>` elements carried inside. Those on the network become
-/// links, so that the page asks for nothing. What a script says stays as it is.
-pub fn with_pictures(html: &str, images: &Images<'_>) -> String {
-    let mut out = String::with_capacity(html.len());
-    let mut rest = html;
-    while let Some(at) = rest.find('<') {
-        let (before, tag) = rest.split_at(at);
-        out.push_str(before);
-        if opens(tag, "<img")
-            && let Some(end) = tag_end(tag)
-        {
-            out.push_str(&picture_tag(&tag[..=end], images));
-            rest = &tag[end + 1..];
-            continue;
-        }
-        let kept = match opens(tag, "<script") {
-            true => find_ignoring_case(tag, "</script").unwrap_or(tag.len()),
-            false => 1,
-        };
-        out.push_str(&tag[..kept]);
-        rest = &tag[kept..];
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Whether `html` begins with the tag that `start` opens.
-fn opens(html: &str, start: &str) -> bool {
-    let (html, length) = (html.as_bytes(), start.len());
-    html.len() > length
-        && html[..length].eq_ignore_ascii_case(start.as_bytes())
-        && matches!(html[length], b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n')
-}
-
-/// Where the tag's `>` stands: the first outside quotes, which only count where a value begins.
-fn tag_end(tag: &str) -> Option<usize> {
-    let mut quote = None;
-    let mut value_begins = false;
-    for (at, c) in tag.char_indices() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => {}
-            None if c == '>' => return Some(at),
-            None if value_begins && matches!(c, '"' | '\'') => quote = Some(c),
-            None => {}
-        }
-        value_begins = c == '=' || value_begins && c.is_whitespace();
-    }
-    None
-}
-
-fn picture_tag(tag: &str, images: &Images<'_>) -> String {
-    let Some((start, end)) = attribute(tag, "src") else {
-        return tag.to_string();
-    };
-    let address = escape::text(&tag[start..end]);
-    match images.find(&address) {
-        Picture::Inside(data) => format!("{}{}{}", &tag[..start], escape::html(&data), &tag[end..]),
-        _ => {
-            let alt = attribute(tag, "alt").map_or("", |(start, end)| &tag[start..end]);
-            image(&address, "", &escape::text(alt), images)
-        }
-    }
-}
-
-/// Where the value of an attribute stands in a tag, quotes left out.
-fn attribute(tag: &str, name: &str) -> Option<(usize, usize)> {
-    let mut from = 0;
-    loop {
-        let at = from + find_ignoring_case(&tag[from..], name)?;
-        from = at + name.len();
-        let alone = tag[..at].ends_with(|c: char| c.is_whitespace() || c == '"' || c == '\'');
-        let after = tag[from..].trim_start();
-        let Some(value) = after.strip_prefix('=').map(str::trim_start) else {
-            continue;
-        };
-        if !alone {
-            continue;
-        }
-        let start = tag.len() - value.len();
-        return match value.chars().next()? {
-            quote @ ('"' | '\'') => {
-                let length = value[1..].find(quote)?;
-                Some((start + 1, start + 1 + length))
-            }
-            _ => {
-                let length = value.find(|c: char| c.is_whitespace() || c == '>')?;
-                Some((start, start + length))
-            }
-        };
-    }
-}
-
-fn find_ignoring_case(text: &str, what: &str) -> Option<usize> {
-    text.as_bytes()
-        .windows(what.len())
-        .position(|window| window.eq_ignore_ascii_case(what.as_bytes()))
 }
 
 #[cfg(test)]
@@ -354,30 +238,34 @@ mod tests {
         assert!(html.contains(
             "<a class=\"absent\" href=\"https://example.org/x.png\">Picture on the network: a &gt; b &amp; c</a>\nafter"
         ));
-        assert!(html.contains("src='data:image/png;base64,AA=='>") && !html.contains("width=3"));
+        assert!(html.contains("src=\"data:image/png;base64,AA==\">") && !html.contains("width="));
     }
 
     #[test]
-    fn scripts_and_tags_without_an_end_stay_as_they_are() {
-        let images = Images {
-            folder: Path::new("/nonexistent"),
-            attachments: None,
-        };
-        for html in [
-            "<script>f('<img src=\"' + x + '\">')</script><b>1 < 2</b>",
-            "<img src=x alt='open>",
-            "<imgs src=x>",
-            "<script>f('<img src=x>')",
+    fn prose_runs_nothing_sends_nothing_and_leads_nowhere_by_itself() {
+        let (html, _) = page(
+            "[a](javascript:alert(1)) [b](<java\tscript:alert(1)>) <javascript:alert(1)> [c][r] ![d](javascript:alert(1))\n\n\
+             [r]: JAVASCRIPT:alert(1)\n\n\
+             in <b onclick=\"alert(1)\">line</b> <script>alert(1)</script> <base href=x> text\n\n\
+             <script>\nalert(1)\n\nalert(2)\n</script>\n\n\
+             <form action=\"https://example.org\">\n<input name=a>\n</form>\n\n\
+             <meta http-equiv=refresh content=\"0;url=https://example.org\">\n<base href=\"https://example.org\">\n\n\
+             | a |\n|-|\n| <a href=\"javascript:alert(1)\">x</a> |\n\n# <a href=javascript:alert(1)>t</a>\n",
+        );
+        let small = html.to_lowercase();
+        for word in [
+            "href=\"java",
+            "href=java",
+            "onclick",
+            "<script",
+            "<form",
+            "<input",
+            "<meta",
+            "<base",
+            "src=\"java",
         ] {
-            assert_eq!(with_pictures(html, &images), html);
+            assert!(!small.contains(word), "{word} in {html}");
         }
-        assert!(with_pictures("<script></script><img alt=it's src=x.png>y", &images).ends_with(")</span>y"));
-    }
-
-    #[test]
-    fn raw_images_are_found_whatever_their_quotes() {
-        assert_eq!(attribute("<img data-src=\"x\" src=y >", "src"), Some((22, 23)));
-        assert_eq!(attribute("<img src = 'a b'>", "src"), Some((12, 15)));
-        assert_eq!(attribute("<img alt='src='>", "title"), None);
+        assert!(html.contains("<a>a</a>") && html.contains("<b>line</b>") && html.contains("<a>x</a>"));
     }
 }

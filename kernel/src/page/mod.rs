@@ -1,20 +1,25 @@
 //! Notebooks as files: reading them, recording what their cells put out, and the page that shows both.
 //!
 //! The page is one HTML file. It opens offline: styles, pictures, charts and the library that draws them
-//! are inside, and its content policy forbids every request.
+//! are inside, and its content policy forbids every request, every form and another base for its links. What the notebook
+//! says in prose is made harmless ([`sanitize`]). What its cells put out is shown as it is: that may be a chart which is
+//! alive, and whoever lets a notebook run trusts it with more than its page.
 
 pub mod ansi;
 mod code;
 mod escape;
 pub mod file;
 mod images;
+mod links;
 mod markdown;
 mod math;
 pub mod notebook;
 mod output;
+mod pictures;
 pub mod plotly;
 pub mod provenance;
 pub mod record;
+mod sanitize;
 
 use images::Images;
 use markdown::{Heading, Outline};
@@ -28,7 +33,7 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// Nothing but what is in the page itself. Inline scripts stay allowed, since outputs may have them.
 const POLICY: &str = "default-src 'none'; img-src data: blob:; media-src data: blob:; font-src data:; \
-    style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; connect-src data: blob:";
+    style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; connect-src data: blob:; form-action 'none'; base-uri 'none'";
 
 /// A notebook with its outputs as one self-contained HTML page. `folder` is the notebook's, where its
 /// pictures are; `name` titles a page without a heading.
@@ -157,7 +162,7 @@ fn raw_cell(cell: &Value, folder: &Path, body: &mut String) {
                 folder,
                 attachments: cell.get("attachments"),
             };
-            let html = markdown::with_pictures(&source, &images);
+            let html = pictures::with_pictures(&source, &images);
             let _ = writeln!(body, "<section class=\"cell html\">{html}</section>");
         }
         Some(_) => {}

@@ -3,7 +3,7 @@
 use super::images::Images;
 use super::markdown::{self, Outline};
 use super::notebook::joined;
-use super::{ansi, escape, plotly};
+use super::{ansi, escape, pictures, plotly};
 use serde_json::{Map, Value};
 
 /// Forms that a page can show, richest first.
@@ -51,7 +51,7 @@ fn bundle(data: &Map<String, Value>, metadata: Option<&Map<String, Value>>, imag
     match form {
         plotly::MIME => plotly::place(value),
         "text/html" => {
-            let html = markdown::with_pictures(&text, images);
+            let html = pictures::with_pictures(&text, images);
             format!("<div class=\"html\">{html}</div>\n")
         }
         "image/svg+xml" => format!("<div class=\"picture\">{}</div>\n", without_prolog(&text)),

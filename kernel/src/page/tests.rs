@@ -63,6 +63,8 @@ fn the_page_refers_to_nothing_outside() {
         assert!(!own.contains(reference), "{reference}");
     }
     assert!(own.contains("Content-Security-Policy") && own.contains("default-src 'none'"));
+    // The default does not speak for these.
+    assert!(own.contains("form-action 'none'") && own.contains("base-uri 'none'"));
 }
 
 #[test]

@@ -1,20 +1,16 @@
-//! Comms: what widgets and their like say to their counterparts, in both directions.
+//! Comms: what the front end says to widgets and their like. What they say to it goes by [`parents`](super::parents).
 //!
 //! A message of the front end is open from its `busy` until the child has handled it; what the handler says and
 //! shows in between has the message as its parent.
 
-use super::execute::output;
-use super::iopub::IoPub;
-use super::kernel::{Kernel, Replies};
-use super::message::{child, signed_by_kernel};
-use crate::session::{CommMessage, Comms, Event, Said, Step};
+use super::kernel::Kernel;
+use super::message::signed_by_kernel;
+use super::replies::Replies;
+use crate::session::{CommMessage, Comms, Step};
 use jupyter_protocol::{
-    CommClose, CommInfo, CommInfoReply, ExecutionCount, JupyterMessage, JupyterMessageContent as Content,
-    Status, UnknownMessage,
+    CommClose, CommInfo, CommInfoReply, JupyterMessage, JupyterMessageContent as Content,
 };
-use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Whether a request is about comms: such are handled in their order, by [`answer_all`].
@@ -23,79 +19,6 @@ pub fn concern(content: &Content) -> bool {
         content,
         Content::CommOpen(_) | Content::CommMsg(_) | Content::CommClose(_) | Content::CommInfoRequest(_)
     )
-}
-
-/// Which request the child's words belong to.
-pub struct Parents {
-    iopub: IoPub,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Messages of the front end that the child has not handled yet.
-    open: HashMap<String, JupyterMessage>,
-    /// The cell that runs, or the last that did: a comm that speaks unasked belongs to it.
-    cell: Option<JupyterMessage>,
-}
-
-impl Parents {
-    pub fn new(iopub: IoPub) -> Arc<Self> {
-        Arc::new(Self {
-            iopub,
-            state: Mutex::default(),
-        })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// A cell begins.
-    pub fn cell(&self, request: &JupyterMessage) {
-        self.state().cell = Some(request.clone());
-    }
-
-    /// Publishes what the child says; called on a thread that may block.
-    pub fn said(&self, about: Option<&str>, said: Said) {
-        let parent = {
-            let state = self.state();
-            let open = about.and_then(|id| state.open.get(id));
-            open.or(state.cell.as_ref()).cloned()
-        };
-        let message = match (said, &parent) {
-            (Said::Comm(message), parent) => comm(message, parent.as_ref()),
-            (Said::Show(event), Some(parent)) => {
-                let event = match event {
-                    // Only a cell has a result.
-                    Event::Result { data, metadata } => Event::Display {
-                        data,
-                        metadata,
-                        id: None,
-                    },
-                    event => event,
-                };
-                match output(event, ExecutionCount::new(0), parent) {
-                    Some(message) => message,
-                    None => return,
-                }
-            }
-            (Said::Show(_), None) => return,
-            (Said::Done, _) => return about.into_iter().for_each(|id| self.done(id)),
-            (Said::Gone, _) => {
-                let open: Vec<String> = self.state().open.keys().cloned().collect();
-                return open.iter().for_each(|id| self.done(id));
-            }
-        };
-        self.iopub.publish_blocking(message);
-    }
-
-    fn done(&self, request: &str) {
-        if let Some(request) = self.state().open.remove(request) {
-            let idle = Status::idle().as_child_of(&request);
-            self.iopub.publish_blocking(signed_by_kernel(idle, &request));
-        }
-    }
 }
 
 /// Handles what the front end says about comms, in its order, until the kernel ends.
@@ -127,7 +50,7 @@ pub async fn answer_all(
                     Content::CommInfoRequest(content) => content.target_name.clone(),
                     _ => None,
                 };
-                replies.reply(info(&kernel.comms, wanted), &request).await;
+                replies.reply(info(&kernel.comms, wanted), &request);
             }
         }
         kernel.iopub.idle(&request).await;
@@ -137,11 +60,11 @@ pub async fn answer_all(
 /// Hands the message to the child; false when nobody there knows the comm.
 async fn pass_on(kernel: &Arc<Kernel>, request: &JupyterMessage, message: CommMessage) -> bool {
     let id = request.header.msg_id.clone();
-    kernel.parents.state().open.insert(id.clone(), request.clone());
+    kernel.parents.begin(request);
     let (comms, request) = (kernel.comms.clone(), id.clone());
     let passed = tokio::task::spawn_blocking(move || comms.pass_on(&request, &message)).await;
     // Where the child ended just now, the request has been closed with it.
-    passed.unwrap_or(false) || kernel.parents.state().open.remove(&id).is_none()
+    passed.unwrap_or(false) || !kernel.parents.forget(&id)
 }
 
 fn info(comms: &Comms, wanted: Option<String>) -> CommInfoReply {
@@ -173,28 +96,4 @@ pub fn message(request: &JupyterMessage) -> Option<CommMessage> {
         metadata: request.metadata.as_object().cloned().unwrap_or_default(),
         buffers: request.buffers.clone(),
     })
-}
-
-/// What the child says about a comm, as the front end hears it.
-fn comm(message: CommMessage, parent: Option<&JupyterMessage>) -> JupyterMessage {
-    let (id, data) = (message.comm_id, message.data);
-    let (msg_type, content) = match message.step {
-        Step::Open { target } => (
-            "comm_open",
-            json!({ "comm_id": id, "target_name": target, "target_module": null, "data": data }),
-        ),
-        Step::Message => ("comm_msg", json!({ "comm_id": id, "data": data })),
-        Step::Close => ("comm_close", json!({ "comm_id": id, "data": data })),
-    };
-    let whole = match parent {
-        Some(parent) => child(msg_type, content, parent),
-        None => UnknownMessage {
-            msg_type: msg_type.to_string(),
-            content,
-        }
-        .into(),
-    };
-    whole
-        .with_metadata(Value::Object(message.metadata))
-        .with_buffers(message.buffers)
 }

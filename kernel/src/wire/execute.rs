@@ -3,16 +3,19 @@
 //! About each request, in this order: `busy`, `execute_input`, the outputs, the reply, `idle`.
 
 use super::expressions;
-use super::iopub::{bundle, media, stderr, stdout};
-use super::kernel::{Kernel, Queue, Replies};
+use super::kernel::Kernel;
 use super::message::{child, signed_by_kernel};
-use crate::session::{Answer, CellError, Event, MimeBundle};
+use super::outputs::{media, output, stderr};
+use super::queue::Queue;
+use super::replies::Replies;
+use super::shells::Job;
+use crate::session::{Answer, CellError, Event};
 use chrono::{SecondsFormat, Utc};
 use jupyter_protocol::{
     ClearOutput, ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, JupyterMessage,
     JupyterMessageContent, Payload, ReplyError, ReplyStatus,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,12 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What to do where the client does not pass questions on.
 const NOBODY_ASKS: &str =
     "run it in a front end that can ask, such as JupyterLab or the console, or write the value into the cell";
-
-/// An execute request and its place in the queue.
-pub struct Job {
-    pub request: JupyterMessage,
-    pub ticket: u64,
-}
 
 /// Runs the cells of a shell in order of arrival until it is closed or the kernel ends.
 pub async fn run_all(
@@ -49,9 +46,7 @@ pub async fn run_all(
         let mut turn = turn(&kernel, &request, content).await;
         if shell.is_aborted(ticket) {
             // Without a count: clients would number the cell with it.
-            replies
-                .send(child("execute_reply", json!({ "status": "aborted" }), &request))
-                .await;
+            replies.send(child("execute_reply", json!({ "status": "aborted" }), &request));
         } else {
             run(&kernel, &shell, &replies, &request, content, &mut turn).await;
         }
@@ -147,7 +142,7 @@ async fn run(
     let metadata = json!({
         "started": started.to_rfc3339_opts(SecondsFormat::Micros, true), "status": reply.status,
     });
-    replies.reply_with(reply, metadata, request).await;
+    replies.reply_with(reply, metadata, request);
 }
 
 /// Publishes the error that ended a cell, and puts it in the reply.
@@ -267,30 +262,5 @@ async fn execute(
             }),
             ..Default::default()
         }
-    })
-}
-
-/// The iopub message for an event of the session; pages go out with the reply.
-pub fn output(event: Event, count: ExecutionCount, request: &JupyterMessage) -> Option<JupyterMessage> {
-    let content = |data: MimeBundle, metadata: MimeBundle| {
-        Map::from_iter([
-            ("data".to_string(), data.into()),
-            ("metadata".to_string(), metadata.into()),
-        ])
-    };
-    Some(match event {
-        Event::Stdout(text) => stdout(&text, request),
-        Event::Stderr(text) => stderr(&text, request),
-        Event::Display { data, metadata, id } => bundle("display_data", content(data, metadata), id, request),
-        Event::Update { data, metadata, id } => {
-            bundle("update_display_data", content(data, metadata), Some(id), request)
-        }
-        Event::Clear { wait } => signed_by_kernel(ClearOutput { wait }.as_child_of(request), request),
-        Event::Result { data, metadata } => {
-            let mut content = content(data, metadata);
-            content.insert("execution_count".to_string(), count.0.into());
-            bundle("execute_result", content, None, request)
-        }
-        Event::Page { .. } => return None,
     })
 }

@@ -2,8 +2,8 @@
 //!
 //! Each is run as a cell that nobody sees: not counted, not stored, its output dropped, only its value told.
 
-use super::iopub::media;
 use super::kernel::Kernel;
+use super::outputs::media;
 use crate::session::{Answer, CellError, Event, MimeBundle};
 use jupyter_protocol::{ExecuteRequest, ExpressionResult};
 use std::collections::HashMap;

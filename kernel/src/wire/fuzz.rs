@@ -1,19 +1,21 @@
-//! The wire parser under broken messages: nothing a client sends may end the kernel or fill its memory.
+//! Broken bytes, from the socket on: nothing a client or a stranger sends may end the kernel or fill its memory.
 
 use super::comms;
 use super::complete::is_complete;
+use super::gate::tests::{hello, others, routed, said};
 use super::history::History;
-use super::message::{byte_offset, child, codepoint_offset, frames, hex, read, subshell_of};
+use super::message::{byte_offset, child, codepoint_offset, frames, read, subshell_of};
+use super::seal::{Seal, sign};
 use bytes::Bytes;
 use jook_fuzz::Fuzz;
 use jupyter_protocol::{JupyterMessage, JupyterMessageContent as Content};
 use ring::hmac;
 use serde_json::{Value, json};
-use zeromq::ZmqMessage;
 
 /// Stands between the frames of an input. JSON text never holds it.
 const BETWEEN: u8 = 0xff;
 const DELIMITER: &[u8] = b"<IDS|MSG>";
+const KEY: &str = "secret";
 
 /// One message of every type that clients send, as frames.
 fn seeds(key: &hmac::Key) -> Vec<Vec<u8>> {
@@ -75,11 +77,7 @@ fn seeds(key: &hmac::Key) -> Vec<Vec<u8>> {
             "msg_type": msg_type, "version": "5.4", "subshell_id": (msg_type == "comm_msg").then_some("s"),
         });
         let parts = [header, json!({}), json!({"deletedCells": []}), content].map(|part| part.to_string());
-        let mut whole = vec![
-            b"client".to_vec(),
-            DELIMITER.to_vec(),
-            signature(&parts, key).into(),
-        ];
+        let mut whole = vec![b"client".to_vec(), DELIMITER.to_vec(), sign(key, &parts).into()];
         whole.extend(parts.map(String::into_bytes));
         if msg_type == "comm_msg" {
             whole.push(vec![0, 1, 2, 3]);
@@ -89,23 +87,38 @@ fn seeds(key: &hmac::Key) -> Vec<Vec<u8>> {
     messages.collect()
 }
 
-fn signature<T: AsRef<[u8]>>(parts: &[T], key: &hmac::Key) -> String {
-    let mut signing = hmac::Context::with_key(key);
-    parts.iter().for_each(|part| signing.update(part.as_ref()));
-    hex(signing.sign().as_ref())
-}
-
-/// The frames of an input. Half of the inputs get the signature that belongs to them, whatever they hold.
-fn multipart(input: &[u8], key: &hmac::Key) -> Option<ZmqMessage> {
-    let mut frames: Vec<Vec<u8>> = input.split(|byte| *byte == BETWEEN).map(<[u8]>::to_vec).collect();
-    let sum = input.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+/// Half of the messages get the signature that belongs to them, whatever they hold.
+fn resign(frames: &mut [Vec<u8>], key: &hmac::Key) {
+    let sum = frames
+        .iter()
+        .flatten()
+        .fold(0u8, |sum, byte| sum.wrapping_add(*byte));
     if sum.is_multiple_of(2)
         && let Some(at) = frames.iter().position(|frame| frame == DELIMITER)
         && let Some(parts) = frames.get(at + 2..at + 6)
     {
-        frames[at + 1] = signature(parts, key).into_bytes();
+        frames[at + 1] = sign(key, parts).into_bytes();
     }
-    ZmqMessage::try_from(frames.into_iter().map(Bytes::from).collect::<Vec<_>>()).ok()
+}
+
+/// Does with a message what the kernel does before it acts; whether it was well-formed and signed.
+fn take(mut message: Vec<Vec<u8>>, key: &hmac::Key) -> bool {
+    resign(&mut message, key);
+    // A new one each time: a message counts once.
+    let seal = Seal::new(KEY, "session".to_string());
+    let Ok(request) = read(message.into_iter().map(Bytes::from).collect(), &seal) else {
+        return false;
+    };
+    decode(&request);
+    // Whatever it holds, it can be answered, and the answer is well-formed.
+    let subshell = subshell_of(&request).map(str::to_string);
+    let answer = frames(child("some_reply", json!({"status": "ok"}), &request), &seal);
+    let answer = answer.expect("an answer can be written");
+    let at = answer.iter().position(|frame| &frame[..] == DELIMITER);
+    let parent = answer.get(at.expect("an answer has a delimiter") + 3);
+    let parent: Value = serde_json::from_slice(parent.expect("an answer has a parent")).unwrap();
+    assert_eq!(parent["subshell_id"].as_str(), subshell.as_deref());
+    true
 }
 
 /// What the handlers read in a request before they act.
@@ -132,8 +145,7 @@ fn decode(request: &JupyterMessage) {
 
 #[test]
 fn no_message_ends_the_kernel() {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, b"secret");
-    let signing = Some(key.clone());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, KEY.as_bytes());
     let reached = std::cell::Cell::new(0);
     Fuzz::new("wire parser")
         .seeds(seeds(&key))
@@ -154,26 +166,63 @@ fn no_message_ends_the_kernel() {
         .iterations(200_000)
         .memory(64, 256 << 10)
         .run(|input| {
-            let Some(message) = multipart(input, &key) else {
-                return;
-            };
-            let Ok(request) = read(message, &signing) else {
-                return;
-            };
-            reached.set(reached.get() + 1);
-            decode(&request);
-            // Whatever it holds, it can be answered, and the answer is well-formed.
-            let subshell = subshell_of(&request).map(str::to_string);
-            let answer = frames(
-                child("some_reply", json!({"status": "ok"}), &request),
-                signing.as_ref(),
-            );
-            let answer = answer.expect("an answer can be written").into_vec();
-            let at = answer.iter().position(|frame| &frame[..] == DELIMITER);
-            let parent = answer.get(at.expect("an answer has a delimiter") + 3);
-            let parent: Value = serde_json::from_slice(parent.expect("an answer has a parent")).unwrap();
-            assert_eq!(parent["subshell_id"].as_str(), subshell.as_deref());
+            let message = input.split(|byte| *byte == BETWEEN).map(<[u8]>::to_vec).collect();
+            reached.set(reached.get() + u32::from(take(message, &key)));
         });
     // Not all is refused at the door.
     assert!(reached.get() > 10_000, "{} messages got through", reached.get());
+}
+
+#[test]
+fn no_bytes_at_a_socket_end_the_kernel() {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, KEY.as_bytes());
+    let talk = |input: &Vec<u8>| {
+        let frames: Vec<&[u8]> = input.split(|byte| *byte == BETWEEN).collect();
+        [hello("DEALER"), said(&frames[1..]), said(&[b"more"])].concat()
+    };
+    let others_talk = [
+        [
+            hello("SUB"),
+            said(&[b"\x01"]),
+            said(&[b"\x01topic"]),
+            said(&[b"\x00topic"]),
+        ]
+        .concat(),
+        [hello("REQ"), said(&[b"", b"beat"]), said(&[b"", &[0; 300]])].concat(),
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let (messages, reached) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    Fuzz::new("wire socket")
+        .seeds(seeds(&key).iter().map(talk).chain(others_talk))
+        .tokens([
+            &[0xff][..],
+            &[0x7f, 3, 0],
+            b"\x04\x05PING",
+            // A length of eight bytes, and the largest that counts.
+            &[2, 0x40, 0, 0, 0, 0, 0, 0, 0],
+            &[3, 0, 0, 0, 0, 0x3f, 0xff, 0xff, 0],
+            &[1, 0],
+            b"Socket-Type\0\0\0\x06DEALER",
+            DELIMITER,
+        ])
+        .iterations(100_000)
+        // Beside the input: what is read ahead, and a first piece of a large frame.
+        .memory(64, 512 << 10)
+        .run(|input| {
+            let (heard, _) = runtime.block_on(routed(input));
+            for message in heard {
+                messages.set(messages.get() + 1);
+                let message = message.iter().map(|frame| frame.to_vec()).collect();
+                reached.set(reached.get() + u32::from(take(message, &key)));
+            }
+            runtime.block_on(others(input));
+        });
+    let (messages, reached) = (messages.get(), reached.get());
+    assert!(
+        messages > 10_000 && reached > 1_000,
+        "{messages} messages came in, {reached} were well-formed"
+    );
 }

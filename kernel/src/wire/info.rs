@@ -1,14 +1,11 @@
 //! `kernel_info`: what a client may expect of this kernel.
 
-use super::message::child;
+use super::message::{PROTOCOL, child};
 use jupyter_protocol::{
     CodeMirrorMode, HelpLink, JupyterMessage, KernelInfoReply, LanguageInfo, ReplyStatus,
 };
 use serde_json::json;
 use std::process::Command;
-
-/// The protocol version this kernel speaks.
-pub const PROTOCOL: &str = "5.4";
 
 /// What a client can use beyond the protocol version; names from the protocol's own list.
 const FEATURES: [&str; 1] = ["kernel subshells"];

@@ -1,9 +1,9 @@
 //! Inspection: type and documentation of the name at the cursor.
 
 use super::complete::ask_session;
-use super::iopub::media;
 use super::kernel::Kernel;
 use super::message::byte_offset;
+use super::outputs::media;
 use crate::session::{Detail, abridged};
 use jupyter_protocol::{InspectReply, InspectRequest};
 use std::sync::Arc;

@@ -1,17 +1,13 @@
 //! What the channels share.
 
-use super::comms::Parents;
 use super::history::History;
 use super::iopub::IoPub;
-use super::message::{self, signed_by_kernel};
+use super::parents::Parents;
 use super::progress::WarmUp;
 use super::shells::Shells;
 use super::stdin::Stdin;
 use crate::session::{Comms, Session};
-use jupyter_protocol::{JupyterMessage, JupyterMessageContent};
-use jupyter_zmq_client::RouterSendConnection;
-use serde_json::Value;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -23,7 +19,7 @@ pub struct Kernel {
     pub history: Mutex<History>,
     pub warm_up: Arc<WarmUp>,
     pub comms: Arc<Comms>,
-    /// Whom the comms answer.
+    /// Which request a comm's words are about.
     pub parents: Arc<Parents>,
     /// Version of rustc, for `kernel_info`.
     pub rustc: String,
@@ -61,88 +57,5 @@ impl Kernel {
         let kernel = self.clone();
         // The session only sets a flag and signals a process, but that is its own affair: do not block a worker.
         let _ = tokio::task::spawn_blocking(move || kernel.session.interrupt()).await;
-    }
-}
-
-/// Execute requests of one shell in order of arrival, and which of them must not run any more.
-#[derive(Default)]
-pub struct Queue {
-    arrived: AtomicU64,
-    aborted: AtomicU64,
-}
-
-impl Queue {
-    /// A ticket for a request that has just arrived; tickets count from 1.
-    pub fn ticket(&self) -> u64 {
-        self.arrived.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    /// No request that has arrived by now will start.
-    pub fn abort_waiting(&self) {
-        self.aborted
-            .store(self.arrived.load(Ordering::SeqCst), Ordering::SeqCst);
-    }
-
-    /// Whether the request with this ticket must not start.
-    pub fn is_aborted(&self, ticket: u64) -> bool {
-        ticket <= self.aborted.load(Ordering::SeqCst)
-    }
-}
-
-/// The sending side of a request channel.
-#[derive(Clone)]
-pub struct Replies {
-    connection: Arc<tokio::sync::Mutex<RouterSendConnection>>,
-}
-
-impl Replies {
-    pub fn new(connection: RouterSendConnection) -> Replies {
-        Replies {
-            connection: Arc::new(tokio::sync::Mutex::new(connection)),
-        }
-    }
-
-    /// Sends the reply to `parent`'s sender.
-    pub async fn reply(&self, content: impl Into<JupyterMessageContent>, parent: &JupyterMessage) {
-        let message = signed_by_kernel(JupyterMessage::new(content, Some(parent)), parent);
-        self.send(message).await;
-    }
-
-    /// The same, with metadata.
-    pub async fn reply_with(
-        &self,
-        content: impl Into<JupyterMessageContent>,
-        metadata: Value,
-        parent: &JupyterMessage,
-    ) {
-        let message = JupyterMessage::new(content, Some(parent)).with_metadata(metadata);
-        self.send(signed_by_kernel(message, parent)).await;
-    }
-
-    /// Sends a message to the client it is addressed to.
-    pub async fn send(&self, message: JupyterMessage) {
-        let msg_type = message.message_type().to_string();
-        if let Err(error) = message::send(&mut *self.connection.lock().await, message).await {
-            // The client has gone: nobody waits for the answer.
-            eprintln!("jook: could not send {msg_type}: {error}");
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn aborting_spares_requests_that_arrive_later() {
-        let queue = Queue::default();
-        let (first, second) = (queue.ticket(), queue.ticket());
-        assert!(!queue.is_aborted(first));
-        queue.abort_waiting();
-        let third = queue.ticket();
-        assert_eq!(
-            [first, second, third].map(|ticket| queue.is_aborted(ticket)),
-            [true, true, false]
-        );
     }
 }

@@ -1,19 +1,15 @@
 //! Reading requests and building answers.
-//!
-//! jupyter-protocol's types are strict: a request without an optional field does not parse. Clients do leave
-//! fields out (`unique` in a history search, `stop` in a range), so defaults are filled in before the parse.
 
-use super::info::PROTOCOL;
+use super::gate::{Inbox, tally};
+use super::lenient::{fill_content, fill_header};
+use super::seal::{Opened, Seal};
 use bytes::Bytes;
 use chrono::SubsecRound;
 use jupyter_protocol::{JupyterMessage, JupyterMessageContent, ReplyError, UnknownMessage};
-use jupyter_zmq_client::{Connection, RawMessage};
-use ring::hmac;
 use serde_json::{Value, json};
-use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-use zeromq::{SocketRecv, SocketSend, ZmqMessage};
+
+/// The protocol version this kernel speaks.
+pub const PROTOCOL: &str = "5.5";
 
 /// Names the subshell in a header. jupyter-protocol's headers have no place for it: between the sockets it
 /// travels in the metadata, from a request to everything that answers it.
@@ -31,41 +27,23 @@ pub fn malformed(request: &JupyterMessage) -> Option<&str> {
 }
 
 /// The next well-formed, correctly signed message. Anything else is dropped, counted and told on stderr.
-pub async fn receive<S: SocketRecv>(connection: &mut Connection<S>) -> JupyterMessage {
+pub async fn receive(requests: &mut Inbox, seal: &Seal) -> JupyterMessage {
     loop {
-        let frames = match connection.socket.recv().await {
-            Ok(frames) => frames,
-            Err(_) => {
-                // A peer went away in the middle of a message. Nothing to answer; do not spin.
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                continue;
-            }
-        };
-        match read(frames, &connection.mac) {
+        match read(requests.next().await, seal) {
             Ok(message) => return message,
-            Err(reason) => dropped(&reason),
+            Err(reason) => tally::MESSAGES.dropped(&reason),
         }
     }
 }
 
 /// The message that these frames are, if its signature is right. Says in words what is wrong with others.
-pub fn read(frames: ZmqMessage, key: &Option<hmac::Key>) -> Result<JupyterMessage, String> {
-    let raw = RawMessage::from_multipart(frames, key).map_err(|error| error.to_string())?;
-    parse(raw).map_err(|error| error.to_string())
+pub fn read(frames: Vec<Bytes>, seal: &Seal) -> Result<JupyterMessage, String> {
+    parse(seal.open(frames)?).map_err(|error| error.to_string())
 }
 
-/// Counts a message that was dropped. Whoever sends a flood of them does not fill the disk with its log.
-fn dropped(reason: &str) {
-    static DROPPED: AtomicU64 = AtomicU64::new(0);
-    let count = DROPPED.fetch_add(1, Ordering::Relaxed) + 1;
-    if count <= 10 || count.is_power_of_two() {
-        eprintln!("jook: dropped a message, {count} so far: {reason}");
-    }
-}
-
-fn parse(raw: RawMessage) -> serde_json::Result<JupyterMessage> {
-    let mut header: Value = serde_json::from_slice(&raw.jparts[0])?;
-    let mut metadata: Value = serde_json::from_slice(&raw.jparts[2])?;
+fn parse(raw: Opened) -> serde_json::Result<JupyterMessage> {
+    let mut header: Value = serde_json::from_slice(&raw.parts[0])?;
+    let mut metadata: Value = serde_json::from_slice(&raw.parts[2])?;
     if !metadata.is_object() {
         metadata = json!({});
     }
@@ -73,9 +51,10 @@ fn parse(raw: RawMessage) -> serde_json::Result<JupyterMessage> {
         .as_object_mut()
         .and_then(|header| header.remove(SUBSHELL))
         .unwrap_or_default();
+    fill_header(&mut header, PROTOCOL);
     let header: jupyter_protocol::Header = serde_json::from_value(header)?;
-    let mut content: Value = serde_json::from_slice(&raw.jparts[3])?;
-    fill_defaults(&header.msg_type, &mut content);
+    let mut content: Value = serde_json::from_slice(&raw.parts[3])?;
+    fill_content(&header.msg_type, &mut content);
     let content = match JupyterMessageContent::from_type_and_content(&header.msg_type, content) {
         Ok(content) => content,
         // Somebody waits for the answer.
@@ -87,12 +66,12 @@ fn parse(raw: RawMessage) -> serde_json::Result<JupyterMessage> {
         Err(error) => return Err(error),
     };
     Ok(JupyterMessage {
-        zmq_identities: raw.zmq_identities,
+        zmq_identities: raw.identities,
         header,
-        parent_header: serde_json::from_slice(&raw.jparts[1]).ok(),
+        parent_header: serde_json::from_slice(&raw.parts[1]).ok(),
         metadata,
         content,
-        buffers: raw.jparts[4..].to_vec(),
+        buffers: raw.parts[4..].to_vec(),
         channel: None,
     })
 }
@@ -102,19 +81,9 @@ pub fn subshell_of(request: &JupyterMessage) -> Option<&str> {
     request.metadata[SUBSHELL].as_str()
 }
 
-/// Sends a message, signed. Returns in words why it could not be sent.
-pub async fn send<S: SocketSend>(
-    connection: &mut Connection<S>,
-    message: JupyterMessage,
-) -> Result<(), String> {
-    let message = message.with_session(&connection.session_id);
-    let frames = frames(message, connection.mac.as_ref()).map_err(|error| error.to_string())?;
-    let sent = connection.socket.send(frames).await;
-    sent.map_err(|error| error.to_string())
-}
-
-/// A message as it goes over the wire: who it is for, the signature, and the four parts that are signed.
-pub fn frames(mut message: JupyterMessage, mac: Option<&hmac::Key>) -> serde_json::Result<ZmqMessage> {
+/// A message as it goes over the wire, signed.
+pub fn frames(message: JupyterMessage, seal: &Seal) -> serde_json::Result<Vec<Bytes>> {
+    let mut message = message.with_session(&seal.session);
     // Jupyter's client reads six digits of a second as a time, nine as text.
     message.header.date = message.header.date.trunc_subsecs(6);
     let mut parent = match &message.parent_header {
@@ -135,62 +104,7 @@ pub fn frames(mut message: JupyterMessage, mac: Option<&hmac::Key>) -> serde_jso
         serde_json::to_vec(&message.metadata)?,
         serde_json::to_vec(&message.content)?,
     ];
-    let signature = mac.map_or_else(String::new, |key| {
-        let mut signing = hmac::Context::with_key(key);
-        parts.iter().for_each(|part| signing.update(part));
-        hex(signing.sign().as_ref())
-    });
-    let mut frames = message.zmq_identities;
-    // What stands before the delimiter says who the message is for, or what about.
-    let mut rest = vec![Bytes::from_static(b"<IDS|MSG>"), signature.into()];
-    rest.extend(parts.into_iter().map(Bytes::from));
-    rest.extend(message.buffers);
-    frames.extend(rest);
-    // Fails only without frames.
-    Ok(ZmqMessage::try_from(frames).unwrap_or_else(|_| ZmqMessage::from(Vec::new())))
-}
-
-/// Bytes as a signature is written.
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-/// Puts the protocol's default wherever a request has no value or `null`.
-fn fill_defaults(msg_type: &str, content: &mut Value) {
-    let defaults = match msg_type {
-        "execute_request" => json!({
-            "code": "", "silent": false, "store_history": true, "user_expressions": {},
-            "allow_stdin": false, "stop_on_error": true,
-        }),
-        "complete_request" | "inspect_request" => {
-            let length = content["code"].as_str().map_or(0, |code| code.chars().count());
-            json!({ "code": "", "cursor_pos": length })
-        }
-        "is_complete_request" => json!({ "code": "" }),
-        "history_request" => json!({
-            "hist_access_type": "tail", "output": false, "raw": true, "session": 0, "start": 0,
-            "stop": i32::MAX, "n": i32::MAX, "pattern": "*", "unique": false,
-        }),
-        "shutdown_request" => json!({ "restart": false }),
-        "comm_open" => json!({ "comm_id": "", "target_name": "", "data": {} }),
-        "comm_msg" | "comm_close" => json!({ "comm_id": "", "data": {} }),
-        _ => return,
-    };
-    if !content.is_object() {
-        *content = json!({});
-    }
-    if let (Some(content), Value::Object(defaults)) = (content.as_object_mut(), defaults) {
-        for (key, default) in defaults {
-            let slot = content.entry(key).or_insert(Value::Null);
-            if slot.is_null() {
-                *slot = default;
-            }
-        }
-    }
+    Ok(seal.close(message.zmq_identities, parts, message.buffers))
 }
 
 /// A message of any type, its content given as JSON, in answer to `parent`.
@@ -214,6 +128,12 @@ pub fn signed_by_kernel(mut message: JupyterMessage, parent: &JupyterMessage) ->
     {
         metadata.insert(SUBSHELL.to_string(), subshell.into());
     }
+    message
+}
+
+/// A message that answers nobody.
+pub fn unasked(mut message: JupyterMessage) -> JupyterMessage {
+    message.header.version = PROTOCOL.to_string();
     message
 }
 
@@ -263,49 +183,34 @@ mod tests {
 
     #[test]
     fn an_answer_is_signed_and_names_its_subshell() {
-        let key = Some(hmac::Key::new(hmac::HMAC_SHA256, b"secret"));
-        let header = |subshell: Value| {
-            json!({
+        let (client, kernel) = (
+            Seal::new("secret", "c".to_string()),
+            Seal::new("secret", "k".to_string()),
+        );
+        for subshell in [json!("sub"), Value::Null] {
+            let header = json!({
                 "msg_id": "1", "username": "me", "session": "s", "date": "2026-01-01T00:00:00Z",
                 "msg_type": "kernel_info_request", "version": "5.4", "subshell_id": subshell,
-            })
-        };
-        for subshell in [json!("sub"), Value::Null] {
-            let parts = [header(subshell.clone()), json!({}), json!({"a": 1}), json!({})];
-            let jparts = parts.map(|part| Bytes::from(part.to_string())).into();
-            let request = parse(RawMessage {
-                zmq_identities: vec!["client".into()],
-                jparts,
-            })
-            .unwrap();
+            });
+            let parts = [header, json!({}), json!({"a": 1}), json!({})];
+            let parts = parts.map(|part| part.to_string().into_bytes());
+            let request = read(client.close(vec!["client".into()], parts, Vec::new()), &kernel).unwrap();
             assert_eq!(subshell_of(&request), subshell.as_str());
             let answer = child("kernel_info_reply", json!({"status": "ok"}), &request);
             // Fails on a wrong signature.
-            let raw = RawMessage::from_multipart(frames(answer, key.as_ref()).unwrap(), &key).unwrap();
-            let [parent, metadata, content] =
-                [1, 2, 3].map(|part| serde_json::from_slice::<Value>(&raw.jparts[part]).unwrap());
-            assert_eq!(raw.zmq_identities, [Bytes::from("client")]);
+            let raw = client.open(frames(answer, &kernel).unwrap()).unwrap();
+            let [header, parent, metadata, content] =
+                [0, 1, 2, 3].map(|part| serde_json::from_slice::<Value>(&raw.parts[part]).unwrap());
+            assert_eq!(raw.identities, [Bytes::from("client")]);
+            assert_eq!(
+                (&header["session"], &header["version"]),
+                (&json!("k"), &json!(PROTOCOL))
+            );
             assert_eq!(
                 (&parent["msg_id"], &parent["subshell_id"]),
                 (&json!("1"), &subshell)
             );
             assert_eq!((metadata, content), (json!({}), json!({"status": "ok"})));
         }
-    }
-
-    #[test]
-    fn a_search_without_optional_fields_parses() {
-        let mut content = json!({ "hist_access_type": "search", "pattern": "let*", "n": null });
-        fill_defaults("history_request", &mut content);
-        let parsed = JupyterMessageContent::from_type_and_content("history_request", content).unwrap();
-        let JupyterMessageContent::HistoryRequest(jupyter_protocol::HistoryRequest::Search {
-            pattern,
-            unique,
-            ..
-        }) = parsed
-        else {
-            panic!("not a search")
-        };
-        assert_eq!((pattern.as_str(), unique), ("let*", false));
     }
 }

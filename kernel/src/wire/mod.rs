@@ -1,36 +1,57 @@
-//! The Jupyter side of the kernel: five ZeroMQ sockets and what is said on them.
+//! The Jupyter side of the kernel: five channels and what is said on them.
 //!
 //! Each file is one story of the protocol, whose text is
-//! <https://jupyter-client.readthedocs.io/en/stable/messaging.html>:
+//! <https://jupyter-client.readthedocs.io/en/stable/messaging.html>. A file uses only those that stand above it here:
 //!
-//! - [`server`] reads the connection file, binds the sockets and runs until shutdown;
-//! - [`message`] reads and signs messages, and forgives what clients leave out;
-//! - [`iopub`] publishes outputs and statuses, in order and without losing any;
-//! - [`shell`] and [`control`] take requests, [`execute`] runs cells one after the other, [`expressions`]
-//!   evaluates what a client asks beside a cell, [`shells`] has cells of several consoles take turns;
-//! - [`comms`] carries what widgets say, at any time;
-//! - [`complete`], [`inspect`], [`history`], [`info`] answer the smaller requests; [`history_file`] keeps what
-//!   was executed for later kernels;
-//! - [`stdin`] asks the person at the keyboard, [`progress`] tells why the first cell waits.
+//! - [`gate`] listens on the network, speaks ZeroMQ's protocol and bounds what strangers can do;
+//! - [`seal`] checks and makes signatures, [`lenient`] forgives what clients leave out, [`message`] reads requests and
+//!   builds answers;
+//! - [`iopub`] publishes outputs and statuses, in order and without losing any; [`outputs`] makes messages of what cells
+//!   show; [`replies`] answers who asked;
+//! - [`queue`] and [`shells`] keep cells in order, also those of several consoles; [`history`] remembers them, for later
+//!   kernels in the [`history_file`];
+//! - [`stdin`] asks the person at the keyboard, [`progress`] tells why the first cell waits, [`parents`] publishes what
+//!   widgets say, at any time;
+//! - [`kernel`] is what the channels share;
+//! - [`execute`] runs cells one after the other, [`expressions`] evaluates what a client asks beside a cell,
+//!   [`subshells`] has cells of several consoles take turns;
+//! - [`complete`], [`inspect`], [`info`], [`usage`] answer the smaller requests, [`comms`] what the front end says to
+//!   widgets, [`refusals`] what is left, and [`ending`] is the last answer;
+//! - [`shell`] and [`control`] take the requests;
+//! - [`server`] reads the connection file, opens the channels and runs until shutdown, or until the process that wanted
+//!   the kernel is gone: [`orphan`].
 
 mod comms;
 mod complete;
 mod control;
+mod ending;
 mod execute;
 mod expressions;
 #[cfg(test)]
 mod fuzz;
+mod gate;
 mod history;
 mod history_file;
 mod info;
 mod inspect;
 mod iopub;
 mod kernel;
+mod lenient;
 mod message;
+mod orphan;
+mod outputs;
+mod parents;
 mod progress;
+mod queue;
+mod refusals;
+mod replies;
+mod seal;
 mod server;
 mod shell;
 mod shells;
 mod stdin;
+mod subshells;
+mod usage;
 
+pub use message::PROTOCOL;
 pub use server::serve;

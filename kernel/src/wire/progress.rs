@@ -1,7 +1,8 @@
 //! Why the first cell waits: news of the warm-up, and of the toolkit's build when that is needed, as text on the
 //! cell's stderr. A short wait stays silent, and the text is taken back when the cell's own outputs begin.
 
-use super::iopub::{IoPub, stderr};
+use super::iopub::IoPub;
+use super::outputs::stderr;
 use jupyter_protocol::{ClearOutput, JupyterMessage};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};

@@ -1,30 +1,38 @@
-//! A kernel's life: connection file, sockets, tasks, end.
+//! A kernel's life: connection file, channels, tasks, end.
 
-use super::comms::{self, Parents};
+use super::comms;
+use super::control;
+use super::gate::{Endpoint, Limits, Room, Router, heart};
 use super::history::History;
 use super::info::rustc_version;
 use super::iopub::IoPub;
-use super::kernel::{Kernel, Replies};
+use super::kernel::Kernel;
+use super::message::unasked;
+use super::orphan::orphaned;
+use super::parents::Parents;
 use super::progress::WarmUp;
+use super::replies::Replies;
+use super::seal::Seal;
+use super::shell;
 use super::shells::Shells;
 use super::stdin::Stdin;
-use super::{control, shell};
+use super::subshells;
 use crate::session::{Comms, Options, Said, Session};
 use anyhow::{Context, Result, bail};
 use jupyter_protocol::{ConnectionInfo, Status};
-use jupyter_zmq_client::{
-    KernelHeartbeatConnection, create_kernel_control_connection, create_kernel_heartbeat_connection,
-    create_kernel_iopub_xpub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
-};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
-use zeromq::{SocketRecv, SocketSend};
 
-/// How long the session and the last messages may take at the end; clients kill a kernel after five seconds.
+/// Bytes that all messages which are still coming in may hold together.
+const ROOM: usize = 2 << 30;
+/// How long the session may take to end; clients kill a kernel after five seconds.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// How long the last messages may take to leave. Who does not read them is not waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Serves the clients of one connection file until one of them, or a signal, ends the kernel.
 pub fn serve(connection_file: &Path) -> Result<()> {
@@ -57,103 +65,104 @@ fn read_connection_file(path: &Path) -> Result<ConnectionInfo> {
 }
 
 async fn run(connection: ConnectionInfo) -> Result<()> {
+    if connection.key.is_empty() {
+        eprintln!(
+            "jook: message signing is disabled (the connection file's key is empty): whoever can connect to this \
+             kernel can run code as you"
+        );
+    }
     let rustc = tokio::task::spawn_blocking(rustc_version);
-    let id = uuid::Uuid::new_v4().to_string();
+    let seal = Arc::new(Seal::new(&connection.key, uuid::Uuid::new_v4().to_string()));
+    let room = Room::new(ROOM);
     let cannot = |channel: &str, port: u16| format!("could not bind the {channel} socket (port {port})");
-    let heartbeat = create_kernel_heartbeat_connection(&connection)
+    let endpoint = |port: u16| Endpoint::new(&connection, port);
+    let router = async |channel: &str, port: u16| {
+        let router = Router::bind(&endpoint(port), Limits::default(), &room).await;
+        router.with_context(|| cannot(channel, port))
+    };
+    let heart = heart::beat(&endpoint(connection.hb_port), &room)
         .await
         .with_context(|| cannot("heartbeat", connection.hb_port))?;
-    let (shell_sender, shell_receiver) = create_kernel_shell_connection(&connection, &id)
-        .await
-        .with_context(|| cannot("shell", connection.shell_port))?
-        .split();
-    let (control_sender, control_receiver) = create_kernel_control_connection(&connection, &id)
-        .await
-        .with_context(|| cannot("control", connection.control_port))?
-        .split();
-    let stdin = create_kernel_stdin_connection(&connection, &id)
-        .await
-        .with_context(|| cannot("stdin", connection.stdin_port))?;
-    let iopub = create_kernel_iopub_xpub_connection(&connection, &id)
+    let shell_channel = router("shell", connection.shell_port).await?;
+    let control_channel = router("control", connection.control_port).await?;
+    let stdin_channel = router("stdin", connection.stdin_port).await?;
+    let (iopub, iopub_socket) = IoPub::bind(&endpoint(connection.iopub_port), &room, &seal)
         .await
         .with_context(|| cannot("iopub", connection.iopub_port))?;
+    let ports = serde_json::json!({
+        "status": "ok",
+        "shell_port": shell_channel.listening.port,
+        "iopub_port": iopub_socket.port,
+        "stdin_port": stdin_channel.listening.port,
+        "control_port": control_channel.listening.port,
+        "hb_port": heart.port,
+    });
 
-    tokio::spawn(beat(heartbeat));
-    let iopub = IoPub::start(iopub);
-    iopub.publish(Status::starting().into()).await;
+    iopub.publish(unasked(Status::starting().into())).await;
     let warm_up = WarmUp::new(iopub.clone());
     let news = warm_up.clone();
     let parents = Parents::new(iopub.clone());
     let heard = parents.clone();
-    let unasked = parents.clone();
+    let between = parents.clone();
     let comms = Comms::new(move |about, said| heard.said(about, said));
     let session = Session::start(Options {
         working_dir: std::env::current_dir().context("the working directory is gone")?,
         on_progress: Box::new(move |line| news.report(line)),
         comms: comms.clone(),
-        between: Some(Arc::new(move |event| unasked.said(None, Said::Show(event)))),
+        between: Some(Arc::new(move |event| between.said(None, Said::Show(event)))),
     })?;
-    let replies = Replies::new(shell_sender);
+    let replies = Replies::new(shell_channel.outbox, seal.clone());
+    let questions = Replies::new(stdin_channel.outbox, seal.clone());
     let kernel = Arc::new(Kernel {
         session: Arc::new(session),
         iopub,
-        stdin: Stdin::start(stdin),
+        stdin: Stdin::start(stdin_channel.inbox, questions, seal.clone()),
         history: Mutex::new(History::of_user()),
         warm_up,
         comms,
         parents,
         rustc: rustc.await.unwrap_or_default(),
-        ports: serde_json::json!({
-            "status": "ok",
-            "shell_port": connection.shell_port,
-            "iopub_port": connection.iopub_port,
-            "stdin_port": connection.stdin_port,
-            "control_port": connection.control_port,
-            "hb_port": connection.hb_port,
-        }),
-        shells: Shells::new(replies.clone()),
+        ports,
+        shells: Shells::default(),
         turn: tokio::sync::Mutex::default(),
         running: AtomicBool::new(false),
         ended: Notify::new(),
     });
-    kernel.shells.open_main(&kernel);
+    subshells::open_main(&kernel, &replies);
     let (about_comms, queue) = mpsc::unbounded_channel();
     tokio::spawn(comms::answer_all(kernel.clone(), replies.clone(), queue));
     tokio::spawn(shell::listen(
         kernel.clone(),
-        shell_receiver,
-        replies,
+        shell_channel.inbox,
+        replies.clone(),
+        seal.clone(),
         about_comms,
     ));
+    let answers = Replies::new(control_channel.outbox, seal.clone());
     tokio::spawn(control::listen(
         kernel.clone(),
-        control_receiver,
-        Replies::new(control_sender),
+        control_channel.inbox,
+        answers.clone(),
+        replies.clone(),
+        seal,
     ));
 
     until_the_end(&kernel).await?;
-    let farewell = async {
-        let kernel = kernel.clone();
-        let last = kernel.clone();
-        let _ = tokio::task::spawn_blocking(move || kernel.session.shutdown()).await;
-        last.iopub.flush().await;
-        // The reply to a shutdown is written by the socket's own task, which has no end to wait for.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let last = kernel.clone();
+    let session = tokio::task::spawn_blocking(move || last.session.shutdown());
+    let _ = tokio::time::timeout(FAREWELL, session).await;
+    let last_words = async {
+        answers.empty().await;
+        replies.empty().await;
+        kernel.iopub.empty().await;
     };
-    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
     Ok(())
 }
 
 /// Returns when a client, a signal or the death of the process that started the kernel ends it. Ctrl-C interrupts.
 async fn until_the_end(kernel: &Arc<Kernel>) -> Result<()> {
-    #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    #[cfg(unix)]
-    let terminated = async {
-        terminate.recv().await;
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
+    let mut terminate = signal(SignalKind::terminate())?;
     let interrupts = async {
         while tokio::signal::ctrl_c().await.is_ok() {
             kernel.interrupt().await;
@@ -162,33 +171,9 @@ async fn until_the_end(kernel: &Arc<Kernel>) -> Result<()> {
     };
     tokio::select! {
         () = kernel.ended.notified() => {}
-        () = terminated => {}
+        _ = terminate.recv() => {}
         () = orphaned() => eprintln!("jook: the process that started this kernel is gone"),
         () = interrupts => {}
     }
     Ok(())
-}
-
-/// Returns when the client that started the kernel has died. Jupyter says in `JPY_PARENT_PID` that it wants this.
-async fn orphaned() {
-    #[cfg(unix)]
-    if std::env::var_os("JPY_PARENT_PID").is_some() {
-        let parent = std::os::unix::process::parent_id();
-        while std::os::unix::process::parent_id() == parent {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        return;
-    }
-    std::future::pending::<()>().await;
-}
-
-/// Sends back whatever comes: a client that hears nothing takes the kernel for dead.
-async fn beat(mut connection: KernelHeartbeatConnection) {
-    loop {
-        match connection.socket.recv().await {
-            // A client that has just gone cannot be answered; the next one can.
-            Ok(beat) => drop(connection.socket.send(beat).await),
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-        }
-    }
 }

@@ -3,34 +3,34 @@
 
 use super::comms;
 use super::complete::{complete, is_complete};
-use super::control::end;
+use super::ending::end;
+use super::gate::Inbox;
 use super::info::kernel_info;
 use super::inspect::inspect;
-use super::kernel::{Kernel, Replies};
-use super::message::{child, error_content, malformed, receive, reply_error, subshell_of};
+use super::kernel::Kernel;
+use super::message::{receive, subshell_of};
+use super::refusals::{self, refusal};
+use super::replies::Replies;
+use super::seal::Seal;
 use super::shells::unknown_subshell;
-use jupyter_protocol::{JupyterMessage, JupyterMessageContent as Content, ReplyError};
-use jupyter_zmq_client::RouterRecvConnection;
+use jupyter_protocol::{JupyterMessage, JupyterMessageContent as Content};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Takes requests until the kernel ends.
 pub async fn listen(
     kernel: Arc<Kernel>,
-    mut requests: RouterRecvConnection,
+    mut requests: Inbox,
     replies: Replies,
+    seal: Arc<Seal>,
     about_comms: mpsc::UnboundedSender<JupyterMessage>,
 ) {
     loop {
-        let request = receive(&mut requests).await;
-        if let Some(unknown) = subshell_of(&request).filter(|id| !kernel.shells.has(id)) {
-            let error = unknown_subshell(unknown);
-            kernel.iopub.busy(&request).await;
-            answer_with(&replies, error, &request).await;
-            kernel.iopub.idle(&request).await;
-        } else if matches!(request.content, Content::ExecuteRequest(_)) {
+        let request = receive(&mut requests, &seal).await;
+        let known = subshell_of(&request).is_none_or(|id| kernel.shells.has(id));
+        if known && matches!(request.content, Content::ExecuteRequest(_)) {
             kernel.shells.submit(request);
-        } else if comms::concern(&request.content) {
+        } else if known && comms::concern(&request.content) {
             if about_comms.send(request).is_err() {
                 return;
             }
@@ -42,42 +42,28 @@ pub async fn listen(
 }
 
 async fn answer(kernel: Arc<Kernel>, replies: Replies, request: JupyterMessage) {
+    if let Content::ShutdownRequest(content) = &request.content {
+        return end(&kernel, &replies, content.restart, &request).await;
+    }
     kernel.iopub.busy(&request).await;
+    let unknown = subshell_of(&request).filter(|id| !kernel.shells.has(id));
+    if let Some(unknown) = unknown {
+        let reply = refusal(*unknown_subshell(unknown), &request);
+        reply.into_iter().for_each(|reply| replies.send(reply));
+        return kernel.iopub.idle(&request).await;
+    }
     match &request.content {
-        Content::KernelInfoRequest(_) => replies.send(kernel_info(&kernel.rustc, &request)).await,
-        Content::CompleteRequest(content) => replies.reply(complete(&kernel, content).await, &request).await,
-        Content::InspectRequest(content) => replies.reply(inspect(&kernel, content).await, &request).await,
-        Content::IsCompleteRequest(content) => replies.reply(is_complete(content), &request).await,
+        Content::KernelInfoRequest(_) => replies.send(kernel_info(&kernel.rustc, &request)),
+        Content::CompleteRequest(content) => replies.reply(complete(&kernel, content).await, &request),
+        Content::InspectRequest(content) => replies.reply(inspect(&kernel, content).await, &request),
+        Content::IsCompleteRequest(content) => replies.reply(is_complete(content), &request),
         Content::HistoryRequest(content) => {
             let reply = kernel.with_history(|history| history.answer(content));
-            replies.reply(reply, &request).await;
+            replies.reply(reply, &request);
         }
-        Content::ShutdownRequest(content) => return end(&kernel, &replies, content.restart, &request).await,
-        _ => answer_other(&kernel, &replies, &request).await,
+        _ => refusals::answer(&kernel, &request)
+            .into_iter()
+            .for_each(|reply| replies.send(reply)),
     }
     kernel.iopub.idle(&request).await;
-}
-
-/// Answers a request that no library types: by its ports, or where this kernel does not know it with an error, so that
-/// nobody waits for it in vain.
-pub async fn answer_other(kernel: &Kernel, replies: &Replies, request: &JupyterMessage) {
-    let msg_type = &request.header.msg_type;
-    if msg_type == "connect_request" {
-        return replies
-            .send(child("connect_reply", kernel.ports.clone(), request))
-            .await;
-    }
-    let error = match malformed(request) {
-        Some(what) => reply_error("MalformedRequest", format!("a {msg_type} cannot be read: {what}")),
-        None => reply_error("UnknownRequest", format!("this kernel has no {msg_type}")),
-    };
-    answer_with(replies, error, request).await;
-}
-
-/// Answers a request with an error, if it is one that has an answer.
-async fn answer_with(replies: &Replies, error: Box<ReplyError>, request: &JupyterMessage) {
-    if let Some(name) = request.header.msg_type.strip_suffix("_request") {
-        let reply = child(&format!("{name}_reply"), error_content(*error), request);
-        replies.send(reply).await;
-    }
 }

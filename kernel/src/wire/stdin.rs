@@ -1,10 +1,11 @@
 //! The stdin channel: here the kernel asks and the client answers.
 
-use super::kernel::Replies;
+use super::gate::Inbox;
 use super::message::{receive, signed_by_kernel};
+use super::replies::Replies;
+use super::seal::Seal;
 use crate::session::Answer;
 use jupyter_protocol::{InputRequest, JupyterMessage, JupyterMessageContent};
-use jupyter_zmq_client::KernelStdinConnection;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
@@ -44,16 +45,15 @@ impl Cell {
 
 impl Stdin {
     /// Starts the task that reads the answers.
-    pub fn start(connection: KernelStdinConnection) -> Stdin {
-        let (sender, mut receiver) = connection.split();
+    pub fn start(mut inbox: Inbox, questions: Replies, seal: Arc<Seal>) -> Stdin {
         let stdin = Stdin {
-            questions: Replies::new(sender),
+            questions,
             cell: Arc::default(),
         };
         let answers = stdin.clone();
         tokio::spawn(async move {
             loop {
-                let message = receive(&mut receiver).await;
+                let message = receive(&mut inbox, &seal).await;
                 // An answer nobody asked for, or one that comes after an interrupt, belongs to no question.
                 if let JupyterMessageContent::InputReply(reply) = message.content
                     && let Some(question) = answers.cell().open.take()
@@ -85,7 +85,7 @@ impl Stdin {
             password,
         }
         .as_child_of(cell);
-        tokio::runtime::Handle::current().block_on(self.questions.send(signed_by_kernel(request, cell)));
+        self.questions.send(signed_by_kernel(request, cell));
         answer.blocking_recv().map_or(Answer::Stopped, Answer::Line)
     }
 

@@ -1,0 +1,121 @@
+//! The files of a folder are read from the bottom up: none uses one that uses it, be it by way of others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Which siblings each file of a folder names in its code, tests left out. A folder in it counts as one file.
+fn uses(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let mut code: BTreeMap<String, String> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+        if !["mod", "tests", "fuzz"].contains(&name.as_str()) {
+            code.entry(name).or_default().push_str(&text(&path));
+        }
+    }
+    let names: BTreeSet<String> = code.keys().cloned().collect();
+    let of = |(name, text): (String, String)| {
+        let mut named: BTreeSet<_> = siblings(&text).intersection(&names).cloned().collect();
+        named.remove(&name);
+        (name, named)
+    };
+    code.into_iter().map(of).collect()
+}
+
+/// The code of a file without its comments and tests. Of a folder only its `mod.rs` can name siblings by `super`.
+fn text(path: &Path) -> String {
+    let file = if path.is_dir() {
+        path.join("mod.rs")
+    } else {
+        path.to_path_buf()
+    };
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What stands behind `super::`, alone or in braces.
+fn siblings(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices("super::") {
+        if text[..at].ends_with("super::") {
+            continue;
+        }
+        let rest = &text[at + "super::".len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            found.insert(word(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut begins = true;
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => begins = true,
+                c if begins && !c.is_whitespace() => {
+                    found.insert(word(&group[at..]));
+                    begins = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+fn word(text: &str) -> String {
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+/// A way from a file back to itself.
+fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn walk(
+        uses: &BTreeMap<String, BTreeSet<String>>,
+        way: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+    ) -> Option<Vec<String>> {
+        let here = way.last()?.clone();
+        for next in uses.get(&here).into_iter().flatten() {
+            if let Some(at) = way.iter().position(|seen| seen == next) {
+                return Some(way[at..].to_vec());
+            }
+            if done.insert(next.clone()) {
+                way.push(next.clone());
+                if let Some(found) = walk(uses, way, done) {
+                    return Some(found);
+                }
+                way.pop();
+            }
+        }
+        None
+    }
+    let mut done = BTreeSet::new();
+    uses.keys()
+        .find_map(|name| walk(uses, &mut vec![name.clone()], &mut done))
+}
+
+#[test]
+fn no_file_uses_one_that_uses_it() {
+    for folder in ["wire", "wire/gate", "page", "run"] {
+        let uses = uses(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder));
+        assert!(uses.values().flatten().count() > 0, "{folder}: {uses:?}");
+        assert_eq!(circle(&uses), None, "{folder}");
+    }
+}
+
+#[test]
+fn a_circle_is_found() {
+    let of = |text: &str| siblings(text);
+    assert_eq!(
+        of("use super::{a::{self, X}, b};\nuse super::c::Y; super::super::d"),
+        ["a", "b", "c", "super"].map(str::to_string).into()
+    );
+    let uses = [("a", "b"), ("b", "c"), ("c", "b")];
+    let uses = uses.map(|(from, to)| (from.to_string(), BTreeSet::from([to.to_string()])));
+    assert_eq!(circle(&uses.into()), Some(vec!["b".to_string(), "c".to_string()]));
+}

@@ -1,0 +1,49 @@
+//! Whether the process that started the kernel is still there. Jupyter says in `JPY_PARENT_PID` that it wants the kernel
+//! to end with it.
+
+use std::time::Duration;
+
+/// Returns when the client that started the kernel has died; never, if it did not say who it is.
+pub async fn orphaned() {
+    let named = std::env::var("JPY_PARENT_PID").ok();
+    let Some(wanted) = named.and_then(|pid| pid.parse().ok()) else {
+        return std::future::pending().await;
+    };
+    let first = parent();
+    while !is_orphan(wanted, first, parent()) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn parent() -> u32 {
+    std::os::unix::process::parent_id()
+}
+
+/// Whether a kernel whose parent was `first` when it looked for the first time, and now is `now`, has lost the process
+/// with the pid `wanted`. In between there may be a launcher, so that the parent never was that process; it may also have
+/// died before the kernel could look, and the first process of all have taken the kernel over. That one counts as
+/// alive only where it is the one that was named, as in a container.
+fn is_orphan(wanted: u32, first: u32, now: u32) -> bool {
+    now != first || now == 1 && wanted != 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_orphan;
+
+    #[test]
+    fn a_kernel_knows_when_it_is_alone() {
+        let cases = [
+            ("its parent is there", (100, 100, 100), false),
+            ("its parent has died", (100, 100, 1), true),
+            ("another process took it over", (100, 100, 50), true),
+            ("its parent died before the first look", (100, 1, 1), true),
+            ("its parent is the container's first process", (1, 1, 1), false),
+            ("a launcher stands between", (100, 101, 101), false),
+            ("the launcher has died", (100, 101, 1), true),
+        ];
+        for (case, (wanted, first, now), orphan) in cases {
+            assert_eq!(is_orphan(wanted, first, now), orphan, "{case}");
+        }
+    }
+}
