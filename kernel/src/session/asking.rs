@@ -89,6 +89,7 @@ fn nobody_to_ask(way_out: &str, own: Option<CellError>) -> CellError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     /// What a process reads that asks `question`, what its user is asked, and how the cell ends.
     fn asked(question: &Value, given: Answer) -> (String, String, Result<(), CellError>) {
