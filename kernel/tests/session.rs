@@ -97,8 +97,18 @@ fn a_notebook_from_start_to_end() {
     assert_eq!(text(&book.ok("println!(\"one\"); print!(\"two\");")), "one\ntwo");
     assert_eq!(book.ok("println!(\"x\")").len(), 1);
     assert_eq!(book.ok("let unused = 1;").len(), 0);
-    let shown = book.ok("println!(\"{}jook {{\\\"kind\\\":\\\"display\\\",\\\"data\\\":{{\\\"text/plain\\\":\\\"d\\\"}}}}\", '\\u{1e}');");
-    assert!(matches!(&shown[..], [Event::Display { data, .. }] if data["text/plain"] == "d"));
+    // What looks like a message is text; what shows itself does so in its place.
+    let printed = "\u{1e}jook {\"kind\":\"display\",\"data\":{\"text/plain\":\"d\"}}\n";
+    assert_eq!(
+        text(&book.ok(&format!("print!(\"{{}}\", {printed:?});"))),
+        printed
+    );
+    let shown = book.ok("print!(\"a\"); jook::show::show(\"d\"); println!(\"b\");");
+    assert!(
+        matches!(&shown[..], [Event::Stdout(a), Event::Display { data, .. }, Event::Stdout(b)]
+        if data["text/plain"] == "d" && a == "a" && b == "b\n"),
+        "{shown:?}"
+    );
 
     // The toolkit is there at once, however it is asked for.
     let asked = Instant::now();

@@ -85,7 +85,7 @@ impl Held {
     /// A call of `evcxr_display` has returned: the forms that it has printed, by MIME type.
     pub fn displayed(&mut self) -> Option<Vec<(String, String)>> {
         match meaning(&self.text) {
-            Meaning::Content(content) => {
+            Meaning::Content(content) if !content.is_empty() => {
                 self.text.clear();
                 Some(content)
             }
