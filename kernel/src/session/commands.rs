@@ -2,8 +2,10 @@
 //!
 //! evcxr has commands of its own (`:dep`, `:clear`, `:efmt`, …); what is not known here is left to it.
 
-use super::protocol::Event;
-use super::{Completion, MimeBundle, home};
+use crate::session::Completion;
+use crate::session::MimeBundle;
+use crate::session::build::home;
+use crate::session::talk::protocol::Event;
 use std::process::{Command, Output};
 use std::time::Duration;
 

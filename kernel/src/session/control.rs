@@ -1,13 +1,19 @@
 //! What other threads may do to a running cell: stop it, kill it, ask the session meanwhile.
 
-use super::carried::Carried;
-use super::comms::Comms;
-use super::life::door::{self, Caller, Door};
-use super::life::family;
-use super::lookup::{Found, Question};
-use super::pump::{Message, Sink};
-use super::snapshot::{Copied, Resting};
-use super::{Event, report};
+use crate::session::Event;
+use crate::session::know::carried::Carried;
+use crate::session::know::lookup::Found;
+use crate::session::know::lookup::Question;
+use crate::session::know::snapshot::Copied;
+use crate::session::know::snapshot::Resting;
+use crate::session::life::door;
+use crate::session::life::door::Caller;
+use crate::session::life::door::Door;
+use crate::session::life::family;
+use crate::session::talk::comms::Comms;
+use crate::session::talk::pump::Message;
+use crate::session::talk::pump::Sink;
+use crate::session::tell::report;
 use anyhow::Result;
 use serde_json::Value;
 use std::io::Write;

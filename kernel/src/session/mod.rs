@@ -1,66 +1,74 @@
 //! A notebook's session: cells go in, outputs and errors come out.
 //!
-//! One thread owns evcxr ([`worker`]); one thread reads what cells print and decodes it ([`pump`]); a child
-//! process runs the cells, and speaks to the front end at any time by way of [`comms`]; [`charts`] keeps charts that
-//! change from flickering. [`toolkit`] builds
-//! what cells link against, [`stand_in`] makes compiling them quick, [`home`] points evcxr at the stand-ins.
+//! # Who is who
+//!
+//! One program in nine roles. The kernel's process has the session; all others are the same file, started under
+//! another name or with something in their environment, or forks of it:
+//!
+//! | role | started by | known by | what it does |
+//! |---|---|---|---|
+//! | kernel | Jupyter, `jook run` | nothing of the below | [`worker`]'s thread owns evcxr; [`control`] is what other threads may do to it |
+//! | `cargo` | evcxr | its name, `JOOK_PRIVATE` | compiles a cell by one call of rustc ([`build::stand_in`]) |
+//! | `rustup` | evcxr, rust-analyzer | its name, `JOOK_PRIVATE` | says where the tools are |
+//! | `jook-ld` | rustc | its name, `JOOK_PRIVATE` | links a cell without reading the toolkit ([`build::linker`]) |
+//! | cells | evcxr | `JOOK_PIPES` | loads and runs cells ([`process`]) |
+//! | keeper | fork of cells, of `cargo`, of `jook-keep` | | takes with it all that was started below ([`life::keeper`]) |
+//! | `jook-keep` | kernel | its name | runs what may take long: cargo for the toolkit, its linker ([`life::kept`]) |
+//! | copy | fork of the kernel | | answers completions and inspections ([`know::snapshot`]) |
+//! | look-up | kernel | `JOOK_LINES_OF` | finds a cell's line behind a panic in a library ([`build::lines`]) |
+//!
+//! # Who talks to whom
+//!
+//! ```text
+//!  evcxr (a library of the kernel) --- stdin, stdout: its orders and words ---> cells
+//!  cells --- pipes: standard output, standard error, messages -----------------> kernel   talk::pump
+//!  cells' keeper, cargo's keeper, the toolkit's comms --- the session's door --> kernel   life::door, control
+//!  evcxr --- starts, reads stdout and stderr of ------------------------------> cargo --- starts ---> rustc --> jook-ld
+//!  kernel --- socket pair: questions, answers --------------------------------> copy
+//! ```
+//!
+//! A connection at the door is the caller's hold on the kernel: when the kernel lets go, or is gone, the keeper at the
+//! other end kills all that is below it. Nothing else tells a process to end, and no process's number is kept in a file.
+//!
+//! In the private folder ([`build::home`]): the stand-ins' names, `tools` (the real ones), `toolkit.json` (where the
+//! toolkit is), and for each session its door and the crate that evcxr writes.
+//!
+//! # From the bottom up
+//!
+//! [`life`] and [`process`] stand alone; [`build`] on them; [`tell`]; [`talk`]; [`commands`]; [`know`]; [`control`];
+//! [`worker`] and this file on all.
 
-mod asking;
-mod carried;
-mod cell_crate;
-mod charts;
+mod build;
 mod commands;
-mod comms;
 mod complete;
 mod control;
-mod dbg;
-mod deps;
-mod docs;
-mod early_return;
 #[path = "../../../toolkit/src/show/figure.rs"]
 mod figure;
-mod frames;
-mod graph;
-mod hints;
-mod home;
-mod lean;
+mod know;
 mod life;
-mod link;
-mod lookup;
-mod losses;
-mod merge;
-mod pipes;
-mod place;
 mod process;
-mod protocol;
-mod pump;
-mod report;
-mod skeleton;
-mod snapshot;
-mod source;
-mod sources;
-mod stand_in;
-mod toolkit;
+mod talk;
+mod tell;
 mod variables;
 mod worker;
 
-pub use asking::Answer;
-pub use charts::{Drawing, on_plot};
-pub use comms::{CommMessage, Comms, Said, Step};
+pub use build::stand_in::runtime_hook;
+pub use build::toolkit::prebuild;
 pub use complete::{Completeness, is_complete};
-pub use docs::{Detail, abridged};
-pub use protocol::Event;
-pub use stand_in::runtime_hook;
-pub use toolkit::prebuild;
+pub use know::docs::{Detail, abridged};
+pub use talk::asking::Answer;
+pub use talk::charts::{Drawing, on_plot};
+pub use talk::comms::{CommMessage, Comms, Said, Step};
+pub use talk::protocol::Event;
 
 use control::Control;
-use lookup::{Found, Question};
-use pump::Message;
+use know::lookup::{Found, Question};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use talk::pump::{self, Message};
 use worker::Request;
 
 /// One output, by MIME type.

@@ -1,8 +1,8 @@
 //! `:vars`: what the notebook holds, and how much memory that takes.
 
-use super::commands;
-use super::losses::Variable;
-use super::protocol::Event;
+use crate::session::commands;
+use crate::session::talk::protocol::Event;
+use crate::session::tell::losses::Variable;
 use std::collections::HashMap;
 use std::fmt::Write;
 

@@ -1,18 +1,37 @@
 //! The thread that owns evcxr.
 
-use super::asking::Questions;
-use super::carried::Carried;
-use super::commands::{self, Orders};
-use super::control::Control;
-use super::life::door::DOOR;
-use super::lookup;
-use super::losses::{self, Losses, Variable};
-use super::pipes::Pipes;
-use super::pump::{self, Between, Message, Pump, Sink};
-use super::snapshot::{self, Resting};
-use super::sources::Sources;
-use super::toolkit::{self, Toolkit};
-use super::{CellError, Event, Options, cell_crate, docs, frames, hints, home, report, variables};
+use crate::session::CellError;
+use crate::session::Event;
+use crate::session::Options;
+use crate::session::build::compile;
+use crate::session::build::home;
+use crate::session::build::lines;
+use crate::session::build::private;
+use crate::session::build::toolkit;
+use crate::session::build::toolkit::Toolkit;
+use crate::session::commands;
+use crate::session::commands::Orders;
+use crate::session::control::Control;
+use crate::session::know::carried::Carried;
+use crate::session::know::docs;
+use crate::session::know::lookup;
+use crate::session::know::snapshot;
+use crate::session::know::snapshot::Resting;
+use crate::session::life::door::DOOR;
+use crate::session::talk::asking::Questions;
+use crate::session::talk::pipes::Pipes;
+use crate::session::talk::pump;
+use crate::session::talk::pump::Between;
+use crate::session::talk::pump::Message;
+use crate::session::talk::pump::Pump;
+use crate::session::talk::pump::Sink;
+use crate::session::tell::hints;
+use crate::session::tell::losses;
+use crate::session::tell::losses::Losses;
+use crate::session::tell::losses::Variable;
+use crate::session::tell::report;
+use crate::session::tell::sources::Sources;
+use crate::session::variables;
 use anyhow::{Result, ensure};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
 use std::panic::AssertUnwindSafe;
@@ -268,8 +287,8 @@ impl Engine {
                     let timing = commands::timing(phases.map(|phase| (phase.name.as_str(), phase.duration)));
                     let _ = sink.send(Message::Event(timing));
                 }
-                let at = self.crate_dir.join(cell_crate::NOTES);
-                let behind = |frames: &[u64]| frames::lines(&self.crate_dir, &at, frames);
+                let at = self.crate_dir.join(compile::NOTES);
+                let behind = |frames: &[u64]| lines::lines(&self.crate_dir, &at, frames);
                 report::of_notes(&notes, &generated, code, behind)
             }
             Err(error) => {
@@ -392,7 +411,7 @@ fn start_evcxr(
     pipes.give_to(&mut child);
     // SAFETY: as in `home`: done when a session starts; Rust code reads the environment under std's own lock.
     unsafe {
-        std::env::set_var(home::CELL_CRATE, &crate_dir);
+        std::env::set_var(private::CELL_CRATE, &crate_dir);
         std::env::set_var(DOOR, &door);
     }
     // A configuration of evcxr's that lies beside the notebook is not for this kernel: it has its own.

@@ -1,5 +1,5 @@
 //! The session's door: a socket in the private folder, at which the processes that work for the session announce
-//! themselves. The connection is each one's hold on the kernel: see [`keeper`](super::keeper).
+//! themselves. The connection is each one's hold on the kernel: see [`keeper`](crate::session::life::keeper).
 
 use serde_json::{Value, json};
 use std::io::{Error, ErrorKind, Read, Write};

@@ -1,6 +1,7 @@
 //! A compiler's hold on the kernel: it works as long as the kernel wants it to.
 
-use super::{door, keeper};
+use crate::session::life::door;
+use crate::session::life::keeper;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::io::Write;

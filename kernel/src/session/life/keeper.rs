@@ -4,7 +4,7 @@
 //! It does the same when its lifeline ends: a socket whose other end the kernel holds. The kernel lets go to kill, and
 //! cannot help letting go when it is killed itself.
 
-use super::family;
+use crate::session::life::family;
 use std::os::fd::RawFd;
 
 /// How the child ended, as `waitpid` says it.

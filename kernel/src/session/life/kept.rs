@@ -1,6 +1,6 @@
 //! Programs that the kernel runs itself and that may take long: cargo, the linker of the toolkit. They end with it.
 
-use super::keeper;
+use crate::session::life::keeper;
 use anyhow::{Context, Result};
 use std::io::Read;
 use std::os::unix::process::CommandExt;

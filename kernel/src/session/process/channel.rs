@@ -113,7 +113,7 @@ pub fn say_text(message: &str) -> bool {
     if !is_here() {
         return false;
     }
-    super::streams::before_a_message();
+    crate::session::process::streams::before_a_message();
     let _turn = TURN_TO_SPEAK.lock().unwrap_or_else(PoisonError::into_inner);
     write_line(SAID.load(Ordering::Relaxed), message) && mark(OUT.load(Ordering::Relaxed), MESSAGE)
 }

@@ -9,7 +9,8 @@ mod content;
 mod offer;
 mod streams;
 
-use super::life::{door, keeper};
+use crate::session::life::door;
+use crate::session::life::keeper;
 use std::ffi::{CString, c_void};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! What this program offers the toolkit, which the code of cells brings into its process.
 
-use super::{channel, streams};
+use crate::session::process::channel;
+use crate::session::process::streams;
 use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 use std::sync::OnceLock;

@@ -9,8 +9,8 @@
 //! - a thread's output can be diverted: what a widget's handler prints belongs to its message, not to the cell that
 //!   happens to run.
 
-use super::channel;
-use super::content::Held;
+use crate::session::process::channel;
+use crate::session::process::content::Held;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};

@@ -1,0 +1,217 @@
+//! The crate that evcxr writes for a cell, compiled by one call of rustc.
+
+use crate::session::build::deps;
+use crate::session::build::early_return;
+use crate::session::build::early_return::Bound;
+use crate::session::build::home;
+use crate::session::build::lean;
+use crate::session::build::lean::lean;
+use crate::session::build::lines;
+use crate::session::build::linker;
+use crate::session::build::manifest::CellCrate;
+use crate::session::build::private;
+use crate::session::build::source;
+use crate::session::life::hold::Hold;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Kept in the cell crate's folder: what the kernel may want to know of a cell's compiler.
+pub const NOTES: &str = ".jook";
+impl CellCrate {
+    /// Compiles the cell into the library that the child process loads; returns the compiler's exit code.
+    pub fn build(&self, hold: &Hold) -> Result<i32> {
+        let out = self.dir.join("target/cell");
+        let library = out.join("libctx.so");
+        let generated = self.generated(hold)?;
+        let extra = deps::prepare(self, hold)?;
+        if let Some(told) = std::env::var_os("EVCXR_EXECUTION_SO_PATH") {
+            std::fs::write(told, library.as_os_str().as_encoded_bytes())?;
+        }
+        let notes = self.dir.join(NOTES);
+        std::fs::create_dir_all(&notes)?;
+        let compile = || -> Result<(Vec<String>, i32)> {
+            let mut rustc = self.rustc(&out, &generated, &extra)?;
+            rustc.arg("--emit=link").arg("-o").arg(&library);
+            let level = self.opt_level.trim_matches('\'');
+            rustc.arg("-C").arg(format!("opt-level={level}"));
+            lines::note(&rustc, &notes);
+            self.compile(rustc, &generated)
+        };
+        let (mut said, mut code) = compile()?;
+        let unlinked = |line: &String| line.contains("\"message\":\"linking with ");
+        if code != 0 && extra.link_quickly() && said.iter().any(unlinked) && extra.note_slow_link() {
+            (said, code) = compile()?;
+        }
+        Ok(report(hold, said, code))
+    }
+
+    /// Type-checks the cell; returns the compiler's exit code.
+    pub fn check(&self, hold: &Hold) -> Result<i32> {
+        let out = self.dir.join("target/cell");
+        let generated = self.generated(hold)?;
+        let mut rustc = self.rustc(&out, &generated, &deps::prepare(self, hold)?)?;
+        rustc.arg("--emit=metadata").arg("-o").arg(out.join("ctx.rmeta"));
+        let (said, code) = self.compile(rustc, &generated)?;
+        Ok(report(hold, said, code))
+    }
+
+    /// What evcxr wrote. Read once, before the session may be copied: a copy writes to the same file.
+    fn generated(&self, hold: &Hold) -> Result<String> {
+        let generated = std::fs::read_to_string(self.dir.join("src/lib.rs"))?;
+        for what in source::unknown(&generated) {
+            hold.does_not_know(what);
+        }
+        hold.source_is_read();
+        Ok(generated)
+    }
+
+    /// The compiler has been replaced under the kernel: what it makes does not fit the toolkit.
+    fn refuse_another_compiler() {
+        if !private::compiler_is_the_same() {
+            let said = "the Rust compiler has changed since this kernel was started, and does not fit its toolkit any more: \
+                        restart the kernel (its toolkit is built anew then, which may take a while)";
+            // One line of JSON is what evcxr takes for an error.
+            println!(
+                "{}",
+                serde_json::json!({ "message": said, "level": "error", "spans": [], "children": [] })
+            );
+            std::process::exit(101);
+        }
+    }
+
+    fn rustc(&self, out: &Path, generated: &str, extra: &deps::Extra) -> Result<Command> {
+        Self::refuse_another_compiler();
+        let toolkit = private::ToolkitFiles::of_session()?;
+        let (rustc, _) = private::tools()?;
+        let folder = self.dir.join("cell");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::create_dir_all(out)?;
+        self.write(generated, Bound::Error)?;
+        let mut command = Command::new(&rustc);
+        home::outside(&mut command)
+            .args(["--crate-name", "ctx", "--edition=2024", "--crate-type", "cdylib"])
+            .args(["--error-format=json", "-A", "warnings"])
+            .args([
+                "-C",
+                "debuginfo=0",
+                "-C",
+                "codegen-units=8",
+                "-C",
+                "embed-bitcode=no",
+            ])
+            .args([
+                "-C",
+                "overflow-checks=on",
+                "-C",
+                "debug-assertions=on",
+                "-C",
+                "target-cpu=native",
+            ])
+            .arg("--extern")
+            .arg(format!("jook={}", toolkit.dylib.display()))
+            // evcxr's own: prefer-dynamic (one `std` for all cells), and a faster linker where there is one.
+            .args(std::env::var("RUSTFLAGS").unwrap_or_default().split_whitespace());
+        for dir in &toolkit.deps {
+            command.arg("-L").arg(format!("dependency={}", dir.display()));
+        }
+        let quick = extra.link_quickly() && linker::arrange(&mut command, &toolkit, &rustc);
+        for dir in [toolkit.dylib.parent(), Some(&toolkit.std_dir)]
+            .into_iter()
+            .flatten()
+        {
+            // rustc hands this to the compiler driver, or to the linker itself.
+            if quick {
+                command.args(["-C", "link-arg=-rpath", "-C"]);
+                command.arg(format!("link-arg={}", dir.display()));
+            } else {
+                command
+                    .arg("-C")
+                    .arg(format!("link-arg=-Wl,-rpath,{}", dir.display()));
+            }
+        }
+        for (name, path) in &extra.externs {
+            command.arg("--extern").arg(format!("{name}={}", path.display()));
+        }
+        if let Some(dir) = &extra.folder {
+            command.arg("-L").arg(format!("dependency={}", dir.display()));
+        }
+        // Relative, so that a panic's place is short.
+        command.current_dir(&self.dir).arg("cell/lib.rs");
+        Ok(command)
+    }
+
+    /// Writes what is compiled instead of what evcxr generated.
+    fn write(&self, generated: &str, bound: Bound) -> Result<()> {
+        let source = lean(&source::with_notices(generated, bound));
+        Ok(std::fs::write(self.dir.join("cell/lib.rs"), source)?)
+    }
+
+    /// Runs the compiler; returns what it said and its exit code.
+    fn compile(&self, mut command: Command, generated: &str) -> Result<(Vec<String>, i32)> {
+        let mut compile = || -> Result<(Vec<String>, i32)> {
+            let mut compiler = command
+                .stderr(Stdio::piped())
+                .spawn()
+                .context("could not run rustc")?;
+            let errors = compiler.stderr.take().context("rustc without a standard error")?;
+            let said = BufReader::new(errors).lines().collect::<std::io::Result<_>>()?;
+            Ok((said, compiler.wait()?.code().unwrap_or(-1)))
+        };
+        let (mut said, mut code) = compile()?;
+        let mut bound = Bound::Error;
+        while code != 0
+            && early_return::is_in(generated)
+            && let Some(next) = bound.next(&said)
+        {
+            bound = next;
+            self.write(generated, bound)?;
+            (said, code) = compile()?;
+        }
+        Ok((said, code))
+    }
+}
+
+/// Passes on what the compiler said; returns the exit code.
+fn report(hold: &Hold, said: Vec<String>, code: i32) -> i32 {
+    if code != 0 {
+        hold.has_failed();
+    }
+    for line in said {
+        eprintln!("{}", about_the_display(line));
+    }
+    code
+}
+
+/// Keeps evcxr from falling back on `Debug` for a value that can show itself, when what rustc says is about something
+/// else and only mentions the line that shows the value:
+///
+/// - `let n = 6 * 7; n`: a number whose type nothing has fixed has no method to show itself by, and the advice at the
+///   `let` makes it a mistake of the user's;
+/// - `let t = Table::new(["a"]); t.row(["b"])`: the line moves a variable, which therefore cannot be kept.
+fn about_the_display(line: String) -> String {
+    let moved = line.contains("\"E0382\"");
+    if !(moved || line.contains("\"E0689\"") && line.contains("evcxr_display")) {
+        return line;
+    }
+    let Ok(mut diagnostic) = serde_json::from_str::<Value>(&line) else {
+        return line;
+    };
+    if moved {
+        let Some(spans) = diagnostic["spans"].as_array_mut() else {
+            return line;
+        };
+        let keeps = |span: &Value| {
+            let text = span["text"][0]["text"].as_str();
+            span["is_primary"] == true && text.is_some_and(lean::puts_back)
+        };
+        if !spans.iter().any(keeps) {
+            return line;
+        }
+        spans.retain(keeps);
+    }
+    diagnostic["children"] = serde_json::json!([]);
+    diagnostic.to_string()
+}

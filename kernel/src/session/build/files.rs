@@ -1,0 +1,23 @@
+//! When files were changed.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+/// When a file was changed last.
+pub fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|meta| meta.modified()).ok()
+}
+
+/// When something in a folder was changed last.
+pub fn newest(dir: &Path) -> Option<SystemTime> {
+    let mut latest = modified(dir);
+    for entry in std::fs::read_dir(dir).ok()?.flatten() {
+        let path = entry.path();
+        latest = latest.max(if path.is_dir() {
+            newest(&path)
+        } else {
+            modified(&path)
+        });
+    }
+    latest
+}

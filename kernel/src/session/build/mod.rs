@@ -1,0 +1,26 @@
+//! Compiling cells: quick, because what a cell can name is built once and for all.
+//!
+//! [`toolkit`] builds and links what cells are compiled against, [`skeleton`] and [`graph`] cut down what
+//! rust-analyzer has to read of it. [`home`] makes the private folder in which evcxr finds this program in the place of
+//! cargo, rustup and the linker; [`stand_in`] is this program in those roles. It reads what evcxr has written
+//! ([`manifest`], [`source`]), makes it small ([`lean`]), has rustc compile it ([`compile`]) and links it
+//! ([`linker`]); [`deps`] builds what a notebook adds, [`metadata`] and [`answers`] tell evcxr what cargo would.
+//! [`lines`] finds a cell's line behind a panic in a library. [`private`] and [`files`] are what all of them stand on.
+
+pub mod answers;
+pub mod compile;
+pub mod deps;
+pub mod early_return;
+pub mod files;
+pub mod graph;
+pub mod home;
+pub mod lean;
+pub mod lines;
+pub mod linker;
+pub mod manifest;
+pub mod metadata;
+pub mod private;
+pub mod skeleton;
+pub mod source;
+pub mod stand_in;
+pub mod toolkit;

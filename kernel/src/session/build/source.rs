@@ -1,0 +1,120 @@
+//! Small additions to the source that evcxr generates for a cell, before it is compiled.
+//!
+//! No line that the user wrote moves: replacements stay within generated lines, and the rest is appended.
+
+use crate::session::build::early_return;
+use crate::session::build::early_return::Bound;
+use crate::session::build::lean;
+
+/// Adds to a cell's crate what the kernel needs to know from it:
+///
+/// - a wrapper around its entry point, which flushes output without a final newline and says when it ends;
+/// - the error of a `?`, the fact of a panic and the value that ends the cell, by the kernel's own way instead of
+///   standard output.
+pub fn with_notices(source: &str, bound: Bound) -> String {
+    let mut out = source
+        .replace(PANIC_LINE, "::jook::cells::panicked();")
+        .replace(LEFT_LINE, "::jook::cells::left_early();")
+        .replace(
+            TEXT_HEAD,
+            "use ::jook::cells::send_text as evcxr_send_text_plain; fn evcxr_text_on_standard_output(",
+        );
+    for display in DISPLAYS {
+        if out.contains(display) {
+            out = out.replace(display, &format!("{display} ::jook::cells::displayed();"));
+        }
+    }
+    early_return::tell(&mut out, bound);
+    if let Some((before, number)) = entry_point(&out) {
+        out.replace_range(before..before + ENTRY.len(), "pub extern \"C\" fn jook_cell_");
+        out.push_str(&wrapper(number));
+    }
+    out
+}
+
+/// What of evcxr's text is not as this module and its neighbours know it; the source should have all of it that it has
+/// a use for. Should evcxr ever write another text, the kernel says so, and does not go on as if nothing had changed.
+pub fn unknown(source: &str) -> Vec<&'static str> {
+    let has = |text: &str| source.contains(text);
+    let left = has("struct EvcxrUserCodeError");
+    [
+        ("the entry point of a cell", entry_point(source).is_some()),
+        (
+            "the word for a panic",
+            has(PANIC_LINE) || !has("std::panic::catch_unwind("),
+        ),
+        ("the word for an early return", has(LEFT_LINE) || !left),
+        (
+            "the error of an early return",
+            early_return::is_known(source) || !left,
+        ),
+        (
+            "the text of a value",
+            has(TEXT_HEAD) || !has("evcxr_send_text_plain"),
+        ),
+        ("the store of variables", lean::is_known(source)),
+    ]
+    .into_iter()
+    .filter_map(|(what, known)| (!known).then_some(what))
+    .collect()
+}
+
+const PANIC_LINE: &str = "println!(\"EVCXR_PANIC_NOTIFICATION\");";
+const LEFT_LINE: &str = "println!(\"{}\", evcxr_internal_runtime::USER_ERROR_OCCURRED);";
+const TEXT_HEAD: &str = "fn evcxr_send_text_plain(";
+const ENTRY: &str = "pub extern \"C\" fn run_user_code_";
+
+/// Calls by which values show themselves for evcxr: by printing. evcxr writes the first, on the value that ends a cell.
+const DISPLAYS: [&str; 2] = [".evcxr_display();", ".notebook_display();"];
+
+fn entry_point(source: &str) -> Option<(usize, usize)> {
+    let at = source.rfind(ENTRY)?;
+    let digits: String = source[at + ENTRY.len()..]
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    Some((at, digits.parse().ok()?))
+}
+
+fn wrapper(number: usize) -> String {
+    format!(
+        r#"
+#[unsafe(no_mangle)]
+pub extern "C" fn run_user_code_{number}(store: *mut std::os::raw::c_void) -> *mut std::os::raw::c_void {{
+    ::jook::cells::begun({number}, jook_cell_{number} as *const ());
+    let store = jook_cell_{number}(store as _);
+    ::jook::cells::finished();
+    store as _
+}}
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GENERATED: &str = "#![allow(unused_imports, unused_mut, dead_code)]\n\
+        #[unsafe(no_mangle)]\n\
+        pub extern \"C\" fn run_user_code_7(\n\
+        evcxr_variable_store: *mut u8) -> *mut u8 {\n\
+        if std::panic::catch_unwind(||{\n\
+        (x).evcxr_display();\n\
+        }).is_err() {\n    println!(\"EVCXR_PANIC_NOTIFICATION\");\n}\n\
+        evcxr_variable_store\n}\n";
+
+    #[test]
+    fn the_entry_point_is_wrapped_and_no_line_moves() {
+        let changed = with_notices(GENERATED, Bound::Error);
+        assert!(changed.contains("pub extern \"C\" fn jook_cell_7(\n"));
+        assert!(changed.contains("pub extern \"C\" fn run_user_code_7(store"));
+        assert!(changed.contains("(x).evcxr_display(); ::jook::cells::displayed();"));
+        for (index, line) in GENERATED.lines().enumerate() {
+            let same = changed.lines().nth(index).unwrap();
+            let touched = ["run_user_code_", "PANIC", "evcxr_display"]
+                .iter()
+                .any(|word| line.contains(word));
+            assert_eq!(same == line, !touched, "line {index}: {same}");
+        }
+    }
+}

@@ -1,0 +1,581 @@
+//! Reads what the cells' process writes, always, and hands it to whoever is to have it: the cell that runs, or, between
+//! cells, whoever hears what threads and programs say that outlive theirs.
+
+use crate::session::Answer;
+use crate::session::CellError;
+use crate::session::MimeBundle;
+use crate::session::talk::charts;
+use crate::session::talk::charts::Changing;
+use crate::session::talk::charts::PLOTLY;
+use crate::session::talk::dbg::Places;
+use crate::session::talk::merge::ERR;
+use crate::session::talk::merge::Merge;
+use crate::session::talk::merge::OUT;
+use crate::session::talk::merge::Piece;
+use crate::session::talk::pipes::Pipes;
+use crate::session::talk::pipes::SAID;
+use crate::session::talk::protocol;
+use crate::session::talk::protocol::Event;
+use crate::session::talk::protocol::Notice;
+use crate::session::talk::protocol::Part;
+use crate::session::tell::notes::Notes;
+use crate::session::tell::sources::Sources;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+/// From the session to the thread that waits for a cell.
+pub enum Message {
+    Event(Event),
+    Input {
+        prompt: String,
+        password: bool,
+        answer: mpsc::Sender<Answer>,
+    },
+    Done(Result<(), CellError>),
+}
+
+/// To the thread that waits for a cell. It holds few messages: who writes faster than they are read waits.
+pub type Sink = mpsc::SyncSender<Message>;
+
+/// Messages that may wait for the thread that takes them. Text comes in pieces of up to [`PIECE`] bytes.
+const WAITING: usize = 32;
+/// Bytes of a stream that are read at once.
+const PIECE: usize = 64 << 10;
+/// Bytes of text that a cell may print. What it prints beyond is counted and not kept: no page shows so much.
+const MOST: usize = 32 << 20;
+
+/// A way to the thread that waits for a cell.
+pub fn sink() -> (Sink, mpsc::Receiver<Message>) {
+    mpsc::sync_channel(WAITING)
+}
+
+enum Order {
+    Begin(Option<Sink>),
+    /// Answered when all is told that was written before.
+    CatchUp(mpsc::Sender<()>),
+    Finish {
+        died: bool,
+        answer: mpsc::Sender<Notes>,
+    },
+}
+
+/// Who hears what comes between cells; without one it waits for the next cell.
+pub type Between = Box<dyn Fn(Event) + Send>;
+
+/// The reading thread.
+pub struct Pump {
+    orders: mpsc::Sender<Order>,
+    /// Wakes the thread, which waits for what is written.
+    bell: File,
+}
+
+impl Pump {
+    /// Reads the pipes from now on.
+    ///
+    /// # Errors
+    /// When there is no thread, or no descriptor, to be had.
+    pub fn start(
+        pipes: Arc<Pipes>,
+        between: Option<Between>,
+        sources: Arc<Sources>,
+    ) -> std::io::Result<Self> {
+        let (orders, incoming) = mpsc::channel();
+        let (hears, bell) = std::io::pipe()?;
+        let reader = Reader {
+            pipes,
+            bell: File::from(std::os::fd::OwnedFd::from(hears)),
+            between,
+            sink: To::Nobody,
+            waiting: Vec::new(),
+            printed: 0,
+            merge: Merge::default(),
+            teller: Teller {
+                charts: Changing::default(),
+                notes: Notes::default(),
+                sources,
+                places: Places::default(),
+                content: None,
+            },
+        };
+        std::thread::Builder::new()
+            .name("pump".into())
+            .spawn(move || reader.run(&incoming))?;
+        Ok(Self {
+            orders,
+            bell: File::from(std::os::fd::OwnedFd::from(bell)),
+        })
+    }
+
+    /// What comes from now on belongs to a new cell; without a `sink` it is dropped.
+    pub fn begin(&self, sink: Option<Sink>) {
+        self.order(Order::Begin(sink));
+    }
+
+    /// Returns when everything that is written so far is delivered.
+    pub fn catch_up(&self) {
+        let (answer, answers) = mpsc::channel();
+        self.order(Order::CatchUp(answer));
+        let _ = answers.recv();
+    }
+
+    /// Delivers everything that the cell printed, and returns what its output said. The process may have `died` with it.
+    pub fn finish(&self, died: bool) -> Notes {
+        let (answer, answers) = mpsc::channel();
+        self.order(Order::Finish { died, answer });
+        answers.recv().unwrap_or_default()
+    }
+
+    fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+        let _ = (&self.bell).write(&[0]);
+    }
+}
+
+/// Who gets what is told now.
+enum To {
+    Cell(Sink),
+    /// A cell of the kernel's own runs.
+    Nobody,
+    /// No cell runs.
+    Between,
+}
+
+struct Reader {
+    pipes: Arc<Pipes>,
+    bell: File,
+    between: Option<Between>,
+    sink: To,
+    /// Events between cells that nobody hears.
+    waiting: Vec<Event>,
+    /// Bytes of text since the cell began.
+    printed: usize,
+    merge: Merge,
+    teller: Teller,
+}
+
+impl Reader {
+    fn run(mut self, orders: &mpsc::Receiver<Order>) {
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let mut watched = [OUT, ERR, SAID].map(|at| libc::pollfd {
+                // A descriptor below zero is not looked at.
+                fd: if at == SAID || self.merge.wants(at) {
+                    self.pipes.end(at)
+                } else {
+                    -1
+                },
+                events: libc::POLLIN,
+                revents: 0,
+            });
+            let bell = libc::pollfd {
+                fd: self.bell.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            let mut all = [watched[0], watched[1], watched[2], bell];
+            let patience = self.merge.patience().unwrap_or(Duration::from_secs(3600));
+            // SAFETY: four descriptors, described by values that outlive the call.
+            unsafe { libc::poll(all.as_mut_ptr(), 4, patience.as_millis() as libc::c_int + 1) };
+            watched.copy_from_slice(&all[..3]);
+            if watched.iter().any(|one| one.revents != 0) || self.merge.patience().is_some() {
+                self.read(&mut buffer);
+                self.sort();
+            }
+            if all[3].revents == 0 {
+                continue;
+            }
+            if self.bell.read(&mut [0]).unwrap_or(0) == 0 {
+                return;
+            }
+            match orders.recv() {
+                Ok(Order::Begin(sink)) => self.begin(sink, &mut buffer),
+                Ok(Order::CatchUp(answer)) => {
+                    self.drain(&mut buffer);
+                    let _ = answer.send(());
+                }
+                Ok(Order::Finish { died, answer }) => {
+                    let notes = self.finish(died, &mut buffer);
+                    let _ = answer.send(notes);
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Reads a piece of each stream, and all messages; says how much there was.
+    fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let mut whole = 0;
+        for at in [OUT, ERR] {
+            if self.merge.wants(at) {
+                let read = self.pipes.read(at, buffer);
+                self.merge.text(at, &buffer[..read]);
+                whole += read;
+            }
+        }
+        // After the streams: the message of each mark that has come is there.
+        loop {
+            let read = self.pipes.read(SAID, buffer);
+            if read == 0 {
+                break;
+            }
+            self.merge.messages(&buffer[..read]);
+            whole += read;
+        }
+        if self.merge.has_another() {
+            self.end_of_process(buffer);
+        }
+        whole
+    }
+
+    /// The process is gone: all that it has written is in the pipes.
+    fn end_of_process(&mut self, buffer: &mut [u8]) {
+        for at in [OUT, ERR] {
+            loop {
+                let read = self.pipes.read(at, buffer);
+                self.merge.text(at, &buffer[..read]);
+                if read == 0 {
+                    break;
+                }
+                self.sort();
+            }
+        }
+        let mut pieces = Vec::new();
+        self.merge.end(|piece| pieces.push(piece));
+        self.tell(pieces);
+    }
+
+    /// Tells what the pipes hold at this moment.
+    fn drain(&mut self, buffer: &mut [u8]) {
+        /// Somebody may go on writing: no more than the pipes can have held.
+        const HELD: usize = 4 << 20;
+        let mut whole = 0;
+        while whole < HELD {
+            let read = self.read(buffer);
+            self.sort();
+            if read == 0 {
+                return;
+            }
+            whole += read;
+        }
+    }
+
+    fn sort(&mut self) {
+        let mut pieces = Vec::new();
+        self.merge.sort(|piece| pieces.push(piece));
+        self.tell(pieces);
+    }
+
+    fn tell(&mut self, pieces: Vec<Piece>) {
+        for piece in pieces {
+            for event in self.teller.told(piece) {
+                self.send(event);
+            }
+        }
+    }
+
+    fn begin(&mut self, sink: Option<Sink>, buffer: &mut [u8]) {
+        // What was written before belongs to the time between cells.
+        self.drain(buffer);
+        self.flush_places();
+        self.printed = 0;
+        self.teller.notes = Notes::default();
+        self.sink = match sink {
+            Some(sink) => To::Cell(sink),
+            None => To::Nobody,
+        };
+        if matches!(self.sink, To::Cell(_)) {
+            for event in std::mem::take(&mut self.waiting) {
+                self.send(event);
+            }
+        }
+    }
+
+    fn finish(&mut self, died: bool, buffer: &mut [u8]) -> Notes {
+        self.drain(buffer);
+        if died {
+            self.end_of_process(buffer);
+        }
+        self.flush_places();
+        if let Some(content) = self.teller.content.take() {
+            self.send(value(content, true));
+        }
+        for event in self.teller.charts.end() {
+            self.send(event);
+        }
+        if let Some(event) = self.teller.caught_panic() {
+            self.send(event);
+        }
+        if let Some(more) = self.printed.checked_sub(MOST).filter(|more| *more > 0) {
+            self.pass(Event::Stderr(format!(
+                "[{:.1} MiB more were printed and are not shown]\n",
+                more as f64 / f64::from(1 << 20)
+            )));
+        }
+        self.printed = 0;
+        self.sink = To::Between;
+        std::mem::take(&mut self.teller.notes)
+    }
+
+    fn flush_places(&mut self) {
+        if let Some(event) = self.teller.release() {
+            self.send(event);
+        }
+    }
+
+    /// Passes an event on, and text only as far as a cell may print.
+    fn send(&mut self, event: Event) {
+        let (Event::Stdout(text) | Event::Stderr(text)) = &event else {
+            return self.pass(event);
+        };
+        let before = self.printed;
+        self.printed += text.len();
+        if self.printed <= MOST {
+            self.pass(event);
+        } else if before <= MOST {
+            self.pass(Event::Stderr(format!(
+                "\n[the output is cut here: more than {} MiB of text]\n",
+                MOST >> 20
+            )));
+        }
+    }
+
+    fn pass(&mut self, event: Event) {
+        match (&self.sink, &self.between) {
+            (To::Cell(sink), _) => drop(sink.send(Message::Event(event))),
+            (To::Nobody, _) => {}
+            (To::Between, Some(between)) => between(event),
+            (To::Between, None) => self.waiting.push(event),
+        }
+    }
+}
+
+/// Makes events and notes of what was written.
+struct Teller {
+    charts: Changing,
+    notes: Notes,
+    sources: Arc<Sources>,
+    places: Places,
+    /// A value that has shown itself for evcxr: the one that ends the cell, unless something follows.
+    content: Option<MimeBundle>,
+}
+
+impl Teller {
+    fn told(&mut self, piece: Piece) -> Vec<Event> {
+        let before = self.content.take().map(|content| value(content, false));
+        before.into_iter().chain(self.told_of(piece)).collect()
+    }
+
+    fn told_of(&mut self, piece: Piece) -> Vec<Event> {
+        match piece {
+            Piece::Stdout(text) => self.release().into_iter().chain([Event::Stdout(text)]).collect(),
+            Piece::Stderr(text) => self.err(&text).into_iter().collect(),
+            Piece::Message(message) => match protocol::message_part(message) {
+                Some(Part::Event(Event::Stderr(text))) => self.err(&text).into_iter().collect(),
+                Some(Part::Event(event)) => {
+                    let shown = self.charts.show(event);
+                    self.release().into_iter().chain([shown]).collect()
+                }
+                Some(Part::Notice(notice)) => self.note(notice).into_iter().collect(),
+                None => Vec::new(),
+            },
+        }
+    }
+
+    fn note(&mut self, notice: Notice) -> Option<Event> {
+        match notice {
+            Notice::Panic {
+                message,
+                file,
+                line,
+                frames,
+                cell,
+            } => {
+                self.notes.frames = frames;
+                self.notes.cell = cell;
+                self.notes.panic = Some((message, file, line));
+                None
+            }
+            Notice::PanicElsewhere { .. } => notice.told(&self.sources),
+            Notice::Panicked => {
+                self.notes.panicked = true;
+                None
+            }
+            Notice::Error { message, line } => {
+                self.notes.error = Some((message, line));
+                None
+            }
+            Notice::Unloadable(why) => {
+                self.notes.unloadable = Some(why);
+                None
+            }
+            Notice::Retyped(name) => {
+                let text = format!("The type of the variable {name} was redefined, so was lost.\n");
+                self.notes.retyped.push(name);
+                Some(Event::Stderr(text))
+            }
+            Notice::Content(content) => {
+                self.content = complete_content(content);
+                None
+            }
+        }
+    }
+
+    fn err(&mut self, text: &str) -> Option<Event> {
+        self.notes.read_stderr(text);
+        let text = self.places.put(text, |line| self.sources.line_of_running(line));
+        (!text.is_empty()).then_some(Event::Stderr(text))
+    }
+
+    /// Nothing follows what was held back: it is no place.
+    fn release(&mut self) -> Option<Event> {
+        let held = self.places.rest();
+        (!held.is_empty()).then_some(Event::Stderr(held))
+    }
+
+    /// A panic of the cell's thread that did not end the cell.
+    fn caught_panic(&mut self) -> Option<Event> {
+        if self.notes.panicked {
+            return None;
+        }
+        let (message, place, line) = self.notes.panic.take()?;
+        let place = self.sources.place(self.notes.cell, &place, line);
+        Some(Event::Stderr(format!("caught a panic at {place}: {message}\n")))
+    }
+}
+
+/// A value that has shown itself for evcxr, as text by MIME type. One that is `()` shows nothing.
+fn complete_content(content: MimeBundle) -> Option<MimeBundle> {
+    let mut data = protocol::from_evcxr(content);
+    let unit = data.len() == 1 && data.get("text/plain").is_some_and(|text| text == "()");
+    // HTML that the plotly crate writes loads its library from the network.
+    if data.contains_key(PLOTLY) {
+        data.remove("text/html");
+    }
+    (!data.is_empty() && !unit).then_some(data)
+}
+
+fn value(data: MimeBundle, ends_the_cell: bool) -> Event {
+    let metadata = MimeBundle::new();
+    charts::complete(match ends_the_cell {
+        true => Event::Result { data, metadata },
+        false => Event::Display {
+            data,
+            metadata,
+            id: None,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn teller() -> Teller {
+        charts::tests::draws();
+        Teller {
+            charts: Changing::default(),
+            notes: Notes::default(),
+            sources: Arc::default(),
+            places: Places::default(),
+            content: None,
+        }
+    }
+
+    /// What a cell that says these messages makes of them.
+    fn cell(messages: &[Value]) -> Vec<Event> {
+        let mut teller = teller();
+        let mut events: Vec<Event> = messages
+            .iter()
+            .flat_map(|message| teller.told(Piece::Message(message.clone())))
+            .collect();
+        events.extend(teller.charts.end());
+        events.extend(teller.content.take().map(|content| value(content, true)));
+        events
+    }
+
+    #[test]
+    fn a_live_chart_is_complete_when_its_cell_ends() {
+        let chart =
+            |kind: &str, y: u32| json!({"kind": kind, "id": "a", "data": {PLOTLY: {"data": [{"y": [y]}]}}});
+        let events = cell(&[chart("display", 1), chart("update", 2), chart("update", 3)]);
+        let figure = |event: &Event| match event {
+            Event::Display { data, .. } | Event::Update { data, .. } => data.get(PLOTLY).cloned(),
+            other => panic!("{other:?}"),
+        };
+        let figures: Vec<_> = events.iter().map(|event| figure(event).is_some()).collect();
+        assert_eq!(figures, [true, false, false, true]);
+        assert_eq!(figure(&events[3]).unwrap()["data"][0]["y"], json!([3]));
+    }
+
+    #[test]
+    fn a_plot_that_ends_a_cell_says_what_is_in_it_and_needs_no_network() {
+        let figure = json!({"layout": {"title": {"text": "Loss"}}, "data": [{"type": "bar", "y": [1, 2.5]}]});
+        let content =
+            json!({PLOTLY: figure.to_string(), "text/html": "<script src=\"https://cdn.plot.ly\">"});
+        let events = cell(&[json!({"kind": "content", "data": content})]);
+        let [Event::Result { data, .. }] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(data["text/plain"], "[chart] Loss\n  bar: 2 points, 1 to 2.5");
+        assert_eq!(data["text/html"], "<complete>");
+        assert_eq!(
+            cell(&[json!({"kind": "content", "data": {"text/plain": "()"}})]),
+            []
+        );
+    }
+
+    /// A pump over pipes, and an end to write each of them.
+    fn pump(between: Option<Between>) -> (Pump, [File; 3]) {
+        let pipes = Arc::new(Pipes::new().unwrap());
+        let ends = pipes.writers();
+        (Pump::start(pipes, between, Arc::default()).unwrap(), ends)
+    }
+
+    fn text(message: Message) -> String {
+        match message {
+            Message::Event(Event::Stdout(text) | Event::Stderr(text)) => text,
+            Message::Event(other) => panic!("{other:?}"),
+            _ => panic!("no event"),
+        }
+    }
+
+    #[test]
+    fn between_cells_text_is_heard_at_once() {
+        let (tell, told) = mpsc::channel();
+        let (pump, [mut out, ..]) = pump(Some(Box::new(move |event| tell.send(event).unwrap())));
+        pump.begin(None);
+        out.write_all(b"of the kernel's own").unwrap();
+        pump.finish(false);
+        out.write_all(b"later").unwrap();
+        assert_eq!(told.recv().unwrap(), Event::Stdout("later".into()));
+    }
+
+    #[test]
+    fn output_is_cut_with_a_word_and_what_waits_is_bounded() {
+        let (pump, [mut out, ..]) = pump(None);
+        let (sink, messages) = sink();
+        pump.begin(Some(sink));
+        let lines = vec![b'x'; 1 << 20];
+        let writer = std::thread::spawn(move || {
+            for _ in 0..(MOST >> 20) + 3 {
+                out.write_all(&lines).unwrap();
+            }
+            pump.finish(false);
+        });
+        // Nobody reads: the writer waits, and is not ahead by more than the pipe and the channel hold.
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!writer.is_finished());
+        let all: String = messages.iter().map(text).collect();
+        writer.join().unwrap();
+        assert!(all.len() < MOST + 300 && all.contains("the output is cut here"));
+        assert!(
+            all.ends_with(" MiB more were printed and are not shown]\n"),
+            "{}",
+            &all[all.len() - 99..]
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! One line of advice for the traps of a Rust notebook, which rustc knows nothing of.
+
+use crate::session::tell::losses::Losses;
+use evcxr::CompilationError;
+
+/// Advice on what rustc said.
+pub fn of_compiler(error: &CompilationError, losses: &Losses) -> Option<String> {
+    let message = error.message();
+    let name = quoted(&message);
+    Some(match (error.code().unwrap_or_default(), name) {
+        ("E0425", Some(name)) => losses.why(name)?,
+        ("E0382", Some(name)) => format!("give `&{name}` or `{name}.clone()` where `{name}` is moved"),
+        ("E0282" | "E0283" | "E0284", _) => {
+            "write the type: `let x: Vec<f32> = …;`, or in the call: `.collect::<Vec<_>>()`".into()
+        }
+        ("E0384" | "E0594" | "E0596", Some(name)) => {
+            let name = name.trim_start_matches('*');
+            format!(
+                "declare it `let mut {name}`; one of an earlier cell becomes so by `let mut {name} = {name};`"
+            )
+        }
+        ("E0433" | "E0432", Some(name)) if error.rendered().contains("unlinked crate") => {
+            format!("a crate is added by a line `:dep {name} = \"version\"` in a cell")
+        }
+        ("E0277", _) if message.contains("`!: ") => {
+            "nothing says which type is wanted; write it: `let n: f32 = …;`, or in the call: `.parse::<f32>()`".into()
+        }
+        ("E0308", _) if error.rendered().contains("Result<(), EvcxrUserCodeError>") => {
+            "a cell is no function: leave `return` away to show a value; `return Ok(());` ends the cell early".into()
+        }
+        ("E0277", _) if message.contains("`?` operator can only be used on `Result`") => {
+            "make an `Option` a `Result`: `.ok_or(\"what is missing\")?`".into()
+        }
+        ("E0277", _) if message.contains("`?` operator can only be applied") => {
+            "this value is no `Result` or `Option`: leave the `?` away".into()
+        }
+        ("E0277", _) if message.contains("`EvcxrUserCodeError`") => {
+            "`?` takes errors that have at least `Debug`: add `#[derive(Debug)]` to the type".into()
+        }
+        ("E0505" | "E0515" | "E0597" | "E0716", _) => OWNED.into(),
+        ("E0562", _) => BOXED.into(),
+        _ => return None,
+    })
+}
+
+const OWNED: &str = "what stays for later cells must own its data: keep `.clone()`, `.to_owned()`, `.to_vec()` or a `'static`; \
+    or put what borrows in braces { … }";
+const BOXED: &str = "box it: `let v: Box<dyn Trait> = Box::new(…);`, or `.collect::<Vec<_>>()` an iterator; in braces { … } \
+    it lives for this cell only";
+const CLOSURE: &str = "box it: `let f: Box<dyn Fn(f64) -> f64> = Box::new(|x| …);`, or write a `fn`; in braces { … } it \
+    lives for this cell only";
+
+/// The crate by which evcxr tries a new dependency.
+const TRIAL: &str = "evcxr_dummy_validate_dep";
+
+/// What evcxr says of a variable that it cannot keep, in a notebook's words, and advice. The text that is not
+/// about a variable stays.
+pub fn of_evcxr(message: &str) -> (String, Option<String>) {
+    let name = quoted(message).unwrap_or_default();
+    let (said, hint) = if message.contains("is a closure, which cannot be persisted") {
+        (
+            format!("`{name}` is a closure: its type has no name, so it cannot be kept for later cells"),
+            CLOSURE.to_owned(),
+        )
+    } else if message.contains("Couldn't automatically determine type") {
+        (
+            format!("the type of `{name}` could not be determined"),
+            format!("write it: `let {name}: Vec<f32> = …;`"),
+        )
+    } else if message.starts_with("Unrecognised command") {
+        (
+            message.replace("Unrecognised", "unknown"),
+            "`:help` lists the commands".to_owned(),
+        )
+    } else if message.contains(TRIAL) {
+        let told = message
+            .lines()
+            .filter(|line| {
+                !(line.trim_start().starts_with("Updating") || line.trim_start().starts_with("Locking"))
+            })
+            .map(|line| line.trim_start_matches("error: "))
+            .collect::<Vec<_>>()
+            .join("\n");
+        let told = told.replace(&format!("package `{TRIAL}`"), "this notebook");
+        return (told.trim().to_owned(), None);
+    } else if message.contains("which cannot be persisted") {
+        let kind = message.split('`').nth(3).unwrap_or_default();
+        (
+            format!("`{name}` has the type `{kind}`, which cannot be kept for later cells"),
+            BOXED.to_owned(),
+        )
+    } else if message.contains("reference with a non-static lifetime") {
+        (
+            format!(
+                "`{name}` holds a reference to what ends with this cell, so it cannot be kept for later cells"
+            ),
+            OWNED.to_owned(),
+        )
+    } else {
+        return (message.to_owned(), None);
+    };
+    (said, Some(hint))
+}
+
+/// Types of statics that hold something which changes.
+const CHANGING: [&str; 9] = [
+    "Atomic",
+    "Mutex",
+    "RwLock",
+    "OnceLock",
+    "OnceCell",
+    "LazyLock",
+    "Lazy<",
+    "Cell<",
+    "static mut ",
+];
+
+/// What to know of a static that a cell defines: the code of items is compiled with each cell that uses them.
+pub fn of_statics(code: &str) -> Option<String> {
+    let mut depth = 0i32;
+    let line = code.lines().find(|line| {
+        let outermost = depth == 0;
+        depth += line.matches('{').count() as i32 - line.matches('}').count() as i32;
+        let item = line.trim_start();
+        let item = item.strip_prefix("pub ").unwrap_or(item);
+        let changes = CHANGING.iter().any(|kind| item.contains(kind));
+        outermost && (item.starts_with("static ") && changes || item.starts_with("thread_local!"))
+    })?;
+    let what = match line.contains("thread_local!") {
+        true => "what `thread_local!` makes is there in this cell only".to_owned(),
+        false => {
+            let name = line.split_once(':').map_or(line, |(before, _)| before);
+            let name = name.split_whitespace().last().unwrap_or_default();
+            format!("each cell that uses `{name}` has its own, which starts anew")
+        }
+    };
+    Some(format!(
+        "note: {what}; what is to last goes in a variable, such as `let n = std::sync::Arc::new(std::sync::Mutex::new(0));`\n"
+    ))
+}
+
+/// The first name in backquotes.
+fn quoted(message: &str) -> Option<&str> {
+    message.split('`').nth(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statics_that_change_are_told_of() {
+        let noted = |code: &str| of_statics(code).unwrap_or_default();
+        assert!(
+            noted("fn f() {}\npub static N: AtomicU32 = AtomicU32::new(0);").contains("uses `N` has its own")
+        );
+        assert!(noted("static mut M: u32 = 0;").contains("`M`"));
+        assert!(noted("thread_local! { static T: Cell<u8> = Cell::new(1); }").contains("this cell only"));
+        for quiet in [
+            "static NAMES: [&str; 1] = [\"a\"];",
+            "fn f() {\n    static N: AtomicU32 = x;\n}",
+            "let a = 1;",
+        ] {
+            assert_eq!(of_statics(quiet), None);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_said_in_few_words() {
+        let (said, hint) =
+            of_evcxr("The variable `f` is a closure, which cannot be persisted.\nYou can however …");
+        assert!(said.starts_with("`f` is a closure") && !said.contains('\n'));
+        assert!(hint.unwrap().contains("Box<dyn Fn"));
+        let (said, _) =
+            of_evcxr("The variable `it` has type `impl Iterator<Item = i32>` which cannot be persisted.");
+        assert!(said.contains("`impl Iterator<Item = i32>`"));
+        assert_eq!(of_evcxr("something else"), ("something else".to_owned(), None));
+    }
+}

@@ -1,0 +1,390 @@
+//! Errors as a reader wants them: the message, the cell's own lines, and a caret.
+
+use crate::session::CellError;
+use crate::session::complete::unfinished;
+use crate::session::tell::hints;
+use crate::session::tell::losses::Losses;
+use crate::session::tell::notes::Notes;
+use crate::session::tell::place;
+use evcxr::{CompilationError, Error};
+
+mod advice;
+mod death;
+
+const RED: &str = "\u{1b}[1;31m";
+const BLUE: &str = "\u{1b}[1;34m";
+const BOLD: &str = "\u{1b}[1m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// More errors than this are usually echoes of the first.
+const SHOWN: usize = 5;
+
+/// An error without a place.
+pub fn plain(ename: &str, message: &str) -> CellError {
+    let mut traceback: Vec<String> = message.lines().map(str::to_owned).collect();
+    if let Some(first) = traceback.first_mut() {
+        *first = format!("{RED}{ename}{PLAIN}: {first}");
+    }
+    CellError {
+        ename: ename.to_owned(),
+        evalue: message.lines().next().unwrap_or_default().to_owned(),
+        traceback,
+        line: None,
+    }
+}
+
+/// A cell whose library could not be loaded, and what the loader says.
+pub fn unloadable(why: &str) -> CellError {
+    let mut error = plain(
+        "ToolkitError",
+        &format!("the compiled cell could not be loaded: {why}"),
+    );
+    error.traceback.push(
+        "Its variables are still there. Where a `:dep` needs a library of the system, install that; where the toolkit \
+         has changed under this kernel, restart it."
+            .to_owned(),
+    );
+    error
+}
+
+/// All that evcxr says, for errors outside cells.
+pub fn all_messages(error: &Error) -> String {
+    match error {
+        Error::CompilationErrors(errors) => {
+            let shown: Vec<String> = errors
+                .iter()
+                .map(|e| format!("{}\n{}", e.message(), e.rendered()))
+                .collect();
+            shown.join("\n")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A cell whose code ran: did it panic, or leave by `?`?
+/// `behind` finds the lines of the generated source that were running when a library panicked.
+pub fn of_notes(
+    notes: &Notes,
+    generated: &str,
+    cell: &str,
+    behind: impl FnOnce(&[u64]) -> Option<Vec<usize>>,
+) -> Result<(), CellError> {
+    let in_cell = |line: usize| place::cell_line(generated, cell, line);
+    if notes.panicked {
+        let (message, file, at) = notes.panic.clone().unwrap_or_default();
+        let here = file.is_empty() || file.ends_with("cell/lib.rs");
+        let line = if here {
+            in_cell(at)
+        } else {
+            behind(&notes.frames).and_then(|lines| lines.into_iter().find_map(in_cell))
+        };
+        let mut error = plain("Panic", &message);
+        if !here {
+            let place = place::short_path(&file);
+            error.traceback.push(format!("{BLUE}  --> {PLAIN}{place}:{at}"));
+        }
+        if let Some(line) = line {
+            error.traceback.extend(excerpt(cell, line));
+        }
+        error.line = line;
+        return Err(error);
+    }
+    if let Some((message, at)) = &notes.error {
+        let mut error = plain("UserError", message);
+        error.line = in_cell(*at);
+        if let Some(line) = error.line {
+            error.traceback.extend(excerpt(cell, line));
+        }
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// What evcxr returned instead of outputs.
+pub fn of_error(
+    error: &Error,
+    notes: &Notes,
+    cell: &str,
+    losses: &Losses,
+    (interrupted, killed): (bool, bool),
+) -> CellError {
+    match error {
+        Error::SubprocessTerminated(_) if killed => plain(
+            "Interrupted",
+            "the cell did not stop and was killed\nThe notebook's variables are lost; its `use` lines and functions are still there.",
+        ),
+        Error::SubprocessTerminated(message) => death::of_child(message, notes),
+        _ if interrupted => plain("Interrupted", "stopped before the cell ran"),
+        Error::CompilationErrors(errors) => compile_errors(errors, cell, losses),
+        Error::TypeRedefinedVariablesLost(names) => plain(
+            "CompileError",
+            &format!(
+                "variables lost because their type was defined anew: {}",
+                names.join(", ")
+            ),
+        ),
+        Error::Message(message) => {
+            let (said, hint) = hints::of_evcxr(message);
+            let mut error = plain("CompileError", &said);
+            error.line = named_variable(message, cell);
+            if let Some(line) = error.line {
+                error.traceback.extend(excerpt(cell, line));
+            }
+            error.traceback.extend(hint.map(|hint| remark("hint", &hint)));
+            error
+        }
+    }
+}
+
+/// evcxr names the variable whose type it does not know, in backquotes.
+fn named_variable(message: &str, cell: &str) -> Option<usize> {
+    let name = message.split('`').nth(1)?;
+    let words = |line: &str| -> Vec<String> {
+        line.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .map(str::to_owned)
+            .collect()
+    };
+    let defines = |line: &str| {
+        let words = words(line);
+        let of = words.iter().position(|word| word == "let");
+        of.is_some_and(|at| words[at..].iter().any(|word| word == name))
+    };
+    // `let a`, not `let b = a`.
+    let plainly = |line: &str| {
+        let words = words(line);
+        let mut after = words.iter().skip_while(|word| *word != "let").skip(1);
+        after
+            .find(|word| !word.is_empty() && *word != "mut")
+            .is_some_and(|word| word == name)
+    };
+    let lines = || cell.lines();
+    let found = lines().position(plainly).or_else(|| lines().position(defines));
+    found.map(|index| index + 1)
+}
+
+fn compile_errors(errors: &[CompilationError], cell: &str, losses: &Losses) -> CellError {
+    // evcxr sometimes gives the help that belongs to an error as one more.
+    let mut real: Vec<&CompilationError> = errors
+        .iter()
+        .filter(|error| error.level().starts_with("error"))
+        .collect();
+    if real.is_empty() {
+        // Of an error in the words around a cell only the notes about the cell are left.
+        real = errors.iter().collect();
+    }
+    let Some(first) = real.first() else {
+        return plain("CompileError", "the cell could not be compiled");
+    };
+    if first.code().is_none()
+        && real.iter().all(|error| line_of(error).is_none())
+        && let Some((said, line, column)) = unfinished(cell)
+    {
+        let mut error = plain("CompileError", &said);
+        error.line = Some(line);
+        let mark = Mark {
+            line,
+            column,
+            width: 1,
+            label: String::new(),
+            primary: true,
+        };
+        let place = format!("{BLUE}  --> {PLAIN}line {line}, column {column}");
+        error.traceback.push(place);
+        error.traceback.extend(marked_lines(&[mark], cell));
+        return error;
+    }
+    let mut traceback = Vec::new();
+    for error in real.iter().take(SHOWN) {
+        if !traceback.is_empty() {
+            traceback.push(String::new());
+        }
+        traceback.extend(one_error(error, cell, losses));
+    }
+    if real.len() > SHOWN {
+        traceback.push(String::new());
+        traceback.push(format!("and {} more errors", real.len() - SHOWN));
+    }
+    CellError {
+        ename: first.code().unwrap_or("CompileError").to_owned(),
+        evalue: as_written(hints::of_evcxr(&said(first)).0.lines().next().unwrap_or_default()),
+        traceback,
+        line: line_of(first),
+    }
+}
+
+/// Cells know the toolkit as `jook` and its crates by their own names; rustc also tells the name of the
+/// library that passes them on.
+fn as_written(text: &str) -> String {
+    let mut text = text.to_owned();
+    for name in crate::session::know::carried::NAMES {
+        for path in ["jook_cells", "jook"] {
+            text = text.replace(&format!("{path}::prelude::{name}::"), &format!("{name}::"));
+        }
+    }
+    text.replace("jook_cells::", "jook::")
+        .replace("EvcxrUserCodeError", "Error")
+}
+
+/// The error's message. A missing `;` is told by the word that rustc found in its place, which it may have found in
+/// what evcxr wrote behind the line.
+fn said(error: &CompilationError) -> String {
+    let message = error.message();
+    let places = error.spanned_messages();
+    let in_the_cell = places.iter().filter(|place| place.span.is_some()).count();
+    match message.split_once(", found") {
+        Some((expected, _)) if expected == "expected `;`" && in_the_cell < 2 => expected.to_owned(),
+        _ => message,
+    }
+}
+
+fn line_of(error: &CompilationError) -> Option<usize> {
+    error.primary_spanned_message()?.span.map(|span| span.start_line)
+}
+
+fn one_error(error: &CompilationError, cell: &str, losses: &Losses) -> Vec<String> {
+    let code = error.code().map(|code| format!("[{code}]")).unwrap_or_default();
+    let (message, kept) = hints::of_evcxr(&said(error));
+    let message = as_written(&message);
+    let mut lines = message.lines();
+    let first = lines.next().unwrap_or_default();
+    let mut out = vec![format!("{RED}error{code}{PLAIN}{BOLD}: {first}{PLAIN}")];
+    out.extend(lines.map(str::to_owned));
+    let mut marks: Vec<Mark> = error
+        .spanned_messages()
+        .iter()
+        .filter_map(|message| {
+            let span = message.span?;
+            let single = span.start_line == span.end_line;
+            Some(Mark {
+                line: span.start_line,
+                column: span.start_column,
+                width: if single {
+                    span.end_column.saturating_sub(span.start_column).max(1)
+                } else {
+                    1
+                },
+                // evcxr repeats the error where rustc says nothing.
+                label: match message.label.strip_prefix("error: ") {
+                    Some(again) if again == error.message() => String::new(),
+                    _ => as_written(&message.label),
+                },
+                primary: message.is_primary,
+            })
+        })
+        .collect();
+    marks.sort_by_key(|mark| (mark.line, std::cmp::Reverse(mark.column)));
+    match marks.iter().find(|mark| mark.primary).or(marks.first()) {
+        Some(main) => {
+            out.push(format!(
+                "{BLUE}  --> {PLAIN}line {}, column {}",
+                main.line, main.column
+            ));
+            out.extend(marked_lines(&marks, cell));
+        }
+        // In what evcxr wrote around the cell, which may hold a line of it.
+        None => match unplaced_line(error, cell) {
+            Some(line) => out.extend(excerpt(cell, line)),
+            None if error.json["children"]
+                .as_array()
+                .is_some_and(|notes| !notes.is_empty()) => {}
+            None => out.extend(error.rendered().lines().skip(1).map(as_written)),
+        },
+    }
+    for (kind, text) in advice::of(error) {
+        out.push(remark(kind, &as_written(&text)));
+    }
+    let hint = kept.or_else(|| hints::of_compiler(error, losses));
+    out.extend(hint.map(|hint| remark("hint", &as_written(&hint))));
+    out
+}
+
+/// The cell's line that is in the code that rustc shows, when it is only one.
+fn unplaced_line(error: &CompilationError, cell: &str) -> Option<usize> {
+    let spans = error.json["spans"].as_array()?;
+    let shown: Vec<&str> = spans
+        .iter()
+        .flat_map(|span| span["text"].as_array().into_iter().flatten())
+        .filter_map(|line| line["text"].as_str())
+        .map(str::trim)
+        .collect();
+    let mut found = cell
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty() && shown.contains(&line.trim()));
+    match (found.next(), found.next()) {
+        (Some((index, _)), None) => Some(index + 1),
+        _ => None,
+    }
+}
+
+/// A line (or more) below the code.
+fn remark(kind: &str, text: &str) -> String {
+    let text = text.replace('\n', "\n           ");
+    format!("{BLUE}   = {PLAIN}{BOLD}{kind}{PLAIN}: {text}")
+}
+
+struct Mark {
+    line: usize,
+    column: usize,
+    width: usize,
+    label: String,
+    primary: bool,
+}
+
+fn marked_lines(marks: &[Mark], cell: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut shown = 0;
+    for mark in marks {
+        let text = cell.lines().nth(mark.line.saturating_sub(1)).unwrap_or_default();
+        if mark.line != shown {
+            if shown != 0 && mark.line > shown + 1 {
+                out.push(format!("{BLUE}   ...{PLAIN}"));
+            }
+            out.push(format!("{BLUE}{:4} | {PLAIN}{text}", mark.line));
+            shown = mark.line;
+        }
+        // Tabs stay tabs, so that the caret stands under its column.
+        let pad: String = text
+            .chars()
+            .take(mark.column.saturating_sub(1))
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let (color, sign) = if mark.primary { (RED, "^") } else { (BLUE, "-") };
+        let label = mark.label.lines().next().unwrap_or_default();
+        out.push(format!(
+            "{BLUE}     | {PLAIN}{pad}{color}{} {label}{PLAIN}",
+            sign.repeat(mark.width)
+        ));
+    }
+    out
+}
+
+fn excerpt(cell: &str, line: usize) -> Vec<String> {
+    let text = cell.lines().nth(line - 1).unwrap_or_default();
+    vec![
+        format!("{BLUE}  --> {PLAIN}line {line}"),
+        format!("{BLUE}{line:4} | {PLAIN}{text}"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_found_by_its_whole_name() {
+        let cell = "let data = 1;\nlet b = a2(data);\nlet mut a = make(b);\nlet (x, y) = f(a);";
+        assert_eq!(named_variable("the type of `a` is not known", cell), Some(3));
+        assert_eq!(named_variable("`y`", cell), Some(4));
+        assert_eq!(named_variable("`z`", cell), None);
+    }
+
+    #[test]
+    fn paths_are_told_as_a_cell_writes_them() {
+        assert_eq!(
+            as_written("jook_cells::prelude::polars::prelude::CsvWriter"),
+            "polars::prelude::CsvWriter"
+        );
+        assert_eq!(as_written("jook_cells::prelude::Mlp"), "jook::prelude::Mlp");
+    }
+}
