@@ -66,6 +66,56 @@ fn siblings(text: &str) -> BTreeSet<String> {
     found
 }
 
+/// Which parts of the session each part names by its whole path; parts are folders, or with `deep` the files in them.
+fn session(deep: bool) -> BTreeMap<String, BTreeSet<String>> {
+    const ROOT: &str = "crate::session::";
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/session");
+    let mut code: BTreeMap<String, String> = BTreeMap::new();
+    let mut open = vec![folder.clone()];
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let inside = path.strip_prefix(&folder).unwrap().with_extension("");
+            let words: Vec<_> = inside
+                .iter()
+                .map(|word| word.to_str().unwrap().to_string())
+                .collect();
+            if path.is_dir() {
+                open.push(path);
+            } else if words != ["mod"] {
+                let words = words.iter().filter(|word| *word != "mod");
+                let name: Vec<_> = words.take(if deep { 2 } else { 1 }).cloned().collect();
+                code.entry(name.join("::")).or_default().push_str(&text(&path));
+            }
+        }
+    }
+    let part = |named: &str| {
+        code.keys()
+            .find(|key| named == *key || named.starts_with(&format!("{key}::")))
+            .cloned()
+    };
+    let of = |(name, text): (&String, &String)| {
+        let paths = text.match_indices(ROOT).map(|(at, _)| &text[at + ROOT.len()..]);
+        let named = paths.flat_map(|rest| {
+            let before = rest
+                .split(['{', ';', ' ', ',', '(', ')'])
+                .next()
+                .unwrap_or_default();
+            match rest[before.len()..].strip_prefix('{') {
+                Some(group) => {
+                    let inner = group.split('}').next().unwrap_or_default().split(',');
+                    inner.map(|one| format!("{before}{}", one.trim())).collect()
+                }
+                None => vec![before.to_string()],
+            }
+        });
+        let mut named: BTreeSet<String> = named.filter_map(|named| part(&named)).collect();
+        named.remove(name);
+        (name.clone(), named)
+    };
+    code.iter().map(of).collect()
+}
+
 fn word(text: &str) -> String {
     text.chars()
         .take_while(|c| c.is_alphanumeric() || *c == '_')
@@ -105,6 +155,20 @@ fn no_file_uses_one_that_uses_it() {
         let uses = uses(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder));
         assert!(uses.values().flatten().count() > 0, "{folder}: {uses:?}");
         assert_eq!(circle(&uses), None, "{folder}");
+    }
+}
+
+#[test]
+fn the_session_is_read_from_the_bottom_up() {
+    for deep in [false, true] {
+        let uses = session(deep);
+        let worker = &uses["worker"];
+        let of_worker = if deep { "build::home" } else { "build" };
+        assert!(
+            worker.contains(of_worker) && worker.contains("control"),
+            "{worker:?}"
+        );
+        assert_eq!(circle(&uses), None);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What other threads may do to a running cell: stop it, kill it, ask the session meanwhile.
 
 use crate::session::Event;
-use crate::session::know::carried::Carried;
+use crate::session::build::carried::Carried;
 use crate::session::know::lookup::Found;
 use crate::session::know::lookup::Question;
 use crate::session::know::snapshot::Copied;
@@ -10,6 +10,7 @@ use crate::session::life::door;
 use crate::session::life::door::Caller;
 use crate::session::life::door::Door;
 use crate::session::life::family;
+use crate::session::life::keeper::Order;
 use crate::session::talk::comms::Comms;
 use crate::session::talk::pump::Message;
 use crate::session::talk::pump::Sink;
@@ -289,7 +290,7 @@ impl Control {
             None => {
                 state.interrupted = Some(Instant::now());
                 state.stop_compilers();
-                state.signal(libc::SIGINT);
+                state.stop();
                 let (cell, begun, control) = (state.cell, state.begun, self.clone());
                 std::thread::spawn(move || control.see_to_the_stop(cell, begun));
             }
@@ -297,7 +298,7 @@ impl Control {
                 state.killed = true;
                 state.kill();
             }
-            Some(_) => state.signal(libc::SIGINT),
+            Some(_) => state.stop(),
         }
     }
 
@@ -307,14 +308,7 @@ impl Control {
         let stopped = family::now();
         std::thread::sleep(GRACE);
         let state = self.state();
-        if let Some(process) = &state.process {
-            for relative in family::descendants(process.group) {
-                // What earlier cells have started is none of this cell's.
-                if (begun + 1..=stopped).contains(&relative.started) {
-                    family::signal(relative.pid, libc::SIGKILL);
-                }
-            }
-        }
+        state.signal_programs(begun, stopped, libc::SIGKILL);
         if state.cell == cell
             && !state.killed
             && let Some(sink) = &state.sink
@@ -378,7 +372,7 @@ impl Control {
         let interrupted = state.interrupted.take().is_some();
         if interrupted && !died {
             // A request that no loop answered must not stop the next cell.
-            state.take_back();
+            state.order(Order::TakeBack);
         }
         (interrupted, state.killed)
     }
@@ -412,17 +406,26 @@ impl State {
         }
     }
 
-    /// To the cells' process and all that it has started.
-    fn signal(&self, signal: libc::c_int) {
-        if let Some(process) = &self.process {
-            family::signal(-process.group, signal);
+    /// Asks the cell to stop, and the programs that it has started.
+    fn stop(&self) {
+        self.order(Order::Stop);
+        self.signal_programs(self.begun, family::now(), libc::SIGINT);
+    }
+
+    /// To the programs that were started between two moments: what earlier cells have started is none of this cell's.
+    fn signal_programs(&self, begun: u64, until: u64, signal: libc::c_int) {
+        let Some(process) = &self.process else { return };
+        for relative in family::descendants(process.group) {
+            if (begun..=until).contains(&relative.started) {
+                family::signal(relative.pid, signal);
+            }
         }
     }
 
-    /// Takes a request to stop back.
-    fn take_back(&self) {
+    /// To the cells' process.
+    fn order(&self, order: Order) {
         if let Some(process) = &self.process {
-            let _ = (&process.lifeline).write_all(b"\n");
+            let _ = (&process.lifeline).write_all(&[order as u8]);
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::session::CellError;
 use crate::session::Event;
 use crate::session::Options;
+use crate::session::build::carried::Carried;
 use crate::session::build::compile;
 use crate::session::build::home;
 use crate::session::build::lines;
@@ -12,12 +13,12 @@ use crate::session::build::toolkit::Toolkit;
 use crate::session::commands;
 use crate::session::commands::Orders;
 use crate::session::control::Control;
-use crate::session::know::carried::Carried;
 use crate::session::know::docs;
 use crate::session::know::lookup;
 use crate::session::know::snapshot;
 use crate::session::know::snapshot::Resting;
 use crate::session::life::door::DOOR;
+use crate::session::process;
 use crate::session::talk::asking::Questions;
 use crate::session::talk::pipes::Pipes;
 use crate::session::talk::pump;
@@ -34,6 +35,7 @@ use crate::session::tell::sources::Sources;
 use crate::session::variables;
 use anyhow::{Result, ensure};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
+use std::os::unix::process::CommandExt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -406,6 +408,7 @@ fn start_evcxr(
     std::fs::create_dir(&crate_dir)?;
     let mut child = Command::new(home::program());
     home::outside(&mut child)
+        .arg0(process::NAME)
         .current_dir(&options.working_dir)
         .env(DOOR, &door);
     pipes.give_to(&mut child);

@@ -68,23 +68,30 @@ impl CellCrate {
         Ok(generated)
     }
 
-    /// The compiler has been replaced under the kernel: what it makes does not fit the toolkit.
-    fn refuse_another_compiler() {
-        if !private::compiler_is_the_same() {
-            let said = "the Rust compiler has changed since this kernel was started, and does not fit its toolkit any more: \
-                        restart the kernel (its toolkit is built anew then, which may take a while)";
-            // One line of JSON is what evcxr takes for an error.
-            println!(
-                "{}",
-                serde_json::json!({ "message": said, "level": "error", "spans": [], "children": [] })
-            );
-            std::process::exit(101);
-        }
+    /// What cells are compiled with, and against, has changed since the kernel was started: nothing fits any more.
+    fn refuse_what_has_changed(toolkit: &private::ToolkitFiles) {
+        let what = if !private::compiler_is_the_same() {
+            "the Rust compiler"
+        } else if private::age(&toolkit.dylib) != toolkit.age {
+            "the toolkit's library"
+        } else {
+            return;
+        };
+        let said = format!(
+            "{what} has changed since this kernel was started, and cells do not fit the toolkit in it any more: restart \
+             the kernel (the toolkit is built anew then where that is needed, which may take a while)"
+        );
+        // One line of JSON is what evcxr takes for an error.
+        println!(
+            "{}",
+            serde_json::json!({ "message": said, "level": "error", "spans": [], "children": [] })
+        );
+        std::process::exit(101);
     }
 
     fn rustc(&self, out: &Path, generated: &str, extra: &deps::Extra) -> Result<Command> {
-        Self::refuse_another_compiler();
         let toolkit = private::ToolkitFiles::of_session()?;
+        Self::refuse_what_has_changed(&toolkit);
         let (rustc, _) = private::tools()?;
         let folder = self.dir.join("cell");
         std::fs::create_dir_all(&folder)?;

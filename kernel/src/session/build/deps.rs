@@ -11,10 +11,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often cargo's end is looked for while it says nothing.
 const STEP: Duration = Duration::from_millis(50);
+
+/// How long what cargo has said may be on its way when it has ended.
+const REST: Duration = Duration::from_secs(1);
 
 /// What cargo says.
 enum Told {
@@ -179,6 +182,8 @@ impl SideCrate {
             .env("CARGO_TARGET_DIR", &self.target)
             .env("CARGO_BUILD_BUILD_DIR", &self.target)
             .env("RUSTFLAGS", "-C target-cpu=native")
+            // Where the libraries are to be found is this module's business.
+            .env_remove("CARGO_BUILD_TARGET")
             .env_remove("EVCXR_EXECUTION_SO_PATH");
         let offline = std::fs::read_to_string(cell.dir.join(".cargo/config.toml"))
             .is_ok_and(|text| text.contains("offline = true"));
@@ -248,18 +253,18 @@ impl SideCrate {
             }
             Told::Artifact(artifact) => artifacts.push(artifact),
         };
-        // What a build script leaves behind may hold the pipes for ever: cargo's end is the end.
-        let status = loop {
+        // What a build script leaves behind may hold the pipes for ever: cargo's end is the end, but for what it has said.
+        let mut ended: Option<Instant> = None;
+        while ended.is_none_or(|ended| ended.elapsed() < REST) {
             match told.recv_timeout(STEP) {
                 Ok(told) => take(told),
-                Err(error) => match child.try_wait()? {
-                    Some(status) => break status,
-                    None if error == RecvTimeoutError::Disconnected => break child.wait()?,
-                    None => {}
-                },
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    ended = ended.or(child.try_wait()?.map(|_| Instant::now()));
+                }
             }
-        };
-        told.try_iter().for_each(take);
+        }
+        let status = child.wait()?;
         if !status.success() {
             // One line of JSON is what evcxr takes for an error; anything else it would not pass on.
             let message =

@@ -75,6 +75,32 @@ pub fn keep_files_private() {
     }
 }
 
+/// Variables by which rust-analyzer looks for its tools before it looks in the private directory. Cells see the user's.
+const TOOLS: [(&str, &str); 3] = [
+    ("CARGO", "JOOK_REAL_CARGO"),
+    ("RUSTC", "JOOK_REAL_RUSTC"),
+    ("RUSTUP", "JOOK_REAL_RUSTUP"),
+];
+
+/// Forgets what another kernel has told the processes that work for it: this one is a kernel of its own.
+pub fn forget_other_kernels() {
+    let told = [
+        private::PRIVATE,
+        private::REAL_PATH,
+        private::REAL_CARGO_HOME,
+        private::CELL_CRATE,
+        private::STD_SOURCE,
+        DOOR,
+        UMASK,
+        "EVCXR_IS_RUNTIME",
+        "EVCXR_CONFIG_DIR",
+    ];
+    for name in told.into_iter().chain(TOOLS.map(|(_, kept)| kept)) {
+        // SAFETY: at the start of the program, before there are threads.
+        unsafe { std::env::remove_var(name) };
+    }
+}
+
 /// Puts a command back into the user's own environment.
 pub fn outside(command: &mut Command) -> &mut Command {
     if let Some(own) = std::env::var(UMASK).ok().and_then(|own| own.parse().ok()) {
@@ -101,6 +127,14 @@ pub fn outside(command: &mut Command) -> &mut Command {
         .env_remove(private::CELL_CRATE)
         .env_remove(DOOR)
         .env_remove(UMASK);
+    for (name, kept) in TOOLS {
+        if let Some(own) = std::env::var_os(kept) {
+            command.env(name, own);
+        } else if std::env::var_os(private::PRIVATE).is_some() {
+            command.env_remove(name);
+        }
+        command.env_remove(kept);
+    }
     match real_cargo_home() {
         Some(home) => command.env("CARGO_HOME", home),
         None => command.env_remove("CARGO_HOME"),
@@ -236,6 +270,12 @@ fn make() -> Result<Home> {
         if let Some(real) = &cargo_home {
             std::env::set_var(private::REAL_CARGO_HOME, real);
         }
+        for (name, kept) in TOOLS {
+            if let Some(own) = std::env::var_os(name).filter(|_| !set_by_cargo_run(name)) {
+                std::env::set_var(kept, own);
+            }
+            std::env::set_var(name, bin.join(name.to_lowercase()));
+        }
         std::env::set_var(private::PRIVATE, &home.dir);
         std::env::set_var("CARGO_HOME", &home.dir);
         std::env::set_var("EVCXR_CONFIG_DIR", &home.dir);
@@ -299,8 +339,13 @@ pub fn session_folder() -> Result<PathBuf> {
 
 /// Removes the private directory when the process ends in an orderly way; otherwise a later kernel does.
 extern "C" fn leave() {
-    if let Some(dir) = OURS.get() {
-        let _ = std::fs::remove_dir_all(dir);
+    let Some(dir) = OURS.get() else { return };
+    // A thread may be writing to it.
+    for _ in 0..10 {
+        if std::fs::remove_dir_all(dir).is_ok() || !dir.exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
 

@@ -6,13 +6,15 @@
 
 use crate::session::build::home;
 use crate::session::build::private;
+use anyhow::{Context, Result};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-/// In the environment of the process that looks addresses up: the library.
-const LIBRARY: &str = "JOOK_LINES_OF";
+/// The name under which this program looks addresses up; its arguments are the library and the addresses.
+pub const NAME: &str = "jook-lines";
 /// In the cell crate's folder of notes: the arguments of the compiler's last run.
 pub const COMPILER: &str = "compiler";
 
@@ -49,8 +51,8 @@ pub fn lines(crate_dir: &Path, notes: &Path, addresses: &[u64]) -> Option<Vec<us
     if !compiled.status.success() {
         return None;
     }
-    let mut look_up = Command::new(home::jook_exe().ok()?);
-    look_up.env(LIBRARY, &library);
+    let mut look_up = Command::new(home::program());
+    look_up.arg0(NAME).arg(&library);
     look_up.args(addresses.iter().map(u64::to_string));
     let found = look_up.output().ok()?;
     let _ = std::fs::remove_file(&library);
@@ -58,27 +60,23 @@ pub fn lines(crate_dir: &Path, notes: &Path, addresses: &[u64]) -> Option<Vec<us
     Some(text.lines().filter_map(|line| line.parse().ok()).collect())
 }
 
-/// When this process is asked to look addresses up, does so and ends.
-pub fn hook() {
-    let Some(library) = std::env::var_os(LIBRARY) else {
-        return;
-    };
-    let addresses = std::env::args()
-        .skip(1)
-        .filter_map(|word| word.parse::<usize>().ok());
-    if let Some(base) = load(&library) {
-        for address in addresses {
-            backtrace::resolve((base + address) as *mut _, |symbol| {
-                let in_cell = symbol
-                    .filename()
-                    .is_some_and(|file| file.ends_with("cell/lib.rs"));
-                if let (true, Some(line)) = (in_cell, symbol.lineno()) {
-                    println!("{line}");
-                }
-            });
-        }
+/// This program in that role.
+pub fn run() -> Result<i32> {
+    let mut args = std::env::args_os().skip(1);
+    let library = args.next().context("no library")?;
+    let addresses = args.filter_map(|word| word.to_str()?.parse::<usize>().ok());
+    let base = load(&library).context("the library cannot be loaded")?;
+    for address in addresses {
+        backtrace::resolve((base + address) as *mut _, |symbol| {
+            let in_cell = symbol
+                .filename()
+                .is_some_and(|file| file.ends_with("cell/lib.rs"));
+            if let (true, Some(line)) = (in_cell, symbol.lineno()) {
+                println!("{line}");
+            }
+        });
     }
-    std::process::exit(0);
+    Ok(0)
 }
 
 /// Loads a library; returns the address that its own addresses count from.

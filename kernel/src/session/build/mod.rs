@@ -4,10 +4,11 @@
 //! rust-analyzer has to read of it. [`home`] makes the private folder in which evcxr finds this program in the place of
 //! cargo, rustup and the linker; [`stand_in`] is this program in those roles. It reads what evcxr has written
 //! ([`manifest`], [`source`]), makes it small ([`lean`]), has rustc compile it ([`compile`]) and links it
-//! ([`linker`]); [`deps`] builds what a notebook adds, [`metadata`] and [`answers`] tell evcxr what cargo would.
+//! ([`linker`]); [`deps`] builds what a notebook adds beyond what is [`carried`], [`metadata`] and [`answers`] tell evcxr what cargo would.
 //! [`lines`] finds a cell's line behind a panic in a library. [`private`] and [`files`] are what all of them stand on.
 
 pub mod answers;
+pub mod carried;
 pub mod compile;
 pub mod deps;
 pub mod early_return;

@@ -43,6 +43,8 @@ pub struct ToolkitFiles {
     pub graph: PathBuf,
     /// What is kept between kernels: built dependencies, answers about the toolchain.
     pub cache: PathBuf,
+    /// The library's age when the session began.
+    pub age: String,
 }
 
 const FILE: &str = "toolkit.json";
@@ -87,8 +89,9 @@ pub fn tools() -> Result<(PathBuf, PathBuf)> {
     Ok((rustc, cargo))
 }
 
-/// A program's file as it is now: an update changes it.
+/// A file as it is now: an update changes it.
 pub fn age(program: &Path) -> String {
-    let modified = program.metadata().and_then(|meta| meta.modified());
-    format!("{modified:?}")
+    let meta = program.metadata();
+    let age = meta.and_then(|meta| Ok((meta.modified()?, meta.len())));
+    format!("{:?}", age.ok())
 }

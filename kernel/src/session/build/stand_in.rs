@@ -26,26 +26,19 @@ use std::process::Command;
 
 /// Call this first in `main`. Returns only when the process is not one of the session's helpers.
 pub fn runtime_hook() {
-    lines::hook();
     let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
-    let called = called
+    let result = match called
         .file_name()
         .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    let result = match called {
+        .unwrap_or_default()
+    {
         kept::NAME => kept::run(),
-        _ => {
-            run_cells();
-            if std::env::var_os(private::PRIVATE).is_none() {
-                return;
-            }
-            match called {
-                "cargo" => cargo(),
-                "rustup" => rustup(),
-                private::LINKER => linker::run(),
-                _ => return,
-            }
-        }
+        process::NAME => run_cells(),
+        lines::NAME => lines::run(),
+        "cargo" => cargo(),
+        "rustup" => rustup(),
+        private::LINKER => linker::run(),
+        _ => return home::forget_other_kernels(),
     };
     match result {
         Ok(code) => std::process::exit(code),
@@ -56,12 +49,10 @@ pub fn runtime_hook() {
     }
 }
 
-/// Stays in here when a kernel has started this process to run cells. What a cell starts is no such process: nothing in
-/// its environment says so.
-fn run_cells() {
-    let Some(pipes) = std::env::var(PIPES).ok().as_deref().and_then(Pipes::parse) else {
-        return;
-    };
+/// Runs cells. What a cell starts is no such process: nothing in its environment says so.
+fn run_cells() -> Result<i32> {
+    let pipes = std::env::var(PIPES).ok().as_deref().and_then(Pipes::parse);
+    let pipes = pipes.context("only a kernel starts this")?;
     let door = std::env::var_os(DOOR).map(PathBuf::from);
     // evcxr also asks for backtraces, which then come with every error of many a crate.
     for name in [PIPES, DOOR, "EVCXR_IS_RUNTIME", "RUST_BACKTRACE"] {

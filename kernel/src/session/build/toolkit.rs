@@ -14,6 +14,7 @@ use crate::session::build::home;
 use crate::session::build::home::Home;
 use crate::session::build::home::workspace;
 use crate::session::build::linker;
+use crate::session::build::private;
 use crate::session::build::private::HOST;
 use crate::session::build::private::ToolkitFiles;
 use crate::session::build::skeleton;
@@ -140,6 +141,7 @@ fn files(deps: &[PathBuf], cache: &Path, home: &Home) -> Result<Toolkit> {
     folders.extend(deps.iter().cloned());
     let std_source = skeleton::standard_library(&std_source(home), &compiler_name(), cache);
     let files = ToolkitFiles {
+        age: private::age(&dylib),
         dylib,
         deps: folders,
         std_dir: sysroot(home).join("lib/rustlib").join(HOST).join("lib"),

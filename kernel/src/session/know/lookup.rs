@@ -3,9 +3,9 @@
 use crate::session::Completion;
 use crate::session::Completions;
 use crate::session::MimeBundle;
+use crate::session::build::carried::Carried;
 use crate::session::build::skeleton::PRIVATE;
 use crate::session::commands;
-use crate::session::know::carried::Carried;
 use crate::session::know::docs;
 use anyhow::Result;
 use evcxr::CommandContext;

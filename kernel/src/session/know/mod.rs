@@ -1,8 +1,7 @@
-//! What the notebook knows, for whoever asks: names at a cursor, documentation, crates that are there already.
+//! What the notebook knows, for whoever asks: names at a cursor and documentation.
 //!
-//! [`snapshot`] makes the copy of the session that answers, [`lookup`] is what it does, [`docs`] and [`carried`] help.
+//! [`snapshot`] makes the copy of the session that answers, [`lookup`] is what it does, [`docs`] helps.
 
-pub mod carried;
 pub mod docs;
 pub mod lookup;
 pub mod snapshot;

@@ -161,7 +161,7 @@ fn serve<Q: DeserializeOwned, A: Serialize>(mut stream: UnixStream, answer: impl
         let question = serde_json::from_slice(&receive(&mut stream, None)?)?;
         // One that does not come to an end ends the process, also when the kernel is gone meanwhile.
         // SAFETY: a timer of this process, which has no handler for its signal.
-        unsafe { libc::alarm(2 * PATIENCE.as_secs() as libc::c_uint) };
+        unsafe { libc::alarm(PATIENCE.as_secs() as libc::c_uint) };
         let answer = answer(question);
         // SAFETY: as above.
         unsafe { libc::alarm(0) };

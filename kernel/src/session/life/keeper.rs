@@ -10,9 +10,18 @@ use std::os::fd::RawFd;
 /// How the child ended, as `waitpid` says it.
 type Status = libc::c_int;
 
+/// What a keeper that listens is told to do with its child.
+#[derive(Clone, Copy)]
+pub enum Order {
+    /// Ask it to stop.
+    Stop = b'S' as isize,
+    /// The request to stop is taken back.
+    TakeBack = b'T' as isize,
+}
+
 /// Forks, and returns in the child. The parent stays in here: it keeps the child, and ends as the child does. Of this
-/// process's files it keeps the lifeline. When it `listens` there, each byte that comes is a signal to the child that a
-/// stop request is taken back. Call it while the process has one thread.
+/// process's files it keeps the lifeline. When it `listens` there, each byte that comes is an [`Order`]. Call it while the
+/// process has one thread.
 ///
 /// # Errors
 /// When the process cannot be forked; then nobody keeps it.
@@ -130,8 +139,12 @@ fn wait_and_keep(child: libc::pid_t, lifeline: RawFd, listens: bool) -> Status {
             family::signal(child, libc::SIGKILL);
             break;
         }
-        if watched[1].revents & libc::POLLIN != 0 && is_asked_to_take_back(lifeline) {
-            family::signal(child, libc::SIGUSR1);
+        if watched[1].revents & libc::POLLIN != 0 {
+            match byte_from(lifeline) {
+                Some(b'S') => family::signal(child, libc::SIGINT),
+                Some(b'T') => family::signal(child, libc::SIGUSR1),
+                _ => {}
+            }
         }
     }
     // SAFETY: asks for this process's own number.
@@ -140,11 +153,12 @@ fn wait_and_keep(child: libc::pid_t, lifeline: RawFd, listens: bool) -> Status {
     ended.or(reap(child)).unwrap_or(libc::SIGKILL)
 }
 
-/// Whether a byte has come by the lifeline.
-fn is_asked_to_take_back(lifeline: RawFd) -> bool {
+/// The byte that has come by the lifeline.
+fn byte_from(lifeline: RawFd) -> Option<u8> {
     let mut byte = [0u8];
     // SAFETY: reads one byte into an array of one.
-    unsafe { libc::recv(lifeline, byte.as_mut_ptr().cast(), 1, libc::MSG_DONTWAIT) == 1 }
+    let read = unsafe { libc::recv(lifeline, byte.as_mut_ptr().cast(), 1, libc::MSG_DONTWAIT) };
+    (read == 1).then_some(byte[0])
 }
 
 fn signals_of(news: RawFd) -> Vec<libc::c_int> {

@@ -15,6 +15,9 @@ use std::ffi::{CString, c_void};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+/// The name under which this program runs cells.
+pub const NAME: &str = "jook-cells";
+
 /// evcxr's word for a cell whose code is done.
 const COMPLETE: &str = "EVCXR_EXECUTION_COMPLETE";
 /// evcxr's word for a cell that ended in a panic: what it defined is not there.

@@ -216,7 +216,7 @@ fn compile_errors(errors: &[CompilationError], cell: &str, losses: &Losses) -> C
 /// library that passes them on.
 fn as_written(text: &str) -> String {
     let mut text = text.to_owned();
-    for name in crate::session::know::carried::NAMES {
+    for name in crate::session::build::carried::NAMES {
         for path in ["jook_cells", "jook"] {
             text = text.replace(&format!("{path}::prelude::{name}::"), &format!("{name}::"));
         }
