@@ -46,6 +46,7 @@ enum Command {
 fn main() -> ExitCode {
     // A kernel starts this program again as the process that runs the cells; such a process stays in here.
     session::runtime_hook();
+    session::keep_memory();
     session::on_plot(session::Drawing {
         complete: page::plotly::self_contained_html,
         live: page::plotly::live_html,

@@ -71,6 +71,19 @@ use std::sync::{Arc, Mutex};
 use talk::pump::{self, Message};
 use worker::Request;
 
+/// Has this process keep the memory that it has once taken, in one piece. An analysis takes and frees megabytes with
+/// every cell; to give them back to the system and to fetch them again costs more than the analysis.
+pub fn keep_memory() {
+    const LARGEST: libc::c_int = 32 << 20;
+    // SAFETY: settings of the C library's allocator, before there are threads.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGEST);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+        libc::mallopt(libc::M_TOP_PAD, LARGEST / 2);
+    }
+}
+
 /// One output, by MIME type.
 pub type MimeBundle = serde_json::Map<String, serde_json::Value>;
 

@@ -105,7 +105,7 @@ impl CellCrate {
                 "-C",
                 "debuginfo=0",
                 "-C",
-                "codegen-units=8",
+                "codegen-units=2",
                 "-C",
                 "embed-bitcode=no",
             ])

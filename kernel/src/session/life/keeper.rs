@@ -147,9 +147,11 @@ fn wait_and_keep(child: libc::pid_t, lifeline: RawFd, listens: bool) -> Status {
             }
         }
     }
-    // SAFETY: asks for this process's own number.
-    let me = unsafe { libc::getpid() };
-    family::kill_descendants(me, || ended = ended.or(reap(child)));
+    if has_children() {
+        // SAFETY: asks for this process's own number.
+        let me = unsafe { libc::getpid() };
+        family::kill_descendants(me, || ended = ended.or(reap(child)));
+    }
     ended.or(reap(child)).unwrap_or(libc::SIGKILL)
 }
 
@@ -171,6 +173,16 @@ fn signals_of(news: RawFd) -> Vec<libc::c_int> {
         told.push(info.ssi_signo as libc::c_int);
     }
     told
+}
+
+/// Whether anybody is left below: whoever loses its parent there is adopted here.
+fn has_children() -> bool {
+    // SAFETY: looks for a child that has ended, and leaves it as it is.
+    let looked = unsafe {
+        let mut info = std::mem::zeroed();
+        libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+    };
+    looked == 0
 }
 
 /// Reaps whoever has ended; says how the child did, if it was among them.
