@@ -3,7 +3,8 @@
 One fixed list of cells goes through Jupyter's own client, first to warm up, then once a round, with thirty variables
 alive. A cell's own computation, where it has any to speak of, is measured inside the cell and taken off. Where
 evcxr_jupyter is installed, it runs the same list with the same crates (polars, dfdx, plotly and the toolkit's source
-as dependencies); its first start compiles them, which takes a quarter of an hour.
+as dependencies); its first start compiles them, which takes a quarter of an hour. What the compiler needs for one line
+by itself is measured beside: ratios to it say more than seconds of a machine.
 """
 
 import argparse
@@ -171,6 +172,22 @@ def starts(name, n):
     return {name: statistics.median(all) for name, all in seconds.items()}
 
 
+def bare_rustc(n=15):
+    """Median seconds of the compiler alone, on a library of one line: what no kernel that compiles can go below."""
+    toolchain = subprocess.run(["rustc", "--print", "sysroot"], cwd=ROOT, capture_output=True, text=True, check=True)
+    rustc = Path(toolchain.stdout.strip()) / "bin/rustc"
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "one.rs")
+        source.write_text('#[unsafe(no_mangle)] pub extern "C" fn one() -> u64 { 1 }\n')
+        command = [rustc, "--edition", "2024", "--crate-type", "cdylib", source, "-o", Path(folder, "libone.so")]
+        seconds = []
+        for _ in range(n + 1):
+            begun = time.perf_counter()
+            subprocess.run(command, check=True)
+            seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds[1:])
+
+
 def endure(n):
     """Many cells in one session: every answer right, and the last as quick as the first."""
     kernel = Kernel("jook")
@@ -294,7 +311,10 @@ def main():
         kernel = Kernel("jook")
         prepare(kernel, SETUP)
         idle = kernel.memory()
+        # Before and after, so that both see the machine in the same mood.
+        bare = [bare_rustc()]
         times = measure(kernel, options.rounds, 1000)
+        bare = statistics.median([*bare, bare_rustc()])
         peer_times = {}
         peer = None if options.without_peer else peer_of(prefix)
         if peer:
@@ -316,6 +336,8 @@ def main():
         if peer:
             theirs = statistics.median(t for seconds in peer_times.values() for t in seconds)
             print(f"evcxr_jupyter's median {theirs:.2f} s: {theirs / median:.1f}x (goal 5.0x)")
+        print(f"a bare rustc on one line {bare:.3f} s: the median cell is {median / bare:.1f} of it (goal 3.0), "
+              f"the first toolkit cell after start {start['first'] / bare:.0f} (goal 41: half of 2026-11-29's 82)")
         for kind, words in (("", "start"), ("restarted ", "restart")):
             print(f"kernel_info {start[kind + 'info']:.2f} s after {words} (goal 1.0), "
                   f"first toolkit cell {start[kind + 'first']:.1f} s (goal 6.0)")
