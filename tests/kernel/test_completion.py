@@ -30,7 +30,7 @@ let mut prices: HashMap<String, f64> = HashMap::new();
 let maybe = Some(3i32);
 """
 STATE = 'format!("{n} {x} {} {} {} {} {}", xs.len(), kinds.len(), pot.water, names.len(), prices.len())'
-KEPT = '"7 2.5 3 1 2 1 0"'
+KEPT = "7 2.5 3 1 2 1 0"
 
 # What stands before the cursor, in everyday typing.
 PREFIXES = [

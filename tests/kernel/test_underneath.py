@@ -228,6 +228,24 @@ def test_a_toolkit_that_is_gone(own_toolkit):
     right_or_told(kernel)
 
 
+def test_an_installation_that_may_only_be_read(kernels, jook, tmp_path):
+    """As another user of the machine has it: what is kept between kernels lies in a folder of his own then."""
+    without_powers = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    if subprocess.run([*without_powers, "true"], capture_output=True).returncode:
+        pytest.skip("setpriv is not allowed here")
+    warm(kernels())  # linked by its owner
+    copy = private_copy(jook, tmp_path)
+    (copy / "jook-cache" / "lock").unlink(missing_ok=True)
+    subprocess.run(["chmod", "-R", "a-w", copy / "jook-cache", copy], check=True)
+    cache = tmp_path / "cache"
+    try:
+        kernel = warm(kernels(wrapper=[*without_powers, *use(copy)], XDG_CACHE_HOME=str(cache)))
+        assert value(kernel.run("let few = datasets::digits()?.few_shot(2, 1)?; few.train.len() as u64")) == "20"
+        assert any(cache.iterdir())
+    finally:
+        subprocess.run(["chmod", "-R", "u+w", copy], check=True)
+
+
 def test_a_program_that_is_built_anew_under_its_kernel(own_toolkit):
     """The stand-ins of a kernel are of the kernel's own version."""
     kernel, file = own_toolkit
