@@ -180,7 +180,12 @@ fn has_children() -> bool {
     // SAFETY: looks for a child that has ended, and leaves it as it is.
     let looked = unsafe {
         let mut info = std::mem::zeroed();
-        libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+        libc::waitid(
+            libc::P_ALL,
+            0,
+            &raw mut info,
+            libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+        )
     };
     looked == 0
 }
