@@ -89,10 +89,10 @@ fn session(deep: bool) -> BTreeMap<String, BTreeSet<String>> {
             }
         }
     }
+    // The longest: a folder's own file stands for the folder.
     let part = |named: &str| {
-        code.keys()
-            .find(|key| named == *key || named.starts_with(&format!("{key}::")))
-            .cloned()
+        let holds = |key: &&String| named == **key || named.starts_with(&format!("{key}::"));
+        code.keys().filter(holds).max_by_key(|key| key.len()).cloned()
     };
     let of = |(name, text): (&String, &String)| {
         let paths = text.match_indices(ROOT).map(|(at, _)| &text[at + ROOT.len()..]);

@@ -228,3 +228,9 @@ def test_a_panic_elsewhere_names_its_cell_and_line(kernel):
     cell = kernel.run('let _ = std::panic::catch_unwind(|| {\n    panic!("here")\n});')
     number = cell.reply["content"]["execution_count"]
     assert cell.text("stderr") == f"caught a panic at line 2 of cell [{number}]: here\n"
+
+
+def test_a_kernel_that_fits_its_evcxr_does_not_say_otherwise(kernel):
+    """Also where evcxr only checks a cell, whose source is another one then."""
+    for code in ["let x = unknown_thing();", "let c = || 1;", "let v = Vec::new();", "Err::<(), &str>(\"no\")?;", "let a = 1; a", "panic!()"]:
+        assert "does not fit" not in kernel.run(code).text("stderr")

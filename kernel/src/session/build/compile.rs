@@ -26,6 +26,9 @@ impl CellCrate {
         let out = self.dir.join("target/cell");
         let library = out.join("libctx.so");
         let generated = self.generated(hold)?;
+        for what in source::unknown(&generated) {
+            hold.does_not_know(what);
+        }
         let extra = deps::prepare(self, hold)?;
         if let Some(told) = std::env::var_os("EVCXR_EXECUTION_SO_PATH") {
             std::fs::write(told, library.as_os_str().as_encoded_bytes())?;
@@ -61,9 +64,6 @@ impl CellCrate {
     /// What evcxr wrote. Read once, before the session may be copied: a copy writes to the same file.
     fn generated(&self, hold: &Hold) -> Result<String> {
         let generated = std::fs::read_to_string(self.dir.join("src/lib.rs"))?;
-        for what in source::unknown(&generated) {
-            hold.does_not_know(what);
-        }
         hold.source_is_read();
         Ok(generated)
     }

@@ -104,6 +104,32 @@ mod tests {
         evcxr_variable_store\n}\n";
 
     #[test]
+    fn text_of_another_evcxr_is_not_taken_for_its_own() {
+        assert_eq!(unknown(GENERATED), [""; 0]);
+        for (word, other, what) in [
+            ("run_user_code_", "call_user_code_", "the entry point of a cell"),
+            ("EVCXR_PANIC_NOTIFICATION", "EVCXR_PANIC", "the word for a panic"),
+            (
+                "evcxr_variable_store\n",
+                "struct EvcxrUserCodeError;\n",
+                "the word for an early return",
+            ),
+            (
+                "evcxr_variable_store\n",
+                "evcxr_send_text_plain(\"x\");\n",
+                "the text of a value",
+            ),
+        ] {
+            assert!(unknown(&GENERATED.replace(word, other)).contains(&what), "{what}");
+        }
+        let store = GENERATED.replace(
+            "evcxr_variable_store: *mut u8",
+            "mod evcxr_internal_runtime{struct VariableStore{}}",
+        );
+        assert_eq!(unknown(&store), ["the store of variables"]);
+    }
+
+    #[test]
     fn the_entry_point_is_wrapped_and_no_line_moves() {
         let changed = with_notices(GENERATED, Bound::Error);
         assert!(changed.contains("pub extern \"C\" fn jook_cell_7(\n"));

@@ -6,7 +6,7 @@
 //!   pipe of standard output tells it. Marks hold a word that is made at the start of the process and never printed,
 //!   so that no text can be one by chance or by intent.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -103,17 +103,12 @@ pub fn is_here() -> bool {
     process != 0 && process == unsafe { libc::getpid() }
 }
 
-/// Says something to the kernel, at this place of what is printed. False when there is nobody to hear it.
-pub fn say(message: &Value) -> bool {
-    say_text(&message.to_string())
-}
-
-/// The same for a message that is text already, on one line.
-pub fn say_text(message: &str) -> bool {
+/// Says something to the kernel, on one line; its place is where standard output stands. False when there is nobody to
+/// hear it.
+pub fn say(message: &str) -> bool {
     if !is_here() {
         return false;
     }
-    crate::session::process::streams::before_a_message();
     let _turn = TURN_TO_SPEAK.lock().unwrap_or_else(PoisonError::into_inner);
     write_line(SAID.load(Ordering::Relaxed), message) && mark(OUT.load(Ordering::Relaxed), MESSAGE)
 }

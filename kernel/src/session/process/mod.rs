@@ -56,7 +56,7 @@ pub fn run(door: Option<PathBuf>, pipes: channel::Pipes) -> ! {
             // SAFETY: evcxr has written the function for this call; the store is what the one before returned.
             Ok(cell) => store = unsafe { cell(store) },
             Err(error) => {
-                channel::say(&serde_json::json!({"kind": "unloadable", "message": error}));
+                streams::say(&serde_json::json!({"kind": "unloadable", "message": error}).to_string());
                 channel::tell(PANICKED);
             }
         }

@@ -64,7 +64,7 @@ fn text<'a>(data: *const u8, size: usize) -> std::borrow::Cow<'a, str> {
 }
 
 extern "C" fn say(data: *const u8, size: usize) -> bool {
-    channel::say_text(&text(data, size))
+    streams::say(&text(data, size))
 }
 
 extern "C" fn tell(data: *const u8, size: usize) {
@@ -81,7 +81,7 @@ extern "C" fn displayed() {
             .into_iter()
             .map(|(mime, text)| (mime, text.into()))
             .collect();
-        channel::say(&serde_json::json!({"kind": "content", "data": data}));
+        streams::say(&serde_json::json!({"kind": "content", "data": data}).to_string());
     }
 }
 

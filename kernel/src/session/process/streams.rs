@@ -154,6 +154,12 @@ pub extern "C" fn settle() {
     }
 }
 
+/// Says a message to the kernel, one line of JSON, at this place of what is printed. False when nobody hears it.
+pub fn say(message: &str) -> bool {
+    before_a_message();
+    channel::say(message)
+}
+
 /// A call of `evcxr_display` has returned: what it has printed for evcxr, by MIME type.
 pub fn displayed() -> Option<Vec<(String, String)>> {
     held().displayed()
