@@ -11,6 +11,7 @@ use crate::session::life::door::Caller;
 use crate::session::life::door::Door;
 use crate::session::life::family;
 use crate::session::life::keeper::Order;
+use crate::session::process;
 use crate::session::talk::comms::Comms;
 use crate::session::talk::pump::Message;
 use crate::session::talk::pump::Sink;
@@ -416,7 +417,9 @@ impl State {
     fn signal_programs(&self, begun: u64, until: u64, signal: libc::c_int) {
         let Some(process) = &self.process else { return };
         for relative in family::descendants(process.group) {
-            if (begun..=until).contains(&relative.started) {
+            // The cells' process and its keeper are no programs of a cell's, even if it has restarted them.
+            let ours = || family::is_called(relative.pid, process::NAME);
+            if (begun..=until).contains(&relative.started) && !ours() {
                 family::signal(relative.pid, signal);
             }
         }

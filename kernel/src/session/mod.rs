@@ -11,11 +11,11 @@
 //! | `cargo` | evcxr | its name, `JOOK_PRIVATE` | compiles a cell by one call of rustc ([`build::stand_in`]) |
 //! | `rustup` | evcxr, rust-analyzer | its name, `JOOK_PRIVATE` | says where the tools are |
 //! | `jook-ld` | rustc | its name, `JOOK_PRIVATE` | links a cell without reading the toolkit ([`build::linker`]) |
-//! | cells | evcxr | `JOOK_PIPES` | loads and runs cells ([`process`]) |
-//! | keeper | fork of cells, of `cargo`, of `jook-keep` | | takes with it all that was started below ([`life::keeper`]) |
+//! | cells | evcxr | its name `jook-cells` | loads and runs cells ([`process`]) |
+//! | keeper | fork of cells, of `cargo`, of `jook-keep` | | takes with it all that was started below ([`life::keeper`]); above that of cells a second fork, which evcxr may kill |
 //! | `jook-keep` | kernel | its name | runs what may take long: cargo for the toolkit, its linker ([`life::kept`]) |
 //! | copy | fork of the kernel | | answers completions and inspections ([`know::snapshot`]) |
-//! | look-up | kernel | `JOOK_LINES_OF` | finds a cell's line behind a panic in a library ([`build::lines`]) |
+//! | look-up | kernel | its name `jook-lines` | finds a cell's line behind a panic in a library ([`build::lines`]) |
 //!
 //! # Who talks to whom
 //!
@@ -28,7 +28,8 @@
 //! ```
 //!
 //! A connection at the door is the caller's hold on the kernel: when the kernel lets go, or is gone, the keeper at the
-//! other end kills all that is below it. Nothing else tells a process to end, and no process's number is kept in a file.
+//! other end kills all that is below it. Programs of a stopped cell and the copy are killed by their numbers, which are
+//! looked up there and then or belong to children that have not been waited for; no number is kept in a file.
 //!
 //! In the private folder ([`build::home`]): the stand-ins' names, `tools` (the real ones), `toolkit.json` (where the
 //! toolkit is), and for each session its door and the crate that evcxr writes.

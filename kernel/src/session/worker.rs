@@ -96,11 +96,11 @@ pub fn run(options: &Options, requests: &Receiver<Request>, control: &Arc<Contro
                     Err(error) => Ok(Err(report::plain("ToolkitError", &format!("{error:#}")))),
                 };
                 let result = result.unwrap_or_else(|panic| {
+                    control.shut_down();
                     control.end(true);
                     // What has failed once is not used again, nor taken down: that may fail as well.
                     let broken = std::mem::replace(&mut engine, Err(failed(&panic)));
                     std::mem::forget(broken);
-                    control.shut_down();
                     engine = guarded(|| Engine::start(options, control))
                         .unwrap_or_else(|panic| Err(failed(&panic)));
                     Err(report::plain("KernelError", &format!("{panic}\n{RESTARTED}")))
@@ -274,11 +274,15 @@ impl Engine {
         let generated = std::fs::read_to_string(self.crate_dir.join("cell/lib.rs")).unwrap_or_default();
         self.sources.end(&generated);
         let (interrupted, killed) = control.end(died);
+        // What follows uses the context: no copy writes to its files any more.
+        control.works();
+        let died = died || (killed && self.replace_the_process());
         self.losses.retyped(&notes.retyped);
         let result = match &outcome {
             _ if notes.unloadable.is_some() => Err(report::unloadable(
                 notes.unloadable.as_deref().unwrap_or_default(),
             )),
+            Ok(_) if killed => Err(report::killed()),
             Ok(outputs) => {
                 if let Some(time) = outputs.timing {
                     let line = format!("took {} ms\n", time.as_millis());
@@ -313,7 +317,7 @@ impl Engine {
         self.losses
             .note(&losses::Cell { number, code }, end, &before, &now);
         if orders.vars && result.is_ok() {
-            let table = self.measure(&now);
+            let table = self.measure(&now, sink);
             let _ = sink.send(Message::Event(table));
         }
         if (died || restarts(code))
@@ -322,6 +326,14 @@ impl Engine {
             let _ = sink.send(Message::Event(Event::Stderr(format!("{error:#}\n"))));
         }
         result
+    }
+
+    /// The process was killed while evcxr did not look: it is told so now.
+    fn replace_the_process(&mut self) -> bool {
+        self.pump.begin(None);
+        let _ = self.context.execute(":restart");
+        self.pump.finish(true);
+        true
     }
 
     fn variables(&self) -> Vec<Variable> {
@@ -364,15 +376,26 @@ impl Engine {
     }
 
     /// The table of variables. Measuring them is a cell of its own.
-    fn measure(&mut self, all: &[Variable]) -> Event {
-        let (sink, told) = pump::sink();
-        self.pump.begin(Some(sink));
+    fn measure(&mut self, all: &[Variable], sink: &Sink) -> Event {
+        let (own, told) = pump::sink();
+        let sink = sink.clone();
+        // Threads of earlier cells print meanwhile.
+        let reader = std::thread::spawn(move || {
+            let mut sizes = None;
+            for message in told {
+                match message {
+                    Message::Event(Event::Result { data, .. }) => {
+                        sizes = data["text/plain"].as_str().map(str::to_owned);
+                    }
+                    other => drop(sink.send(other)),
+                }
+            }
+            sizes
+        });
+        self.pump.begin(Some(own));
         let _ = self.context.execute(&variables::measuring(all));
         self.pump.finish(false);
-        let sizes = told.try_iter().find_map(|message| match message {
-            Message::Event(Event::Result { data, .. }) => data["text/plain"].as_str().map(str::to_owned),
-            _ => None,
-        });
+        let sizes = reader.join().unwrap_or_default();
         variables::table(all, sizes.as_deref())
     }
 

@@ -14,8 +14,8 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 /// Where the program was started from.
 pub fn jook_exe() -> Result<PathBuf> {
@@ -210,12 +210,20 @@ pub struct Home {
     pub cargo: PathBuf,
 }
 
-/// Makes the private directory and points this process's environment at it. Once a process.
+/// Makes the private directory and points this process's environment at it. Once a process; what fails is tried anew.
 pub fn enter() -> Result<&'static Home> {
-    static HOME: OnceLock<Result<Home, String>> = OnceLock::new();
-    HOME.get_or_init(|| make().map_err(|error| format!("{error:#}")))
-        .as_ref()
-        .map_err(|error| anyhow::anyhow!("{error}"))
+    static HOME: OnceLock<Home> = OnceLock::new();
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    match HOME.get() {
+        Some(home) => Ok(home),
+        None => {
+            let home = make()?;
+            Ok(HOME.get_or_init(|| home))
+        }
+    }
 }
 
 /// Has rust-analyzer read the standard library from `folder`.
@@ -227,6 +235,7 @@ pub fn standard_library_is_at(folder: Option<&Path>) {
 }
 
 fn make() -> Result<Home> {
+    let (rustc, cargo) = (real_tool("rustc")?, real_tool("cargo")?);
     let folder = std::env::temp_dir();
     sweep(&folder);
     let dir = private_folder(&folder)?;
@@ -238,11 +247,7 @@ fn make() -> Result<Home> {
     let _ = OURS.set(dir.clone());
     // SAFETY: a function that may be called at the end of the process.
     unsafe { libc::atexit(leave) };
-    let home = Home {
-        rustc: real_tool("rustc")?,
-        cargo: real_tool("cargo")?,
-        dir,
-    };
+    let home = Home { dir, rustc, cargo };
     symlink(program(), bin.join("cargo"))?;
     symlink(program(), bin.join("rustup"))?;
     symlink(program(), bin.join(private::LINKER))?;
@@ -359,7 +364,7 @@ fn link_contents(real: &Path, dir: &Path) -> Result<()> {
     };
     for entry in entries.flatten() {
         // What this module writes itself must not be written through a link.
-        let own = ["bin", "tools", "evcxr.toml", LOCK]
+        let own = ["bin", "tools", "evcxr.toml", "toolkit.json", LOCK]
             .iter()
             .any(|own| entry.file_name() == *own);
         if !own {

@@ -26,6 +26,9 @@ use std::process::Command;
 
 /// Call this first in `main`. Returns only when the process is not one of the session's helpers.
 pub fn runtime_hook() {
+    // Whoever has started this may ignore the ends of its children; this program waits for its own.
+    // SAFETY: the ordinary disposition of a signal, before there are threads.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     let result = match called
         .file_name()
@@ -94,6 +97,7 @@ fn cargo() -> Result<i32> {
                 return Ok(0);
             }
             ["metadata", ..] if cell.is_cell() && !names_other_manifest(&args, &here) => {
+                let _hold = Hold::take(&here)?;
                 return metadata::print(&cell, args.iter().any(|arg| arg == "--no-deps"));
             }
             ["metadata", ..] | ["--offline", ..] if !names_other_manifest(&args, &here) => {

@@ -28,7 +28,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::SystemTime;
@@ -398,11 +398,13 @@ fn standard_library_source(on_progress: &dyn Fn(&str)) -> Result<()> {
     // For the project's own compiler, which its file names, and for no other.
     let ours = workspace().join("rust-toolchain.toml").exists();
     let done = match home::find_program("rustup").filter(|_| ours) {
-        Some(rustup) => home::outside(&mut Command::new(rustup))
-            .args(["component", "add", "rust-src", "--toolchain"])
-            .arg(toolchain)
-            .output()
-            .is_ok_and(|output| output.status.success()),
+        Some(rustup) => {
+            let mut add = kept::command(&home::program(), &rustup);
+            home::outside(&mut add)
+                .args(["component", "add", "rust-src", "--toolchain"])
+                .arg(toolchain);
+            kept::output(&mut add).is_ok_and(|output| output.status.success())
+        }
         None => false,
     };
     if !done {
@@ -427,17 +429,15 @@ fn graph_is_fresh(workspace: &Path, graph: &Path) -> bool {
 
 fn write_graph(workspace: &Path, cache: &Path) -> Result<()> {
     let home = home::enter()?;
-    let output = home::outside(&mut Command::new(&home.cargo))
-        .current_dir(workspace)
-        .args([
-            "metadata",
-            "--format-version=1",
-            "--locked",
-            "--filter-platform",
-            HOST,
-        ])
-        .output()
-        .context("could not run cargo")?;
+    let mut cargo = kept::command(&home::program(), &home.cargo);
+    home::outside(&mut cargo).current_dir(workspace).args([
+        "metadata",
+        "--format-version=1",
+        "--locked",
+        "--filter-platform",
+        HOST,
+    ]);
+    let output = kept::output(&mut cargo).context("could not run cargo")?;
     ensure!(
         output.status.success(),
         "cargo metadata failed:\n{}",

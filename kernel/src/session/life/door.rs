@@ -82,9 +82,19 @@ impl Door {
         let (waits, enter) = (listener.clone(), Arc::new(enter));
         std::thread::Builder::new().name("door".into()).spawn(move || {
             for stream in waits.incoming() {
-                let Ok(stream) = stream else { return };
+                let stream = match stream {
+                    Ok(stream) => stream,
+                    // Closed by whoever holds the door.
+                    Err(error) if error.kind() == ErrorKind::InvalidInput => return,
+                    // Out of descriptors, for instance: that may pass.
+                    Err(_) => {
+                        std::thread::sleep(Duration::from_millis(50));
+                        continue;
+                    }
+                };
                 let enter = enter.clone();
-                std::thread::spawn(move || {
+                // Without a thread the connection ends, and who has knocked sees that.
+                let _ = std::thread::Builder::new().spawn(move || {
                     if let Ok(caller) = ask(&stream) {
                         enter(caller, stream);
                     }

@@ -57,6 +57,12 @@ pub fn now() -> u64 {
     }
 }
 
+/// Whether a process was started under this name.
+pub fn is_called(pid: libc::pid_t, name: &str) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.split(|&byte| byte == 0).next() == Some(name.as_bytes())
+}
+
 /// Sends a signal; a process that is gone does not mind.
 pub fn signal(pid: libc::pid_t, signal: libc::c_int) {
     // SAFETY: a signal to another process changes nothing here.

@@ -27,6 +27,9 @@ impl Hold {
         let hold = Self(stream.context("the session is gone")?);
         // SAFETY: a group of its own, so that a signal to the kernel's does not reach it.
         unsafe { libc::setpgid(0, 0) };
+        // A kernel that lives answers at once.
+        hold.0
+            .set_read_timeout(Some(std::time::Duration::from_secs(30)))?;
         hold.wait().context("interrupted")?;
         keeper::keep(hold.0.as_raw_fd(), false)?;
         Ok(hold)

@@ -173,9 +173,28 @@ fn write_all(fd: RawFd, mut bytes: &[u8]) -> bool {
         // SAFETY: writes bytes of a slice.
         match unsafe { libc::syscall(libc::SYS_write, fd, bytes.as_ptr(), bytes.len()) } {
             written @ 1.. => bytes = &bytes[written as usize..],
-            -1 if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {}
+            -1 if goes_on(fd) => {}
             _ => return false,
         }
     }
     true
+}
+
+/// Whether a write that has just failed is to be tried again: it was interrupted, or a program that shares the pipe has
+/// set it not to wait, and there is room again.
+pub fn goes_on(fd: RawFd) -> bool {
+    match std::io::Error::last_os_error().kind() {
+        std::io::ErrorKind::Interrupted => true,
+        std::io::ErrorKind::WouldBlock => {
+            let mut room = libc::pollfd {
+                fd,
+                events: libc::POLLOUT,
+                revents: 0,
+            };
+            // SAFETY: one descriptor, described by a value that outlives the call.
+            unsafe { libc::poll(&raw mut room, 1, -1) };
+            true
+        }
+        _ => false,
+    }
 }

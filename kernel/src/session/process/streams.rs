@@ -1,6 +1,6 @@
 //! The standard streams of the process that runs cells.
 //!
-//! Whatever Rust code there writes or reads, its own and that of cells, goes through this module: its [`write`] and
+//! What Rust code there writes and reads piece by piece, its own and that of cells, goes through this module: its [`write`] and
 //! [`read`] take the place of the C library's. So
 //!
 //! - standard output and standard error keep their order between each other: where the writer goes from one to the
@@ -97,8 +97,20 @@ pub unsafe extern "C" fn write(stream: c_int, data: *const c_void, size: usize) 
             }
         }
         turn_to(stream);
+        return write_whatever_it_takes(stream, data, size);
     }
     write_on(stream, data, size)
+}
+
+/// What the writer of a stream expects, which is to wait.
+fn write_whatever_it_takes(stream: c_int, data: *const c_void, size: usize) -> isize {
+    loop {
+        let written = write_on(stream, data, size);
+        let would_block = || std::io::Error::last_os_error().kind() == std::io::ErrorKind::WouldBlock;
+        if written != -1 || !would_block() || !channel::goes_on(stream) {
+            return written;
+        }
+    }
 }
 
 /// Deals with text that may be more than text; `None` when it cannot be.
@@ -135,7 +147,7 @@ fn write_whole(mut text: &[u8]) {
     while !text.is_empty() {
         match write_on(1, text.as_ptr().cast(), text.len()) {
             written @ 1.. => text = &text[written as usize..],
-            -1 if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {}
+            -1 if channel::goes_on(1) => {}
             _ => return,
         }
     }

@@ -2,7 +2,7 @@
 //! answers.
 //!
 //! Such a line says who asks, in JSON, and so does the answer, which may also be that nobody is there to be asked. The
-//! toolkit tells its caller so. A read of standard input ([`streams`](crate::session::process)) cannot tell its reader more than
+//! toolkit tells its caller so. A read of standard input ([`process`](crate::session::process)) cannot tell its reader more than
 //! that the input has ended: the cell is told at its end.
 
 use crate::session::CellError;

@@ -33,6 +33,14 @@ pub fn plain(ename: &str, message: &str) -> CellError {
     }
 }
 
+/// A cell that did not answer to a stop.
+pub fn killed() -> CellError {
+    plain(
+        "Interrupted",
+        "the cell did not stop and was killed\nThe notebook's variables are lost; its `use` lines and functions are still there.",
+    )
+}
+
 /// A cell whose library could not be loaded, and what the loader says.
 pub fn unloadable(why: &str) -> CellError {
     let mut error = plain(
@@ -109,10 +117,7 @@ pub fn of_error(
     (interrupted, killed): (bool, bool),
 ) -> CellError {
     match error {
-        Error::SubprocessTerminated(_) if killed => plain(
-            "Interrupted",
-            "the cell did not stop and was killed\nThe notebook's variables are lost; its `use` lines and functions are still there.",
-        ),
+        _ if killed => self::killed(),
         Error::SubprocessTerminated(message) => death::of_child(message, notes),
         _ if interrupted => plain("Interrupted", "stopped before the cell ran"),
         Error::CompilationErrors(errors) => compile_errors(errors, cell, losses),

@@ -178,6 +178,11 @@ fn collect(cache: &Path, but: &Path) {
         if folder == but {
             continue;
         }
+        // Links one at a time: what another one has begun was given up.
+        if entry.file_name().to_string_lossy().starts_with("new-") {
+            let _ = std::fs::remove_dir_all(folder);
+            continue;
+        }
         // SAFETY: asks for a lock of a file that this process has open.
         let free = |file: File| unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 };
         if File::open(folder.join(USED)).is_ok_and(free) {
