@@ -270,6 +270,7 @@ impl SideCrate {
             let message =
                 json!({ "message": said.trim_end(), "level": "error", "spans": [], "children": [] });
             println!("{message}");
+            hold.has_failed();
             std::process::exit(101);
         }
         Ok(externs(&metadata, &artifacts))

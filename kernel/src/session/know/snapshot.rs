@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use evcxr::CommandContext;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::ffi::{c_char, c_int};
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
@@ -50,6 +51,7 @@ impl Resting {
             if child == 0 {
                 libc::signal(libc::SIGINT, libc::SIG_IGN);
                 drop(ours);
+                IS_COPY.store(true, Ordering::Relaxed);
                 let stream = alone(copys);
                 // What is caught is not told: the kernel's log is for what concerns its user.
                 std::panic::set_hook(Box::new(|_| {}));
@@ -73,6 +75,25 @@ impl Resting {
             stream: Mutex::new(ours),
         })
     }
+}
+
+/// Whether this process is a copy.
+static IS_COPY: AtomicBool = AtomicBool::new(false);
+
+/// The C library's `open64`. In a copy whatever is opened to be written to is nothing: evcxr keeps the crate of a cell in
+/// files, and those are the session's, which may be at work on them.
+///
+/// # Safety
+/// As the C library's: `path` is a text that ends in a zero.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: libc::mode_t) -> c_int {
+    let writes = flags & libc::O_ACCMODE != libc::O_RDONLY;
+    let (path, flags) = match writes && IS_COPY.load(Ordering::Relaxed) {
+        true => (c"/dev/null".as_ptr(), libc::O_WRONLY | flags & libc::O_CLOEXEC),
+        false => (path, flags),
+    };
+    // SAFETY: the system call that the C library would make of these arguments, and its own way to set `errno`.
+    unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags, mode) as c_int }
 }
 
 /// A copy of the session, which lives until it is told to end.
