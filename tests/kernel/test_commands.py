@@ -109,13 +109,15 @@ def test_opt_at_the_head_of_a_cell_holds_for_that_cell(kernel):
         assert cell.status == "ok", cell.reply["content"]
         return float(cell.text().split()[0])
 
-    slow = seconds(kernel.run(LOOP))
-    fast = seconds(kernel.run(":opt 3" + LOOP))
-    again = seconds(kernel.run(LOOP))
+    def best(code):
+        """Of a few: whatever else the machine does only adds."""
+        return min(seconds(kernel.run(code)) for _ in range(3))
+
+    slow, fast, again = best(LOOP), best(":opt 3" + LOOP), best(LOOP)
     assert fast * 3 < slow and fast * 3 < again
     assert "opt-level 0" in kernel.run(":opt").text()
     assert "opt-level 3" in kernel.run(":opt 3").text()
-    assert seconds(kernel.run(LOOP)) * 3 < slow
+    assert best(LOOP) * 3 < slow
     assert "opt-level 0" in kernel.run(":opt 0").text()
     assert "0, 1, 2 and 3" in "\n".join(kernel.run(":opt 9").reply["content"]["traceback"])
 
