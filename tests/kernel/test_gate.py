@@ -214,9 +214,9 @@ def test_a_message_that_is_sent_again_counts_once(kernel):
     frames = session.serialize(request)
     for _ in range(3):
         kernel.kc.shell_channel.socket.send_multipart(frames)
+    kernel.wait(request["header"]["msg_id"])
     # Nor on another channel.
     kernel.kc.control_channel.socket.send_multipart(frames)
-    kernel.wait(request["header"]["msg_id"])
     assert kernel.run("count").contents("execute_result")[0]["data"]["text/plain"] == "1"
 
 

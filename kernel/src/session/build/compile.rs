@@ -72,7 +72,7 @@ impl CellCrate {
     fn refuse_what_has_changed(toolkit: &private::ToolkitFiles) {
         let what = if !private::compiler_is_the_same() {
             "the Rust compiler"
-        } else if private::age(&toolkit.dylib) != toolkit.age {
+        } else if private::size(&toolkit.dylib) != toolkit.size {
             "the toolkit's library"
         } else {
             return;

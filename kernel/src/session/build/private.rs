@@ -43,8 +43,8 @@ pub struct ToolkitFiles {
     pub graph: PathBuf,
     /// What is kept between kernels: built dependencies, answers about the toolchain.
     pub cache: PathBuf,
-    /// The library's age when the session began.
-    pub age: String,
+    /// The library's size when the session began: its folder is never written to again, but may be damaged or gone.
+    pub size: Option<u64>,
 }
 
 const FILE: &str = "toolkit.json";
@@ -87,6 +87,11 @@ pub fn tools() -> Result<(PathBuf, PathBuf)> {
     let rustc = lines.next().context("no rustc in the kernel's list of tools")?;
     let cargo = lines.next().context("no cargo in the kernel's list of tools")?;
     Ok((rustc, cargo))
+}
+
+/// The size of a file, if it is there.
+pub fn size(file: &Path) -> Option<u64> {
+    file.metadata().ok().map(|meta| meta.len())
 }
 
 /// A file as it is now: an update changes it.

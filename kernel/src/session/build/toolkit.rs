@@ -141,7 +141,7 @@ fn files(deps: &[PathBuf], cache: &Path, home: &Home) -> Result<Toolkit> {
     folders.extend(deps.iter().cloned());
     let std_source = skeleton::standard_library(&std_source(home), &compiler_name(), cache);
     let files = ToolkitFiles {
-        age: private::age(&dylib),
+        size: private::size(&dylib),
         dylib,
         deps: folders,
         std_dir: sysroot(home).join("lib/rustlib").join(HOST).join("lib"),
