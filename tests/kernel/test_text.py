@@ -480,7 +480,9 @@ def test_a_cell_that_prints_without_end_is_stopped_soon(lasting, code):
     finally:
         again.cancel()
     print(f"idle after {took:.1f} s")
-    assert took < 5
+    # Two seconds are the grace, the rest is this client reading what is on its way to it: line by line where the streams
+    # take turns.
+    assert took < 15
     kernel.reply(running)
     assert value(kernel.run("6 * 7", timeout=20)) == "42"
     lasting.close()
