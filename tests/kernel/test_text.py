@@ -257,7 +257,7 @@ def test_displays_and_both_streams_keep_their_order(kernel):
             if i % 2 == 0 { eprintln!("err {i}"); }
             if i % 3 == 0 { show(&digits); }
         }
-        std::process::Command::new("sh").args(["-c", "echo program; sleep 0.1; echo failed >&2"]).status()?;
+        std::process::Command::new("sh").args(["-c", "echo program; sleep 0.1; echo failed >&2; sleep 0.1"]).status()?;
         show(&digits);
         "end"
         """
