@@ -1,5 +1,6 @@
-//! When files were changed.
+//! When files were changed, and who has them.
 
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -20,4 +21,10 @@ pub fn newest(dir: &Path) -> Option<SystemTime> {
         });
     }
     latest
+}
+
+/// Takes the lock of a file for this process, unless another has it.
+pub fn lock(file: &std::fs::File) -> bool {
+    // SAFETY: locks a file that this process has open.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
 }

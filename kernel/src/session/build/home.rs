@@ -4,11 +4,11 @@
 //! pointed at one directory whose `cargo` and `rustup` are links to this program (see
 //! [`crate::session::build::stand_in`]); everything else in it leads to the real thing.
 
+use crate::session::build::files::lock;
 use crate::session::build::private;
 use crate::session::life::door::DOOR;
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::{CString, OsString};
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::process::CommandExt;
@@ -325,12 +325,6 @@ fn private_folder(parent: &Path) -> Result<PathBuf> {
     // As long as this process lives: the system lets go of it.
     std::mem::forget(file);
     Ok(dir)
-}
-
-/// Takes the lock of a file for this process, unless another has it.
-fn lock(file: &std::fs::File) -> bool {
-    // SAFETY: locks a file that this process has open.
-    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
 }
 
 /// What evcxr and cells are told of one session: its folder, which nobody else uses.

@@ -108,7 +108,6 @@ pub fn prebuild(on_progress: &dyn Fn(&str)) -> Result<Toolkit> {
         on_progress("the toolkit is ready");
     }
     standard_library_source(on_progress)?;
-    skeleton::standard_library(&std_source(home), &compiler_name(), &cache);
     if !graph_is_fresh(&workspace, &cache.join(GRAPH)) {
         on_progress("reading the toolkit's crate graph");
         write_graph(&workspace, &cache)?;

@@ -4,6 +4,7 @@
 //! The folder's name tells what it was linked from; a note tells which one is the newest. Those that no session uses
 //! any more are removed when another one is linked.
 
+use crate::session::build::files::lock;
 use crate::session::build::home;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -183,9 +184,7 @@ fn collect(cache: &Path, but: &Path) {
             let _ = std::fs::remove_dir_all(folder);
             continue;
         }
-        // SAFETY: asks for a lock of a file that this process has open.
-        let free = |file: File| unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 };
-        if File::open(folder.join(USED)).is_ok_and(free) {
+        if File::open(folder.join(USED)).is_ok_and(|file| lock(&file)) {
             let _ = std::fs::remove_dir_all(folder);
         }
     }
