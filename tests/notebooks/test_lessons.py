@@ -133,10 +133,11 @@ def test_minutes_are_reckoned_from_what_was_measured(inception):
     head = number(r"4000 steps, completed in ([\d.]+) s", text(inception["head"]))
     words = text(inception["total"])
     assert number(r"^bottlenecks of 3670 images +([\d.]+) min", words) == pytest.approx(
-        3670 * milliseconds / 60_000, rel=0.02, abs=0.06
+        3670 * milliseconds / 60_000, rel=0.02, abs=0.085
     )
     together = 3670 * milliseconds / 60_000 + head / 60
-    assert number(r"^together +([\d.]+) min", words) == pytest.approx(together, rel=0.02, abs=0.06)
+    # Half a millisecond of rounding is 0.03 min over 3,670 images; the sum itself is rounded to 0.1 min.
+    assert number(r"^together +([\d.]+) min", words) == pytest.approx(together, rel=0.02, abs=0.085)
     assert number(r"^without keeping bottlenecks +([\d.]+) hours", words) == pytest.approx(
         milliseconds / 9, rel=0.02, abs=0.06
     )

@@ -1,7 +1,7 @@
 //! A line of a cell that is for the shell: `!ls`.
 
 use std::io::Write as _;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -28,16 +28,19 @@ pub fn shell(command: &str) -> Result<()> {
         .map_err(|error| Error::io("sh", &error))?;
     let failed = |error: std::io::Error| Error::io("sh", &error);
     loop {
+        let stopped = || Err(Error::spec(format!("`{command}` was stopped")));
         if let Some(status) = child.try_wait().map_err(failed)? {
             return match status.success() {
                 true => Ok(()),
+                // A Stop reaches the cell's programs and the cell, either of them first.
+                false if scope.requested() || status.signal() == Some(libc::SIGINT) => stopped(),
                 false => Err(Error::spec(format!("`{command}` ended with {status}"))
                     .fix(format!("where that is fine, write `{command} || true`"))),
             };
         }
         if scope.requested() {
             end(&mut child).map_err(failed)?;
-            return Err(Error::spec(format!("`{command}` was stopped")));
+            return stopped();
         }
         std::thread::sleep(STEP);
     }
@@ -67,6 +70,8 @@ mod tests {
     #[test]
     fn a_status_is_an_error_with_a_way_out() {
         assert_eq!(shell("exit 0"), Ok(()));
+        let stopped = shell("kill -INT $$").unwrap_err().to_string();
+        assert!(stopped.contains("`kill -INT $$` was stopped"), "{stopped}");
         let error = shell("exit 3").unwrap_err().to_string();
         assert!(
             error.contains("`exit 3` ended with exit status: 3") && error.contains("|| true"),
