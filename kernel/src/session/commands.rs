@@ -5,6 +5,7 @@
 use crate::session::Completion;
 use crate::session::MimeBundle;
 use crate::session::build::home;
+use crate::session::cell::lines;
 use crate::session::talk::protocol::Event;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -29,6 +30,10 @@ pub struct Orders {
     pub explain: Option<String>,
     /// Tell the versions.
     pub version: bool,
+    /// The notebook's variables end with the process.
+    pub restarts: bool,
+    /// So do its items.
+    pub clears: bool,
     /// Lines for the shell, by their number from 0.
     shell: Vec<(usize, String)>,
 }
@@ -114,7 +119,13 @@ const HELP: &[(&str, &str)] = &[
 pub fn read(cell: &str) -> Result<Orders, String> {
     let mut orders = Orders::default();
     let mut code = String::with_capacity(cell.len());
+    let mut reader = lines::Reader::default();
     for (number, line) in cell.split_inclusive('\n').enumerate() {
+        if reader.is_in_text() {
+            reader.read(line);
+            code.push_str(line);
+            continue;
+        }
         let text = line.trim();
         let at_head = !is_begun(&code);
         let (command, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
@@ -144,11 +155,17 @@ pub fn read(cell: &str) -> Result<Orders, String> {
                 orders.shell.push((number, command.to_owned()));
             }
             _ => {
+                orders.clears |= at_head && text == ":clear";
+                orders.restarts |= at_head && matches!(text, ":clear" | ":restart");
+                // Of evcxr's commands, which stand before all code, no quote begins a text.
+                if !(at_head && text.starts_with(':')) {
+                    reader.read(line);
+                }
                 code.push_str(line);
                 continue;
             }
         }
-        code.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+        code.push_str(&blank(line));
     }
     orders.code = code;
     Ok(orders)
@@ -191,6 +208,25 @@ fn keep_documentation(lines: &mut [String]) {
 fn is_error_code(text: &str) -> bool {
     let digits = text.strip_prefix(['E', 'e']);
     digits.is_some_and(|digits| digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The code alone, with blanks in the place of evcxr's commands, which stand before all code.
+pub fn without_commands(code: &str) -> String {
+    let mut begun = false;
+    let lines = code.split_inclusive('\n').map(|line| {
+        begun |= is_begun(line);
+        match !begun && line.trim_start().starts_with(':') {
+            true => blank(line),
+            false => line.to_owned(),
+        }
+    });
+    lines.collect()
+}
+
+fn blank(line: &str) -> String {
+    line.bytes()
+        .map(|byte| if byte == b'\n' { '\n' } else { ' ' })
+        .collect()
 }
 
 /// Whether one of these lines is Rust: commands stand before it.
@@ -359,6 +395,27 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_text_are_no_commands() {
+        for cell in [
+            "let s = \"\n:help\n:vars\n!ls\n:time\n%%time\n\";",
+            "/*\n:help\n!ls\n:clear\n*/\nlet a = 1;",
+            "println!(r#\"\n:doc Vec\n:explain E0382\n\"#);",
+        ] {
+            let orders = Orders {
+                code: cell.to_owned(),
+                ..Orders::default()
+            };
+            assert_eq!(read(cell).unwrap(), orders);
+        }
+        assert!(read("!echo \"\n:help\n1").unwrap().help);
+        assert!(read(":clear").unwrap().restarts && !read("let a = 1;\n// :clear").unwrap().restarts);
+        assert_eq!(
+            without_commands(":dep x = \"1\"\n\nlet a = 1;\n:b"),
+            format!("{}\n\nlet a = 1;\n:b", " ".repeat(12))
+        );
+    }
+
+    #[test]
     fn the_first_items_documentation_is_kept() {
         let run = |cell: &str| super::read(cell).unwrap().to_run();
         assert_eq!(
@@ -392,7 +449,7 @@ mod tests {
             "let a = b % c;\n%%time",
             ":variables",
             ":optimal 3",
-            ":clear",
+            ":efmt {:?}",
             "x\n  ::vars()",
         ] {
             assert_eq!(

@@ -17,7 +17,7 @@ pub enum Completeness {
 /// Follows brackets, text and comments; the rest of the grammar is rustc's business.
 pub fn is_complete(code: &str) -> Completeness {
     match end_of(code) {
-        End::Invalid => Completeness::Invalid,
+        End::Stray { .. } => Completeness::Invalid,
         End::Inside { .. } => Completeness::Incomplete {
             indent: String::new(),
         },
@@ -31,7 +31,7 @@ pub fn is_complete(code: &str) -> Completeness {
     }
 }
 
-/// What an unfinished cell lacks, in a few words, and the place of what it is about: a line from 1, a column from 1.
+/// What an unfinished cell lacks, or which bracket is one too many, in a few words, and the place of what it is about: a line from 1, a column from 1.
 pub fn unfinished(code: &str) -> Option<(String, usize, usize)> {
     let (said, at) = match end_of(code) {
         End::Inside { at } => ("text or a comment begins here and does not end".to_owned(), at),
@@ -40,7 +40,8 @@ pub fn unfinished(code: &str) -> Option<(String, usize, usize)> {
             let last = code.trim_end().char_indices().next_back()?.0;
             ("the cell ends where something should follow".to_owned(), last)
         }
-        End::Invalid | End::Whole => return None,
+        End::Stray { bracket, at } => (format!("unexpected closing `{bracket}`"), at),
+        End::Whole => return None,
     };
     let before = &code[..at];
     let line = before.matches('\n').count() + 1;
@@ -63,8 +64,11 @@ enum End {
         at: usize,
         depth: usize,
     },
-    /// A bracket closes what was not opened.
-    Invalid,
+    /// This bracket closes what was not opened.
+    Stray {
+        bracket: char,
+        at: usize,
+    },
 }
 
 fn end_of(code: &str) -> End {
@@ -99,7 +103,7 @@ fn end_of(code: &str) -> End {
                     _ => '{',
                 };
                 if open.pop().is_none_or(|(bracket, _)| bracket != expected) {
-                    return End::Invalid;
+                    return End::Stray { bracket: c, at };
                 }
                 true
             }
@@ -336,6 +340,8 @@ mod tests {
             "text or a comment begins here and does not end",
             (2, 2),
         );
+        found("f();\n let a = 1;)", "unexpected closing `)`", (2, 12));
+        found("} fn g() {", "unexpected closing `}`", (1, 1));
         assert_eq!(place("let x = 1;"), None);
     }
 

@@ -78,6 +78,8 @@ struct State {
     ending: Vec<JoinHandle<()>>,
     carried: Option<Arc<Carried>>,
     faults: Vec<String>,
+    /// Tells the warnings about the running cell, once.
+    on_warnings: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// The cells' process, with all that it has started.
@@ -149,6 +151,13 @@ impl Control {
                     self.works();
                     go_on = stream.write_all(b"go\n").is_ok();
                 }
+                Some("warnings") => {
+                    let tell = self.state().on_warnings.take();
+                    if let Some(tell) = tell {
+                        tell();
+                    }
+                    go_on = stream.write_all(b"go\n").is_ok();
+                }
                 Some("unknown") => self.note_fault(said["what"].as_str().unwrap_or_default()),
                 Some("progress") => {
                     let sink = self.state().sink.clone();
@@ -216,6 +225,11 @@ impl Control {
                 let _ = control.look_up(&Question::usual());
             }
         });
+    }
+
+    /// What to do when rustc has warned of something in the cell that has begun.
+    pub fn on_warnings(&self, tell: impl FnOnce() + Send + 'static) {
+        self.state().on_warnings = Some(Box::new(tell));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -366,6 +380,7 @@ impl Control {
     pub fn end(&self, died: bool) -> (bool, bool) {
         let mut state = self.state();
         state.cell = 0;
+        state.on_warnings = None;
         state.handed = None;
         state.resting = None;
         state.sink = None;

@@ -36,10 +36,11 @@
 //!
 //! # From the bottom up
 //!
-//! [`life`] and [`process`] stand alone; [`build`] on them; [`tell`]; [`talk`]; [`commands`]; [`know`]; [`control`];
+//! [`life`], [`process`] and [`cell`] stand alone; [`build`] on them; [`tell`]; [`talk`]; [`commands`]; [`know`]; [`control`];
 //! [`worker`] and this file on all.
 
 mod build;
+mod cell;
 mod commands;
 mod complete;
 mod control;

@@ -8,8 +8,11 @@ use crate::session::build::compile;
 use crate::session::build::home;
 use crate::session::build::lines;
 use crate::session::build::private;
+use crate::session::build::syntax;
 use crate::session::build::toolkit;
 use crate::session::build::toolkit::Toolkit;
+use crate::session::build::warnings;
+use crate::session::cell::items::Items;
 use crate::session::commands;
 use crate::session::commands::Orders;
 use crate::session::control::Control;
@@ -35,6 +38,7 @@ use crate::session::tell::sources::Sources;
 use crate::session::variables;
 use anyhow::{Result, ensure};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
+use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -157,6 +161,9 @@ struct Engine {
     carried: Arc<Carried>,
     losses: Losses,
     sources: Arc<Sources>,
+    items: Items,
+    /// Variables that were dropped because their type is another one now.
+    retyped: BTreeSet<String>,
     /// The level that cells are compiled at when they do not say another.
     opt: String,
 }
@@ -199,6 +206,8 @@ impl Engine {
             carried: Arc::new(Carried::of_graph(&toolkit.files.graph)),
             losses: Losses::default(),
             sources: options.comms.sources.clone(),
+            items: Items::default(),
+            retyped: BTreeSet::new(),
             opt,
         };
         control.ready(&engine.carried);
@@ -247,7 +256,15 @@ impl Engine {
             control.end(false);
             return result;
         }
+        let plain = commands::without_commands(&cell);
+        if let Some(error) = unreadable(&plain, code) {
+            control.end(false);
+            return Err(error);
+        }
+        let none = Items::default();
+        let (named, items) = if orders.clears { &none } else { &self.items }.name(&cell, &plain);
         control.works_on_a_cell(Resting::of(&mut self.context));
+        control.on_warnings(self.tell_warnings(code, sink));
         self.sources.begin(control.count(), code, &self.crate_dir);
         self.pump.begin(Some(sink.clone()));
         for note in notes.into_iter().chain(hints::of_statics(code)) {
@@ -258,7 +275,7 @@ impl Engine {
         let questions = Questions::new(sink);
         let begun = Instant::now();
         let outcome = self.context.execute_with_callbacks(
-            &cell,
+            &named.text,
             &mut EvalCallbacks {
                 input_reader: &|request| {
                     // What was printed before the question stands before it.
@@ -268,6 +285,10 @@ impl Engine {
             },
         );
         let took = begun.elapsed();
+        if outcome.is_ok() {
+            self.items = items;
+            self.tell_losses(sink);
+        }
         let _ = self.context.set_opt_level(&self.opt);
         let died = matches!(outcome, Err(evcxr::Error::SubprocessTerminated(_)));
         let notes = self.pump.finish(died);
@@ -302,13 +323,19 @@ impl Engine {
                     let _ = sink.send(Message::Event(commands::timing_of_failure(error, took)));
                 }
                 let stop = (interrupted, killed);
-                Err(report::of_error(error, &notes, code, &self.losses, stop))
+                Err(report::of_error(
+                    error,
+                    &notes,
+                    &report::Cell { code, named: &named },
+                    &self.losses,
+                    stop,
+                ))
             }
         };
         let result = questions.outcome(result);
         let end = match &result {
             _ if died => losses::End::Died,
-            _ if restarts(code) => losses::End::Cleared,
+            _ if orders.restarts => losses::End::Cleared,
             Ok(()) => losses::End::Done,
             Err(_) => losses::End::Failed,
         };
@@ -320,12 +347,45 @@ impl Engine {
             let table = self.measure(&now, sink);
             let _ = sink.send(Message::Event(table));
         }
-        if (died || restarts(code))
+        if (died || orders.restarts)
             && let Err(error) = self.bring_in_prelude(PRELUDE)
         {
             let _ = sink.send(Message::Event(Event::Stderr(format!("{error:#}\n"))));
         }
         result
+    }
+
+    /// Tells which variables are lost because their type is another one now. evcxr still lists them.
+    fn tell_losses(&mut self, sink: &Sink) {
+        let lost = self.crate_dir.join(compile::NOTES).join(compile::LOST);
+        let lost = std::fs::read_to_string(lost).unwrap_or_default();
+        let there: BTreeSet<&str> = self.context.variables_and_types().map(|(name, _)| name).collect();
+        let lost = lost
+            .lines()
+            .filter(|name| there.contains(name))
+            .map(str::to_owned);
+        let before = std::mem::replace(&mut self.retyped, lost.collect());
+        let new: Vec<String> = self.retyped.difference(&before).cloned().collect();
+        self.losses.retyped(&new);
+        for name in new {
+            let told = format!("note: {}\n", self.losses.why(&name).unwrap_or_default());
+            let _ = sink.send(Message::Event(Event::Stderr(told)));
+        }
+    }
+
+    /// Tells what rustc has noted about the cell `code`.
+    fn tell_warnings(&self, code: &str, sink: &Sink) -> impl FnOnce() + Send + 'static {
+        let (crate_dir, code, sink) = (self.crate_dir.clone(), code.to_owned(), sink.clone());
+        move || {
+            let read = |file: PathBuf| std::fs::read_to_string(crate_dir.join(file)).unwrap_or_default();
+            let generated = read("cell/lib.rs".into());
+            for line in read(Path::new(compile::NOTES).join(warnings::WARNINGS)).lines() {
+                let warning = serde_json::from_str(line).unwrap_or_default();
+                if let Some(text) = report::of_warning(&warning, &generated, &code) {
+                    let _ = sink.send(Message::Event(Event::Stderr(text)));
+                }
+            }
+        }
     }
 
     /// The process was killed while evcxr did not look: it is told so now.
@@ -338,7 +398,7 @@ impl Engine {
 
     fn variables(&self) -> Vec<Variable> {
         let all = self.context.variables_and_types();
-        all.filter(|(name, _)| *name != CHECK)
+        all.filter(|(name, _)| *name != CHECK && !self.retyped.contains(*name))
             .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
             .collect()
     }
@@ -452,7 +512,15 @@ fn start_evcxr(
     Ok((CommandContext::with_eval_context(context), opt, crate_dir))
 }
 
-fn restarts(code: &str) -> bool {
-    code.lines()
-        .any(|line| matches!(line.trim(), ":clear" | ":restart"))
+/// What is wrong with a cell that cannot be read as a whole; evcxr would leave the rest out. `plain` is the user's `code`
+/// without commands.
+fn unreadable(plain: &str, code: &str) -> Option<CellError> {
+    let faults = syntax::faults(plain).unwrap_or_default();
+    if faults.is_empty() {
+        return None;
+    }
+    let error = report::of_syntax(&faults, syntax::BEFORE, code);
+    // Where rustc can only point behind the cell's end, or has lost count of its brackets.
+    let lost = error.line.is_none() || error.evalue.contains("delimiter");
+    Some(report::of_unfinished(code).filter(|_| lost).unwrap_or(error))
 }

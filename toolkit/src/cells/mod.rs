@@ -27,7 +27,24 @@ pub const USER_ERROR_OCCURRED: &str = "EVCXR_ERROR_OCCURRED";
 /// The variables of a notebook between its cells. Has the face of evcxr's own, which is compiled with every cell.
 #[derive(Default)]
 pub struct VariableStore {
-    variables: HashMap<String, Box<dyn Any>>,
+    variables: HashMap<String, Kept>,
+}
+
+/// A variable, and of what type it was when it was kept.
+struct Kept {
+    value: Box<dyn Any>,
+    type_name: &'static str,
+    /// Of the notebook's own definitions that the layout of the type depends on; 0 where there are none.
+    digest: u64,
+}
+
+impl Kept {
+    /// Whether the value is what is called `T` now. The name and the digest say it together: a type of the notebook's own
+    /// may get another identity while its definition stays as it was, or keep it while its fields change.
+    fn is<T: 'static>(&self, digest: u64) -> bool {
+        let same = self.digest == digest && self.type_name == std::any::type_name::<T>();
+        same && (digest != 0 || self.value.is::<T>())
+    }
 }
 
 /// A new store, on the heap; it lives as long as the process.
@@ -36,15 +53,20 @@ pub fn create_variable_store() -> *mut VariableStore {
 }
 
 impl VariableStore {
-    /// Keeps `value` under `name`.
-    pub fn put_variable<T: 'static>(&mut self, name: &str, value: T) {
-        self.put(name, Box::new(value));
+    /// Keeps `value`, of a type with this digest, under `name`.
+    pub fn put_as<T: 'static>(&mut self, digest: u64, name: &str, value: T) {
+        let kept = Kept {
+            value: Box::new(value),
+            type_name: std::any::type_name::<T>(),
+            digest,
+        };
+        self.variables.insert(name.to_owned(), kept);
     }
 
     /// Whether the variable, if there is one, is still of the type `T`; tells evcxr when it is not.
-    pub fn check_variable<T: 'static>(&mut self, name: &str) -> bool {
-        match self.get(name) {
-            Some(value) if !value.is::<T>() => changed(name),
+    pub fn check_as<T: 'static>(&mut self, digest: u64, name: &str) -> bool {
+        match self.variables.get(name) {
+            Some(kept) if !kept.is::<T>(digest) => changed(name),
             _ => true,
         }
     }
@@ -52,12 +74,43 @@ impl VariableStore {
     /// Gives the variable out.
     ///
     /// # Panics
-    /// When it is not there or of another type: [`VariableStore::check_variable`] was not asked.
-    pub fn take_variable<T: 'static>(&mut self, name: &str) -> T {
-        match self.take(name).downcast() {
-            Ok(value) => *value,
-            Err(_) => panic!("variable {name} changed its type"),
+    /// When it is not there or of another type: [`VariableStore::check_as`] was not asked.
+    pub fn take_as<T: 'static>(&mut self, digest: u64, name: &str) -> T {
+        let Some(kept) = self.variables.remove(name) else {
+            panic!("variable {name} has gone missing")
+        };
+        if !kept.is::<T>(digest) {
+            panic!("variable {name} changed its type");
         }
+        // SAFETY: the value has the type `T`, or one of the same name and digest: the same definitions, compiled by the
+        // same compiler with the same options, have the same layout.
+        unsafe { *Box::from_raw(Box::into_raw(kept.value).cast::<T>()) }
+    }
+
+    /// Drops variables whose type is another one now. A panic of their own is told and goes no further.
+    pub fn forget(&mut self, names: &[&str]) {
+        for name in names {
+            let kept = self.variables.remove(*name);
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(kept)));
+        }
+    }
+
+    /// As [`VariableStore::put_as`], for a type that nothing of the notebook's own is in.
+    pub fn put_variable<T: 'static>(&mut self, name: &str, value: T) {
+        self.put_as(0, name, value);
+    }
+
+    /// As [`VariableStore::check_as`].
+    pub fn check_variable<T: 'static>(&mut self, name: &str) -> bool {
+        self.check_as::<T>(0, name)
+    }
+
+    /// As [`VariableStore::take_as`].
+    ///
+    /// # Panics
+    /// As there.
+    pub fn take_variable<T: 'static>(&mut self, name: &str) -> T {
+        self.take_as(0, name)
     }
 
     /// One value for all cells, made at first use.
@@ -65,28 +118,14 @@ impl VariableStore {
     /// # Panics
     /// When it was made with another type.
     pub fn lazy_arc<T: 'static, F: FnOnce() -> T>(&mut self, name: &str, create: F) -> Arc<T> {
-        let value = self
-            .variables
-            .entry(name.to_owned())
-            .or_insert_with(|| Box::new(Arc::new(create())));
-        match value.downcast_ref::<Arc<T>>() {
+        let kept = self.variables.entry(name.to_owned()).or_insert_with(|| Kept {
+            value: Box::new(Arc::new(create())),
+            type_name: std::any::type_name::<Arc<T>>(),
+            digest: 0,
+        });
+        match kept.value.downcast_ref::<Arc<T>>() {
             Some(value) => value.clone(),
             None => panic!("{name} changed its type"),
-        }
-    }
-
-    fn put(&mut self, name: &str, value: Box<dyn Any>) {
-        self.variables.insert(name.to_owned(), value);
-    }
-
-    fn get(&self, name: &str) -> Option<&dyn Any> {
-        self.variables.get(name).map(|value| &**value)
-    }
-
-    fn take(&mut self, name: &str) -> Box<dyn Any> {
-        match self.variables.remove(name) {
-            Some(value) => value,
-            None => panic!("variable {name} has gone missing"),
         }
     }
 }
@@ -116,6 +155,13 @@ mod tests {
         assert!(store.check_variable::<Vec<i32>>("v") && !store.check_variable::<u8>("v"));
         assert!(store.check_variable::<u8>("no such variable"));
         assert_eq!(store.take_variable::<Vec<i32>>("v"), [1, 2]);
+        store.put_as(7, "w", vec![1.0]);
+        assert!(store.check_as::<Vec<f64>>(7, "w") && !store.check_as::<Vec<f64>>(8, "w"));
+        assert!(!store.check_as::<Vec<f32>>(7, "w"));
+        assert_eq!(store.take_as::<Vec<f64>>(7, "w"), [1.0]);
+        store.put_as(7, "w", 1);
+        store.forget(&["w", "no such variable"]);
+        assert!(store.check_as::<u8>(0, "w"));
         let once = store.lazy_arc("n", || 1);
         assert_eq!((*once, *store.lazy_arc("n", || 2)), (1, 1));
     }

@@ -1,5 +1,6 @@
 //! Dependencies that a notebook asks for and the toolkit already carries.
 
+use crate::session::cell::lines;
 use serde_json::Value;
 use std::path::Path;
 
@@ -34,8 +35,13 @@ impl Carried {
     pub fn satisfy(&self, code: &str) -> (String, Vec<String>) {
         let mut notes = Vec::new();
         let mut cell = String::with_capacity(code.len());
+        let mut reader = lines::Reader::default();
         for line in code.split_inclusive('\n') {
-            if self.has(line, &mut notes) {
+            let in_text = reader.is_in_text();
+            if !line.trim_start().starts_with(':') || in_text {
+                reader.read(line);
+            }
+            if !in_text && self.has(line, &mut notes) {
                 cell.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
             } else {
                 cell.push_str(line);
@@ -132,6 +138,8 @@ mod tests {
         let blank: Vec<bool> = cell.lines().map(|line| line.trim().is_empty()).collect();
         assert_eq!(blank, [true, false, true, false, false]);
         assert_eq!(cell.lines().nth(3), code.lines().nth(3));
+        let text = "let s = \"\n:dep polars\n\";";
+        assert_eq!(carried().satisfy(text).0, text);
     }
 
     #[test]

@@ -11,22 +11,28 @@ use crate::session::build::linker;
 use crate::session::build::manifest::CellCrate;
 use crate::session::build::private;
 use crate::session::build::source;
+use crate::session::build::spelling::{self, Spelling};
+use crate::session::build::types::{Known, Types};
+use crate::session::build::warnings;
 use crate::session::life::hold::Hold;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Kept in the cell crate's folder: what the kernel may want to know of a cell's compiler.
 pub const NOTES: &str = ".jook";
+/// There: the variables whose type is another one now; among them some that are gone.
+pub const LOST: &str = "lost";
+
 impl CellCrate {
     /// Compiles the cell into the library that the child process loads; returns the compiler's exit code.
     pub fn build(&self, hold: &Hold) -> Result<i32> {
         let out = self.dir.join("target/cell");
         let library = out.join("libctx.so");
-        let generated = self.generated(hold)?;
-        for what in source::unknown(&generated) {
+        let mut cell = self.generated(hold)?;
+        for what in source::unknown(&cell.generated) {
             hold.does_not_know(what);
         }
         let extra = deps::prepare(self, hold)?;
@@ -34,38 +40,66 @@ impl CellCrate {
             std::fs::write(told, library.as_os_str().as_encoded_bytes())?;
         }
         let notes = self.dir.join(NOTES);
-        std::fs::create_dir_all(&notes)?;
-        let compile = || -> Result<(Vec<String>, i32)> {
-            let mut rustc = self.rustc(&out, &generated, &extra)?;
+        cell.read_types(&extra.externs, &notes)?;
+        let mut compile = || -> Result<(Vec<String>, i32)> {
+            let mut rustc = self.rustc(&out, &extra)?;
             rustc.arg("--emit=link").arg("-o").arg(&library);
             let level = self.opt_level.trim_matches('\'');
             rustc.arg("-C").arg(format!("opt-level={level}"));
+            if cell.known.generation > 0 {
+                // Another identity for the notebook's types: none is taken for what it was before.
+                rustc.arg("-C").arg(format!("metadata={}", cell.known.generation));
+            }
             lines::note(&rustc, &notes);
-            self.compile(rustc, &generated)
+            self.compile(rustc, &mut cell)
         };
         let (mut said, mut code) = compile()?;
         let unlinked = |line: &String| line.contains("\"message\":\"linking with ");
         if code != 0 && extra.link_quickly() && said.iter().any(unlinked) && extra.note_slow_link() {
             (said, code) = compile()?;
         }
+        match code {
+            0 => {
+                cell.note(&notes)?;
+                self.tell_warnings(&said, &notes, hold)?;
+            }
+            _ => said = spelling::refusal(&said, &cell.generated).map_or(said, |refusal| vec![refusal]),
+        }
         Ok(report(hold, said, code))
+    }
+
+    /// Has the kernel tell them before the cell runs.
+    fn tell_warnings(&self, said: &[String], notes: &Path, hold: &Hold) -> Result<()> {
+        let told: Vec<&str> = said
+            .iter()
+            .map(String::as_str)
+            .filter(|line| warnings::is_told(line))
+            .collect();
+        if !told.is_empty() {
+            std::fs::write(notes.join(warnings::WARNINGS), told.join("\n"))?;
+            hold.has_warnings();
+        }
+        Ok(())
     }
 
     /// Type-checks the cell; returns the compiler's exit code.
     pub fn check(&self, hold: &Hold) -> Result<i32> {
         let out = self.dir.join("target/cell");
-        let generated = self.generated(hold)?;
-        let mut rustc = self.rustc(&out, &generated, &deps::prepare(self, hold)?)?;
+        let mut cell = self.generated(hold)?;
+        let mut rustc = self.rustc(&out, &deps::prepare(self, hold)?)?;
         rustc.arg("--emit=metadata").arg("-o").arg(out.join("ctx.rmeta"));
-        let (said, code) = self.compile(rustc, &generated)?;
+        let (said, code) = self.compile(rustc, &mut cell)?;
         Ok(report(hold, said, code))
     }
 
     /// What evcxr wrote. Read once, before the session may be copied: a copy writes to the same file.
-    fn generated(&self, hold: &Hold) -> Result<String> {
+    fn generated(&self, hold: &Hold) -> Result<Cell> {
         let generated = std::fs::read_to_string(self.dir.join("src/lib.rs"))?;
         hold.source_is_read();
-        Ok(generated)
+        Ok(Cell {
+            generated,
+            ..Cell::default()
+        })
     }
 
     /// What cells are compiled with, and against, has changed since the kernel was started: nothing fits any more.
@@ -89,18 +123,18 @@ impl CellCrate {
         std::process::exit(101);
     }
 
-    fn rustc(&self, out: &Path, generated: &str, extra: &deps::Extra) -> Result<Command> {
+    fn rustc(&self, out: &Path, extra: &deps::Extra) -> Result<Command> {
         let toolkit = private::ToolkitFiles::of_session()?;
         Self::refuse_what_has_changed(&toolkit);
         let (rustc, _) = private::tools()?;
         let folder = self.dir.join("cell");
         std::fs::create_dir_all(&folder)?;
         std::fs::create_dir_all(out)?;
-        self.write(generated, Bound::Error)?;
         let mut command = Command::new(&rustc);
         home::outside(&mut command)
             .args(["--crate-name", "ctx", "--edition=2024", "--crate-type", "cdylib"])
-            .args(["--error-format=json", "-A", "warnings"])
+            .arg("--error-format=json")
+            .args(warnings::options())
             .args([
                 "-C",
                 "debuginfo=0",
@@ -150,15 +184,10 @@ impl CellCrate {
         Ok(command)
     }
 
-    /// Writes what is compiled instead of what evcxr generated.
-    fn write(&self, generated: &str, bound: Bound) -> Result<()> {
-        let source = lean(&source::with_notices(generated, bound));
-        Ok(std::fs::write(self.dir.join("cell/lib.rs"), source)?)
-    }
-
     /// Runs the compiler; returns what it said and its exit code.
-    fn compile(&self, mut command: Command, generated: &str) -> Result<(Vec<String>, i32)> {
-        let mut compile = || -> Result<(Vec<String>, i32)> {
+    fn compile(&self, mut command: Command, cell: &mut Cell) -> Result<(Vec<String>, i32)> {
+        let mut compile = |source: String| -> Result<(Vec<String>, i32)> {
+            std::fs::write(self.dir.join("cell/lib.rs"), source)?;
             let mut compiler = command
                 .stderr(Stdio::piped())
                 .spawn()
@@ -167,17 +196,63 @@ impl CellCrate {
             let said = BufReader::new(errors).lines().collect::<std::io::Result<_>>()?;
             Ok((said, compiler.wait()?.code().unwrap_or(-1)))
         };
-        let (mut said, mut code) = compile()?;
         let mut bound = Bound::Error;
-        while code != 0
-            && early_return::is_in(generated)
-            && let Some(next) = bound.next(&said)
-        {
-            bound = next;
-            self.write(generated, bound)?;
-            (said, code) = compile()?;
+        let mut spelling = Spelling::default();
+        loop {
+            let (said, code) = compile(cell.written(bound))?;
+            if code == 0 {
+                return Ok((said, code));
+            }
+            let next = bound.next(&said).filter(|_| early_return::is_in(&cell.generated));
+            match next {
+                Some(next) => bound = next,
+                None if spelling.another(&said, &cell.generated, &mut cell.known) => {}
+                None => return Ok((said, code)),
+            }
         }
-        Ok((said, code))
+    }
+}
+
+/// A cell on its way to the compiler.
+#[derive(Default)]
+struct Cell {
+    /// As evcxr has written it.
+    generated: String,
+    types: Types,
+    /// What earlier cells have left.
+    known: Known,
+    /// What this one keeps, as it was written last.
+    kept: Vec<(String, String, u64)>,
+}
+
+impl Cell {
+    fn read_types(&mut self, crates: &[(String, PathBuf)], notes: &Path) -> Result<()> {
+        std::fs::create_dir_all(notes)?;
+        self.types = Types::read(source::items(&self.generated), crates);
+        self.known = Known::read(notes);
+        self.known.learn(&self.types);
+        Ok(())
+    }
+
+    /// What is compiled instead of what evcxr generated.
+    fn written(&mut self, bound: Bound) -> String {
+        let lean = lean(
+            &source::with_notices(&self.generated, bound),
+            &self.types,
+            &self.known,
+        );
+        self.kept = lean.kept;
+        lean.source
+    }
+
+    /// The cell is about to run: what it keeps and loses is known to the next, and to the kernel.
+    fn note(&mut self, notes: &Path) -> Result<()> {
+        for (variable, of_type, digest) in &self.kept {
+            self.known.keeps(variable, of_type, *digest);
+        }
+        self.known.write(notes)?;
+        let lost: Vec<&str> = self.known.retyped(&self.types).collect();
+        Ok(std::fs::write(notes.join(LOST), lost.join("\n"))?)
     }
 }
 
@@ -186,7 +261,7 @@ fn report(hold: &Hold, said: Vec<String>, code: i32) -> i32 {
     if code != 0 {
         hold.has_failed();
     }
-    for line in said {
+    for line in said.into_iter().filter(|line| !warnings::is_told(line)) {
         eprintln!("{}", about_the_display(line));
     }
     code

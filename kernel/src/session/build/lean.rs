@@ -4,34 +4,86 @@
 //! code along. Here a cell takes the variables that it names, and the store is the toolkit's, compiled once. With
 //! thirty variables that is a third of the compiler's work. No line moves.
 
+use crate::session::build::types::{Known, Types};
 use std::collections::HashSet;
 
 const TAKE: &str = "= evcxr_variable_store.take_variable::<";
 const CHECK: &str = "vars_ok &= evcxr_variable_store.check_variable::<";
 const PUT: &str = "evcxr_variable_store.put_variable::<";
+/// The same as this module writes it.
+const PUT_AS: &str = "evcxr_variable_store.put_as::<";
+const STORE: &str = "let evcxr_variable_store = unsafe {&mut *evcxr_variable_store};";
 const RUNTIME: &str = "mod evcxr_internal_runtime {\n";
 
-/// The same crate, as small as it can be.
-pub fn lean(source: &str) -> String {
+/// A crate made small.
+pub struct Lean {
+    pub source: String,
+    /// The variables that the cell keeps, with their types and the digests of those.
+    pub kept: Vec<(String, String, u64)>,
+}
+
+/// The same crate, as small as it can be; `known` is what earlier cells have kept, `types` are the crate's.
+pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
     let source = with_the_toolkits_store(source);
     let lines: Vec<&str> = source.split('\n').collect();
-    let handled: Vec<Option<&str>> = lines.iter().map(|line| variable_of(line)).collect();
+    let handled: Vec<Option<Handling>> = lines.iter().map(|line| handling(line)).collect();
     // Anywhere outside those lines, also in text: `format!("{frame}")` names a variable.
     let named: HashSet<&str> = lines
         .iter()
         .zip(&handled)
-        .filter(|(_, variable)| variable.is_none())
-        .flat_map(|(line, _)| line.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        .filter(|(_, handling)| handling.is_none())
+        .flat_map(|(line, _)| line.split(|c: char| !is_of_a_word(c)))
         .collect();
-    let kept: Vec<&str> = lines
+    // What the compiler takes for one name may be written in two ways.
+    let is_named = |name: &str| !name.is_ascii() || named.contains(name);
+    let lost: HashSet<&str> = handled
         .iter()
-        .zip(handled)
-        .map(|(line, variable)| match variable {
-            Some(variable) if !named.contains(variable) => "",
-            _ => line,
+        .flatten()
+        .filter(|line| {
+            line.what == What::Check && known.was_retyped(line.plain(), types.digest(line.of_type))
+        })
+        .map(Handling::plain)
+        .collect();
+    // What the cell defines itself is put back where its code ends, everything else behind that.
+    let end = lines
+        .iter()
+        .position(|line| line.contains(PANICKED))
+        .unwrap_or(lines.len());
+    let mut kept = Vec::new();
+    let out: Vec<String> = lines
+        .iter()
+        .zip(&handled)
+        .enumerate()
+        .map(|(at, (line, handling))| {
+            let Some(handling) = handling else {
+                return line.to_string();
+            };
+            let plain = handling.plain();
+            let own = handling.what == What::Put && at < end;
+            if !is_named(plain) || lost.contains(plain) && !own {
+                return String::new();
+            }
+            let digest = types.digest(handling.of_type);
+            if handling.what == What::Put {
+                kept.push((plain.to_owned(), handling.of_type.to_owned(), digest));
+            }
+            handling.written(digest, known)
         })
         .collect();
-    kept.join("\n")
+    let mut source = out.join("\n");
+    if !lost.is_empty() {
+        let names: Vec<&str> = lost.iter().copied().collect();
+        let forget = format!("{STORE} evcxr_variable_store.forget(&{names:?});");
+        source = source.replacen(STORE, &forget, 1);
+    }
+    Lean { source, kept }
+}
+
+/// The kernel's word for a panic, which stands where the code of a cell has ended.
+const PANICKED: &str = "::jook::cells::panicked();";
+
+fn is_of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || !c.is_ascii()
 }
 
 /// Whether the store of variables is written as this module knows it, if the crate has one.
@@ -49,21 +101,74 @@ pub fn is_known(source: &str) -> bool {
         && (!source.contains(TAKE) || source.contains("(stringify!("))
 }
 
-/// Whether a generated line puts a variable back into the store.
+/// Whether a line, as [`lean`] has written it, puts a variable back into the store.
 pub fn puts_back(line: &str) -> bool {
-    line.trim_start().starts_with(PUT)
+    line.trim_start().starts_with(PUT_AS)
 }
 
-/// The variable that a generated line takes, checks or puts back, when that is all the line does.
-fn variable_of(line: &str) -> Option<&str> {
-    let generated =
-        line.starts_with(CHECK) || line.starts_with(PUT) || (line.starts_with("let ") && line.contains(TAKE));
-    let (rest, name) = line.rsplit_once("(stringify!(")?;
-    let (name, end) = name.split_once(')')?;
-    // A type of several lines, or a look-alike of the user's, stays as it is.
-    let whole =
-        (end == ");" || end == format!(", {name});")) && !rest.contains(';') && !rest.contains("stringify!");
-    (generated && whole).then_some(name.trim_start_matches("r#"))
+/// The variable that a line handles, as [`lean`] has written it, and its type as evcxr has.
+pub fn handled(generated: &str) -> Option<(&str, &str)> {
+    handling(generated).map(|line| (line.plain(), line.of_type))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum What {
+    Check,
+    Take { mutable: bool },
+    Put,
+}
+
+/// A line that does nothing but hand a variable to or from the store.
+struct Handling<'a> {
+    what: What,
+    name: &'a str,
+    of_type: &'a str,
+}
+
+impl<'a> Handling<'a> {
+    fn plain(&self) -> &'a str {
+        self.name.trim_start_matches("r#")
+    }
+
+    /// The line with the digest of the type, which is spelled so that it is found.
+    fn written(&self, digest: u64, known: &Known) -> String {
+        let (name, of_type) = (self.name, known.spelled(self.of_type));
+        let with = format!("::<{of_type}>({digest:#x}, ::core::stringify!({name})");
+        match self.what {
+            What::Check => format!("vars_ok &= evcxr_variable_store.check_as{with});"),
+            What::Take { mutable } => {
+                let mutable = if mutable { "mut " } else { "" };
+                format!("let {mutable}{name} = evcxr_variable_store.take_as{with});")
+            }
+            What::Put => format!("evcxr_variable_store.put_as{with}, {name});"),
+        }
+    }
+}
+
+/// What a generated line does with a variable, when that is all it does.
+fn handling(line: &str) -> Option<Handling<'_>> {
+    let (what, rest) = if let Some(rest) = line.strip_prefix(CHECK) {
+        (What::Check, rest)
+    } else if let Some(rest) = line.strip_prefix(PUT) {
+        (What::Put, rest)
+    } else {
+        let (before, rest) = line.strip_prefix("let ")?.split_once(TAKE)?;
+        let name = before.trim_end();
+        let mutable = name.starts_with("mut ");
+        let name = name.trim_start_matches("mut ").trim_start_matches("r#");
+        if name.is_empty() || !name.chars().all(is_of_a_word) {
+            return None;
+        }
+        (What::Take { mutable }, rest)
+    };
+    let (of_type, end) = rest.rsplit_once(">(stringify!(")?;
+    let (name, end) = end.split_once(')')?;
+    let whole = match what {
+        What::Put => end == format!(", {name});"),
+        _ => end == ");",
+    };
+    // A look-alike of the user's stays as it is.
+    (whole && !of_type.contains("stringify!")).then_some(Handling { what, name, of_type })
 }
 
 /// The store that evcxr includes as source gives way to the toolkit's, which has the same face.
@@ -103,26 +208,34 @@ mod tests {
         evcxr_variable_store.put_variable::<Vec<i32>>(stringify!(v), v);\n\
         evcxr_variable_store.put_variable::<u8>(stringify!(inline), inline);\n";
 
+    fn leaned(source: &str, known: &Known) -> Lean {
+        lean(source, &Types::read("struct P;", &[]), known)
+    }
+
     #[test]
     fn only_what_the_cell_names_is_taken_and_no_line_moves() {
-        let lean = lean(GENERATED);
+        let lean = leaned(GENERATED, &Known::default()).source;
         assert!(!lean.contains("frame"), "{lean}");
         assert_eq!(lean.matches("stringify!(v)").count(), 3);
         assert_eq!(lean.matches("stringify!(inline)").count(), 2);
         assert_eq!(lean.lines().count(), GENERATED.lines().count());
         for (before, after) in GENERATED.lines().zip(lean.lines()) {
-            let blanked =
-                before.contains("frame") || before.contains("evcxr_internal_runtime") || after.is_empty();
-            assert!(before == after || blanked, "{before} became {after}");
+            let written = before.contains("stringify!")
+                || before.contains("evcxr_internal_runtime")
+                || after.is_empty();
+            assert!(before == after || written, "{before} became {after}");
         }
     }
 
     #[test]
     fn the_store_is_the_toolkits() {
-        let lean = lean(GENERATED);
+        let lean = leaned(GENERATED, &Known::default()).source;
         assert!(lean.contains("use ::jook::cells as evcxr_internal_runtime;"));
         assert!(!lean.contains("struct VariableStore"));
-        assert_eq!(lean.lines().nth(7), GENERATED.lines().nth(7));
+        assert_eq!(
+            lean.lines().nth(7),
+            Some("let mut v = evcxr_variable_store.take_as::<Vec<i32>>(0x0, ::core::stringify!(v));")
+        );
     }
 
     #[test]
@@ -132,11 +245,41 @@ mod tests {
             "f(stringify!(x));",
             "evcxr_variable_store.put_variable::<u8>(stringify!(y), y); g();",
         ] {
-            assert_eq!(variable_of(line), None, "{line}");
+            assert_eq!(handled(line), None, "{line}");
         }
         assert_eq!(
-            variable_of("let r#type = evcxr_variable_store.take_variable::<u8>(stringify!(r#type));"),
-            Some("type")
+            handled("let r#type = evcxr_variable_store.take_variable::<[u8; 3]>(stringify!(r#type));"),
+            Some(("type", "[u8; 3]"))
         );
+    }
+
+    #[test]
+    fn a_variable_whose_type_is_another_one_is_dropped_and_its_new_value_kept() {
+        let handle = |name: &str, of_type: &str| {
+            (
+                format!(
+                    "vars_ok &= evcxr_variable_store.check_variable::<{of_type}>(stringify!({name}));\n\
+                     let {name} = evcxr_variable_store.take_variable::<{of_type}>(stringify!({name}));\n"
+                ),
+                format!("evcxr_variable_store.put_variable::<{of_type}>(stringify!({name}), {name});\n"),
+            )
+        };
+        let (own, other) = (handle("own", "P"), handle("other", "Vec<P>"));
+        let source = format!(
+            "{STORE}\n{}{}let own = P; // other\n{}{PANICKED}\n{}",
+            own.0, other.0, own.1, other.1
+        );
+        let types = Types::read("struct P;", &[]);
+        let mut known = Known::default();
+        known.keeps("own", "P", 1);
+        known.keeps("other", "Vec<P>", 1);
+        let lean = leaned(&source, &known);
+        assert_eq!(lean.kept, [("own".to_owned(), "P".to_owned(), types.digest("P"))]);
+        assert_eq!(lean.source.matches("stringify!(own)").count(), 1);
+        assert!(!lean.source.contains("stringify!(other)") && lean.source.contains("forget(&["));
+        for (name, kind) in [("own", "P"), ("other", "Vec<P>")] {
+            known.keeps(name, kind, types.digest(kind));
+        }
+        assert!(!leaned(&source, &known).source.contains("forget"));
     }
 }

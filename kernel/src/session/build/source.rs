@@ -67,6 +67,11 @@ const ENTRY: &str = "pub extern \"C\" fn run_user_code_";
 /// Calls by which values show themselves for evcxr: by printing. evcxr writes the first, on the value that ends a cell.
 const DISPLAYS: [&str; 2] = [".evcxr_display();", ".notebook_display();"];
 
+/// What stands before the entry point of a cell: the items of the notebook.
+pub fn items(source: &str) -> &str {
+    &source[..entry_point(source).map_or(source.len(), |(at, _)| at)]
+}
+
 fn entry_point(source: &str) -> Option<(usize, usize)> {
     let at = source.rfind(ENTRY)?;
     let digits: String = source[at + ENTRY.len()..]

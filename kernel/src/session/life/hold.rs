@@ -55,6 +55,13 @@ impl Hold {
         }
     }
 
+    /// The cell has compiled, and rustc has warned of something in it: told when this returns.
+    pub fn has_warnings(&self) {
+        if self.say(&json!({"kind": "warnings"})).is_ok() {
+            let _ = self.wait();
+        }
+    }
+
     /// Something that evcxr has written is not as this program knows it.
     pub fn does_not_know(&self, what: &str) {
         let _ = self.say(&json!({"kind": "unknown", "what": what}));

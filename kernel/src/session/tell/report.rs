@@ -1,7 +1,7 @@
 //! Errors as a reader wants them: the message, the cell's own lines, and a caret.
 
 use crate::session::CellError;
-use crate::session::complete::unfinished;
+use crate::session::cell::items::Named;
 use crate::session::tell::hints;
 use crate::session::tell::losses::Losses;
 use crate::session::tell::notes::Notes;
@@ -10,11 +10,12 @@ use evcxr::{CompilationError, Error};
 
 mod advice;
 mod death;
+mod direct;
+mod marks;
 
-const RED: &str = "\u{1b}[1;31m";
-const BLUE: &str = "\u{1b}[1;34m";
-const BOLD: &str = "\u{1b}[1m";
-const PLAIN: &str = "\u{1b}[0m";
+pub use direct::{of_syntax, of_unfinished, of_warning};
+
+use marks::{BLUE, BOLD, Mark, PLAIN, RED, excerpt, remark};
 
 /// More errors than this are usually echoes of the first.
 const SHOWN: usize = 5;
@@ -108,11 +109,17 @@ pub fn of_notes(
     Ok(())
 }
 
+/// A cell as its user wrote it, and as evcxr got it.
+pub struct Cell<'a> {
+    pub code: &'a str,
+    pub named: &'a Named,
+}
+
 /// What evcxr returned instead of outputs.
 pub fn of_error(
     error: &Error,
     notes: &Notes,
-    cell: &str,
+    cell: &Cell,
     losses: &Losses,
     (interrupted, killed): (bool, bool),
 ) -> CellError {
@@ -131,9 +138,9 @@ pub fn of_error(
         Error::Message(message) => {
             let (said, hint) = hints::of_evcxr(message);
             let mut error = plain("CompileError", &said);
-            error.line = named_variable(message, cell);
+            error.line = named_variable(message, cell.code);
             if let Some(line) = error.line {
-                error.traceback.extend(excerpt(cell, line));
+                error.traceback.extend(excerpt(cell.code, line));
             }
             error.traceback.extend(hint.map(|hint| remark("hint", &hint)));
             error
@@ -167,7 +174,7 @@ fn named_variable(message: &str, cell: &str) -> Option<usize> {
     found.map(|index| index + 1)
 }
 
-fn compile_errors(errors: &[CompilationError], cell: &str, losses: &Losses) -> CellError {
+fn compile_errors(errors: &[CompilationError], cell: &Cell, losses: &Losses) -> CellError {
     // evcxr sometimes gives the help that belongs to an error as one more.
     let mut real: Vec<&CompilationError> = errors
         .iter()
@@ -180,24 +187,6 @@ fn compile_errors(errors: &[CompilationError], cell: &str, losses: &Losses) -> C
     let Some(first) = real.first() else {
         return plain("CompileError", "the cell could not be compiled");
     };
-    if first.code().is_none()
-        && real.iter().all(|error| line_of(error).is_none())
-        && let Some((said, line, column)) = unfinished(cell)
-    {
-        let mut error = plain("CompileError", &said);
-        error.line = Some(line);
-        let mark = Mark {
-            line,
-            column,
-            width: 1,
-            label: String::new(),
-            primary: true,
-        };
-        let place = format!("{BLUE}  --> {PLAIN}line {line}, column {column}");
-        error.traceback.push(place);
-        error.traceback.extend(marked_lines(&[mark], cell));
-        return error;
-    }
     let mut traceback = Vec::new();
     for error in real.iter().take(SHOWN) {
         if !traceback.is_empty() {
@@ -246,7 +235,7 @@ fn line_of(error: &CompilationError) -> Option<usize> {
     error.primary_spanned_message()?.span.map(|span| span.start_line)
 }
 
-fn one_error(error: &CompilationError, cell: &str, losses: &Losses) -> Vec<String> {
+fn one_error(error: &CompilationError, cell: &Cell, losses: &Losses) -> Vec<String> {
     let code = error.code().map(|code| format!("[{code}]")).unwrap_or_default();
     let (message, kept) = hints::of_evcxr(&said(error));
     let message = as_written(&message);
@@ -262,7 +251,7 @@ fn one_error(error: &CompilationError, cell: &str, losses: &Losses) -> Vec<Strin
             let single = span.start_line == span.end_line;
             Some(Mark {
                 line: span.start_line,
-                column: span.start_column,
+                column: cell.named.column(span.start_line, span.start_column),
                 width: if single {
                     span.end_column.saturating_sub(span.start_column).max(1)
                 } else {
@@ -277,25 +266,19 @@ fn one_error(error: &CompilationError, cell: &str, losses: &Losses) -> Vec<Strin
             })
         })
         .collect();
-    marks.sort_by_key(|mark| (mark.line, std::cmp::Reverse(mark.column)));
-    match marks.iter().find(|mark| mark.primary).or(marks.first()) {
-        Some(main) => {
-            out.push(format!(
-                "{BLUE}  --> {PLAIN}line {}, column {}",
-                main.line, main.column
-            ));
-            out.extend(marked_lines(&marks, cell));
-        }
+    marks::sort(&mut marks);
+    match marks.is_empty() {
+        false => out.extend(marks::place_and_lines(&marks, cell.code)),
         // In what evcxr wrote around the cell, which may hold a line of it.
-        None => match unplaced_line(error, cell) {
-            Some(line) => out.extend(excerpt(cell, line)),
+        true => match unplaced_line(error, cell.code) {
+            Some(line) => out.extend(excerpt(cell.code, line)),
             None if error.json["children"]
                 .as_array()
                 .is_some_and(|notes| !notes.is_empty()) => {}
             None => out.extend(error.rendered().lines().skip(1).map(as_written)),
         },
     }
-    for (kind, text) in advice::of(error) {
+    for (kind, text) in advice::of(&error.json) {
         out.push(remark(kind, &as_written(&text)));
     }
     let hint = kept.or_else(|| hints::of_compiler(error, losses));
@@ -320,56 +303,6 @@ fn unplaced_line(error: &CompilationError, cell: &str) -> Option<usize> {
         (Some((index, _)), None) => Some(index + 1),
         _ => None,
     }
-}
-
-/// A line (or more) below the code.
-fn remark(kind: &str, text: &str) -> String {
-    let text = text.replace('\n', "\n           ");
-    format!("{BLUE}   = {PLAIN}{BOLD}{kind}{PLAIN}: {text}")
-}
-
-struct Mark {
-    line: usize,
-    column: usize,
-    width: usize,
-    label: String,
-    primary: bool,
-}
-
-fn marked_lines(marks: &[Mark], cell: &str) -> Vec<String> {
-    let mut out = Vec::new();
-    let mut shown = 0;
-    for mark in marks {
-        let text = cell.lines().nth(mark.line.saturating_sub(1)).unwrap_or_default();
-        if mark.line != shown {
-            if shown != 0 && mark.line > shown + 1 {
-                out.push(format!("{BLUE}   ...{PLAIN}"));
-            }
-            out.push(format!("{BLUE}{:4} | {PLAIN}{text}", mark.line));
-            shown = mark.line;
-        }
-        // Tabs stay tabs, so that the caret stands under its column.
-        let pad: String = text
-            .chars()
-            .take(mark.column.saturating_sub(1))
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
-        let (color, sign) = if mark.primary { (RED, "^") } else { (BLUE, "-") };
-        let label = mark.label.lines().next().unwrap_or_default();
-        out.push(format!(
-            "{BLUE}     | {PLAIN}{pad}{color}{} {label}{PLAIN}",
-            sign.repeat(mark.width)
-        ));
-    }
-    out
-}
-
-fn excerpt(cell: &str, line: usize) -> Vec<String> {
-    let text = cell.lines().nth(line - 1).unwrap_or_default();
-    vec![
-        format!("{BLUE}  --> {PLAIN}line {line}"),
-        format!("{BLUE}{line:4} | {PLAIN}{text}"),
-    ]
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! What rustc adds to an error: notes, and help with the code as it would be.
 
-use evcxr::CompilationError;
 use serde_json::Value;
 
 /// Longer notes are lists of what else there is.
@@ -8,9 +7,12 @@ const LINES: usize = 6;
 /// Choices shown of those that rustc offers.
 const CHOICES: usize = 3;
 
-/// `(note or help, text)`, in rustc's order.
-pub fn of(error: &CompilationError) -> Vec<(&'static str, String)> {
-    let children = error.json["children"].as_array();
+/// `(note or help, text)` of what rustc has said in JSON, in rustc's order.
+pub fn of(said: &Value) -> Vec<(&'static str, String)> {
+    let children = said["children"].as_array();
+    let without_type = said["message"]
+        .as_str()
+        .is_some_and(|message| message.contains("`!: "));
     children
         .into_iter()
         .flatten()
@@ -28,7 +30,7 @@ pub fn of(error: &CompilationError) -> Vec<(&'static str, String)> {
                 .iter()
                 .any(|word| text.to_lowercase().contains(word));
             // Of a type that nothing fixes, everything else is another type.
-            let others = error.message().contains("`!: ") && message.starts_with("the following other types");
+            let others = without_type && message.starts_with("the following other types");
             let idle = others || IDLE.iter().any(|start| message.starts_with(start));
             (!in_between && !idle).then(|| (kind, shortened(&text)))
         })

@@ -1,0 +1,444 @@
+//! Which definitions a variable's type is made of: what was kept as one thing must not be taken for another.
+//!
+//! A type of a notebook's own keeps its name, and for the compiler its identity, when it is defined anew with other
+//! fields. So each variable is kept with a digest of all that the layout of its type depends on: the definitions it
+//! names, those that they name, and the crates that the notebook has added. Functions' bodies, comments and derives do
+//! not matter.
+
+use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
+use ra_ap_syntax::{
+    AstNode as _, Edition, SourceFile, SyntaxElement, SyntaxKind, SyntaxNode, SyntaxToken, TextRange,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+/// What a crate that evcxr has written defines.
+#[derive(Default)]
+pub struct Types {
+    named: HashMap<String, Vec<Definition>>,
+    /// Items that any type may depend on: what is imported as a whole.
+    everywhere: Vec<Definition>,
+    /// What gives a type's associated types.
+    given: Vec<Definition>,
+    /// The notebook's own crates, each with what identifies its library.
+    crates: HashMap<String, u64>,
+}
+
+#[derive(Debug)]
+struct Definition {
+    digest: u64,
+    /// Names that it uses.
+    uses: HashSet<String>,
+    /// Whether a change of it makes another type.
+    is_type: bool,
+}
+
+impl Types {
+    /// Reads what stands before the entry point of a cell's crate.
+    pub fn read(items: &str, crates: &[(String, PathBuf)]) -> Self {
+        let mut types = Self {
+            crates: crates
+                .iter()
+                .map(|(name, path)| (name.clone(), library(path)))
+                .collect(),
+            ..Self::default()
+        };
+        for item in SourceFile::parse(items, Edition::Edition2024).tree().items() {
+            types.add(&item);
+        }
+        types
+    }
+
+    fn add(&mut self, item: &ast::Item) {
+        let name = match item {
+            ast::Item::Use(item) => return self.add_imports(item),
+            ast::Item::Impl(item) => {
+                // Its constants and types; no layout depends on its functions.
+                let members = item
+                    .assoc_item_list()
+                    .into_iter()
+                    .flat_map(|list| list.assoc_items());
+                if members
+                    .into_iter()
+                    .any(|member| !matches!(member, ast::AssocItem::Fn(_)))
+                {
+                    self.given.push(Definition::of(item.syntax(), true));
+                }
+                return;
+            }
+            ast::Item::Struct(item) => item.name(),
+            ast::Item::Enum(item) => item.name(),
+            ast::Item::Union(item) => item.name(),
+            ast::Item::Trait(item) => item.name(),
+            ast::Item::TypeAlias(item) => item.name(),
+            ast::Item::Const(item) => item.name(),
+            ast::Item::Module(item) => item.name(),
+            ast::Item::MacroRules(item) => item.name(),
+            ast::Item::Fn(item) => item.name(),
+            _ => None,
+        };
+        if let Some(name) = name {
+            let is_type = !matches!(item, ast::Item::Fn(_) | ast::Item::Const(_));
+            let definition = Definition::of(item.syntax(), is_type);
+            self.named.entry(plain(name.text())).or_default().push(definition);
+        }
+    }
+
+    fn add_imports(&mut self, item: &ast::Use) {
+        let definition = Definition::of(item.syntax(), false);
+        let trees = item.syntax().descendants().filter_map(ast::UseTree::cast);
+        let names: Vec<String> = trees
+            .filter(|tree| tree.use_tree_list().is_none() && tree.star_token().is_none())
+            .filter_map(|tree| match tree.rename() {
+                Some(rename) => Some(plain(rename.name()?.text())),
+                None => Some(plain(tree.path()?.segment()?.name_ref()?.text())),
+            })
+            .collect();
+        match names.first() {
+            // evcxr writes one import an item.
+            Some(name) => self.named.entry(name.clone()).or_default().push(definition),
+            None => self.everywhere.push(definition),
+        }
+    }
+
+    /// The digest of a type, as source writes it. 0 when nothing of the notebook's own is in it.
+    pub fn digest(&self, of_type: &str) -> u64 {
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        let mut digests: BTreeSet<u64> = BTreeSet::new();
+        let mut open: Vec<String> = words(of_type).collect();
+        if open.iter().any(|word| !is_of_std(word)) {
+            open.extend(
+                self.everywhere
+                    .iter()
+                    .flat_map(|import| import.uses.iter().cloned()),
+            );
+        }
+        loop {
+            while let Some(word) = open.pop() {
+                if let Some(library) = self.crates.get(&word) {
+                    digests.insert(*library);
+                }
+                for definition in self.named.get(&word).into_iter().flatten() {
+                    if digests.insert(definition.digest) {
+                        open.extend(
+                            definition
+                                .uses
+                                .iter()
+                                .filter(|word| !seen.contains(*word))
+                                .cloned(),
+                        );
+                    }
+                }
+                seen.insert(word);
+            }
+            for given in &self.given {
+                if !digests.contains(&given.digest)
+                    && given
+                        .uses
+                        .iter()
+                        .any(|word| self.named.contains_key(word) && seen.contains(word))
+                {
+                    digests.insert(given.digest);
+                    open.extend(given.uses.iter().filter(|word| !seen.contains(*word)).cloned());
+                }
+            }
+            if open.is_empty() {
+                break;
+            }
+        }
+        match digests.is_empty() {
+            true => 0,
+            false => hash(&digests),
+        }
+    }
+
+    /// Each type that is defined, with its digest.
+    fn definitions(&self) -> impl Iterator<Item = (&str, u64)> {
+        let types = self
+            .named
+            .iter()
+            .filter(|(_, all)| all.iter().any(|one| one.is_type));
+        types.map(|(name, all)| {
+            (
+                name.as_str(),
+                hash(&all.iter().map(|one| one.digest).collect::<BTreeSet<_>>()),
+            )
+        })
+    }
+}
+
+impl Definition {
+    fn of(item: &SyntaxNode, is_type: bool) -> Self {
+        let skipped: Vec<TextRange> = item
+            .descendants()
+            .filter(is_skipped)
+            .map(|node| node.text_range())
+            .collect();
+        let tokens = item
+            .descendants_with_tokens()
+            .filter_map(SyntaxElement::into_token);
+        let matters = |token: &SyntaxToken| {
+            !token.kind().is_trivia()
+                && !skipped
+                    .iter()
+                    .any(|range| range.contains_range(token.text_range()))
+        };
+        let (mut text, mut uses) = (String::new(), HashSet::new());
+        for token in tokens.filter(matters) {
+            text.push_str(token.text());
+            text.push(' ');
+            // The name of a field leads nowhere.
+            let names = token
+                .parent()
+                .is_some_and(|parent| ast::Name::can_cast(parent.kind()));
+            if token.kind() == SyntaxKind::IDENT && !names {
+                uses.insert(plain(token.text()));
+            }
+        }
+        Self {
+            digest: hash(&text),
+            uses,
+            is_type,
+        }
+    }
+}
+
+/// What no layout depends on: the body of a function that is not `const`, derives.
+fn is_skipped(node: &SyntaxNode) -> bool {
+    if let Some(block) = ast::BlockExpr::cast(node.clone()) {
+        let of = block.syntax().parent().and_then(ast::Fn::cast);
+        return of.is_some_and(|function| function.const_token().is_none());
+    }
+    ast::Attr::cast(node.clone()).is_some_and(|attr| {
+        let text = attr.syntax().text().to_string();
+        ["#[derive", "#[allow", "#[doc", "#[must_use"]
+            .iter()
+            .any(|start| text.starts_with(start))
+    })
+}
+
+fn plain(name: &str) -> String {
+    name.trim_start_matches("r#").to_owned()
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !is_of_a_word(c))
+        .filter(|word| !word.is_empty())
+        .map(plain)
+}
+
+fn is_of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || !c.is_ascii()
+}
+
+/// Whether nobody imports it.
+fn is_of_std(word: &str) -> bool {
+    const PRIMITIVE: [&str; 20] = [
+        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64",
+        "u128", "usize", "str", "String", "Vec", "Option",
+    ];
+    PRIMITIVE.contains(&word) || word.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn hash(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A library is built anew under its old name when its source changes.
+fn library(path: &Path) -> u64 {
+    let meta = path.metadata().ok();
+    let built = meta.as_ref().and_then(|meta| meta.modified().ok());
+    hash(&(path, built, meta.map(|meta| meta.len())))
+}
+
+/// What the session knows from the cells before, kept in the folder of notes.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Known {
+    types: BTreeMap<String, u64>,
+    /// The variables' types when they were kept, and their digests.
+    kept: BTreeMap<String, (String, u64)>,
+    /// How often a type was defined anew.
+    pub generation: u64,
+    /// For types as evcxr writes them, the paths of names in them that are not found as they stand.
+    #[serde(default)]
+    paths: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+const FILE: &str = "types.json";
+
+impl Known {
+    /// What is known; nothing in a new session.
+    pub fn read(notes: &Path) -> Self {
+        let text = std::fs::read(notes.join(FILE)).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// Keeps it for the next cell.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, notes: &Path) -> anyhow::Result<()> {
+        Ok(std::fs::write(notes.join(FILE), serde_json::to_vec(self)?)?)
+    }
+
+    /// Learns what a cell defines.
+    pub fn learn(&mut self, types: &Types) {
+        let mut anew = false;
+        for (name, digest) in types.definitions() {
+            let before = self.types.insert(name.to_owned(), digest);
+            anew |= before.is_some_and(|before| before != digest);
+        }
+        self.generation += u64::from(anew);
+    }
+
+    /// Whether `variable` was kept with a type whose digest was another one.
+    pub fn was_retyped(&self, variable: &str, digest: u64) -> bool {
+        self.kept.get(variable).is_some_and(|(_, kept)| *kept != digest)
+    }
+
+    /// All variables, also those that the notebook has no more, whose type is another one among these types.
+    pub fn retyped(&self, types: &Types) -> impl Iterator<Item = &str> {
+        let kept = self.kept.iter();
+        kept.filter(|(_, (of_type, digest))| types.digest(of_type) != *digest)
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// In `of_type`, `word` is to be found by this path.
+    pub fn spell(&mut self, of_type: &str, word: &str, path: &str) {
+        let paths = self.paths.entry(of_type.to_owned()).or_default();
+        paths.insert(word.to_owned(), path.to_owned());
+    }
+
+    /// The type with such names as paths.
+    pub fn spelled(&self, of_type: &str) -> String {
+        let Some(paths) = self.paths.get(of_type) else {
+            return of_type.to_owned();
+        };
+        let (mut out, mut rest) = (String::new(), of_type);
+        while !rest.is_empty() {
+            let end = rest.find(|c| !is_of_a_word(c)).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end.max(rest.chars().next().map_or(0, char::len_utf8)));
+            match paths.get(word).filter(|_| !out.ends_with("::")) {
+                Some(path) => out.push_str(path),
+                None => out.push_str(word),
+            }
+            rest = after;
+        }
+        out
+    }
+
+    /// The cell keeps `variable`, of a type with this digest.
+    pub fn keeps(&mut self, variable: &str, of_type: &str, digest: u64) {
+        self.kept
+            .insert(variable.to_owned(), (of_type.to_owned(), digest));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(items: &str, of_type: &str) -> u64 {
+        Types::read(items, &[]).digest(of_type)
+    }
+
+    #[test]
+    fn a_type_is_what_its_definitions_say() {
+        let items = "struct B { x: i32 }\nstruct H { b: B }\nuse std::rc::Rc;\nfn f(b: B) -> i32 { 1 }\ntype M = Vec<H>;\n\
+            const N: usize = 3;\nstruct A { x: [u8; N] }\ntrait T { type Out; }\nimpl T for i32 { type Out = B; }\n\
+            struct G<X: T>(X::Out);\nmod m { pub struct P(super::B); }\nuse m::P as Q;";
+        let other = items.replace("x: i32", "x: f32");
+        for of_type in [
+            "B",
+            "H",
+            "Vec<Option<H>>",
+            "M",
+            "std::boxed::Box<dyn Fn(B)>",
+            "fn(&B)",
+            "G<i32>",
+            "m::P",
+            "Q",
+        ] {
+            assert_ne!(digest(items, of_type), 0, "{of_type}");
+            assert_ne!(digest(items, of_type), digest(&other, of_type), "{of_type}");
+        }
+        for of_type in ["A", "Vec<f32>", "Rc<i32>"] {
+            assert_eq!(digest(items, of_type), digest(&other, of_type), "{of_type}");
+        }
+        assert_ne!(digest(items, "A"), digest(&items.replace("= 3", "= 4"), "A"));
+        assert_eq!(digest(items, "Vec<f64>"), 0);
+    }
+
+    #[test]
+    fn what_no_layout_depends_on_does_not_matter() {
+        let items = "struct B { x: i32 }\nmod m { pub struct P; pub fn f() -> i32 { 1 } }\ntrait T { fn t(&self) -> i32 { 2 } }";
+        for (from, to) in [
+            ("struct B {", "/// A.\n#[derive(Debug, Clone)] struct B { // b\n"),
+            ("{ 1 }", "{ 3 }"),
+            ("{ 2 }", "{ 4 }"),
+            ("struct B", "struct Unrelated(u8); impl B { fn f() {} } struct B"),
+        ] {
+            let other = items.replace(from, to);
+            for of_type in ["B", "m::P", "Box<dyn T>"] {
+                assert_eq!(digest(items, of_type), digest(&other, of_type), "{to}: {of_type}");
+            }
+        }
+        let method = items.replace("fn t", "fn s(&self); fn t");
+        assert_ne!(digest(items, "Box<dyn T>"), digest(&method, "Box<dyn T>"));
+        let order = items.replace("{ x: i32 }", "{ y: u8, x: i32 }");
+        assert_ne!(digest(items, "B"), digest(&order, "B"));
+    }
+
+    #[test]
+    fn the_library_of_an_added_crate_counts() {
+        let folder = std::env::temp_dir().join(format!("jook-types-{}", std::process::id()));
+        std::fs::write(&folder, "one").unwrap();
+        let crates = vec![("shapes".to_owned(), folder.clone())];
+        let of = |items: &str, of_type: &str| Types::read(items, &crates).digest(of_type);
+        let named = |of_type| {
+            [
+                of("", of_type),
+                of("use shapes::Circle;", of_type),
+                of("use shapes::*;", of_type),
+            ]
+        };
+        let (direct, imported) = (of("", "shapes::Circle"), named("Circle"));
+        assert!(direct != 0 && imported[0] == 0 && imported[1] != 0 && imported[2] != 0);
+        std::fs::write(&folder, "three").unwrap();
+        assert_ne!(of("", "shapes::Circle"), direct);
+        assert_ne!(named("Circle")[1..], imported[1..]);
+        std::fs::remove_file(folder).unwrap();
+    }
+
+    #[test]
+    fn a_definition_that_changes_is_another_generation() {
+        let mut known = Known::default();
+        let mut generation = |items: &str| {
+            known.learn(&Types::read(items, &[]));
+            known.generation
+        };
+        assert_eq!(generation("struct A { x: i32 }\nfn f() {}"), 0);
+        assert_eq!(generation("struct A { x: i32 }\nstruct B;\nfn f(a: u8) {}"), 0);
+        assert_eq!(generation("struct A { x: f32 }"), 1);
+        assert_eq!(generation("struct A { x: i32 }"), 2);
+        known.spell("Result<i32, Box<dyn Error>>", "Error", "::std::error::Error");
+        assert_eq!(
+            known.spelled("Result<i32, Box<dyn Error>>"),
+            "Result<i32, Box<dyn ::std::error::Error>>"
+        );
+        assert_eq!(known.spelled("Box<dyn Error>"), "Box<dyn Error>");
+        let (before, after) = (
+            Types::read("struct A(u8);", &[]),
+            Types::read("struct A(i8);", &[]),
+        );
+        known.keeps("a", "Vec<A>", before.digest("Vec<A>"));
+        known.keeps("b", "u8", 0);
+        assert!(known.was_retyped("a", after.digest("Vec<A>")) && !known.was_retyped("c", 1));
+        assert_eq!(known.retyped(&before).count(), 0);
+        assert_eq!(known.retyped(&after).collect::<Vec<_>>(), ["a"]);
+    }
+}
