@@ -316,7 +316,7 @@ impl Engine {
                 }
                 let at = self.crate_dir.join(compile::NOTES);
                 let behind = |frames: &[u64]| lines::lines(&self.crate_dir, &at, frames);
-                report::of_notes(&notes, &generated, code, behind)
+                report::of_notes(&notes, &generated, code, &self.sources, behind)
             }
             Err(error) => {
                 if orders.time {

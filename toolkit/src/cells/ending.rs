@@ -1,12 +1,13 @@
 //! How the kernel learns that a cell's code is done, left by `?`, or panicked.
 
 use std::error::Error;
+use std::ffi::c_void;
 use std::io::Write as _;
 use std::panic::Location;
 
 use serde_json::json;
 
-use super::{USER_ERROR_OCCURRED, kernel, panics};
+use super::{USER_ERROR_OCCURRED, create_variable_store, kernel, panics};
 use crate::interrupt;
 
 /// evcxr's word for a cell that ended in a panic.
@@ -21,6 +22,28 @@ pub fn begun(number: u64, code: *const ()) {
 /// The cell's code is done: what it printed is out.
 pub fn finished() {
     let _ = std::io::stdout().flush();
+}
+
+/// Runs the code of a cell, with the store of variables or none yet. What panics when the code is done, such as a value
+/// that the cell has replaced and that is dropped now, is told and costs nothing else.
+pub fn guarded(store: *mut c_void, run: impl FnOnce(*mut c_void) -> *mut c_void) -> *mut c_void {
+    let store = match store.is_null() {
+        true => create_variable_store().cast(),
+        false => store,
+    };
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(store)));
+    ran.unwrap_or_else(|_| {
+        drop_panicked();
+        store
+    })
+}
+
+/// A value that the cell has replaced, or whose type is another one now, has panicked as it was dropped.
+pub(super) fn drop_panicked() {
+    match kernel() {
+        Some(kernel) => kernel.say(&json!({"kind": "drop_panicked"})),
+        None => eprintln!("a value that was replaced panicked as it was dropped"),
+    }
 }
 
 /// A value has shown itself by a method that may be made for evcxr, whose words are printed.

@@ -7,7 +7,9 @@ mod panics;
 mod printing;
 mod shell;
 
-pub use ending::{begun, displayed, finished, left_early, left_with, panicked, send_text, with_causes};
+pub use ending::{
+    begun, displayed, finished, guarded, left_early, left_with, panicked, send_text, with_causes,
+};
 pub(crate) use kernel::kernel;
 #[cfg(test)]
 pub(crate) use kernel::tests as kernel_for_tests;
@@ -91,7 +93,9 @@ impl VariableStore {
     pub fn forget(&mut self, names: &[&str]) {
         for name in names {
             let kept = self.variables.remove(*name);
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(kept)));
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(kept))).is_err() {
+                ending::drop_panicked();
+            }
         }
     }
 

@@ -70,25 +70,30 @@ pub fn tell(source: &mut String, bound: Bound) {
     }
     let (needs, told) = match bound {
         Bound::Error => (
-            "Into<Box<dyn std::error::Error>>",
-            "::jook::cells::with_causes(&*error.into())",
+            "::std::convert::Into<::std::boxed::Box<dyn ::std::error::Error>>",
+            "::jook::cells::with_causes(&*::std::convert::Into::into(error))",
         ),
-        Bound::Display => ("std::fmt::Display", "format!(\"{}\", error)"),
-        Bound::Debug => ("std::fmt::Debug", "format!(\"{:?}\", error)"),
+        Bound::Display => ("::std::fmt::Display", "::std::format!(\"{}\", error)"),
+        Bound::Debug => ("::std::fmt::Debug", "::std::format!(\"{:?}\", error)"),
     };
-    let place = "std::panic::Location::caller()";
+    let place = "::std::panic::Location::caller()";
     *source = source
         .replacen(
             HEAD,
-            &format!("impl<T: {needs}> From<T> for EvcxrUserCodeError {{"),
+            &format!("impl<T: {needs}> ::std::convert::From<T> for EvcxrUserCodeError {{"),
+            1,
+        )
+        .replacen(
+            DEBUG_HEAD,
+            "impl<T: ::std::fmt::Debug> ::std::convert::From<T> for EvcxrUserCodeError {",
             1,
         )
         .replacen(FROM, &format!("#[track_caller] {FROM}"), 1);
     let [plain, debug, pretty] = PRINTS;
     for (print, told) in [
         (plain, told),
-        (debug, "format!(\"{:?}\", error)"),
-        (pretty, "format!(\"{:#?}\", error)"),
+        (debug, "::std::format!(\"{:?}\", error)"),
+        (pretty, "::std::format!(\"{:#?}\", error)"),
     ] {
         *source = source.replacen(print, &format!("::jook::cells::left_with(&{told}, {place});"), 1);
     }

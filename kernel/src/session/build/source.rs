@@ -12,7 +12,17 @@ use crate::session::build::lean;
 /// - the error of a `?`, the fact of a panic and the value that ends the cell, by the kernel's own way instead of
 ///   standard output.
 pub fn with_notices(source: &str, bound: Bound) -> String {
-    let mut out = source
+    let mut out = String::with_capacity(source.len() + source.len() / 8);
+    for line in source.split_inclusive('\n') {
+        match FULL_PATHS.iter().find(|(text, _)| line.trim_end() == *text) {
+            Some((_, text)) => {
+                out.push_str(text);
+                out.push('\n');
+            }
+            None => out.push_str(line),
+        }
+    }
+    out = out
         .replace(PANIC_LINE, "::jook::cells::panicked();")
         .replace(LEFT_LINE, "::jook::cells::left_early();")
         .replace(
@@ -26,7 +36,10 @@ pub fn with_notices(source: &str, bound: Bound) -> String {
     }
     early_return::tell(&mut out, bound);
     if let Some((before, number)) = entry_point(&out) {
-        out.replace_range(before..before + ENTRY.len(), "pub extern \"C\" fn jook_cell_");
+        out.replace_range(
+            before..before + ENTRY.len(),
+            "pub extern \"C-unwind\" fn jook_cell_",
+        );
         out.push_str(&wrapper(number));
     }
     out
@@ -41,7 +54,7 @@ pub fn unknown(source: &str) -> Vec<&'static str> {
         ("the entry point of a cell", entry_point(source).is_some()),
         (
             "the word for a panic",
-            has(PANIC_LINE) || !has("std::panic::catch_unwind("),
+            has(PANIC_LINE) || !source.lines().any(|line| [CATCHES, MATCHES].contains(&line)),
         ),
         ("the word for an early return", has(LEFT_LINE) || !left),
         (
@@ -59,6 +72,41 @@ pub fn unknown(source: &str) -> Vec<&'static str> {
     .collect()
 }
 
+/// Lines that evcxr writes around a cell, which use names that a notebook may give to something else.
+const FULL_PATHS: [(&str, &str); 11] = [
+    ("use jook::prelude::*;", "use ::jook::prelude::*;"),
+    (
+        CATCHES,
+        "if ::std::panic::catch_unwind(||{ use ::jook::show::Show as _;",
+    ),
+    (MATCHES, "match ::std::panic::catch_unwind("),
+    (
+        "  std::panic::AssertUnwindSafe(||{",
+        "  ::std::panic::AssertUnwindSafe(||{ use ::jook::show::Show as _;",
+    ),
+    (
+        "let _ = (|| -> std::result::Result<(), EvcxrUserCodeError> {",
+        "let _ = (|| -> ::std::result::Result<(), EvcxrUserCodeError> {",
+    ),
+    ("Ok(())})();", "::std::result::Result::Ok(())})();"),
+    (
+        "Ok::<(), EvcxrUserCodeError>(())",
+        "::std::result::Result::Ok::<(), EvcxrUserCodeError>(())",
+    ),
+    ("  Ok(_) => {}", "  ::std::result::Result::Ok(_) => {}"),
+    ("  Err(_) => {", "  ::std::result::Result::Err(_) => {"),
+    (
+        "mut x: *mut std::os::raw::c_void) -> *mut std::os::raw::c_void {x}",
+        "mut x: *mut ::std::ffi::c_void) -> *mut ::std::ffi::c_void {x}",
+    ),
+    (
+        "evcxr_send_text_plain(&format!(\"{:?}\",&(",
+        "evcxr_send_text_plain(&::std::format!(\"{:?}\",&(",
+    ),
+];
+
+const CATCHES: &str = "if std::panic::catch_unwind(||{";
+const MATCHES: &str = "match std::panic::catch_unwind(";
 const PANIC_LINE: &str = "println!(\"EVCXR_PANIC_NOTIFICATION\");";
 const LEFT_LINE: &str = "println!(\"{}\", evcxr_internal_runtime::USER_ERROR_OCCURRED);";
 const TEXT_HEAD: &str = "fn evcxr_send_text_plain(";
@@ -85,11 +133,11 @@ fn wrapper(number: usize) -> String {
     format!(
         r#"
 #[unsafe(no_mangle)]
-pub extern "C" fn run_user_code_{number}(store: *mut std::os::raw::c_void) -> *mut std::os::raw::c_void {{
+pub extern "C" fn run_user_code_{number}(store: *mut ::std::ffi::c_void) -> *mut ::std::ffi::c_void {{
     ::jook::cells::begun({number}, jook_cell_{number} as *const ());
-    let store = jook_cell_{number}(store as _);
+    let store = ::jook::cells::guarded(store, |store| jook_cell_{number}(store as _) as _);
     ::jook::cells::finished();
-    store as _
+    store
 }}
 "#
     )
@@ -137,12 +185,12 @@ mod tests {
     #[test]
     fn the_entry_point_is_wrapped_and_no_line_moves() {
         let changed = with_notices(GENERATED, Bound::Error);
-        assert!(changed.contains("pub extern \"C\" fn jook_cell_7(\n"));
+        assert!(changed.contains("pub extern \"C-unwind\" fn jook_cell_7(\n"));
         assert!(changed.contains("pub extern \"C\" fn run_user_code_7(store"));
         assert!(changed.contains("(x).evcxr_display(); ::jook::cells::displayed();"));
         for (index, line) in GENERATED.lines().enumerate() {
             let same = changed.lines().nth(index).unwrap();
-            let touched = ["run_user_code_", "PANIC", "evcxr_display"]
+            let touched = ["run_user_code_", "PANIC", "evcxr_display", "catch_unwind"]
                 .iter()
                 .any(|word| line.contains(word));
             assert_eq!(same == line, !touched, "line {index}: {same}");

@@ -64,6 +64,8 @@ pub enum Notice {
     },
     /// The panic ended the cell.
     Panicked,
+    /// It was raised by a value that the cell replaces, when that was dropped. The cell had ended.
+    DropPanicked,
     /// A `?` at the top of the cell left with this error.
     Error { message: String, line: usize },
     /// The cell's library could not be loaded; why.
@@ -121,6 +123,7 @@ pub fn message_part(message: Value) -> Option<Part> {
             cell: message.get("cell").and_then(Value::as_u64),
         },
         "panicked" => Notice::Panicked,
+        "drop_panicked" => Notice::DropPanicked,
         "error" => Notice::Error {
             message: text("message")?,
             line,

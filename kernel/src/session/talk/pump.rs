@@ -403,6 +403,13 @@ impl Teller {
                 self.notes.panicked = true;
                 None
             }
+            Notice::DropPanicked => {
+                let (message, file, line) = self.notes.panic.take().unwrap_or_default();
+                let place = self.sources.place(self.notes.cell, &file, line);
+                let text =
+                    format!("a value that was replaced panicked at {place} as it was dropped: {message}\n");
+                Some(Event::Stderr(text))
+            }
             Notice::Error { message, line } => {
                 self.notes.error = Some((message, line));
                 None

@@ -1,7 +1,35 @@
 //! From a line of the source that evcxr generated back to a line of the cell.
 
+use ra_ap_syntax::ast::HasModuleItem as _;
+use ra_ap_syntax::{AstNode as _, Edition, SourceFile};
+
 /// In the line where the code of the cell's own statements starts.
-pub const BODY: &str = "pub extern \"C\" fn jook_cell_";
+pub const BODY: &str = "pub extern \"C-unwind\" fn jook_cell_";
+
+/// The text of the item of `generated` that `line` (from 1) is in, and how many lines of it come before that one. None in
+/// the code of the cell's own statements.
+pub fn item_at(generated: &str, line: usize) -> Option<(String, usize)> {
+    let items = &generated[..generated.find(BODY)?];
+    let start: usize = items
+        .split_inclusive('\n')
+        .take(line.checked_sub(1)?)
+        .map(str::len)
+        .sum();
+    let parsed = SourceFile::parse(items, Edition::Edition2024);
+    let item = parsed.tree().items().find(|item| {
+        let range = item.syntax().text_range();
+        usize::from(range.start()) <= start && start < usize::from(range.end())
+    })?;
+    let from = usize::from(item.syntax().text_range().start());
+    let before = items.get(from..start)?.matches('\n').count();
+    Some((item.syntax().text().to_string(), before))
+}
+
+/// The line of `cell` that stands so many lines below the head of this item, when the cell has it.
+pub fn line_of_item(cell: &str, item: &str, below: usize) -> Option<usize> {
+    let at = cell.find(item.trim())?;
+    Some(cell[..at].matches('\n').count() + 1 + below)
+}
 
 /// The line of `cell` that stands at `line` of `generated` (both from 1). evcxr copies the user's lines as
 /// they are but moves items about, so lines are matched by their text, and equal ones by their order.
@@ -81,6 +109,19 @@ mod tests {
             cell_line(&generated, "x.unwrap();\ny();\nx.unwrap();", 10),
             Some(3)
         );
+    }
+
+    #[test]
+    fn an_item_is_found_in_the_cell_that_defines_it() {
+        let function = "fn f() {\n    let a = 1;\n    panic!(\"{a}\")\n}";
+        let generated = format!("use a::b;\nstruct A;\n{function}\n{BODY}3(\nf();\n");
+        assert_eq!(item_at(&generated, 5), Some((function.to_owned(), 2)));
+        assert_eq!(item_at(&generated, 8), None);
+        assert_eq!(
+            line_of_item(&format!("let x = 1;\n\n{function}\nf()"), function, 2),
+            Some(5)
+        );
+        assert_eq!(line_of_item("fn f() {}", function, 2), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::session::tell::hints;
 use crate::session::tell::losses::Losses;
 use crate::session::tell::notes::Notes;
 use crate::session::tell::place;
+use crate::session::tell::sources::{Place, Sources};
 use evcxr::{CompilationError, Error};
 
 mod advice;
@@ -76,26 +77,32 @@ pub fn of_notes(
     notes: &Notes,
     generated: &str,
     cell: &str,
+    sources: &Sources,
     behind: impl FnOnce(&[u64]) -> Option<Vec<usize>>,
 ) -> Result<(), CellError> {
-    let in_cell = |line: usize| place::cell_line(generated, cell, line);
+    let in_cell = |line: usize| match place::item_at(generated, line) {
+        Some((item, below)) => place::line_of_item(cell, &item, below),
+        None => place::cell_line(generated, cell, line),
+    };
     if notes.panicked {
         let (message, file, at) = notes.panic.clone().unwrap_or_default();
         let here = file.is_empty() || file.ends_with("cell/lib.rs");
-        let line = if here {
-            in_cell(at)
-        } else {
-            behind(&notes.frames).and_then(|lines| lines.into_iter().find_map(in_cell))
-        };
         let mut error = plain("Panic", &message);
-        if !here {
+        if here {
+            let place = notes.cell.and_then(|cell| sources.locate(cell, at));
+            match place {
+                Some(place) if place.code != cell => error.traceback.extend(excerpt_of(&place)),
+                Some(place) => error.line = Some(place.line),
+                None => error.line = in_cell(at),
+            }
+        } else {
             let place = place::short_path(&file);
             error.traceback.push(format!("{BLUE}  --> {PLAIN}{place}:{at}"));
+            error.line = behind(&notes.frames).and_then(|lines| lines.into_iter().find_map(in_cell));
         }
-        if let Some(line) = line {
+        if let Some(line) = error.line {
             error.traceback.extend(excerpt(cell, line));
         }
-        error.line = line;
         return Err(error);
     }
     if let Some((message, at)) = &notes.error {
@@ -113,6 +120,17 @@ pub fn of_notes(
 pub struct Cell<'a> {
     pub code: &'a str,
     pub named: &'a Named,
+}
+
+/// A line of another cell.
+fn excerpt_of(place: &Place) -> Vec<String> {
+    let mut lines = excerpt(&place.code, place.line);
+    let cell = match place.count {
+        0 => "an earlier cell".to_owned(),
+        count => format!("cell [{count}]"),
+    };
+    lines[0].push_str(&format!(" of {cell}"));
+    lines
 }
 
 /// What evcxr returned instead of outputs.

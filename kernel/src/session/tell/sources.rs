@@ -28,6 +28,16 @@ struct Source {
     generated: String,
 }
 
+/// A line (from 1) of a cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// The cell's execution count; 0 when it has none.
+    pub count: usize,
+    pub line: usize,
+    /// The cell's text.
+    pub code: String,
+}
+
 impl Source {
     /// Whether evcxr has given this cell the number `cell`.
     fn is(&self, cell: u64) -> bool {
@@ -74,21 +84,36 @@ impl Sources {
         place::cell_line(&std::fs::read_to_string(path).ok()?, &source.code, line)
     }
 
-    fn in_cell(&self, cell: u64, line: usize) -> Option<String> {
+    /// The cell and its line behind `line` of the source that was generated for the cell of this number.
+    pub fn locate(&self, cell: u64, line: usize) -> Option<Place> {
         let kept = self.kept();
         let running = kept.running.as_ref().map(|(source, path)| Source {
             generated: std::fs::read_to_string(path).unwrap_or_default(),
             ..source.clone()
         });
-        let found = running
-            .as_ref()
-            .into_iter()
-            .chain(&kept.cells)
-            .find(|source| source.is(cell))?;
-        let at = place::cell_line(&found.generated, &found.code, line)?;
-        Some(match found.count {
-            0 => format!("line {at} of an earlier cell"),
-            count => format!("line {at} of cell [{count}]"),
+        let mut all = running.as_ref().into_iter().chain(&kept.cells);
+        let found = all.find(|source| source.is(cell))?;
+        let place = |source: &Source, line| Place {
+            count: source.count,
+            line,
+            code: source.code.clone(),
+        };
+        let Some((item, below)) = place::item_at(&found.generated, line) else {
+            let at = place::cell_line(&found.generated, &found.code, line)?;
+            return Some(place(found, at));
+        };
+        // The last cell that defined it before it was compiled.
+        std::iter::once(found).chain(all).find_map(|source| {
+            let line = place::line_of_item(&source.code, &item, below)?;
+            Some(place(source, line))
+        })
+    }
+
+    fn in_cell(&self, cell: u64, line: usize) -> Option<String> {
+        let Place { count, line, .. } = self.locate(cell, line)?;
+        Some(match count {
+            0 => format!("line {line} of an earlier cell"),
+            count => format!("line {line} of cell [{count}]"),
         })
     }
 }
@@ -111,6 +136,12 @@ mod tests {
         assert_eq!(place(Some(7), "cell/lib.rs", 4), "line 2 of cell [4]");
         assert_eq!(place(Some(8), "cell/lib.rs", 3), "line 1 of cell [5]");
         assert_eq!(place(Some(9), "cell/lib.rs", 3), "cell/lib.rs:3");
+        let function = "fn f() {\n    panic!()\n}";
+        sources.begin(6, function, &folder);
+        sources.end(&format!("{function}\n{BODY}9(\n"));
+        sources.begin(7, "f();", &folder);
+        sources.end(&format!("{function}\n{BODY}10(\nf();\n"));
+        assert_eq!(place(Some(10), "cell/lib.rs", 2), "line 2 of cell [6]");
         assert_eq!(
             place(None, "/rustc/0/library/core/src/time.rs", 3),
             "library/core/src/time.rs:3"
