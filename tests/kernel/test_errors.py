@@ -42,19 +42,6 @@ def test_help_and_hints(kernel, code, said):
 
 
 @pytest.mark.parametrize(
-    "code, said",
-    [
-        ("static N: std::sync::Mutex<i32> = std::sync::Mutex::new(1);", "each cell that uses `N` has its own"),
-        ("thread_local! { static T: std::cell::Cell<i32> = std::cell::Cell::new(1); } T.set(2);", "in this cell only"),
-        ("static NAMES: [&str; 1] = [\"rice\"];", ""),
-    ],
-)
-def test_a_static_that_starts_anew_is_told(kernel, code, said):
-    cell = kernel.run(code)
-    assert cell.status == "ok" and said in cell.text("stderr") and bool(said) == bool(cell.text("stderr"))
-
-
-@pytest.mark.parametrize(
     "code, said, line",
     [
         ('let a = 1;\nprintln!("hi"', "unclosed `(`", 2),

@@ -8,6 +8,7 @@ use crate::session::build::compile;
 use crate::session::build::home;
 use crate::session::build::lines;
 use crate::session::build::private;
+use crate::session::build::statics::Run;
 use crate::session::build::syntax;
 use crate::session::build::toolkit;
 use crate::session::build::toolkit::Toolkit;
@@ -29,7 +30,6 @@ use crate::session::talk::pump::Between;
 use crate::session::talk::pump::Message;
 use crate::session::talk::pump::Pump;
 use crate::session::talk::pump::Sink;
-use crate::session::tell::hints;
 use crate::session::tell::losses;
 use crate::session::tell::losses::Losses;
 use crate::session::tell::losses::Variable;
@@ -38,7 +38,7 @@ use crate::session::tell::sources::Sources;
 use crate::session::variables;
 use anyhow::{Result, ensure};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::os::unix::process::CommandExt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -162,6 +162,9 @@ struct Engine {
     losses: Losses,
     sources: Arc<Sources>,
     items: Items,
+    /// How many cells were run, and in how many processes before this one.
+    runs: u64,
+    processes: u64,
     /// Variables that were dropped because their type is another one now.
     retyped: BTreeSet<String>,
     /// The level that cells are compiled at when they do not say another.
@@ -207,6 +210,8 @@ impl Engine {
             losses: Losses::default(),
             sources: options.comms.sources.clone(),
             items: Items::default(),
+            runs: 0,
+            processes: 0,
             retyped: BTreeSet::new(),
             opt,
         };
@@ -218,6 +223,7 @@ impl Engine {
     }
 
     fn warm_up(&mut self) {
+        self.note_run(HashSet::new());
         self.pump.begin(None);
         let _ = self.context.execute(&format!("drop({CHECK});"));
         self.pump.finish(false);
@@ -225,7 +231,19 @@ impl Engine {
         snapshot::gather_memory();
     }
 
+    /// Has the compiler know what evcxr is about to run: a cell that defines these items.
+    fn note_run(&mut self, defines: HashSet<String>) {
+        self.runs += 1;
+        let run = Run {
+            number: self.runs,
+            defines,
+            process: self.processes,
+        };
+        let _ = run.note(&self.crate_dir.join(compile::NOTES));
+    }
+
     fn bring_in_prelude(&mut self, prelude: &str) -> Result<()> {
+        self.note_run(HashSet::new());
         self.pump.begin(None);
         let result = self.context.execute(prelude);
         self.pump.finish(false);
@@ -267,7 +285,9 @@ impl Engine {
         control.on_warnings(self.tell_warnings(code, sink));
         self.sources.begin(control.count(), code, &self.crate_dir);
         self.pump.begin(Some(sink.clone()));
-        for note in notes.into_iter().chain(hints::of_statics(code)) {
+        self.processes += u64::from(orders.restarts);
+        self.note_run(named.defines.clone());
+        for note in notes {
             let _ = sink.send(Message::Event(Event::Stderr(note)));
         }
         let before = self.variables();
@@ -298,6 +318,7 @@ impl Engine {
         // What follows uses the context: no copy writes to its files any more.
         control.works();
         let died = died || (killed && self.replace_the_process());
+        self.processes += u64::from(died);
         self.losses.retyped(&notes.retyped);
         let result = match &outcome {
             _ if notes.unloadable.is_some() => Err(report::unloadable(
@@ -355,10 +376,19 @@ impl Engine {
         result
     }
 
-    /// Tells which variables are lost because their type is another one now. evcxr still lists them.
+    /// Tells which variables are lost, and which statics begin anew, because their type is another one now. evcxr still lists them.
     fn tell_losses(&mut self, sink: &Sink) {
-        let lost = self.crate_dir.join(compile::NOTES).join(compile::LOST);
-        let lost = std::fs::read_to_string(lost).unwrap_or_default();
+        let read = |name| {
+            let file = self.crate_dir.join(compile::NOTES).join(name);
+            std::fs::read_to_string(file).unwrap_or_default()
+        };
+        let (lost, anew) = (read(compile::LOST), read(compile::ANEW));
+        // Told once, also when the next cell is not compiled.
+        let _ = std::fs::remove_file(self.crate_dir.join(compile::NOTES).join(compile::ANEW));
+        for name in anew.lines() {
+            let told = format!("note: the static `{name}` begins anew: its type was defined anew\n");
+            let _ = sink.send(Message::Event(Event::Stderr(told)));
+        }
         let there: BTreeSet<&str> = self.context.variables_and_types().map(|(name, _)| name).collect();
         let lost = lost
             .lines()
@@ -452,6 +482,7 @@ impl Engine {
             }
             sizes
         });
+        self.note_run(HashSet::new());
         self.pump.begin(Some(own));
         let _ = self.context.execute(&variables::measuring(all));
         self.pump.finish(false);

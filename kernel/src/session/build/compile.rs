@@ -4,6 +4,7 @@ use crate::session::build::deps;
 use crate::session::build::early_return;
 use crate::session::build::early_return::Bound;
 use crate::session::build::home;
+use crate::session::build::known::Known;
 use crate::session::build::lean;
 use crate::session::build::lean::lean;
 use crate::session::build::lines;
@@ -12,7 +13,8 @@ use crate::session::build::manifest::CellCrate;
 use crate::session::build::private;
 use crate::session::build::source;
 use crate::session::build::spelling::{self, Spelling};
-use crate::session::build::types::{Known, Types};
+use crate::session::build::statics::{self, Run, Statics};
+use crate::session::build::types::Types;
 use crate::session::build::warnings;
 use crate::session::life::hold::Hold;
 use anyhow::{Context, Result};
@@ -25,6 +27,8 @@ use std::process::{Command, Stdio};
 pub const NOTES: &str = ".jook";
 /// There: the variables whose type is another one now; among them some that are gone.
 pub const LOST: &str = "lost";
+/// There: the statics that begin anew in the last cell, for the same reason.
+pub const ANEW: &str = "anew";
 
 impl CellCrate {
     /// Compiles the cell into the library that the child process loads; returns the compiler's exit code.
@@ -206,6 +210,7 @@ impl CellCrate {
             let next = bound.next(&said).filter(|_| early_return::is_in(&cell.generated));
             match next {
                 Some(next) => bound = next,
+                None if statics::copy_for_constants(&said, &mut cell.known.statics) => {}
                 None if spelling.another(&said, &cell.generated, &mut cell.known) => {}
                 None => return Ok((said, code)),
             }
@@ -221,8 +226,11 @@ struct Cell {
     types: Types,
     /// What earlier cells have left.
     known: Known,
+    run: Run,
     /// What this one keeps, as it was written last.
     kept: Vec<(String, String, u64)>,
+    statics: Statics,
+    anew: Vec<String>,
 }
 
 impl Cell {
@@ -230,17 +238,22 @@ impl Cell {
         std::fs::create_dir_all(notes)?;
         self.types = Types::read(source::items(&self.generated), crates);
         self.known = Known::read(notes);
+        self.run = Run::read(notes);
+        self.known.is_in(self.run.process);
         self.known.learn(&self.types);
         Ok(())
     }
 
     /// What is compiled instead of what evcxr generated.
     fn written(&mut self, bound: Bound) -> String {
-        let lean = lean(
-            &source::with_notices(&self.generated, bound),
-            &self.types,
-            &self.known,
-        );
+        let (items, code) = self.generated.split_at(source::items(&self.generated).len());
+        let shared = statics::share(items, &self.run, &self.known.statics, &self.types);
+        let mut source = source::with_notices(&format!("{}{code}", shared.items), bound);
+        if shared.exports {
+            source.push_str(statics::EXPORTS);
+        }
+        (self.statics, self.anew) = (shared.statics, shared.anew);
+        let lean = lean(&source, &self.types, &self.known);
         self.kept = lean.kept;
         lean.source
     }
@@ -250,7 +263,9 @@ impl Cell {
         for (variable, of_type, digest) in &self.kept {
             self.known.keeps(variable, of_type, *digest);
         }
+        self.known.statics = std::mem::take(&mut self.statics);
         self.known.write(notes)?;
+        std::fs::write(notes.join(ANEW), self.anew.join("\n"))?;
         let lost: Vec<&str> = self.known.retyped(&self.types).collect();
         Ok(std::fs::write(notes.join(LOST), lost.join("\n"))?)
     }

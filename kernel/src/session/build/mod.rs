@@ -3,7 +3,7 @@
 //! [`toolkit`] builds and links what cells are compiled against, [`skeleton`] and [`graph`] cut down what
 //! rust-analyzer has to read of it. [`home`] makes the private folder in which evcxr finds this program in the place of
 //! cargo, rustup and the linker; [`stand_in`] is this program in those roles. It reads what evcxr has written
-//! ([`manifest`], [`source`]), makes it small ([`lean`], with what [`types`] knows of the variables' types and [`spelling`] finds out), has rustc compile it ([`compile`]) and links it
+//! ([`manifest`], [`source`]), gives its statics one memory ([`statics`]), makes it small ([`lean`], with what [`types`] knows of the variables' types and [`spelling`] finds out, both [`known`] to the next cell), has rustc compile it ([`compile`]) and links it
 //! ([`linker`]); [`deps`] builds what a notebook adds beyond what is [`carried`], [`metadata`] and [`answers`] tell evcxr what cargo would.
 //! [`syntax`] asks rustc whether a cell can be read at all. [`warnings`] are those that are told. [`lines`] finds a cell's line behind a panic in a library. [`private`] and [`files`] are what all of them stand on.
 
@@ -15,6 +15,7 @@ pub mod early_return;
 pub mod files;
 pub mod graph;
 pub mod home;
+pub mod known;
 pub mod lean;
 pub mod lines;
 pub mod linker;
@@ -25,6 +26,7 @@ pub mod skeleton;
 pub mod source;
 pub mod spelling;
 pub mod stand_in;
+pub mod statics;
 pub mod syntax;
 pub mod toolkit;
 pub mod types;

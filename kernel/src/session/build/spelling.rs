@@ -1,8 +1,8 @@
 //! Names in the types of variables that are not found as evcxr writes them: rust-analyzer writes `Box<dyn Error>`, and
 //! `Error` may not be imported. rustc says where such a name can be found; its proposals are tried in turn.
 
+use crate::session::build::known::Known;
 use crate::session::build::lean;
-use crate::session::build::types::Known;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -79,18 +79,10 @@ fn place<'a>(said: &Value, generated: &'a str) -> Option<(&'a str, &'a str)> {
 fn missing(line: &str, generated: &str) -> Option<Missing> {
     let said: Value = serde_json::from_str(line).ok()?;
     let message = said["message"].as_str()?;
-    let word = [
-        "cannot find trait `",
-        "cannot find type `",
-        "expected trait, found ",
-    ]
-    .iter()
-    .find_map(|start| message.strip_prefix(start))?;
-    let word = word
-        .split('`')
-        .next()
-        .filter(|word| !word.contains(' '))?
-        .to_owned();
+    let is_missing = ["cannot find t", "expected trait, found ", "expected type, found "]
+        .iter()
+        .any(|start| message.starts_with(start));
+    let word = message.split('`').nth(1).filter(|_| is_missing)?.to_owned();
     let (variable, of_type) = place(&said, generated)?;
     let children = said["children"].as_array().into_iter().flatten();
     let proposals = children

@@ -9,8 +9,7 @@ use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{
     AstNode as _, Edition, SourceFile, SyntaxElement, SyntaxKind, SyntaxNode, SyntaxToken, TextRange,
 };
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -155,7 +154,7 @@ impl Types {
     }
 
     /// Each type that is defined, with its digest.
-    fn definitions(&self) -> impl Iterator<Item = (&str, u64)> {
+    pub fn definitions(&self) -> impl Iterator<Item = (&str, u64)> {
         let types = self
             .named
             .iter()
@@ -229,7 +228,8 @@ fn words(text: &str) -> impl Iterator<Item = String> {
         .map(plain)
 }
 
-fn is_of_a_word(c: char) -> bool {
+/// Whether a name goes on with it.
+pub fn is_of_a_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || !c.is_ascii()
 }
 
@@ -253,89 +253,6 @@ fn library(path: &Path) -> u64 {
     let meta = path.metadata().ok();
     let built = meta.as_ref().and_then(|meta| meta.modified().ok());
     hash(&(path, built, meta.map(|meta| meta.len())))
-}
-
-/// What the session knows from the cells before, kept in the folder of notes.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct Known {
-    types: BTreeMap<String, u64>,
-    /// The variables' types when they were kept, and their digests.
-    kept: BTreeMap<String, (String, u64)>,
-    /// How often a type was defined anew.
-    pub generation: u64,
-    /// For types as evcxr writes them, the paths of names in them that are not found as they stand.
-    #[serde(default)]
-    paths: BTreeMap<String, BTreeMap<String, String>>,
-}
-
-const FILE: &str = "types.json";
-
-impl Known {
-    /// What is known; nothing in a new session.
-    pub fn read(notes: &Path) -> Self {
-        let text = std::fs::read(notes.join(FILE)).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
-    }
-
-    /// Keeps it for the next cell.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(&self, notes: &Path) -> anyhow::Result<()> {
-        Ok(std::fs::write(notes.join(FILE), serde_json::to_vec(self)?)?)
-    }
-
-    /// Learns what a cell defines.
-    pub fn learn(&mut self, types: &Types) {
-        let mut anew = false;
-        for (name, digest) in types.definitions() {
-            let before = self.types.insert(name.to_owned(), digest);
-            anew |= before.is_some_and(|before| before != digest);
-        }
-        self.generation += u64::from(anew);
-    }
-
-    /// Whether `variable` was kept with a type whose digest was another one.
-    pub fn was_retyped(&self, variable: &str, digest: u64) -> bool {
-        self.kept.get(variable).is_some_and(|(_, kept)| *kept != digest)
-    }
-
-    /// All variables, also those that the notebook has no more, whose type is another one among these types.
-    pub fn retyped(&self, types: &Types) -> impl Iterator<Item = &str> {
-        let kept = self.kept.iter();
-        kept.filter(|(_, (of_type, digest))| types.digest(of_type) != *digest)
-            .map(|(name, _)| name.as_str())
-    }
-
-    /// In `of_type`, `word` is to be found by this path.
-    pub fn spell(&mut self, of_type: &str, word: &str, path: &str) {
-        let paths = self.paths.entry(of_type.to_owned()).or_default();
-        paths.insert(word.to_owned(), path.to_owned());
-    }
-
-    /// The type with such names as paths.
-    pub fn spelled(&self, of_type: &str) -> String {
-        let Some(paths) = self.paths.get(of_type) else {
-            return of_type.to_owned();
-        };
-        let (mut out, mut rest) = (String::new(), of_type);
-        while !rest.is_empty() {
-            let end = rest.find(|c| !is_of_a_word(c)).unwrap_or(rest.len());
-            let (word, after) = rest.split_at(end.max(rest.chars().next().map_or(0, char::len_utf8)));
-            match paths.get(word).filter(|_| !out.ends_with("::")) {
-                Some(path) => out.push_str(path),
-                None => out.push_str(word),
-            }
-            rest = after;
-        }
-        out
-    }
-
-    /// The cell keeps `variable`, of a type with this digest.
-    pub fn keeps(&mut self, variable: &str, of_type: &str, digest: u64) {
-        self.kept
-            .insert(variable.to_owned(), (of_type.to_owned(), digest));
-    }
 }
 
 #[cfg(test)]
@@ -412,33 +329,5 @@ mod tests {
         assert_ne!(of("", "shapes::Circle"), direct);
         assert_ne!(named("Circle")[1..], imported[1..]);
         std::fs::remove_file(folder).unwrap();
-    }
-
-    #[test]
-    fn a_definition_that_changes_is_another_generation() {
-        let mut known = Known::default();
-        let mut generation = |items: &str| {
-            known.learn(&Types::read(items, &[]));
-            known.generation
-        };
-        assert_eq!(generation("struct A { x: i32 }\nfn f() {}"), 0);
-        assert_eq!(generation("struct A { x: i32 }\nstruct B;\nfn f(a: u8) {}"), 0);
-        assert_eq!(generation("struct A { x: f32 }"), 1);
-        assert_eq!(generation("struct A { x: i32 }"), 2);
-        known.spell("Result<i32, Box<dyn Error>>", "Error", "::std::error::Error");
-        assert_eq!(
-            known.spelled("Result<i32, Box<dyn Error>>"),
-            "Result<i32, Box<dyn ::std::error::Error>>"
-        );
-        assert_eq!(known.spelled("Box<dyn Error>"), "Box<dyn Error>");
-        let (before, after) = (
-            Types::read("struct A(u8);", &[]),
-            Types::read("struct A(i8);", &[]),
-        );
-        known.keeps("a", "Vec<A>", before.digest("Vec<A>"));
-        known.keeps("b", "u8", 0);
-        assert!(known.was_retyped("a", after.digest("Vec<A>")) && !known.was_retyped("c", 1));
-        assert_eq!(known.retyped(&before).count(), 0);
-        assert_eq!(known.retyped(&after).collect::<Vec<_>>(), ["a"]);
     }
 }

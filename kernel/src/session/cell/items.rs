@@ -4,13 +4,12 @@
 //! each gets a name: a type alias that nobody uses is written before it, and evcxr keeps the two together. The same
 //! alias alone takes an item away. `use a::{self as b}`, which evcxr takes for `use a`, is written out.
 
+use crate::session::cell::ALIAS;
+use crate::session::cell::thread_locals;
 use ra_ap_syntax::ast::{self, HasGenericParams as _, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{AstNode as _, Edition, SourceFile, SyntaxKind, SyntaxNode};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-
-/// How the aliases' names begin; evcxr's own begin so, too.
-pub const ALIAS: &str = "evcxr_item_";
 
 const HEAD: &str = "fn f(){";
 
@@ -38,6 +37,8 @@ pub struct Named {
     pub text: String,
     /// What was written into which line, at which column; both count from 1.
     insertions: Vec<(usize, usize, usize)>,
+    /// The names of its items, for evcxr.
+    pub defines: HashSet<String>,
 }
 
 impl Named {
@@ -70,7 +71,13 @@ impl Items {
         let defined: HashSet<String> = nodes.iter().filter_map(type_name).collect();
         let mut edits: Vec<Edit> = Vec::new();
         let mut own: Vec<Item> = Vec::new();
+        let mut defines: HashSet<String> = nodes.iter().filter_map(any_name).collect();
         for node in &nodes {
+            if let Some((alias, own)) = thread_locals::as_item(node, HEAD.len()) {
+                defines.insert(alias);
+                edits.extend(own.into_iter().map(|(at, text)| Edit::insertion(at, text)));
+                continue;
+            }
             if let Some(text) = ast::Use::cast(node.clone()).and_then(|item| written_out(&item)) {
                 let removed = node.text_range().len().into();
                 edits.push(Edit {
@@ -88,6 +95,7 @@ impl Items {
                 .filter(|other| other.alias.starts_with(&item.alias))
                 .count();
             item.alias = format!("{}_{twins}", item.alias);
+            defines.insert(item.alias.clone());
             item.with.retain(|name| defined.contains(name));
             edits.push(Edit::insertion(place(node), format!("type {} = ();", item.alias)));
             own.push(item);
@@ -111,7 +119,9 @@ impl Items {
             edits.insert(0, Edit::insertion(first.map_or(code.len(), place), gone));
         }
         kept.extend(own);
-        (edited(cell, edits), Items(kept))
+        let mut named = edited(cell, edits);
+        named.defines = defines;
+        (named, Items(kept))
     }
 }
 
@@ -265,6 +275,12 @@ fn type_name(node: &SyntaxNode) -> Option<String> {
         _ => None,
     };
     name.map(|name| name.text().to_string())
+}
+
+fn any_name(node: &SyntaxNode) -> Option<String> {
+    ast::Item::can_cast(node.kind())
+        .then(|| member_name(node))
+        .flatten()
 }
 
 fn member_name(node: &SyntaxNode) -> Option<String> {

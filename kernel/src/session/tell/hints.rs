@@ -102,43 +102,6 @@ pub fn of_evcxr(message: &str) -> (String, Option<String>) {
     (said, Some(hint))
 }
 
-/// Types of statics that hold something which changes.
-const CHANGING: [&str; 9] = [
-    "Atomic",
-    "Mutex",
-    "RwLock",
-    "OnceLock",
-    "OnceCell",
-    "LazyLock",
-    "Lazy<",
-    "Cell<",
-    "static mut ",
-];
-
-/// What to know of a static that a cell defines: the code of items is compiled with each cell that uses them.
-pub fn of_statics(code: &str) -> Option<String> {
-    let mut depth = 0i32;
-    let line = code.lines().find(|line| {
-        let outermost = depth == 0;
-        depth += line.matches('{').count() as i32 - line.matches('}').count() as i32;
-        let item = line.trim_start();
-        let item = item.strip_prefix("pub ").unwrap_or(item);
-        let changes = CHANGING.iter().any(|kind| item.contains(kind));
-        outermost && (item.starts_with("static ") && changes || item.starts_with("thread_local!"))
-    })?;
-    let what = match line.contains("thread_local!") {
-        true => "what `thread_local!` makes is there in this cell only".to_owned(),
-        false => {
-            let name = line.split_once(':').map_or(line, |(before, _)| before);
-            let name = name.split_whitespace().last().unwrap_or_default();
-            format!("each cell that uses `{name}` has its own, which starts anew")
-        }
-    };
-    Some(format!(
-        "note: {what}; what is to last goes in a variable, such as `let n = std::sync::Arc::new(std::sync::Mutex::new(0));`\n"
-    ))
-}
-
 /// The first name in backquotes.
 fn quoted(message: &str) -> Option<&str> {
     message.split('`').nth(1)
@@ -147,23 +110,6 @@ fn quoted(message: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn statics_that_change_are_told_of() {
-        let noted = |code: &str| of_statics(code).unwrap_or_default();
-        assert!(
-            noted("fn f() {}\npub static N: AtomicU32 = AtomicU32::new(0);").contains("uses `N` has its own")
-        );
-        assert!(noted("static mut M: u32 = 0;").contains("`M`"));
-        assert!(noted("thread_local! { static T: Cell<u8> = Cell::new(1); }").contains("this cell only"));
-        for quiet in [
-            "static NAMES: [&str; 1] = [\"a\"];",
-            "fn f() {\n    static N: AtomicU32 = x;\n}",
-            "let a = 1;",
-        ] {
-            assert_eq!(of_statics(quiet), None);
-        }
-    }
 
     #[test]
     fn what_cannot_be_kept_is_said_in_few_words() {
