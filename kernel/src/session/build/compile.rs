@@ -1,6 +1,7 @@
 //! The crate that evcxr writes for a cell, compiled by one call of rustc.
 
 use crate::session::build::deps;
+use crate::session::build::dylib::Library;
 use crate::session::build::early_return;
 use crate::session::build::early_return::Bound;
 use crate::session::build::home;
@@ -19,6 +20,7 @@ use crate::session::build::warnings;
 use crate::session::life::hold::Hold;
 use anyhow::{Context, Result};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,20 +36,27 @@ impl CellCrate {
     /// Compiles the cell into the library that the child process loads; returns the compiler's exit code.
     pub fn build(&self, hold: &Hold) -> Result<i32> {
         let out = self.dir.join("target/cell");
-        let library = out.join("libctx.so");
+        let loaded = out.join("libctx.so");
         let mut cell = self.generated(hold)?;
         for what in source::unknown(&cell.generated) {
             hold.does_not_know(what);
         }
         let extra = deps::prepare(self, hold)?;
         if let Some(told) = std::env::var_os("EVCXR_EXECUTION_SO_PATH") {
-            std::fs::write(told, library.as_os_str().as_encoded_bytes())?;
+            std::fs::write(told, loaded.as_os_str().as_encoded_bytes())?;
         }
         let notes = self.dir.join(NOTES);
         cell.read_types(&extra.externs, &notes)?;
+        let library = extra.library(&cell.known.libraries, hold)?;
+        if let Some(library) = &library {
+            cell.brought = library.brought_in();
+        }
         let mut compile = || -> Result<(Vec<String>, i32)> {
             let mut rustc = self.rustc(&out, &extra)?;
-            rustc.arg("--emit=link").arg("-o").arg(&library);
+            if let Some(library) = &library {
+                library.link(&mut rustc);
+            }
+            rustc.arg("--emit=link").arg("-o").arg(&loaded);
             let level = self.opt_level.trim_matches('\'');
             rustc.arg("-C").arg(format!("opt-level={level}"));
             if cell.known.generation > 0 {
@@ -64,7 +73,12 @@ impl CellCrate {
         }
         match code {
             0 => {
-                cell.note(&notes)?;
+                if cell.exports {
+                    let exported = statics::library(&out, cell.run.number);
+                    let _ = std::fs::remove_file(&exported);
+                    std::fs::hard_link(&loaded, exported)?;
+                }
+                cell.note(&notes, library.as_ref())?;
                 self.tell_warnings(&said, &notes, hold)?;
             }
             _ => said = spelling::refusal(&said, &cell.generated).map_or(said, |refusal| vec![refusal]),
@@ -190,8 +204,14 @@ impl CellCrate {
 
     /// Runs the compiler; returns what it said and its exit code.
     fn compile(&self, mut command: Command, cell: &mut Cell) -> Result<(Vec<String>, i32)> {
-        let mut compile = |source: String| -> Result<(Vec<String>, i32)> {
+        let out = self.dir.join("target/cell");
+        let mut linked = BTreeSet::new();
+        let mut compile = |source: String, needs: &BTreeSet<u64>| -> Result<(Vec<String>, i32)> {
             std::fs::write(self.dir.join("cell/lib.rs"), source)?;
+            for run in needs.iter().filter(|run| linked.insert(**run)) {
+                let library = statics::library(&out, *run);
+                command.arg("-C").arg(format!("link-arg={}", library.display()));
+            }
             let mut compiler = command
                 .stderr(Stdio::piped())
                 .spawn()
@@ -203,7 +223,8 @@ impl CellCrate {
         let mut bound = Bound::Error;
         let mut spelling = Spelling::default();
         loop {
-            let (said, code) = compile(cell.written(bound))?;
+            let source = cell.written(bound);
+            let (said, code) = compile(source, &cell.needs)?;
             if code == 0 {
                 return Ok((said, code));
             }
@@ -231,6 +252,10 @@ struct Cell {
     kept: Vec<(String, String, u64)>,
     statics: Statics,
     anew: Vec<String>,
+    exports: bool,
+    needs: BTreeSet<u64>,
+    /// What brings in the library of the added crates.
+    brought: String,
 }
 
 impl Cell {
@@ -249,21 +274,24 @@ impl Cell {
         let (items, code) = self.generated.split_at(source::items(&self.generated).len());
         let shared = statics::share(items, &self.run, &self.known.statics, &self.types);
         let mut source = source::with_notices(&format!("{}{code}", shared.items), bound);
-        if shared.exports {
-            source.push_str(statics::EXPORTS);
-        }
+        source.push_str(&self.brought);
         (self.statics, self.anew) = (shared.statics, shared.anew);
+        (self.exports, self.needs) = (shared.exports, shared.needs);
         let lean = lean(&source, &self.types, &self.known);
         self.kept = lean.kept;
         lean.source
     }
 
     /// The cell is about to run: what it keeps and loses is known to the next, and to the kernel.
-    fn note(&mut self, notes: &Path) -> Result<()> {
+    fn note(&mut self, notes: &Path, library: Option<&Library>) -> Result<()> {
         for (variable, of_type, digest) in &self.kept {
             self.known.keeps(variable, of_type, *digest);
         }
         self.known.statics = std::mem::take(&mut self.statics);
+        if let Some(library) = library {
+            self.known.libraries.retain(|other| other != library);
+            self.known.libraries.push(library.clone());
+        }
         self.known.write(notes)?;
         std::fs::write(notes.join(ANEW), self.anew.join("\n"))?;
         let lost: Vec<&str> = self.known.retyped(&self.types).collect();

@@ -1,5 +1,6 @@
 //! Crates that a notebook adds with `:dep`, built by cargo once and kept for the next kernel.
 
+use crate::session::build::dylib::{self, Library};
 use crate::session::build::home;
 use crate::session::build::manifest::CellCrate;
 use crate::session::build::private;
@@ -39,6 +40,17 @@ pub struct Extra {
 }
 
 impl Extra {
+    /// The library that holds them, for all cells; `loaded` are those that the process has.
+    ///
+    /// # Errors
+    /// When the compiler cannot be run.
+    pub fn library(&self, loaded: &[Library], hold: &Hold) -> Result<Option<Library>> {
+        match &self.folder {
+            Some(folder) => dylib::library(&self.externs, folder, loaded, hold),
+            None => Ok(None),
+        }
+    }
+
     /// Whether cells can be linked with them the quick way, as far as is known.
     pub fn link_quickly(&self) -> bool {
         self.slow.as_ref().is_none_or(|note| !note.exists())

@@ -1,5 +1,6 @@
 //! What the compiler of a cell knows from the cells before.
 
+use crate::session::build::dylib::Library;
 use crate::session::build::statics::Statics;
 use crate::session::build::types::{Types, is_of_a_word};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub struct Known {
     paths: BTreeMap<String, BTreeMap<String, String>>,
     /// The statics that earlier cells export.
     pub statics: Statics,
+    /// The libraries of added crates that are loaded, the last one last.
+    pub libraries: Vec<Library>,
     /// The process that all this was kept in.
     process: u64,
 }
@@ -44,6 +47,7 @@ impl Known {
         if std::mem::replace(&mut self.process, process) != process {
             self.kept.clear();
             self.statics.clear();
+            self.libraries.clear();
         }
     }
 

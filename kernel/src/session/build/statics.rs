@@ -1,18 +1,19 @@
 //! One memory for each static of a notebook: the code of items is compiled with each cell that uses them, and a static
 //! with it.
 //!
-//! The cell that defines a static exports it under a name of its own; every other cell has a declaration in its place.
+//! The cell that defines a static exports it under a name of its own; every other cell has a declaration in its place, and
+//! is linked against the library of the first.
 //! What `thread_local!` makes is exported as a function that gives the key. A static begins anew when the cell that
 //! defines it runs again, or when its type is another one.
 
+use crate::session::build::digest::digest_of;
 use crate::session::build::types::Types;
 use crate::session::cell::thread_locals;
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _, HasVisibility as _};
 use ra_ap_syntax::{AstNode as _, Edition, SourceFile, SyntaxNode, TextRange, TextSize};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
 
 /// What is being run, as the kernel notes it before each cell.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -26,9 +27,6 @@ pub struct Run {
 }
 
 const FILE: &str = "run.json";
-
-/// By this name the process that loads cells knows a library that exports statics.
-pub const EXPORTS: &str = "\n#[unsafe(no_mangle)] static jook_exports: u8 = 1;\n";
 
 impl Run {
     /// Notes it for the compiler.
@@ -52,6 +50,8 @@ impl Run {
 pub struct Static {
     /// The name that it is exported by.
     symbol: String,
+    /// The run of a cell that exports it.
+    run: u64,
     /// Of its type.
     digest: u64,
     /// Whether a constant needs its value: such a static cannot be declared, and never changes.
@@ -62,6 +62,11 @@ pub struct Static {
 /// Statics by where they are defined.
 pub type Statics = BTreeMap<String, Static>;
 
+/// The library of the run of a cell, for those that are linked against it; beside the one that is loaded.
+pub fn library(folder: &Path, run: u64) -> PathBuf {
+    folder.join(format!("libexports_{run}.so"))
+}
+
 /// Items whose statics are shared.
 #[derive(Default)]
 pub struct Shared {
@@ -70,6 +75,8 @@ pub struct Shared {
     pub statics: Statics,
     /// Whether some are exported.
     pub exports: bool,
+    /// The runs of cells that export others.
+    pub needs: BTreeSet<u64>,
     /// Names of those that begin anew though their cell does not run: their type is another one.
     pub anew: Vec<String>,
 }
@@ -96,19 +103,23 @@ pub fn share(items: &str, run: &Run, known: &Statics, types: &Types) -> Shared {
                 let twins = seen.entry(key.clone()).or_default();
                 *twins += 1;
                 key.push_str(&format!("#{twins}"));
-                let digest = hash(&(&one.of_type, types.digest(&one.of_type)));
+                let digest = digest_of(&(&one.of_type, types.digest(&one.of_type)));
                 let known = known.get(&key).filter(|_| !run.defines.contains(&top));
                 match known.filter(|known| known.digest == digest) {
                     Some(known) if known.copied => Owner::Nobody,
-                    Some(known) => Owner::Other(known.symbol.clone()),
+                    Some(known) => {
+                        shared.needs.insert(known.run);
+                        Owner::Other(known.symbol.clone())
+                    }
                     None => {
                         if known.is_some() {
                             shared.anew.push(one.name.clone());
                         }
-                        let symbol = format!("jook_static_{:016x}_{}", hash(&key), run.number);
+                        let symbol = format!("jook_static_{:016x}_{}", digest_of(&key), run.number);
                         shared.exports = true;
                         let new = Static {
                             symbol: symbol.clone(),
+                            run: run.number,
                             digest,
                             copied: false,
                         };
@@ -309,12 +320,6 @@ fn path_to(node: &SyntaxNode) -> String {
     names.join("::")
 }
 
-fn hash(what: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    hasher.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,7 +367,10 @@ mod tests {
         );
         let second = shared(ITEMS, &run(2, &["unrelated"]), &first.statics);
         assert!(!second.exports && second.statics == first.statics);
-        assert_eq!(second.items.matches("link_name").count(), 6);
+        assert_eq!(
+            (second.items.matches("link_name").count(), second.needs),
+            (6, [1].into())
+        );
         assert!(
             second.items.contains("pub safe static N: AtomicU32;")
                 && second.items.contains("] static mut M: u8;")

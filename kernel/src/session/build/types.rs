@@ -5,13 +5,14 @@
 //! names, those that they name, and the crates that the notebook has added. Functions' bodies, comments and derives do
 //! not matter.
 
+use crate::session::build::digest::digest_of;
+use crate::session::build::dylib;
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{
     AstNode as _, Edition, SourceFile, SyntaxElement, SyntaxKind, SyntaxNode, SyntaxToken, TextRange,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What a crate that evcxr has written defines.
 #[derive(Default)]
@@ -40,7 +41,7 @@ impl Types {
         let mut types = Self {
             crates: crates
                 .iter()
-                .map(|(name, path)| (name.clone(), library(path)))
+                .map(|(name, path)| (name.clone(), dylib::identity(path)))
                 .collect(),
             ..Self::default()
         };
@@ -149,7 +150,7 @@ impl Types {
         }
         match digests.is_empty() {
             true => 0,
-            false => hash(&digests),
+            false => digest_of(&digests),
         }
     }
 
@@ -162,7 +163,7 @@ impl Types {
         types.map(|(name, all)| {
             (
                 name.as_str(),
-                hash(&all.iter().map(|one| one.digest).collect::<BTreeSet<_>>()),
+                digest_of(&all.iter().map(|one| one.digest).collect::<BTreeSet<_>>()),
             )
         })
     }
@@ -197,7 +198,7 @@ impl Definition {
             }
         }
         Self {
-            digest: hash(&text),
+            digest: digest_of(&text),
             uses,
             is_type,
         }
@@ -240,19 +241,6 @@ fn is_of_std(word: &str) -> bool {
         "u128", "usize", "str", "String", "Vec", "Option",
     ];
     PRIMITIVE.contains(&word) || word.starts_with(|c: char| c.is_ascii_digit())
-}
-
-fn hash(what: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// A library is built anew under its old name when its source changes.
-fn library(path: &Path) -> u64 {
-    let meta = path.metadata().ok();
-    let built = meta.as_ref().and_then(|meta| meta.modified().ok());
-    hash(&(path, built, meta.map(|meta| meta.len())))
 }
 
 #[cfg(test)]

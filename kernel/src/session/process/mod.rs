@@ -11,7 +11,7 @@ mod streams;
 
 use crate::session::life::door;
 use crate::session::life::keeper;
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CString, c_void};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
@@ -24,9 +24,6 @@ const COMPLETE: &str = "EVCXR_EXECUTION_COMPLETE";
 const PANICKED: &str = "EVCXR_PANIC_NOTIFICATION";
 /// What evcxr asks for, before the library's path and the function's name.
 const RUN: &str = "LOAD_AND_RUN ";
-
-/// What a cell's library that exports statics has, too.
-const EXPORTS: &CStr = c"jook_exports";
 
 type Cell = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 
@@ -102,13 +99,6 @@ fn load(library: &str, function: &str) -> Result<Cell, String> {
         let found = libc::dlsym(handle, function.as_ptr());
         if found.is_null() {
             return Err(last_error());
-        }
-        // The statics that it exports are for the cells to come.
-        if !libc::dlsym(handle, EXPORTS.as_ptr()).is_null() {
-            libc::dlopen(
-                library.as_ptr(),
-                libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_GLOBAL,
-            );
         }
         Ok(std::mem::transmute::<*mut c_void, Cell>(found))
     }
