@@ -237,6 +237,12 @@ impl fmt::Display for DamagedImage {
     }
 }
 
+/// A file whose image has its place in a batch.
+struct Placed {
+    sha256: [u8; 32],
+    turned: bool,
+}
+
 /// The batches of an [`ImageFolder`], an iterator. It ends early when the Stop button is pressed.
 #[derive(Debug)]
 pub struct ImageBatches<'a> {
@@ -276,7 +282,7 @@ impl ImageBatches<'_> {
         let mut pixels = vec![0.0; range.len() * width];
         let files = &folder.images.files[range.clone()];
         let scope = &self.scope;
-        let results: Vec<Option<Result<([u8; 32], bool)>>> = pixels
+        let results: Vec<Option<Result<Placed>>> = pixels
             .par_chunks_exact_mut(width)
             .zip(files)
             .map(|(out, file)| {
@@ -291,7 +297,7 @@ impl ImageBatches<'_> {
                     } = decoded;
                     let placed = self.preparation.apply(image, out);
                     placed.map_err(|e| e.at(file.display().to_string()))?;
-                    Ok((sha256, turned))
+                    Ok(Placed { sha256, turned })
                 });
                 Some(prepared)
             })
@@ -307,14 +313,14 @@ impl ImageBatches<'_> {
         let mut kept = 0;
         for (i, result) in results.into_iter().enumerate() {
             match result? {
-                Ok((hash, turned)) => {
+                Ok(Placed { sha256, turned }) => {
                     self.turned += usize::from(turned);
                     // Close the gaps that damaged images left.
                     pixels.copy_within(i * width..(i + 1) * width, kept * width);
                     kept += 1;
                     batch.labels.push(folder.images.labels[range.start + i]);
                     batch.files.push(files[i].clone());
-                    batch.sha256.push(hex(&hash));
+                    batch.sha256.push(hex(&sha256));
                 }
                 Err(reason) if folder.skip_damaged => self.damaged.push(DamagedImage {
                     file: files[i].clone(),

@@ -315,7 +315,7 @@ fn said_separator(text: &str) -> Option<(u8, &str)> {
     let (first, rest) = text.split_once('\n')?;
     let first = first.trim_end_matches('\r').trim_matches('"');
     let word = first.get(..4).filter(|word| word.eq_ignore_ascii_case("sep="))?;
-    match first[word.len()..].as_bytes() {
+    match &first.as_bytes()[word.len()..] {
         [separator] => Some((*separator, rest)),
         _ => None,
     }

@@ -61,10 +61,36 @@ pub(super) fn decoded<'a>(file: &str, bytes: &'a [u8]) -> Result<Cow<'a, str>> {
         let line = 1 + text[..offset].matches('\n').count();
         return Err(Error::data("expected text, found byte 00").at(format!("{file}, line {line}")));
     }
-    if text.contains('\r') && !text.contains('\n') {
-        return Ok(text.replace('\r', "\n").into());
+    Ok(with_line_feeds(&text).map_or(text, Cow::from))
+}
+
+/// The text with line feeds for carriage returns that end a line alone; none when there are none. Those in quotes are
+/// a cell's.
+fn with_line_feeds(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let mut lone = Vec::new();
+    let (mut i, mut quoted) = (0, false);
+    while i < bytes.len() {
+        quoted ^= bytes[i] == b'"';
+        let run = bytes[i..].iter().take_while(|&&byte| byte == b'\r').count();
+        // Several before a line feed end one line with it.
+        if run > 0 && !quoted && bytes.get(i + run) != Some(&b'\n') {
+            lone.extend(i..i + run);
+        }
+        i += run.max(1);
     }
-    Ok(text)
+    if lone.is_empty() {
+        return None;
+    }
+    let mut ended = String::with_capacity(text.len());
+    let mut start = 0;
+    for end in lone {
+        ended.push_str(&text[start..end]);
+        ended.push('\n');
+        start = end + 1;
+    }
+    ended.push_str(&text[start..]);
+    Some(ended)
 }
 
 type Word = fn([u8; 2]) -> u16;

@@ -485,8 +485,10 @@ fn other_encodings_line_ends_and_separators_read_the_same() {
     };
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(text.as_bytes()).unwrap();
-    let files: [(&str, Vec<u8>); 8] = [
+    let files: [(&str, Vec<u8>); 10] = [
         ("returns", text.replace('\n', "\r").into()),
+        ("mixed", text.replacen('\n', "\r", 2).into()),
+        ("doubled", text.replace('\n', "\r\r\n").into()),
         ("said", format!("sep=;\n{}", text.replace(',', ";")).into()),
         (
             "said with returns",
@@ -504,6 +506,9 @@ fn other_encodings_line_ends_and_separators_read_the_same() {
         assert_eq!(data.class_names(), ["x", "\u{fc}ber"], "{name}");
         assert_eq!(data.feature_names(), ["a", "b"], "{name}");
     }
+    let quoted = dir.file("quoted.csv", "a,k\r1,\"two\rlines\"\r2,y\r");
+    let data = Dataset::from_csv(quoted, "k").unwrap();
+    assert_eq!(data.class_names(), ["two\rlines", "y"]);
     let said = dir.file("line.csv", "sep=;\na;k\n1;x\nno;y\n");
     assert_error(
         Dataset::from_csv(&said, "k"),
@@ -525,7 +530,7 @@ fn other_encodings_line_ends_and_separators_read_the_same() {
 fn commas_and_thousands_in_numbers_need_an_option_that_the_error_names() {
     let dir = Scratch::new();
     let cases = [
-        ("3,14", "decimal_comma", TableOptions::new().decimal_comma(), 3.14),
+        ("3,25", "decimal_comma", TableOptions::new().decimal_comma(), 3.25),
         (
             "1.234,5",
             "thousands('.')",
@@ -580,7 +585,7 @@ fn commas_and_thousands_in_numbers_need_an_option_that_the_error_names() {
             &["a finite number", "line 2"],
         );
     }
-    let cut = dir.file("cut.csv", "x,k\n3,14,a\n");
+    let cut = dir.file("cut.csv", "x,k\n3,25,a\n");
     assert_error(
         Dataset::from_csv(&cut, "k"),
         &cut,
