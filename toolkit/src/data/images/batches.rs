@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::ImagePreparation;
-use crate::data::load::{
-    A_NUMBER, Decoded, ImageFiles, check_memory, decode_file, name_of, tell, turned_note,
-};
+use crate::data::load::{A_NUMBER, Changed, Decoded, ImageFiles, check_memory, decode_file, name_of, tell};
 use crate::data::{Dataset, Shape};
 use crate::hex::hex;
 use crate::show::{Progress, show_by_display};
@@ -139,7 +137,7 @@ impl ImageFolder {
             batch,
             next: 0,
             damaged: Vec::new(),
-            turned: 0,
+            changed: Changed::default(),
             scope: interrupt::scope(),
             stopped: false,
             progress: Some(Progress::new(format!("images of {}", self.name), self.len())),
@@ -185,7 +183,7 @@ impl ImageFolder {
         let found: Vec<String> = batches
             .damaged_note()
             .into_iter()
-            .chain(turned_note(batches.turned))
+            .chain(batches.changed.notes())
             .collect();
         tell(&self.name, &found);
         let data = Dataset::new(self.name.clone(), preparation.shape(), features)?
@@ -240,7 +238,7 @@ impl fmt::Display for DamagedImage {
 /// A file whose image has its place in a batch.
 struct Placed {
     sha256: [u8; 32],
-    turned: bool,
+    changed: Changed,
 }
 
 /// The batches of an [`ImageFolder`], an iterator. It ends early when the Stop button is pressed.
@@ -251,7 +249,7 @@ pub struct ImageBatches<'a> {
     batch: usize,
     next: usize,
     damaged: Vec<DamagedImage>,
-    turned: usize,
+    changed: Changed,
     scope: interrupt::Scope,
     stopped: bool,
     progress: Option<Progress>,
@@ -265,7 +263,7 @@ impl ImageBatches<'_> {
 
     /// How many images so far were turned upright, as their EXIF marks say.
     pub fn turned(&self) -> usize {
-        self.turned
+        self.changed.turned
     }
 
     /// Whether it ended because it was asked to.
@@ -292,12 +290,12 @@ impl ImageBatches<'_> {
                 let prepared = decode_file(file).and_then(|decoded| {
                     let Decoded {
                         image,
-                        turned,
+                        changed,
                         sha256,
                     } = decoded;
                     let placed = self.preparation.apply(image, out);
                     placed.map_err(|e| e.at(file.display().to_string()))?;
-                    Ok(Placed { sha256, turned })
+                    Ok(Placed { sha256, changed })
                 });
                 Some(prepared)
             })
@@ -313,8 +311,8 @@ impl ImageBatches<'_> {
         let mut kept = 0;
         for (i, result) in results.into_iter().enumerate() {
             match result? {
-                Ok(Placed { sha256, turned }) => {
-                    self.turned += usize::from(turned);
+                Ok(Placed { sha256, changed }) => {
+                    self.changed.add(changed);
                     // Close the gaps that damaged images left.
                     pixels.copy_within(i * width..(i + 1) * width, kept * width);
                     kept += 1;
@@ -336,7 +334,7 @@ impl ImageBatches<'_> {
 
     fn finish(&mut self) {
         if let Some(progress) = self.progress.take() {
-            let told = self.damaged_note().into_iter().chain(turned_note(self.turned));
+            let told = self.damaged_note().into_iter().chain(self.changed.notes());
             progress.finish(told.collect::<Vec<_>>().join("; "));
         }
     }

@@ -26,7 +26,7 @@ impl Dataset {
     /// grey there is one channel; otherwise all are taken as red, green, blue. Transparency is dropped.
     /// Features are 0..1. Images that a camera marked as turned (EXIF) are turned upright. The contents of a file
     /// decide whether it is an image, not its name; files that are none (notes, tables) are left out, hidden ones
-    /// too. [`notes`](Self::notes) say what was turned or left out.
+    /// too. [`notes`](Self::notes) say what was turned, dropped or left out.
     ///
     /// # Errors
     /// Naming the file or folder: no class folder, a class without images, images outside a class folder, folders of
@@ -39,22 +39,46 @@ impl Dataset {
             class_names,
             notes,
         } = ImageFiles::list(dir)?;
-        let (shape, features, turned) = read_all(dir, &files)?;
+        let (shape, features, changed) = read_all(dir, &files)?;
         let data = Dataset::new(name_of(dir), shape, features)?
             .with_origin(dir.display().to_string(), "")
             .with_labels(labels, class_names)?;
-        Ok(told(
-            data.with_notes(notes.into_iter().chain(turned_note(turned))),
-        ))
+        Ok(told(data.with_notes(notes.into_iter().chain(changed.notes()))))
     }
 }
 
-/// Says how many images were turned, if any.
-pub(in crate::data) fn turned_note(turned: usize) -> Option<String> {
-    match turned {
-        0 => None,
-        1 => Some("1 image was turned upright, as its EXIF mark says".to_owned()),
-        n => Some(format!("{n} images were turned upright, as their EXIF marks say")),
+/// How many images are not as their files have them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::data) struct Changed {
+    /// They were turned upright.
+    pub turned: usize,
+    /// They lost their transparency.
+    pub transparent: usize,
+}
+
+impl Changed {
+    pub fn add(&mut self, other: Changed) {
+        self.turned += other.turned;
+        self.transparent += other.transparent;
+    }
+
+    /// A sentence for each kind, if there are any.
+    pub fn notes(self) -> Vec<String> {
+        let turned = match self.turned {
+            0 => None,
+            1 => Some("1 image was turned upright, as its EXIF mark says".to_owned()),
+            n => Some(format!("{n} images were turned upright, as their EXIF marks say")),
+        };
+        let transparent = match self.transparent {
+            0 => None,
+            1 => Some(
+                "1 image is transparent in part: its colours are taken without their transparency".to_owned(),
+            ),
+            n => Some(format!(
+                "{n} images are transparent in part: their colours are taken without their transparency"
+            )),
+        };
+        turned.into_iter().chain(transparent).collect()
     }
 }
 
@@ -65,7 +89,7 @@ struct Head {
     grey: bool,
 }
 
-fn read_all(dir: &Path, files: &[PathBuf]) -> Result<(Shape, Vec<f32>, usize)> {
+fn read_all(dir: &Path, files: &[PathBuf]) -> Result<(Shape, Vec<f32>, Changed)> {
     // All headers before any pixel: sizes are compared, and the kind of image decided, at no cost.
     let first = head(&files[0])?;
     let mut grey = first.grey;
@@ -94,11 +118,11 @@ fn read_all(dir: &Path, files: &[PathBuf]) -> Result<(Shape, Vec<f32>, usize)> {
     check_memory(numbers as u64, A_NUMBER, &dir.display().to_string())?;
     // All at once: growing would hold more than was just asked for.
     let mut features = Vec::with_capacity(numbers);
-    let mut all_turned = 0;
+    let mut changed = Changed::default();
     for path in files {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
-        let (image, turned) = decode(path, &bytes)?;
-        all_turned += usize::from(turned);
+        let (image, change) = decode(path, &bytes)?;
+        changed.add(change);
         let pixels = pixels(image, grey);
         // A file may change between the two looks at it.
         if pixels.len() != shape.width() {
@@ -111,7 +135,7 @@ fn read_all(dir: &Path, files: &[PathBuf]) -> Result<(Shape, Vec<f32>, usize)> {
         }
         features.extend(pixels);
     }
-    Ok((shape, features, all_turned))
+    Ok((shape, features, changed))
 }
 
 fn pixels(image: DynamicImage, grey: bool) -> Vec<f32> {
@@ -137,8 +161,7 @@ fn pixels(image: DynamicImage, grey: bool) -> Vec<f32> {
 /// An image file that was read.
 pub(in crate::data) struct Decoded {
     pub image: DynamicImage,
-    /// Whether it was turned upright.
-    pub turned: bool,
+    pub changed: Changed,
     /// Of the file's bytes.
     pub sha256: [u8; 32],
 }
@@ -155,16 +178,16 @@ pub(in crate::data) fn decode_file(path: &Path) -> Result<Decoded> {
     }
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
     check_head(path, reader(path, Cursor::new(&bytes))?, length)?;
-    let (image, turned) = decode(path, &bytes)?;
+    let (image, changed) = decode(path, &bytes)?;
     Ok(Decoded {
         image,
-        turned,
+        changed,
         sha256: Sha256::digest(&bytes).into(),
     })
 }
 
-/// The image of a file with these contents, upright, and whether it was turned for that.
-fn decode(path: &Path, bytes: &[u8]) -> Result<(DynamicImage, bool)> {
+/// The image of a file with these contents, upright, and what was changed or will be.
+fn decode(path: &Path, bytes: &[u8]) -> Result<(DynamicImage, Changed)> {
     let reader = reader(path, Cursor::new(bytes))?;
     // The decoder fills what is not there with grey.
     if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_whole(bytes) {
@@ -178,7 +201,22 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<(DynamicImage, bool)> {
     let orientation = orientation(&mut decoder);
     let mut image = DynamicImage::from_decoder(decoder).map_err(|e| damaged(path, &e))?;
     image.apply_orientation(orientation);
-    Ok((image, orientation != Orientation::NoTransforms))
+    let changed = Changed {
+        turned: usize::from(orientation != Orientation::NoTransforms),
+        transparent: usize::from(is_transparent(&image)),
+    };
+    Ok((image, changed))
+}
+
+/// Whether something would shine through the image.
+fn is_transparent(image: &DynamicImage) -> bool {
+    match image {
+        DynamicImage::ImageLumaA8(image) => image.pixels().any(|pixel| pixel.0[1] < u8::MAX),
+        DynamicImage::ImageRgba8(image) => image.pixels().any(|pixel| pixel.0[3] < u8::MAX),
+        DynamicImage::ImageLumaA16(image) => image.pixels().any(|pixel| pixel.0[1] < u16::MAX),
+        DynamicImage::ImageRgba16(image) => image.pixels().any(|pixel| pixel.0[3] < u16::MAX),
+        _ => false,
+    }
 }
 
 /// How the image lies, by its EXIF mark. A damaged mark says nothing.

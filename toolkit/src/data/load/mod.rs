@@ -21,7 +21,7 @@ use std::path::Path;
 use polars::prelude::PolarsResult;
 
 pub(super) use files::ImageFiles;
-pub(super) use folder::{Decoded, decode_file, turned_note};
+pub(super) use folder::{Changed, Decoded, decode_file};
 pub(crate) use gzip::MAX_EXPANSION;
 pub use options::TableOptions;
 

@@ -172,6 +172,7 @@ impl<'a> Rounding<'a> {
 
     fn whole(&mut self, row: usize, x: i128) -> f32 {
         let value = x as f32;
+        self.span(x as f64);
         if x.unsigned_abs() >= EXACT {
             if value as i128 != x && self.changed.is_none() {
                 self.changed = Some((x.to_string(), value));
@@ -190,11 +191,10 @@ impl<'a> Rounding<'a> {
         if !value.is_finite() {
             return None;
         }
-        self.low = self.low.min(x);
-        self.high = self.high.max(x);
         if x.fract() == 0.0 && x.abs() < 2f64.powi(100) {
             return Some(self.whole(row, x as i128));
         }
+        self.span(x);
         let change = (x - f64::from(value)).abs();
         if change > self.worst.1 {
             self.worst = (row, change);
@@ -203,6 +203,11 @@ impl<'a> Rounding<'a> {
             self.rounded.insert(value.to_bits());
         }
         Some(value)
+    }
+
+    fn span(&mut self, x: f64) {
+        self.low = self.low.min(x);
+        self.high = self.high.max(x);
     }
 
     fn end(self, place: &Place<'_>) -> Result<Option<String>> {

@@ -337,3 +337,22 @@ fn header(dir: &Scratch, width: u32, height: u32) -> std::path::PathBuf {
     png[29..33].copy_from_slice(&sum);
     dir.file("b/huge.png", png)
 }
+
+#[test]
+fn what_was_transparent_is_counted() {
+    let dir = Scratch::new();
+    let image = |alpha| image::RgbaImage::from_pixel(2, 2, image::Rgba([255, 0, 51, alpha]));
+    save(image(255), &dir, "a/opaque.png", ImageFormat::Png);
+    assert!(Dataset::from_image_folder(dir.path()).unwrap().notes().is_empty());
+    save(image(254), &dir, "a/clear.png", ImageFormat::Png);
+    let data = Dataset::from_image_folder(dir.path()).unwrap();
+    assert!(
+        data.notes()[0].starts_with("1 image is transparent in part"),
+        "{:?}",
+        data.notes()
+    );
+    assert_eq!(data.row(0), data.row(1));
+    let folder = ImageFolder::open(dir.path()).unwrap();
+    let preparation = ImagePreparation::stretched(2, 2).unwrap();
+    assert_eq!(folder.dataset(&preparation).unwrap().notes(), data.notes());
+}
