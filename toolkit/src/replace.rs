@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -133,13 +134,15 @@ fn beside(path: &Path) -> PathBuf {
 
 fn put(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = beside(path);
-    let mode = fs::metadata(path).ok().map(|old| old.permissions());
+    let old = fs::metadata(path).ok();
     let written = fs::create_dir_all(folder(path))
         .and_then(|()| fs::File::create(&temporary))
         .and_then(|mut file| {
             file.write_all(content)?;
-            if let Some(mode) = mode {
-                file.set_permissions(mode)?;
+            if let Some(old) = &old {
+                // Another's file stays another's where that is in this process's power.
+                let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
+                file.set_permissions(old.permissions())?;
             }
             file.sync_all()
         })
@@ -155,7 +158,7 @@ fn put(path: &Path, content: &[u8]) -> io::Result<()> {
 mod tests {
     use std::io::Read as _;
     use std::os::fd::AsRawFd as _;
-    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, chown, symlink};
 
     use super::*;
     use crate::testing::Scratch;
@@ -177,6 +180,12 @@ mod tests {
         file(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        // Only the superuser can give a file away.
+        if chown(&path, Some(12), Some(34)).is_ok() {
+            file(&path, b"newer").unwrap();
+            let found = fs::metadata(&path).unwrap();
+            assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (12, 34, 0o640));
+        }
         file(&dir.path().join("deep/er/b.bin"), b"made").unwrap();
         assert_eq!(fs::read(dir.path().join("deep/er/b.bin")).unwrap(), b"made");
         assert_eq!(names(&dir.path().join("real")), ["a.bin"]);

@@ -94,7 +94,14 @@ impl Show for Split {
             test.len(),
             train.shape()
         );
-        join(&heading, train.notes(), &train.origin(), &[table.bundle()])
+        let mut notes = train.notes().to_vec();
+        notes.extend(
+            test.notes()
+                .iter()
+                .filter(|note| !train.notes().contains(note))
+                .cloned(),
+        );
+        join(&heading, &notes, &train.origin(), &[table.bundle()])
     }
 }
 

@@ -183,7 +183,8 @@ impl Network {
         train_network(self.clone(), data, &recipe.into(), Some(&mut loss))
     }
 
-    /// The network in a file written by [`Run::save`] or a checkpoint.
+    /// The network in a file written by [`Run::save`] or a checkpoint. It knows its classes by their numbers alone:
+    /// [`load_classes`](Self::load_classes) has their names.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged or foreign, or holds a typed dfdx model.
@@ -208,6 +209,33 @@ impl Network {
         network.parameters_mut().copy_from_slice(&file.parameters);
         network.buffers_mut().copy_from_slice(&file.buffers);
         Ok(network)
+    }
+
+    /// The names of the classes that the network in such a file was trained on: the first output is that of the
+    /// first. Other data count theirs in that order by [`Dataset::with_classes_of`].
+    ///
+    /// ```no_run
+    /// use jook::prelude::*;
+    /// let net = Network::load("run.safetensors")?;
+    /// let classes = Network::load_classes("run.safetensors")?;
+    /// let test = Dataset::from_csv("test.csv", "kind")?.with_classes_of(&classes)?;
+    /// let evaluation = Evaluation::of(&net.predict(test.features())?, test.require_labels()?, &classes)?;
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged or foreign, or of a version that did not keep the names.
+    pub fn load_classes(path: impl AsRef<Path>) -> Result<Vec<String>> {
+        let path = path.as_ref();
+        let classes = file::read(path)?.label.names.classes;
+        if classes.is_empty() {
+            return Err(Error::data(
+                "expected the names of the classes, found a file of a version that kept none",
+            )
+            .at(path.display().to_string())
+            .fix("take them from the training data"));
+        }
+        Ok(classes)
     }
 }
 

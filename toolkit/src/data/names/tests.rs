@@ -1,6 +1,6 @@
 use crate::data::{Dataset, Split, Standardizer};
 use crate::evaluate::Evaluation;
-use crate::net::Mlp;
+use crate::net::{Mlp, Network};
 use crate::show::Show;
 use crate::study::Study;
 use crate::testing::Scratch;
@@ -148,6 +148,12 @@ fn a_resumed_run_keeps_its_classes() {
     let test = files.csv("test.csv", "x,y,kind\n-1.8,0,zebra\n3.2,0,bee\n");
     let resumed = Run::resume(&path, &train).unwrap();
     assert_eq!(resumed.evaluate(&test).unwrap().accuracy, 1.0);
+    // A network alone does not know the names, its file does.
+    let classes = Network::load_classes(&path).unwrap();
+    let placed = test.with_classes_of(&classes).unwrap();
+    let logits = Network::load(&path).unwrap().predict(placed.features()).unwrap();
+    let found = Evaluation::of(&logits, placed.labels().unwrap(), &classes).unwrap();
+    assert_eq!(found.accuracy, 1.0);
     // The same numbers under other names are other data.
     let renamed = train
         .clone()
