@@ -67,10 +67,12 @@ pub fn write_kernelspec(data_dir: &Path) -> Result<PathBuf> {
     for (name, logo) in LOGOS {
         std::fs::write(folder.join(name), logo).with_context(cannot)?;
     }
-    // Last and in one step: Jupyter looks for this file, also while it is being replaced.
-    let unfinished = folder.join("kernel.json.new");
+    // Last and in one step: Jupyter looks for this file, also while it is being replaced. A link stays one.
+    let place = folder.join("kernel.json");
+    let place = place.canonicalize().unwrap_or(place);
+    let unfinished = place.with_file_name("kernel.json.new");
     std::fs::write(&unfinished, format!("{spec:#}\n")).with_context(cannot)?;
-    std::fs::rename(&unfinished, folder.join("kernel.json")).with_context(cannot)?;
+    std::fs::rename(&unfinished, place).with_context(cannot)?;
     Ok(folder)
 }
 

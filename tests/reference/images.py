@@ -14,7 +14,7 @@ import numpy as np
 import PIL
 import torch
 import torchvision
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
@@ -69,7 +69,7 @@ for path in sorted(folder.glob("*/*.*")):
     if image.mode == "I;16":
         # Pillow's own conversion clips at 255, which leaves white; its other 16-bit modes take the upper 8 bits.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    image = image.convert("RGB")
+    image = ImageOps.exif_transpose(image).convert("RGB")
     whole = np.asarray(image)
     cases = {"whole": [*whole.shape[:2], whole.tobytes().hex()]}
     for shorter, crop in [(7, 5), (8, 8), (20, 15), (23, 18)] if path.parent.name == "sizes" else []:

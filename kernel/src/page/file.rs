@@ -13,6 +13,11 @@ pub fn write_whole(path: &Path, text: &str) -> Result<()> {
         .ok_or_else(|| anyhow!("{} names no file", path.display()))?;
     let failed = |error: std::io::Error| anyhow!("cannot write {}: {error}", path.display());
     let old = fs::metadata(path).ok();
+    if old.is_some() && leads_to_an_open_file(path) {
+        // /dev/stdout of a program whose output goes to a file: what it wrote before stays, and what follows too.
+        let opened = File::options().append(true).open(path);
+        return opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed);
+    }
     // A link without metadata leads to a file that is not there yet.
     if old.as_ref().map_or(path.is_symlink(), |old| !old.is_file()) {
         return fs::write(path, text).map_err(failed);
@@ -34,6 +39,23 @@ pub fn write_whole(path: &Path, text: &str) -> Result<()> {
         let _ = fs::remove_file(&draft);
         failed(error)
     })
+}
+
+/// Whether the links of a path lead to a file that a process has open, by its number.
+fn leads_to_an_open_file(path: &Path) -> bool {
+    let mut end = path.to_path_buf();
+    // More links in a row no system follows.
+    for _ in 0..40 {
+        let folder = end.parent().and_then(|folder| folder.canonicalize().ok());
+        if folder.is_some_and(|folder| folder.starts_with("/proc") && folder.ends_with("fd")) {
+            return true;
+        }
+        let Ok(next) = fs::read_link(&end) else {
+            return false;
+        };
+        end = end.parent().unwrap_or(Path::new("")).join(next);
+    }
+    false
 }
 
 #[cfg(test)]
@@ -78,6 +100,15 @@ mod tests {
             "made"
         );
         assert_eq!(std::fs::read_dir(folder.join("real")).unwrap().count(), 2);
+        // As /dev/stdout leads to a file when the output goes there.
+        let log = folder.join("log");
+        let mut open = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        open.write_all(b"before ").unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&open);
+        symlink(format!("/proc/self/fd/{number}"), folder.join("out")).unwrap();
+        write_whole(&folder.join("out"), "page ").unwrap();
+        open.write_all(b"after").unwrap();
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "before page after");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

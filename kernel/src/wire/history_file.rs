@@ -162,7 +162,8 @@ impl HistoryFile {
         file.write_all(&text)
     }
 
-    /// Puts these cells in place of the file's; a crash leaves the one or the other.
+    /// Puts these cells in place of the file's; a crash leaves the one or the other. A link stays one: the file that it
+    /// leads to is replaced, and keeps its mode.
     fn rewrite(&self, cells: &[Cell]) -> io::Result<()> {
         let mut text = Vec::new();
         for cell in cells {
@@ -178,11 +179,13 @@ impl HistoryFile {
             )?;
             text.push(b'\n');
         }
-        let new = beside(&self.path, ".new");
+        let path = self.path.canonicalize()?;
+        let new = beside(&path, ".new");
         let mut file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
         file.write_all(&text)?;
+        file.set_permissions(path.metadata()?.permissions())?;
         file.sync_all()?;
-        std::fs::rename(&new, &self.path)
+        std::fs::rename(&new, &path)
     }
 
     /// Keeps other kernels out until dropped. Goes on without when there is no lock to be had: better a history
@@ -322,6 +325,24 @@ mod tests {
         let kept = file.cells();
         assert_eq!((kept.len(), kept[0].count), (CELLS, 6));
         assert_eq!(file.start_session().unwrap(), 9);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_stays_one_when_the_file_is_cut() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let Temporary(file, folder) = &Temporary::new();
+        let real = folder.join("real.jsonl");
+        std::fs::create_dir_all(folder.join("deep")).unwrap();
+        let line = |n: usize| format!("{{\"session\":1,\"count\":{n},\"input\":\"{n}\"}}\n");
+        std::fs::write(&real, (0..=CELLS).map(line).collect::<String>()).unwrap();
+        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
+        symlink("../real.jsonl", file.path()).unwrap();
+        file.start_session().unwrap();
+        assert_eq!(file.cells().len(), CELLS);
+        assert!(file.path().is_symlink() && !real.is_symlink());
+        assert_eq!(real.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(HistoryFile::at(real).cells().len(), CELLS);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! [`Dataset`]: examples of one shape, with labels or none.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::Shape;
+use super::names::repeated;
 use crate::hex::hex;
 use crate::{Error, Result};
 
@@ -21,6 +21,7 @@ pub struct Dataset {
     feature_names: Arc<[String]>,
     source: String,
     licence: String,
+    notes: Arc<[String]>,
 }
 
 impl Dataset {
@@ -67,6 +68,7 @@ impl Dataset {
             feature_names: Arc::new([]),
             source: String::new(),
             licence: String::new(),
+            notes: Arc::new([]),
         })
     }
 
@@ -144,37 +146,16 @@ impl Dataset {
         self
     }
 
-    /// The same examples with labels that count in the order of `class_names`, matched by name: for a
-    /// test part loaded from its own file, in which a class may be missing or come in another order.
-    ///
-    /// # Errors
-    /// Without labels, when an example's class is not among `class_names`, and when a name is there twice.
-    pub fn with_classes_of(&self, class_names: &[String]) -> Result<Self> {
-        let labels = self.require_labels()?;
-        let places = places(class_names);
-        let moved: Vec<Option<u32>> = self
-            .class_names
-            .iter()
-            .map(|name| places.get(name.as_str()).copied())
-            .collect();
-        let mut relabelled = Vec::with_capacity(labels.len());
-        for (row, &label) in labels.iter().enumerate() {
-            relabelled.push(moved[label as usize].ok_or_else(|| {
-                let found = &self.class_names[label as usize];
-                Error::data(format!(
-                    "expected one of the classes {}, found {found}",
-                    listed(class_names)
-                ))
-                .at(format!("dataset {}, row {}", self.name, row + 1))
-            })?);
-        }
-        self.clone().with_labels(relabelled, class_names.to_vec())
-    }
-
     /// Adds where the data come from and under which licence.
     pub fn with_origin(mut self, source: impl Into<String>, licence: impl Into<String>) -> Self {
         self.source = source.into();
         self.licence = licence.into();
+        self
+    }
+
+    /// Adds what whoever reads the data has to know of how they were read.
+    pub(super) fn with_notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
+        self.notes = self.notes.iter().cloned().chain(notes).collect();
         self
     }
 
@@ -366,6 +347,12 @@ impl Dataset {
         &self.licence
     }
 
+    /// What was left out, changed or is doubtful in the data as a loader found them, a sentence each; loaders also
+    /// print them.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The examples at `rows`, in that order; shape, class names and origin stay.
     ///
     /// # Errors
@@ -425,36 +412,6 @@ impl fmt::Debug for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Dataset({self})")
     }
-}
-
-/// The place of each name; of equal names, the first.
-pub(super) fn places(names: &[String]) -> HashMap<&str, u32> {
-    let mut places = HashMap::with_capacity(names.len());
-    for (i, name) in (0u32..).zip(names) {
-        places.entry(name.as_str()).or_insert(i);
-    }
-    places
-}
-
-/// The first name that was there before.
-fn repeated(names: &[String]) -> Option<&str> {
-    let mut seen = HashSet::with_capacity(names.len());
-    names.iter().map(String::as_str).find(|&name| !seen.insert(name))
-}
-
-/// A few names for a message, with dots for the rest.
-pub(super) fn listed<S: AsRef<str>>(names: &[S]) -> String {
-    const MOST: usize = 12;
-    let mut text = names
-        .iter()
-        .take(MOST)
-        .map(AsRef::as_ref)
-        .collect::<Vec<_>>()
-        .join(", ");
-    if names.len() > MOST {
-        text += &format!(", ... ({} in all)", names.len());
-    }
-    text
 }
 
 #[cfg(test)]

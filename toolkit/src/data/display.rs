@@ -1,5 +1,7 @@
 //! How datasets and splits show themselves: a few images, the classes, the ranges of the features.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Dataset, Shape, Split, Standardizer};
 use crate::show::{Align, Bundle, ImageGrid, Show, Table, chart, escape_html, readable_number};
 use plotly::{Plot, Trace};
@@ -26,7 +28,7 @@ impl Show for Dataset {
         if let (Shape::Flat(_), false) = (self.shape(), self.is_empty()) {
             parts.push(self.feature_table().bundle());
         }
-        join(&self.heading(), &self.origin(), &parts)
+        join(&self.heading(), self.notes(), &self.origin(), &parts)
     }
 }
 
@@ -61,12 +63,29 @@ impl Show for Split {
     fn bundle(&self) -> Bundle {
         let (train, test) = (&self.train, &self.test);
         let mut table = Table::new(["class", "train", "test"]).align(0, Align::Left);
-        let counts = train.class_counts().into_iter().zip(test.class_counts());
-        for (class, (a, b)) in counts.enumerate().take(CLASSES) {
-            table = table.row([train.class_name(class), a.to_string(), b.to_string()]);
+        // By name: parts from two files may count their classes in other orders.
+        let mut names = train.class_names().to_vec();
+        let known: HashSet<&String> = train.class_names().iter().collect();
+        names.extend(
+            test.class_names()
+                .iter()
+                .filter(|name| !known.contains(name))
+                .cloned(),
+        );
+        let counted = |part: &Dataset| -> HashMap<String, usize> {
+            part.class_names()
+                .iter()
+                .cloned()
+                .zip(part.class_counts())
+                .collect()
+        };
+        let (in_train, in_test) = (counted(train), counted(test));
+        for name in names.iter().take(CLASSES) {
+            let count = |part: &HashMap<String, usize>| part.get(name).copied().unwrap_or(0).to_string();
+            table = table.row([name.clone(), count(&in_train), count(&in_test)]);
         }
         table = table.row(["all".to_owned(), train.len().to_string(), test.len().to_string()]);
-        if let Some(note) = rest(train.classes(), CLASSES, "classes") {
+        if let Some(note) = rest(names.len(), CLASSES, "classes") {
             table = table.note(note);
         }
         let heading = format!(
@@ -75,7 +94,14 @@ impl Show for Split {
             test.len(),
             train.shape()
         );
-        join(&heading, &train.origin(), &[table.bundle()])
+        let mut notes = train.notes().to_vec();
+        notes.extend(
+            test.notes()
+                .iter()
+                .filter(|note| !train.notes().contains(note))
+                .cloned(),
+        );
+        join(&heading, &notes, &train.origin(), &[table.bundle()])
     }
 }
 
@@ -223,13 +249,17 @@ fn rest(all: usize, shown: usize, what: &str) -> Option<String> {
     (all > shown).then(|| format!("{shown} of {all} {what}"))
 }
 
-/// A heading, the parts below each other, and where the data come from.
-fn join(heading: &str, origin: &str, parts: &[Bundle]) -> Bundle {
+/// A heading, what has to be known, the parts below each other, and where the data come from.
+fn join(heading: &str, notes: &[String], origin: &str, parts: &[Bundle]) -> Bundle {
     let mut text = heading.to_owned();
     let mut html = format!(
         "<div style=\"font-weight:600;margin:2px 0\">{}</div>",
         escape_html(heading)
     );
+    for note in notes {
+        text += &format!("\n  \u{26a0} {note}");
+        html += &format!("<div style=\"margin:2px 0\">\u{26a0} {}</div>", escape_html(note));
+    }
     html += "<div style=\"display:flex;flex-wrap:wrap;gap:12px 32px;align-items:flex-start\">";
     for part in parts {
         text += &format!("\n\n{}", part.plain());

@@ -5,14 +5,18 @@ pub mod datasets;
 mod display;
 mod images;
 mod load;
+mod names;
 mod shape;
 mod split;
 mod standardize;
+mod transpose;
 
 pub use dataset::Dataset;
 pub use datasets::ImageDomain;
 pub use images::{DamagedImage, ImageBatch, ImageBatches, ImageFolder, ImagePreparation};
 pub(crate) use load::MAX_EXPANSION;
+pub use load::TableOptions;
+pub(crate) use names::Names;
 pub use shape::Shape;
 pub use split::Split;
 pub(crate) use split::check_test_share;

@@ -2,11 +2,14 @@
 
 use rand::seq::SliceRandom;
 
-use super::dataset::{listed, places};
+use super::names::{listed, places};
 use super::{Dataset, Standardizer};
 use crate::{Error, Result, seed};
 
 /// A dataset in two parts that share no example. Both keep the order of the whole.
+///
+/// Parts that come from files of their own are brought together by [`Split::new`]: labels are numbers, and only the
+/// names of the classes say which number is which class.
 #[derive(Clone, Debug)]
 pub struct Split {
     /// What is learned from.
@@ -16,6 +19,17 @@ pub struct Split {
 }
 
 impl Split {
+    /// Two datasets as parts of one: the classes and features of `test` are brought into the order of those of
+    /// `train`, matched by name. `test` need not have all classes.
+    ///
+    /// # Errors
+    /// When `test` has an example of a class that `train` does not know, or both name their features and `test` has
+    /// others.
+    pub fn new(train: Dataset, test: Dataset) -> Result<Self> {
+        let test = test.matched_to(&train.names())?;
+        Ok(Self { train, test })
+    }
+
     /// Both parts standardized with the means and deviations of the training part, so that nothing about
     /// the test part reaches training.
     ///

@@ -8,12 +8,15 @@ use crate::{Error, Result};
 /// The mean and standard deviation of each feature of a training part, to be applied to any part.
 ///
 /// The deviation is the population's (divided by n), as scikit-learn's `StandardScaler` takes it. A
-/// feature that is constant in the training part is only centred.
+/// feature that is constant in the training part is only centred. Features that have names are matched by them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Read")]
 pub struct Standardizer {
     mean: Vec<f64>,
     deviation: Vec<f64>,
+    /// The names of the features, where they have any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names: Vec<String>,
 }
 
 /// A [`Standardizer`] as it is read, before it is believed.
@@ -21,12 +24,26 @@ pub struct Standardizer {
 struct Read {
     mean: Vec<f64>,
     deviation: Vec<f64>,
+    #[serde(default)]
+    names: Vec<String>,
 }
 
 impl TryFrom<Read> for Standardizer {
     type Error = Error;
 
-    fn try_from(Read { mean, deviation }: Read) -> Result<Self> {
+    fn try_from(read: Read) -> Result<Self> {
+        let Read {
+            mean,
+            deviation,
+            names,
+        } = read;
+        if !names.is_empty() && names.len() != mean.len() {
+            return Err(Error::data(format!(
+                "expected as many names as means of a standardizer, found {} and {}",
+                names.len(),
+                mean.len()
+            )));
+        }
         if mean.len() != deviation.len() {
             return Err(Error::data(format!(
                 "expected as many means as deviations of a standardizer, found {} and {}",
@@ -42,7 +59,11 @@ impl TryFrom<Read> for Standardizer {
                 mean[i], deviation[i]
             ))
             .at(format!("standardizer, feature {}", i + 1))),
-            None => Ok(Self { mean, deviation }),
+            None => Ok(Self {
+                mean,
+                deviation,
+                names,
+            }),
         }
     }
 }
@@ -78,14 +99,19 @@ impl Standardizer {
             .zip(spread)
             .map(|(v, (low, high))| if low == high { 1.0 } else { (v / n).sqrt() })
             .collect();
-        Ok(Self { mean, deviation })
+        Ok(Self {
+            mean,
+            deviation,
+            names: train.feature_names().to_vec(),
+        })
     }
 
     /// `data` with each feature less its mean, divided by its deviation.
     ///
     /// # Errors
-    /// When `data` has another number of features, or a result leaves the range of `f32`.
+    /// When `data` has other features, or a result leaves the range of `f32`.
     pub fn apply(&self, data: &Dataset) -> Result<Dataset> {
+        let data = &data.with_features_of(&self.names)?;
         if data.width() != self.mean.len() {
             return Err(Error::data(format!(
                 "expected {} features as in the training part, found {}",

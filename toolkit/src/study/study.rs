@@ -205,9 +205,15 @@ impl Study {
     }
 
     /// The data that [`Study::fit`] trains on and evaluates with. Their digest is part of every trial's key,
-    /// also for [`Study::run`].
+    /// also for [`Study::run`]. Classes of the test part are matched by name ([`Split::new`]).
     pub fn data(mut self, split: &Split) -> Self {
-        self.data = Some(split.clone());
+        // Before the digest is taken, which does not tell labels in one order from those in another.
+        match Split::new(split.train.clone(), split.test.clone()) {
+            Ok(split) => self.data = Some(split),
+            Err(error) => {
+                self.error.get_or_insert(error);
+            }
+        }
         self
     }
 
@@ -232,6 +238,9 @@ impl Study {
     /// # Errors
     /// As [`Study::run`]; when base or data are missing, or a path leads nowhere.
     pub fn fit(self) -> Result<StudyResult> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
         let Some(split) = self.data.clone() else {
             return Err(Error::spec("the study has no data to train on").fix("add .data(&split)"));
         };

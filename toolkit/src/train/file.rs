@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::learner::Named;
 use super::state::{Counters, Kept, State};
 use super::{History, Recipe, Record};
+use crate::data::Names;
 use crate::hex::hex;
 use crate::net::NetSpec;
 use crate::{Error, Result, replace};
@@ -36,6 +37,9 @@ pub(super) struct Label {
     pub recipe: Recipe,
     /// Digest of the dataset.
     pub dataset: String,
+    /// Of its classes and features. Files of earlier versions have none.
+    #[serde(default)]
+    pub names: Names,
     /// Whether the loss was written by the user; then the file cannot hold it.
     pub own_loss: bool,
     /// How often checkpoints were written, in steps.
@@ -262,6 +266,7 @@ impl Label {
         model: String,
         recipe: &Recipe,
         dataset: String,
+        names: Names,
         own_loss: bool,
     ) -> Self {
         Self {
@@ -272,6 +277,7 @@ impl Label {
             model,
             recipe: recipe.clone(),
             dataset,
+            names,
             own_loss,
             every: recipe.checkpoint.as_ref().map(|(_, every)| *every),
         }
@@ -316,6 +322,11 @@ impl Label {
         if self.dataset != asked.dataset {
             return differs("the data", &self.dataset, &asked.dataset, anew);
         }
+        // The digest does not tell the same labels under other names.
+        let (own, asked) = (&self.names.classes, &asked.names.classes);
+        if !own.is_empty() && own != asked {
+            return differs("the classes", &own.join(", "), &asked.join(", "), anew);
+        }
         Ok(())
     }
 }
@@ -334,18 +345,4 @@ fn digest(metadata: &BTreeMap<String, String>, mut tensors: Vec<(&str, &[u8])>) 
         hash.update(data);
     }
     hex(&hash.finalize())
-}
-
-/// Makes sure, before any work is done, that a file can be put at `path`.
-pub(super) fn try_place(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Err(Error::spec("expected the name of a file, found a folder")
-            .at(path.display().to_string())
-            .fix("add a name, such as run.safetensors"));
-    }
-    let (folder, temporary) = replace::beside(path)?;
-    let tried = fs::create_dir_all(&folder)
-        .and_then(|()| fs::File::create(&temporary))
-        .and_then(|_| fs::remove_file(&temporary));
-    tried.map_err(|e| Error::io(path, &e).fix("choose a folder that can be written to"))
 }

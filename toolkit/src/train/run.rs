@@ -17,7 +17,7 @@ use crate::net::cpu::Executor;
 use crate::net::tape::{Logits, LossValue};
 use crate::net::{NetSpec, Network};
 use crate::show::{Bundle, Show};
-use crate::{Error, Result};
+use crate::{Error, Result, replace};
 
 /// A trained model with everything that led to it. `M` is [`Network`], or a typed dfdx model.
 #[derive(Clone)]
@@ -80,6 +80,7 @@ pub(super) fn run_learner(
         model.to_owned(),
         recipe,
         data.digest(),
+        data.names(),
         learner.own_loss(),
     );
     let tensors = learner.tensors();
@@ -89,7 +90,7 @@ pub(super) fn run_learner(
     };
     let watched = recipe.early_stopping.is_some();
     if let Some((path, _)) = &recipe.checkpoint {
-        file::try_place(path)?;
+        replace::try_out(path)?;
     }
     let write =
         |path: &PathBuf, state: &State| file::write(path, &label, &tensors, state, state.result(watched));
@@ -157,10 +158,11 @@ impl Network {
     pub fn fit(&self, split: &Split, recipe: impl Into<Recipe>) -> Result<Run> {
         let recipe = recipe.into();
         // Before the work, so that a wrong test part costs none of it.
-        engine::check_shape(&split.test, self.spec())?;
-        engine::labels_for(&split.test, (self.inputs(), self.outputs()), &recipe)?;
+        let test = split.test.matched_to(&split.train.names())?;
+        engine::check_shape(&test, self.spec())?;
+        engine::labels_for(&test, (self.inputs(), self.outputs()), &recipe)?;
         let mut run = self.train(&split.train, recipe)?;
-        match run.evaluate(&split.test) {
+        match run.evaluate(&test) {
             Ok(evaluation) => run.evaluation = Some(evaluation),
             Err(error) => run.unevaluated = Some(error),
         }
@@ -181,7 +183,8 @@ impl Network {
         train_network(self.clone(), data, &recipe.into(), Some(&mut loss))
     }
 
-    /// The network in a file written by [`Run::save`] or a checkpoint.
+    /// The network in a file written by [`Run::save`] or a checkpoint. It knows its classes by their numbers alone:
+    /// [`load_classes`](Self::load_classes) has their names.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged or foreign, or holds a typed dfdx model.
@@ -206,6 +209,33 @@ impl Network {
         network.parameters_mut().copy_from_slice(&file.parameters);
         network.buffers_mut().copy_from_slice(&file.buffers);
         Ok(network)
+    }
+
+    /// The names of the classes that the network in such a file was trained on: the first output is that of the
+    /// first. Other data count theirs in that order by [`Dataset::with_classes_of`].
+    ///
+    /// ```no_run
+    /// use jook::prelude::*;
+    /// let net = Network::load("run.safetensors")?;
+    /// let classes = Network::load_classes("run.safetensors")?;
+    /// let test = Dataset::from_csv("test.csv", "kind")?.with_classes_of(&classes)?;
+    /// let evaluation = Evaluation::of(&net.predict(test.features())?, test.require_labels()?, &classes)?;
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged or foreign, or of a version that did not keep the names.
+    pub fn load_classes(path: impl AsRef<Path>) -> Result<Vec<String>> {
+        let path = path.as_ref();
+        let classes = file::read(path)?.label.names.classes;
+        if classes.is_empty() {
+            return Err(Error::data(
+                "expected the names of the classes, found a file of a version that kept none",
+            )
+            .at(path.display().to_string())
+            .fix("take them from the training data"));
+        }
+        Ok(classes)
     }
 }
 
@@ -332,17 +362,27 @@ impl<M> Run<M> {
         (self.predict)(&self.model, examples)
     }
 
-    /// How good the model is on labelled `data`.
+    /// The names of the classes it was trained on: the first output is that of the first.
+    pub fn class_names(&self) -> &[String] {
+        &self.label.names.classes
+    }
+
+    /// How good the model is on labelled `data`. Classes, and features that have names, are matched by name to those
+    /// it was trained on.
     ///
     /// # Errors
-    /// Without labels or examples, or when the data do not fit the model.
+    /// Without labels or examples, when the data do not fit the model, or when they have a class it was not trained
+    /// on.
     pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
         let place = || format!("dataset {}", data.name());
-        let labels = data.labels().filter(|labels| !labels.is_empty()).ok_or_else(|| {
+        let lacking = || {
             Error::data("expected labelled examples to evaluate on, found none")
                 .at(place())
                 .fix("evaluate on data with labels; predict needs none")
-        })?;
+        };
+        if data.is_empty() || data.labels().is_none() {
+            return Err(lacking());
+        }
         if let Some(spec) = &self.spec {
             engine::check_shape(data, spec)?;
         }
@@ -355,6 +395,8 @@ impl<M> Run<M> {
             .at(place())
             .fix("evaluate on data prepared as the training data were"));
         }
+        let data = &data.matched_to(&self.label.names)?;
+        let labels = data.labels().ok_or_else(lacking)?;
         let logits = self.predict(data.features()).map_err(|e| e.at(place()))?;
         // A model may know more classes than these data name.
         let mut names = data.class_names().to_vec();

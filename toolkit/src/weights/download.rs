@@ -14,9 +14,8 @@ use reqwest::{Client, Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 
 use crate::hex::hex;
-use crate::interrupt;
 use crate::show::Progress;
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt, replace};
 
 /// How often a request to stop is looked for while nothing arrives.
 const LOOK: Duration = Duration::from_millis(50);
@@ -40,7 +39,8 @@ const MIB: f64 = (1u64 << 20) as f64;
 /// Saying what to do: no connection, an answer other than the file, a connection that broke too often, another
 /// checksum than expected (the part is then removed), a file there that is another one, a stop.
 pub fn download(address: &str, sha256: Option<&str>, path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
+    // A link stays one: the file that it leads to is the one that is fetched.
+    let path = &replace::target(path.as_ref())?;
     let url = check_address(address)?;
     let sha256 = sha256.map(check_digits).transpose()?;
     let job = Job {

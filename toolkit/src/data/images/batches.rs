@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::ImagePreparation;
-use crate::data::load::{A_NUMBER, ImageFiles, check_memory, decode_with_hash, name_of};
+use crate::data::load::{A_NUMBER, Changed, Decoded, ImageFiles, check_memory, decode_file, name_of, tell};
 use crate::data::{Dataset, Shape};
 use crate::hex::hex;
 use crate::show::{Progress, show_by_display};
@@ -14,7 +14,8 @@ use crate::{Error, Result, interrupt};
 
 /// A folder with one folder of PNG and JPEG images a class, of any sizes: `dir/cat/1.png`, `dir/dog/2.jpg`.
 ///
-/// Opening it looks at names only; images are read batch by batch. Small images of one size are easier with
+/// Opening it reads no image, but for the first bytes of files whose names do not say that they are images; images are
+/// read batch by batch, and turned upright where a camera marked them as turned. Small images of one size are easier with
 /// [`Dataset::from_image_folder`].
 ///
 /// ```no_run
@@ -39,20 +40,27 @@ pub struct ImageFolder {
 }
 
 impl ImageFolder {
-    /// Lists the images of `dir`. Classes and files come in alphabetical order; hidden files and files that are no
-    /// images (notes, tables) are passed over.
+    /// Lists the images of `dir`. Classes and files come in alphabetical order; files that are no images (notes, tables)
+    /// are left out, as [`notes`](Self::notes) say, and hidden ones too.
     ///
     /// # Errors
-    /// Naming the folder or file: no class folder, a class without images, images outside a class folder, another
-    /// image format by its name.
+    /// Naming the folder or file: no class folder, a class without images, images outside a class folder, folders of
+    /// parts (train, test) around those of the classes, another image format.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
-        Ok(Self {
+        let folder = Self {
             name: name_of(dir),
             origin: dir.display().to_string(),
             images: ImageFiles::list(dir)?,
             skip_damaged: false,
-        })
+        };
+        tell(&folder.name, folder.notes());
+        Ok(folder)
+    }
+
+    /// What was left out, and what is doubtful, a sentence each; they are also printed when the folder is opened.
+    pub fn notes(&self) -> &[String] {
+        &self.images.notes
     }
 
     /// Passes over images that cannot be read, and keeps their names and the reasons
@@ -78,6 +86,7 @@ impl ImageFolder {
             files: rows.iter().map(|&row| self.images.files[row].clone()).collect(),
             labels: rows.iter().map(|&row| self.images.labels[row]).collect(),
             class_names: self.images.class_names.clone(),
+            notes: self.images.notes.clone(),
         };
         Self {
             images,
@@ -128,6 +137,7 @@ impl ImageFolder {
             batch,
             next: 0,
             damaged: Vec::new(),
+            changed: Changed::default(),
             scope: interrupt::scope(),
             stopped: false,
             progress: Some(Progress::new(format!("images of {}", self.name), self.len())),
@@ -170,17 +180,26 @@ impl ImageFolder {
             ))
             .at(self.origin.clone()));
         }
-        Dataset::new(self.name.clone(), preparation.shape(), features)?
+        let found: Vec<String> = batches
+            .damaged_note()
+            .into_iter()
+            .chain(batches.changed.notes())
+            .collect();
+        tell(&self.name, &found);
+        let data = Dataset::new(self.name.clone(), preparation.shape(), features)?
             .with_origin(self.origin.clone(), "")
-            .with_labels(labels, self.class_names().to_vec())
+            .with_labels(labels, self.class_names().to_vec())?;
+        Ok(data.with_notes(self.notes().iter().cloned().chain(found)))
     }
 }
 
-/// One line: the folder, number of images and of classes.
+/// The folder, number of images and of classes; and the notes.
 impl fmt::Display for ImageFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (images, classes) = (self.len(), self.class_names().len());
-        write!(f, "{}: {images} images, {classes} classes", self.origin)
+        write!(f, "{}: {images} images, {classes} classes", self.origin)?;
+        let mut notes = self.notes().iter();
+        notes.try_for_each(|note| write!(f, "\n  \u{26a0} {note}"))
     }
 }
 
@@ -216,6 +235,12 @@ impl fmt::Display for DamagedImage {
     }
 }
 
+/// A file whose image has its place in a batch.
+struct Placed {
+    sha256: [u8; 32],
+    changed: Changed,
+}
+
 /// The batches of an [`ImageFolder`], an iterator. It ends early when the Stop button is pressed.
 #[derive(Debug)]
 pub struct ImageBatches<'a> {
@@ -224,6 +249,7 @@ pub struct ImageBatches<'a> {
     batch: usize,
     next: usize,
     damaged: Vec<DamagedImage>,
+    changed: Changed,
     scope: interrupt::Scope,
     stopped: bool,
     progress: Option<Progress>,
@@ -233,6 +259,11 @@ impl ImageBatches<'_> {
     /// The files that were passed over so far.
     pub fn damaged(&self) -> &[DamagedImage] {
         &self.damaged
+    }
+
+    /// How many images so far were turned upright, as their EXIF marks say.
+    pub fn turned(&self) -> usize {
+        self.changed.turned
     }
 
     /// Whether it ended because it was asked to.
@@ -249,17 +280,22 @@ impl ImageBatches<'_> {
         let mut pixels = vec![0.0; range.len() * width];
         let files = &folder.images.files[range.clone()];
         let scope = &self.scope;
-        let results: Vec<Option<Result<[u8; 32]>>> = pixels
+        let results: Vec<Option<Result<Placed>>> = pixels
             .par_chunks_exact_mut(width)
             .zip(files)
             .map(|(out, file)| {
                 if scope.requested() {
                     return None;
                 }
-                let prepared = decode_with_hash(file).and_then(|(image, hash)| {
+                let prepared = decode_file(file).and_then(|decoded| {
+                    let Decoded {
+                        image,
+                        changed,
+                        sha256,
+                    } = decoded;
                     let placed = self.preparation.apply(image, out);
                     placed.map_err(|e| e.at(file.display().to_string()))?;
-                    Ok(hash)
+                    Ok(Placed { sha256, changed })
                 });
                 Some(prepared)
             })
@@ -275,13 +311,14 @@ impl ImageBatches<'_> {
         let mut kept = 0;
         for (i, result) in results.into_iter().enumerate() {
             match result? {
-                Ok(hash) => {
+                Ok(Placed { sha256, changed }) => {
+                    self.changed.add(changed);
                     // Close the gaps that damaged images left.
                     pixels.copy_within(i * width..(i + 1) * width, kept * width);
                     kept += 1;
                     batch.labels.push(folder.images.labels[range.start + i]);
                     batch.files.push(files[i].clone());
-                    batch.sha256.push(hex(&hash));
+                    batch.sha256.push(hex(&sha256));
                 }
                 Err(reason) if folder.skip_damaged => self.damaged.push(DamagedImage {
                     file: files[i].clone(),
@@ -297,11 +334,17 @@ impl ImageBatches<'_> {
 
     fn finish(&mut self) {
         if let Some(progress) = self.progress.take() {
-            progress.finish(match self.damaged.first() {
-                None => String::new(),
-                Some(first) => format!("{} damaged, passed over; the first: {first}", self.damaged.len()),
-            });
+            let told = self.damaged_note().into_iter().chain(self.changed.notes());
+            progress.finish(told.collect::<Vec<_>>().join("; "));
         }
+    }
+
+    fn damaged_note(&self) -> Option<String> {
+        let first = self.damaged.first()?;
+        Some(format!(
+            "{} damaged, passed over; the first: {first}",
+            self.damaged.len()
+        ))
     }
 }
 

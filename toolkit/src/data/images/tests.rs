@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::preparation::pixels;
 use super::resize::Pixels;
 use super::{ImageBatch, ImageFolder, ImagePreparation};
-use crate::data::load::decode_with_hash;
+use crate::data::load::decode_file;
 use crate::testing::{self, Scratch};
 
 const GOLDEN: &str = include_str!("../../../../tests/reference/images.json");
@@ -27,7 +27,7 @@ fn hex_bytes(text: &str) -> Vec<u8> {
 }
 
 fn load(file: &str) -> Pixels {
-    pixels(decode_with_hash(&reference().join(file)).unwrap().0)
+    pixels(decode_file(&reference().join(file)).unwrap().image)
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn inceptions_preparation_is_torchvisions() {
         .normalize(list("mean"), list("std"))
         .unwrap();
     let mut found = vec![0.0; 6 * 6 * 3];
-    let image = decode_with_hash(&reference().join("sizes/17x23.png")).unwrap().0;
+    let image = decode_file(&reference().join("sizes/17x23.png")).unwrap().image;
     small.apply(image, &mut found).unwrap();
     let expected = golden["normalized"].as_array().unwrap();
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -114,7 +114,7 @@ fn a_cut_jpeg_is_damage() {
         for length in [bytes.len() / 2, bytes.len() * 95 / 100, bytes.len() - 2] {
             let scratch = Scratch::new();
             let cut = scratch.file("cut.jpg", &bytes[..length]);
-            let error = decode_with_hash(&cut).unwrap_err().to_string();
+            let error = decode_file(&cut).err().unwrap().to_string();
             assert!(error.contains("cut.jpg") && error.contains("damage"), "{error}");
         }
     }
@@ -172,11 +172,11 @@ fn damage_fails_or_is_passed_over_as_asked() {
             );
             // Whatever was left out before it, a file has its own numbers and its own hash.
             let name = Path::new("sizes").join(file.file_name().unwrap());
-            let (image, hash) = decode_with_hash(&reference().join(name)).unwrap();
+            let decoded = decode_file(&reference().join(name)).unwrap();
             let mut own = vec![0.0; 8 * 8 * 3];
-            preparation.apply(image, &mut own).unwrap();
+            preparation.apply(decoded.image, &mut own).unwrap();
             assert_eq!(batch.pixels[i * own.len()..][..own.len()], own);
-            assert_eq!(batch.sha256[i], crate::hex::hex(&hash));
+            assert_eq!(batch.sha256[i], crate::hex::hex(&decoded.sha256));
         }
     }
     let data = folder.dataset(&preparation).unwrap();

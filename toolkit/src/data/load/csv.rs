@@ -6,45 +6,73 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
-use polars::prelude::{CsvReadOptions, DataFrame, DataType, PolarsResult, SerReader};
+use polars::prelude::{Column, CsvReadOptions, DataFrame, DataType, PolarsResult, SerReader, StringChunked};
 
-use super::table::{self, Labels};
-use super::{A_NUMBER, check_memory, file_length, guard, gzip, name_of};
+use super::options::TableOptions;
+use super::table::{self, Labels, Source};
+use super::text::{decoded, unpacked};
+use super::{A_NUMBER, check_memory, file_length, guard, name_of, told};
 use crate::data::Dataset;
-use crate::data::dataset::listed;
+use crate::data::names::listed;
 use crate::{Error, Result};
 
 impl Dataset {
     /// Examples from a CSV file with a header line. `label_column` names the column with the classes
-    /// (`None`: no labels); every other column is a feature and holds a finite number in every row.
+    /// (`None`: no labels); every other column is a feature and holds a finite number in every row, or true or false
+    /// (1 and 0) in every row. A column that only numbers the rows, as the index of a pandas table, is left out;
+    /// [`notes`](Self::notes) say so.
     ///
-    /// Classes are whole numbers, in their order, or text, in alphabetical order. Cells are separated by
-    /// commas, semicolons or tabs, whichever the header line has most of; quotes may surround a cell.
+    /// Classes are the labels as they are written, so that `01` is not `1`: whole numbers by value, or text in
+    /// alphabetical order. Cells are separated by commas, semicolons or tabs, whichever the header line has most of,
+    /// or by what a first line `sep=;` says; quotes may surround a cell. The text is UTF-8 or UTF-16, and may be
+    /// packed with gzip.
     ///
     /// # Errors
     /// Naming file, line and column: no data, a line with more or fewer cells than the header, an empty or
-    /// non-numeric cell, a label that is neither text nor a whole number, a missing label column, columns
-    /// without a name or with the same name, an open quote, a quote inside a cell that does not start with
-    /// one, text that is not UTF-8.
+    /// non-numeric cell, different numbers that would become one `f32`, a label that is neither text nor a whole
+    /// number, a missing label column, columns without a name or with the same name, an open quote, a quote inside a
+    /// cell that does not start with one, other encodings.
     pub fn from_csv<'a>(path: impl AsRef<Path>, label_column: impl Into<Option<&'a str>>) -> Result<Self> {
+        Self::from_csv_with(path, label_column, &TableOptions::new())
+    }
+
+    /// As [`from_csv`](Self::from_csv), as the options say.
+    ///
+    /// # Errors
+    /// As `from_csv`, and when the options do not fit the file.
+    pub fn from_csv_with<'a>(
+        path: impl AsRef<Path>,
+        label_column: impl Into<Option<&'a str>>,
+        options: &TableOptions,
+    ) -> Result<Self> {
         let path = path.as_ref();
         let file = path.display().to_string();
         let length = file_length(path)?;
         // The text alone; what it holds is counted once that is known.
         check_memory(length, 1, &file)?;
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
-        let data = parse(&name_of(path), &file, &bytes, &Labels::of(label_column.into()))?;
-        Ok(data.with_origin(file, ""))
+        let source = Source {
+            name: &name_of(path),
+            file: &file,
+            options,
+            indexes: &[],
+        };
+        let data = parse(&source, &bytes, &Labels::of(label_column.into()))?;
+        Ok(told(data.with_origin(file, "")))
     }
 }
 
-/// Reads the text of a CSV file.
-pub(super) fn parse(name: &str, file: &str, bytes: &[u8], labels: &Labels<'_>) -> Result<Dataset> {
-    let layout = Layout::scan(file, bytes)?;
+/// Reads the contents of a CSV file.
+pub(super) fn parse(source: &Source<'_>, bytes: &[u8], labels: &Labels<'_>) -> Result<Dataset> {
+    let (file, options) = (source.file, source.options);
+    let bytes = unpacked(file, bytes)?;
+    let text = decoded(file, &bytes)?;
+    let layout = Layout::scan(file, &text)?;
     let label = labels
         .column()
         .map(|label| table::find_label(file, &layout.header, label))
         .transpose()?;
+    options.check(file, &layout.header, labels.column())?;
     let rows = layout.lines.len();
     if rows == 0 {
         return Err(
@@ -54,16 +82,15 @@ pub(super) fn parse(name: &str, file: &str, bytes: &[u8], labels: &Labels<'_>) -
     }
     // A number is also held in polars' table.
     let numbers = (rows as u64).saturating_mul(layout.header.len() as u64);
-    check_memory(numbers, A_NUMBER + 4, file)?;
+    check_memory(numbers, A_NUMBER + 8, file)?;
     let place = |row: usize, column: &str| match layout.lines.get(row) {
         Some(line) => format!("{file}, line {line}, column {column}"),
         None => format!("{file}, column {column}"),
     };
-    // Numbers straight away; only when a cell is none is everything read as text, to find that cell.
-    let read = |dtype: &DataType| -> Result<Dataset> {
+    let read = |dtype: &DataType| -> Result<DataFrame> {
         let types = (0..layout.header.len())
             .map(|i| {
-                if Some(i) == label {
+                if Some(i) == label || options.leaves_out(&layout.header[i]) {
                     DataType::String
                 } else {
                     dtype.clone()
@@ -77,14 +104,45 @@ pub(super) fn parse(name: &str, file: &str, bytes: &[u8], labels: &Labels<'_>) -
         frame
             .set_column_names(&layout.header)
             .map_err(|e| table::unreadable(&e, file))?;
-        table::build(name, file, &frame, labels, &place)
+        if let Some(label) = label {
+            let trimmed = trimmed(&frame.columns()[label])?;
+            frame
+                .with_column(trimmed)
+                .map_err(|e| table::unreadable(&e, file))?;
+        }
+        Ok(frame)
     };
-    read(&DataType::Float32).or_else(|_| read(&DataType::String))
+    // Numbers straight away; only when a cell is none, or one that an f64 does not hold, is everything read as text.
+    if !options.own_numbers()
+        && let Ok(frame) = read(&DataType::Float64)
+        && !frame.columns().iter().any(beyond_f64)
+        && let Ok(data) = table::build(source, &frame, labels, &place)
+    {
+        return Ok(data);
+    }
+    table::build(source, &read(&DataType::String)?, labels, &place)
+}
+
+/// Whether whole numbers of the column may have been rounded already.
+fn beyond_f64(column: &Column) -> bool {
+    let most = 2f64.powi(53);
+    column
+        .f64()
+        .is_ok_and(|numbers| numbers.iter().flatten().any(|x| x.abs() >= most))
+}
+
+/// Labels without the blanks around them, which stand between cells.
+fn trimmed(column: &Column) -> Result<Column> {
+    let cells = table::texts(column)?.map(|cell| cell.map(str::trim));
+    let text: StringChunked = cells.collect();
+    let mut text = Column::from(polars::prelude::IntoSeries::into_series(text));
+    text.rename(column.name().clone());
+    Ok(text)
 }
 
 /// What a CSV text consists of.
 struct Layout<'a> {
-    /// The text without byte-order mark and without empty lines at the end.
+    /// The text from the header line on, without empty lines at the end.
     text: &'a str,
     separator: u8,
     header: Vec<String>,
@@ -93,16 +151,20 @@ struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    fn scan(file: &str, bytes: &'a [u8]) -> Result<Self> {
-        let text = utf8(file, bytes)?.trim_end_matches(['\n', '\r']);
+    fn scan(file: &str, text: &'a str) -> Result<Self> {
+        let text = text.trim_end_matches(['\n', '\r']);
+        let (said, text, mut line) = match said_separator(text) {
+            Some((separator, rest)) => (Some(separator), rest, 2),
+            None => (None, text, 1),
+        };
         if text.trim().is_empty() {
             return Err(Error::data("expected a header line, found no text").at(format!("{file}, line 1")));
         }
-        let separator = sniff(text);
+        let separator = said.unwrap_or_else(|| sniff(text));
+        let first_line = line;
         let mut header: Vec<String> = Vec::new();
         let mut lines = Vec::new();
         let mut rest = text;
-        let mut line = 1;
         while !rest.is_empty() {
             let record = Record::next(rest, separator).map_err(|fault| {
                 let line = line + rest[..fault.at].matches('\n').count();
@@ -121,18 +183,26 @@ impl<'a> Layout<'a> {
                     1 => "1".to_owned(),
                     n => n.to_string(),
                 };
-                return Err(Error::data(format!(
+                let error = Error::data(format!(
                     "expected {} cells as in the header, found {found}",
                     header.len()
                 ))
-                .at(format!("{file}, line {line}")));
+                .at(format!("{file}, line {line}"));
+                return Err(if separator == b',' && record.ends.len() > header.len() {
+                    error.fix(
+                        "if it has commas in its numbers, put quotes around them or write the file with semicolons \
+                         between cells, and load it with TableOptions::decimal_comma or TableOptions::thousands",
+                    )
+                } else {
+                    error
+                });
             } else {
                 lines.push(line);
             }
             line += raw.matches('\n').count() + 1;
             rest = &rest[record.next..];
         }
-        check_header(file, &header)?;
+        check_header(file, &header, first_line)?;
         Ok(Self {
             text,
             separator,
@@ -240,25 +310,15 @@ fn closing_quote(bytes: &[u8], open: usize) -> Option<usize> {
     }
 }
 
-fn utf8<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
-    if bytes.starts_with(&gzip::MAGIC) {
-        return Err(Error::data("expected text, found a gzip file")
-            .at(format!("{file}, byte 0"))
-            .fix("unpack it first: gunzip"));
+/// The separator that a first line `sep=;` says, as spreadsheets write it, and the text behind that line.
+fn said_separator(text: &str) -> Option<(u8, &str)> {
+    let (first, rest) = text.split_once('\n')?;
+    let first = first.trim_end_matches('\r').trim_matches('"');
+    let word = first.get(..4).filter(|word| word.eq_ignore_ascii_case("sep="))?;
+    match &first.as_bytes()[word.len()..] {
+        [separator] => Some((*separator, rest)),
+        _ => None,
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|e| {
-        let offset = e.valid_up_to();
-        let line = 1 + bytes[..offset].iter().filter(|&&b| b == b'\n').count();
-        Error::data(format!("expected UTF-8 text, found byte {:02x}", bytes[offset]))
-            .at(format!("{file}, line {line}"))
-            .fix("save the file as UTF-8 text")
-    })?;
-    if let Some(offset) = text.find('\0') {
-        let line = 1 + text[..offset].matches('\n').count();
-        return Err(Error::data("expected text, found byte 00").at(format!("{file}, line {line}")));
-    }
-    Ok(text)
 }
 
 /// The separator the header line has most of; a comma when it has none.
@@ -281,22 +341,20 @@ fn sniff(text: &str) -> u8 {
         .map_or(b',', |(s, _)| *s)
 }
 
-fn check_header(file: &str, header: &[String]) -> Result<()> {
+fn check_header(file: &str, header: &[String], line: usize) -> Result<()> {
     let mut seen = HashSet::with_capacity(header.len());
     for (i, name) in header.iter().enumerate() {
-        if name.is_empty() {
-            return Err(
-                Error::data("expected a name for every column, found an empty one")
-                    .at(format!("{file}, line 1, column {}", i + 1))
-                    .fix("name the column, or leave it out (pandas: to_csv(..., index=False))"),
-            );
+        let place = || format!("{file}, line {line}, column {}", i + 1);
+        // The first may number the rows, which its cells tell.
+        if name.is_empty() && (i > 0 || header.len() == 1) {
+            return Err(table::nameless(place()));
         }
         if !seen.insert(name) {
             return Err(Error::data(format!(
                 "expected columns with different names, found {name} twice among {}",
                 listed(header)
             ))
-            .at(format!("{file}, line 1, column {}", i + 1)));
+            .at(place()));
         }
     }
     if header.iter().all(|name| name.parse::<f64>().is_ok()) {
@@ -304,7 +362,7 @@ fn check_header(file: &str, header: &[String]) -> Result<()> {
             "expected a header line with column names, found numbers: {}",
             listed(header)
         ))
-        .at(format!("{file}, line 1"))
+        .at(format!("{file}, line {line}"))
         .fix("put a line with the names of the columns in front"));
     }
     Ok(())

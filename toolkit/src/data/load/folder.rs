@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::{Path, PathBuf};
 
+use image::error::{LimitError, LimitErrorKind};
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use sha2::{Digest, Sha256};
 
-use super::{A_NUMBER, check_memory, file_length, gzip, jpeg, name_of};
+use super::{A_NUMBER, ImageFiles, check_memory, file_length, gzip, jpeg, name_of, told};
 use crate::data::{Dataset, Shape};
 use crate::{Error, Result};
 
@@ -22,144 +24,72 @@ impl Dataset {
     ///
     /// Classes and files come in alphabetical order. All images have the same size. When every image is
     /// grey there is one channel; otherwise all are taken as red, green, blue. Transparency is dropped.
-    /// Features are 0..1. Hidden files and files that are no images (notes, tables) are passed over.
+    /// Features are 0..1. Images that a camera marked as turned (EXIF) are turned upright. The contents of a file
+    /// decide whether it is an image, not its name; files that are none (notes, tables) are left out, hidden ones
+    /// too. [`notes`](Self::notes) say what was turned, dropped or left out.
     ///
     /// # Errors
-    /// Naming the file or folder: no class folder, a class without images, images outside a class folder,
-    /// another image format, another size, damage, a header that declares more than the file can hold.
+    /// Naming the file or folder: no class folder, a class without images, images outside a class folder, folders of
+    /// parts (train, test) around those of the classes, another image format, another size, damage, a header that declares more than the file can hold.
     pub fn from_image_folder(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let ImageFiles {
             files,
             labels,
             class_names,
+            notes,
         } = ImageFiles::list(dir)?;
-        let (shape, features) = read_all(dir, &files)?;
-        Dataset::new(name_of(dir), shape, features)?
+        let (shape, features, changed) = read_all(dir, &files)?;
+        let data = Dataset::new(name_of(dir), shape, features)?
             .with_origin(dir.display().to_string(), "")
-            .with_labels(labels, class_names)
+            .with_labels(labels, class_names)?;
+        Ok(told(data.with_notes(notes.into_iter().chain(changed.notes()))))
     }
 }
 
-/// The images of a folder with one folder a class, in alphabetical order of classes and files.
-#[derive(Clone, Debug)]
-pub(in crate::data) struct ImageFiles {
-    pub files: Vec<PathBuf>,
-    /// An index into `class_names` for each file.
-    pub labels: Vec<u32>,
-    pub class_names: Vec<String>,
+/// How many images are not as their files have them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::data) struct Changed {
+    /// They were turned upright.
+    pub turned: usize,
+    /// They lost their transparency.
+    pub transparent: usize,
 }
 
-impl ImageFiles {
-    /// Looks at names only; no file is opened.
-    pub fn list(dir: &Path) -> Result<Self> {
-        let mut files = Vec::new();
-        let mut labels = Vec::new();
-        let mut class_names = Vec::new();
-        for entry in listing(dir)? {
-            if !entry.is_dir() {
-                if let Kind::Image | Kind::Foreign = kind(&entry) {
-                    return Err(
-                        Error::data("expected images in class folders, found one beside them")
-                            .at(entry.display().to_string())
-                            .fix("move it into a folder named after its class"),
-                    );
-                }
-                continue;
-            }
-            let images = images_in(&entry)?;
-            labels.extend(std::iter::repeat_n(class_names.len() as u32, images.len()));
-            class_names.push(file_name(&entry));
-            files.extend(images);
-        }
-        if files.is_empty() {
-            return Err(Error::data("expected a folder for each class, found none")
-                .at(dir.display().to_string())
-                .fix("put the images into folders named after their classes"));
-        }
-        Ok(Self {
-            files,
-            labels,
-            class_names,
-        })
+impl Changed {
+    pub fn add(&mut self, other: Changed) {
+        self.turned += other.turned;
+        self.transparent += other.transparent;
+    }
+
+    /// A sentence for each kind, if there are any.
+    pub fn notes(self) -> Vec<String> {
+        let turned = match self.turned {
+            0 => None,
+            1 => Some("1 image was turned upright, as its EXIF mark says".to_owned()),
+            n => Some(format!("{n} images were turned upright, as their EXIF marks say")),
+        };
+        let transparent = match self.transparent {
+            0 => None,
+            1 => Some(
+                "1 image is transparent in part: its colours are taken without their transparency".to_owned(),
+            ),
+            n => Some(format!(
+                "{n} images are transparent in part: their colours are taken without their transparency"
+            )),
+        };
+        turned.into_iter().chain(transparent).collect()
     }
 }
 
-/// What is in `dir`, sorted by name, without hidden entries.
-fn listing(dir: &Path) -> Result<Vec<PathBuf>> {
-    let io = |e: std::io::Error| Error::io(dir, &e);
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        if !file_name(&path).starts_with('.') {
-            entries.push(path);
-        }
-    }
-    entries.sort();
-    Ok(entries)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
-}
-
-enum Kind {
-    Image,
-    /// An image in a format that is not read: passing it over would lose data without a word.
-    Foreign,
-    Other,
-}
-
-fn kind(path: &Path) -> Kind {
-    let extension = path
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
-    match extension.as_str() {
-        "png" | "jpg" | "jpeg" => Kind::Image,
-        "gif" | "bmp" | "webp" | "tif" | "tiff" | "ppm" | "pgm" | "heic" | "avif" => Kind::Foreign,
-        _ => Kind::Other,
-    }
-}
-
-fn images_in(class: &Path) -> Result<Vec<PathBuf>> {
-    let mut images = Vec::new();
-    for path in listing(class)? {
-        let place = || path.display().to_string();
-        if path.is_dir() {
-            return Err(Error::data("expected images in a class folder, found a folder").at(place()));
-        }
-        match kind(&path) {
-            Kind::Image => images.push(path),
-            Kind::Foreign => {
-                return Err(Error::data("expected PNG or JPEG, found another image format")
-                    .at(place())
-                    .fix("convert the image to PNG"));
-            }
-            Kind::Other => {}
-        }
-    }
-    if images.is_empty() {
-        return Err(
-            Error::data("expected PNG or JPEG images in the class folder, found none")
-                .at(class.display().to_string()),
-        );
-    }
-    Ok(images)
-}
-
-/// What a file's header says.
+/// What a file's header says; the size is that of the image turned upright.
 struct Head {
     width: u32,
     height: u32,
     grey: bool,
 }
 
-fn read_all(dir: &Path, files: &[PathBuf]) -> Result<(Shape, Vec<f32>)> {
+fn read_all(dir: &Path, files: &[PathBuf]) -> Result<(Shape, Vec<f32>, Changed)> {
     // All headers before any pixel: sizes are compared, and the kind of image decided, at no cost.
     let first = head(&files[0])?;
     let mut grey = first.grey;
@@ -188,9 +118,11 @@ fn read_all(dir: &Path, files: &[PathBuf]) -> Result<(Shape, Vec<f32>)> {
     check_memory(numbers as u64, A_NUMBER, &dir.display().to_string())?;
     // All at once: growing would hold more than was just asked for.
     let mut features = Vec::with_capacity(numbers);
+    let mut changed = Changed::default();
     for path in files {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
-        let image = decode(path, &bytes)?;
+        let (image, change) = decode(path, &bytes)?;
+        changed.add(change);
         let pixels = pixels(image, grey);
         // A file may change between the two looks at it.
         if pixels.len() != shape.width() {
@@ -203,7 +135,7 @@ fn read_all(dir: &Path, files: &[PathBuf]) -> Result<(Shape, Vec<f32>)> {
         }
         features.extend(pixels);
     }
-    Ok((shape, features))
+    Ok((shape, features, changed))
 }
 
 fn pixels(image: DynamicImage, grey: bool) -> Vec<f32> {
@@ -226,8 +158,16 @@ fn pixels(image: DynamicImage, grey: bool) -> Vec<f32> {
     }
 }
 
-/// The image in the file at `path`, and the SHA-256 of the file's bytes.
-pub(in crate::data) fn decode_with_hash(path: &Path) -> Result<(DynamicImage, [u8; 32])> {
+/// An image file that was read.
+pub(in crate::data) struct Decoded {
+    pub image: DynamicImage,
+    pub changed: Changed,
+    /// Of the file's bytes.
+    pub sha256: [u8; 32],
+}
+
+/// Reads the image in the file at `path`.
+pub(in crate::data) fn decode_file(path: &Path) -> Result<Decoded> {
     let length = file_length(path)?;
     if length > MAX_DECODED {
         return Err(Error::data(format!(
@@ -238,18 +178,50 @@ pub(in crate::data) fn decode_with_hash(path: &Path) -> Result<(DynamicImage, [u
     }
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
     check_head(path, reader(path, Cursor::new(&bytes))?, length)?;
-    let image = decode(path, &bytes)?;
-    Ok((image, Sha256::digest(&bytes).into()))
+    let (image, changed) = decode(path, &bytes)?;
+    Ok(Decoded {
+        image,
+        changed,
+        sha256: Sha256::digest(&bytes).into(),
+    })
 }
 
-/// The image of a file with these contents.
-fn decode(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
+/// The image of a file with these contents, upright, and what was changed or will be.
+fn decode(path: &Path, bytes: &[u8]) -> Result<(DynamicImage, Changed)> {
     let reader = reader(path, Cursor::new(bytes))?;
     // The decoder fills what is not there with grey.
     if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_whole(bytes) {
         return Err(damage(path, "the file ends before its image does"));
     }
-    reader.decode().map_err(|e| damaged(path, &e))
+    let mut decoder = reader.into_decoder().map_err(|e| damaged(path, &e))?;
+    if decoder.total_bytes() > MAX_DECODED {
+        let error = LimitError::from_kind(LimitErrorKind::InsufficientMemory);
+        return Err(damaged(path, &ImageError::Limits(error)));
+    }
+    let orientation = orientation(&mut decoder);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| damaged(path, &e))?;
+    image.apply_orientation(orientation);
+    let changed = Changed {
+        turned: usize::from(orientation != Orientation::NoTransforms),
+        transparent: usize::from(is_transparent(&image)),
+    };
+    Ok((image, changed))
+}
+
+/// Whether something would shine through the image.
+fn is_transparent(image: &DynamicImage) -> bool {
+    match image {
+        DynamicImage::ImageLumaA8(image) => image.pixels().any(|pixel| pixel.0[1] < u8::MAX),
+        DynamicImage::ImageRgba8(image) => image.pixels().any(|pixel| pixel.0[3] < u8::MAX),
+        DynamicImage::ImageLumaA16(image) => image.pixels().any(|pixel| pixel.0[1] < u16::MAX),
+        DynamicImage::ImageRgba16(image) => image.pixels().any(|pixel| pixel.0[3] < u16::MAX),
+        _ => false,
+    }
+}
+
+/// How the image lies, by its EXIF mark. A damaged mark says nothing.
+fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    decoder.orientation().unwrap_or(Orientation::NoTransforms)
 }
 
 fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {
@@ -285,7 +257,7 @@ fn check_head<R: BufRead + Seek>(path: &Path, reader: ImageReader<R>, length: u6
         Some(ImageFormat::Png) => 8 * gzip::MAX_EXPANSION,
         _ => 8 * 64,
     };
-    let decoder = reader.into_decoder().map_err(|e| damaged(path, &e))?;
+    let mut decoder = reader.into_decoder().map_err(|e| damaged(path, &e))?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 || pixels > length.saturating_mul(pixels_a_byte) {
@@ -295,6 +267,14 @@ fn check_head<R: BufRead + Seek>(path: &Path, reader: ImageReader<R>, length: u6
         ))
         .at(path.display().to_string()));
     }
+    let lies = matches!(
+        orientation(&mut decoder),
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    );
+    let (width, height) = if lies { (height, width) } else { (width, height) };
     Ok(Head {
         width,
         height,

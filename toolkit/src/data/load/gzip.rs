@@ -121,10 +121,20 @@ impl<R: BufRead> Gzip<R> {
             ))
             .at(format!("{}, byte {}", self.file, self.start - 4)));
         }
-        let rest = input.fill_buf().map_err(|e| Error::io(&self.file, &e))?;
-        if rest.is_empty() {
-            return Ok(());
+        // Zeros may fill up a block behind the last member, as a tape or a disk has them.
+        loop {
+            let rest = input.fill_buf().map_err(|e| Error::io(&self.file, &e))?;
+            let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
+            if rest.is_empty() {
+                return Ok(());
+            }
+            if zeros == 0 {
+                break;
+            }
+            input.consume(zeros);
+            self.start += zeros as u64;
         }
+        let rest = input.fill_buf().map_err(|e| Error::io(&self.file, &e))?;
         if !rest.starts_with(&MAGIC[..rest.len().min(2)]) {
             return Err(Error::data(format!(
                 "expected the end of the file, found byte {:02x}",

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::gzip::{self, Gzip};
-use super::{A_NUMBER, check_memory, file_length, name_of};
+use super::{A_NUMBER, check_memory, file_length, name_of, told};
 use crate::data::{Dataset, Shape};
 use crate::{Error, Result};
 
@@ -18,6 +18,9 @@ const PIECE: usize = 1 << 16;
 impl Dataset {
     /// Images and labels from two IDX files of unsigned bytes, each with or without gzip (the contents
     /// decide, not the name). Pixels become 0..1 (raw / 255).
+    ///
+    /// EMNIST's images lie transposed in their files: [`transposed`](Self::transposed) sets them right, and
+    /// [`notes`](Self::notes) say so where the file's name does.
     ///
     /// Images have 3 dimensions (n x h x w), 4 (n x h x w x c) or 2 (n x features). A label is the class,
     /// named by its number, so that files of one family agree. Up to 10 classes, as in MNIST, any label
@@ -32,7 +35,8 @@ impl Dataset {
         let labels = labels.as_ref();
         let (data, found) = pair(images.as_ref(), labels)?;
         let (first, names) = infer_classes(&found, labels)?;
-        data.with_labels(found.bytes.iter().map(|&l| u32::from(l) - first).collect(), names)
+        let labels = found.bytes.iter().map(|&l| u32::from(l) - first).collect();
+        Ok(told(data.with_labels(labels, names)?))
     }
 
     /// As [`from_idx`](Self::from_idx), with the names of the classes: label 0 is the first.
@@ -50,7 +54,8 @@ impl Dataset {
             return Err(found.out_of_range(labels, i, 0..class_names.len(), ""));
         }
         let names = class_names.iter().map(|&name| name.to_owned()).collect();
-        data.with_labels(found.bytes.into_iter().map(u32::from).collect(), names)
+        let labels = found.bytes.into_iter().map(u32::from).collect();
+        Ok(told(data.with_labels(labels, names)?))
     }
 
     /// Images alone, as [`from_idx`](Self::from_idx) reads them.
@@ -58,31 +63,41 @@ impl Dataset {
     /// # Errors
     /// When the file is missing, short, too long or damaged, or declares what is not there.
     pub fn from_idx_images(images: impl AsRef<Path>) -> Result<Self> {
-        let path = images.as_ref();
-        let idx = read(path, 2..=4, "images")?;
-        let shape = match *idx.dims {
-            [_, width] => Shape::Flat(width),
-            [_, height, width] => Shape::Image {
-                height,
-                width,
-                channels: 1,
-            },
-            [_, height, width, channels] => Shape::Image {
-                height,
-                width,
-                channels,
-            },
-            _ => unreachable!("`read` allows 2 to 4 dimensions"),
-        };
-        let features = idx.bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-        Ok(Dataset::new(name_of(path), shape, features)?.with_origin(path.display().to_string(), ""))
+        read_images(images.as_ref()).map(told)
     }
+}
+
+fn read_images(path: &Path) -> Result<Dataset> {
+    let idx = read(path, 2..=4, "images")?;
+    let shape = match *idx.dims {
+        [_, width] => Shape::Flat(width),
+        [_, height, width] => Shape::Image {
+            height,
+            width,
+            channels: 1,
+        },
+        [_, height, width, channels] => Shape::Image {
+            height,
+            width,
+            channels,
+        },
+        _ => unreachable!("`read` allows 2 to 4 dimensions"),
+    };
+    let features = idx.bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    let transposed = name_of(path).to_lowercase().contains("emnist") && matches!(shape, Shape::Image { .. });
+    let note = transposed.then(|| {
+        "by its name these are EMNIST's images, which lie transposed in their files (rows are columns): set them \
+         right with Dataset::transposed"
+            .to_owned()
+    });
+    let data = Dataset::new(name_of(path), shape, features)?.with_notes(note);
+    Ok(data.with_origin(path.display().to_string(), ""))
 }
 
 fn pair(images: &Path, labels: &Path) -> Result<(Dataset, Idx)> {
     // The small file first: what is wrong with it is known before the large one is read.
     let found = read(labels, 1..=1, "labels")?;
-    let data = Dataset::from_idx_images(images)?;
+    let data = read_images(images)?;
     if data.len() != found.bytes.len() {
         return Err(Error::data(format!(
             "expected {} labels, one an image in {}, found {}",
@@ -198,6 +213,17 @@ fn parse(
     let mut magic = [0; HEADER];
     let place = |bytes: &str| format!("{file}, {}", length.place(bytes));
     need(fill, &mut magic, "an IDX header", || place("byte 0"))?;
+    if let Some(found) = element(magic) {
+        return Err(Error::data(format!(
+            "expected an IDX file of unsigned bytes (type 08), found one of {found} (type {:02x})",
+            magic[2]
+        ))
+        .at(place("byte 2"))
+        .fix(
+            "write the numbers as unsigned bytes from 0 to 255; or read them with numpy, say, and make a dataset of \
+             them with Dataset::new or from a CSV or Parquet file",
+        ));
+    }
     if magic[..3] != [0, 0, 8] {
         let [a, b, c, d] = magic;
         return Err(Error::data(format!(
@@ -279,6 +305,18 @@ fn parse(
         return Err(lying(bytes.len().to_string()));
     }
     Ok(Idx { dims, bytes, length })
+}
+
+/// What an IDX file of another type than unsigned bytes holds.
+fn element([a, b, kind, _]: [u8; HEADER]) -> Option<&'static str> {
+    match (a, b, kind) {
+        (0, 0, 0x09) => Some("signed bytes"),
+        (0, 0, 0x0b) => Some("16-bit whole numbers"),
+        (0, 0, 0x0c) => Some("32-bit whole numbers"),
+        (0, 0, 0x0d) => Some("32-bit floats"),
+        (0, 0, 0x0e) => Some("64-bit floats"),
+        _ => None,
+    }
 }
 
 fn need(fill: &mut Fill<'_>, buffer: &mut [u8], what: &str, place: impl Fn() -> String) -> Result<()> {

@@ -2,27 +2,55 @@
 //! there before memory is taken, and an error names the file, the place, what was expected and found.
 
 mod csv;
+mod files;
 mod folder;
 mod gzip;
 mod idx;
+mod index;
 mod jpeg;
+mod labels;
+mod numbers;
+mod options;
 mod parquet;
 mod table;
+mod text;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use polars::prelude::PolarsResult;
 
-pub(super) use folder::{ImageFiles, decode_with_hash};
+pub(super) use files::ImageFiles;
+pub(super) use folder::{Changed, Decoded, decode_file};
 pub(crate) use gzip::MAX_EXPANSION;
+pub use options::TableOptions;
 
 use crate::{Error, Result, memory};
 
 /// Reads the CSV text of a dataset that ships; see [`table::Labels::Known`] for `classes`.
 pub(super) fn shipped_csv(name: &str, text: &[u8], label: &str, classes: &[&str]) -> Result<super::Dataset> {
     let known: Vec<String> = classes.iter().map(|&class| class.to_owned()).collect();
-    csv::parse(name, name, text, &table::Labels::Known(label, &known))
+    let source = table::Source {
+        name,
+        file: name,
+        options: &TableOptions::new(),
+        indexes: &[],
+    };
+    csv::parse(&source, text, &table::Labels::Known(label, &known))
+}
+
+/// Prints what whoever loads data has to know: in a cell that only keeps them it would not be seen. Standard error, so
+/// that a program's output stays its own.
+pub(super) fn tell(name: &str, notes: &[String]) {
+    for note in notes {
+        eprintln!("\u{26a0} {name}: {note}");
+    }
+}
+
+/// Data that were just loaded, with their notes printed.
+fn told(data: super::Dataset) -> super::Dataset {
+    tell(data.name(), data.notes());
+    data
 }
 
 /// A dataset's name from its file: the name without folders and extensions.

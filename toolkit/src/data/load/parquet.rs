@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use polars::prelude::{ArrowDataType, DataFrame, FileMetadata, ParquetReader, SerReader};
+use polars::prelude::{ArrowDataType, DataFrame, FileMetadata, ParquetReader, PlSmallStr, SerReader};
 
-use super::table::{self, Labels};
-use super::{check_memory, file_length, guard, name_of};
+use super::options::TableOptions;
+use super::table::{self, Labels, Source};
+use super::{check_memory, file_length, guard, name_of, told};
 use crate::data::Dataset;
 use crate::{Error, Result};
 
@@ -17,23 +18,43 @@ const FORMAT: &str = "Parquet";
 
 impl Dataset {
     /// Examples from a Parquet file. `label_column` names the column with the classes (`None`: no labels);
-    /// every other column is a feature and holds a finite number (or a boolean) in every row.
+    /// every other column is a feature and holds a finite number (or a boolean) in every row. The index of a pandas
+    /// table is left out; [`notes`](Self::notes) say so.
     ///
     /// # Errors
-    /// As [`from_csv`](Self::from_csv), and when the file is cut short or declares what is not there.
+    /// As [`from_csv`](Self::from_csv), when the file is cut short or declares what is not there, and naming the
+    /// column when it holds lists, decimals or other things than numbers.
     pub fn from_parquet<'a>(
         path: impl AsRef<Path>,
         label_column: impl Into<Option<&'a str>>,
     ) -> Result<Self> {
+        Self::from_parquet_with(path, label_column, &TableOptions::new())
+    }
+
+    /// As [`from_parquet`](Self::from_parquet), as the options say. Columns that are left out may hold anything.
+    ///
+    /// # Errors
+    /// As `from_parquet`, and when the options do not fit the file.
+    pub fn from_parquet_with<'a>(
+        path: impl AsRef<Path>,
+        label_column: impl Into<Option<&'a str>>,
+        options: &TableOptions,
+    ) -> Result<Self> {
         let path = path.as_ref();
         let file = path.display().to_string();
+        let labels = Labels::of(label_column.into());
         let length = file_length(path)?;
         check_frame(path, &file, length)?;
-        let frame = read(path, &file, length)?;
+        let (frame, indexes) = read(path, &file, length, &labels, options)?;
         let place = |row: usize, column: &str| format!("{file}, row {}, column {column}", row + 1);
-        let labels = Labels::of(label_column.into());
-        let data = table::build(&name_of(path), &file, &frame, &labels, &place)?;
-        Ok(data.with_origin(file, ""))
+        let source = Source {
+            name: &name_of(path),
+            file: &file,
+            options,
+            indexes: &indexes,
+        };
+        let data = table::build(&source, &frame, &labels, &place)?;
+        Ok(told(data.with_origin(file, "")))
     }
 }
 
@@ -72,26 +93,59 @@ fn check_frame(path: &Path, file: &str, length: u64) -> Result<()> {
     Ok(())
 }
 
-fn read(path: &Path, file: &str, length: u64) -> Result<DataFrame> {
+/// The table without the columns that are to be left out, and the columns that the file calls an index.
+fn read(
+    path: &Path,
+    file: &str,
+    length: u64,
+    labels: &Labels<'_>,
+    options: &TableOptions,
+) -> Result<(DataFrame, Vec<String>)> {
     let opened = File::open(path).map_err(|e| Error::io(path, &e))?;
     let mut reader = ParquetReader::new(opened);
     let metadata = guard(file, FORMAT, || Ok(reader.get_metadata()?.clone()))?;
-    guard(file, FORMAT, || Ok(check_metadata(file, length, &metadata)))??;
     let schema = guard(file, FORMAT, || reader.schema())?;
+    let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+    if let Some(label) = labels.column() {
+        table::find_label(file, &names, label)?;
+    }
+    options.check(file, &names, labels.column())?;
+    let wanted: Vec<String> = names
+        .into_iter()
+        .filter(|name| !options.leaves_out(name))
+        .collect();
+    for field in schema.iter_values() {
+        if options.leaves_out(&field.name) {
+            continue;
+        }
+        if let Some((found, remedy)) = unreadable(field.dtype()) {
+            return Err(
+                Error::data(format!("expected a column of numbers, found {found}"))
+                    .at(format!("{file}, column {}", field.name))
+                    .fix(format!("{remedy}, or leave it out with TableOptions::without")),
+            );
+        }
+    }
+    let kept = |path: &[PlSmallStr]| path.first().is_none_or(|name| !options.leaves_out(name));
+    guard(file, FORMAT, || Ok(check_metadata(file, length, &metadata, kept)))??;
     let texts: Vec<bool> = schema.iter_values().map(|field| is_text(field.dtype())).collect();
     check_memory(frame_bytes(&metadata, &texts), 1, file)?;
-    guard(file, FORMAT, || reader.set_rechunk(true).finish()).map_err(|error| {
-        // polars does not say which column it could not take.
-        match schema.iter_values().find(|field| is_rare(field.dtype())) {
-            Some(field) => Error::data(format!(
-                "expected a column of 32- or 64-bit numbers, booleans or text, found {:?}",
-                field.dtype()
-            ))
-            .at(format!("{file}, column {}", field.name))
-            .fix("write the column as 32-bit integers or floats"),
-            None => error,
-        }
-    })
+    let frame = guard(file, FORMAT, || {
+        reader.with_columns(Some(wanted)).set_rechunk(true).finish()
+    })?;
+    Ok((frame, index_columns(&metadata)))
+}
+
+/// The columns that pandas has written as the index of its table, by its own words in the footer.
+fn index_columns(metadata: &FileMetadata) -> Vec<String> {
+    let pairs = metadata.key_value_metadata().iter().flatten();
+    let said = pairs.filter(|pair| pair.key == "pandas").find_map(|pair| {
+        let said: serde_json::Value = serde_json::from_str(pair.value.as_deref()?).ok()?;
+        // A range that only counts is told as an object, and is no column.
+        let names = said["index_columns"].as_array()?.iter();
+        Some(names.filter_map(|name| Some(name.as_str()?.to_owned())).collect())
+    });
+    said.unwrap_or_default()
 }
 
 fn is_text(dtype: &ArrowDataType) -> bool {
@@ -121,31 +175,45 @@ fn frame_bytes(metadata: &FileMetadata, texts: &[bool]) -> u64 {
     bytes
 }
 
-/// Types that polars may be built without.
-fn is_rare(dtype: &ArrowDataType) -> bool {
+/// What a column holds that cannot be read as numbers or text, and what to do; none when it can be.
+fn unreadable(dtype: &ArrowDataType) -> Option<(String, &'static str)> {
     use ArrowDataType::*;
-    matches!(
-        dtype,
-        UInt8
-            | UInt16
-            | UInt128
-            | Int128
-            | Float16
-            | Decimal(..)
-            | Decimal32(..)
-            | Decimal64(..)
-            | Decimal256(..)
-            | FixedSizeList(..)
-    )
+    Some(match dtype {
+        List(_) | LargeList(_) | FixedSizeList(..) => (
+            "lists".to_owned(),
+            "spread the lists over columns of numbers before writing the file",
+        ),
+        Struct(_) | Map(..) | Union(_) => (
+            "structures".to_owned(),
+            "spread their parts over columns before writing the file",
+        ),
+        Decimal(..) | Decimal32(..) | Decimal64(..) | Decimal256(..) => (
+            "decimal numbers".to_owned(),
+            "write it as 64-bit floats (pandas: astype(float))",
+        ),
+        Float16 | UInt128 | Int128 => (
+            format!("{dtype:?}"),
+            "write it as 32-bit floats or 64-bit integers",
+        ),
+        _ => return None,
+    })
 }
 
 /// Everything the footer declares, before memory is taken for it.
-fn check_metadata(file: &str, length: u64, metadata: &FileMetadata) -> Result<()> {
+fn check_metadata(
+    file: &str,
+    length: u64,
+    metadata: &FileMetadata,
+    kept: impl Fn(&[PlSmallStr]) -> bool,
+) -> Result<()> {
     let place = |group: usize| format!("{file}, row group {group}");
     let mut rows = 0usize;
     for (i, group) in metadata.row_groups.iter().enumerate() {
         rows = rows.saturating_add(group.num_rows());
         for column in group.parquet_columns() {
+            if !kept(&column.descriptor().path_in_schema) {
+                continue;
+            }
             let range = column.byte_range();
             if range.start > range.end || range.end > length {
                 return Err(Error::data(format!(

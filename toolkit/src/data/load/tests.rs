@@ -1,5 +1,6 @@
 //! Good files, and the many ways in which a file can be broken.
 
+mod cells;
 mod csv;
 mod folder;
 mod idx;

@@ -123,7 +123,8 @@ fn key_of_numbers(row: &[f32]) -> Key {
 /// Of the SHA-256 of a file and how it is prepared.
 pub(super) fn key_of_file(sha256: &[u8; 32], preparation: &ImagePreparation) -> Key {
     let mut hash = Sha256::new();
-    hash.update(b"file");
+    // Not by the name of the days in which images stayed as they lay.
+    hash.update(b"upright file");
     hash.update(sha256);
     hash.update(preparation.digest());
     hash.finalize().into()

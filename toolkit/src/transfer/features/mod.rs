@@ -167,6 +167,7 @@ impl<'a> Features<'a> {
             images: images.len(),
             cached: made.cached,
             computed: made.computed,
+            turned: made.turned,
             stopped: made.stopped,
             damaged,
             problems: made.problems,

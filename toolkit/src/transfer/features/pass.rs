@@ -33,6 +33,7 @@ pub(super) struct Pass<'a> {
     there: Vec<bool>,
     cached: usize,
     computed: usize,
+    turned: usize,
     problems: Vec<Error>,
 }
 
@@ -43,6 +44,7 @@ pub(super) struct Made {
     pub rows: Vec<usize>,
     pub cached: usize,
     pub computed: usize,
+    pub turned: usize,
     pub stopped: bool,
     pub problems: Vec<Error>,
     pub seconds: f64,
@@ -74,6 +76,7 @@ impl<'a> Pass<'a> {
             there: vec![false; images.len()],
             cached: 0,
             computed: 0,
+            turned: 0,
             problems,
         })
     }
@@ -161,6 +164,7 @@ impl<'a> Pass<'a> {
                 (left, pixels) = (&left[count..], later);
             }
         }
+        self.turned = batches.turned();
         Ok(batches.damaged().to_vec())
     }
 
@@ -219,6 +223,7 @@ impl<'a> Pass<'a> {
             rows,
             cached: self.cached,
             computed: self.computed,
+            turned: self.turned,
             stopped,
             problems: self.problems,
             seconds: self.began.elapsed().as_secs_f64(),

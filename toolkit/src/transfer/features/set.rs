@@ -19,6 +19,8 @@ pub struct FeatureSet {
     pub cached: usize,
     /// How many were computed.
     pub computed: usize,
+    /// How many image files that were read were turned upright, as their EXIF marks say.
+    pub turned: usize,
     /// Whether it was stopped before all were there.
     pub stopped: bool,
     /// Files that were passed over.
@@ -44,6 +46,13 @@ impl fmt::Display for FeatureSet {
             "{} ({} from the cache, {} computed, {:.2} s)",
             self.data, self.cached, self.computed, self.seconds
         )?;
+        if self.turned > 0 {
+            write!(
+                f,
+                "\n  \u{26a0} {} turned upright, as the EXIF mark says",
+                self.turned
+            )?;
+        }
         if self.stopped {
             let done = self.cached + self.computed;
             write!(

@@ -247,7 +247,7 @@ fn in_child() {
     };
     let _scope = crate::interrupt::scope();
     let stopper = std::thread::spawn(|| {
-        std::thread::sleep(std::time::Duration::from_millis(150));
+        std::thread::sleep(std::time::Duration::from_millis(60));
         crate::interrupt::request();
     });
     let made = run();

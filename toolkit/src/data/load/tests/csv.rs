@@ -23,7 +23,7 @@ fn numeric_labels_sort_by_value() {
     let dir = Scratch::new();
     let file = dir.file("n.csv", "x,y\n1,10\n2,-1\n3,2.0\n4,10\n");
     let data = Dataset::from_csv(&file, "y").unwrap();
-    assert_eq!(data.class_names(), ["-1", "2", "10"]);
+    assert_eq!(data.class_names(), ["-1", "2.0", "10"]);
     assert_eq!(data.labels().unwrap(), [2, 0, 1, 2]);
     let unlabelled = Dataset::from_csv(&file, None).unwrap();
     assert_eq!((unlabelled.width(), unlabelled.labels()), (2, None));
@@ -154,8 +154,8 @@ fn broken_files_are_named_with_place_expected_and_found() {
         ),
         (
             "no name",
-            ",a,k\n0,1,x\n".into(),
-            &["a name for every column", "line 1, column 1", "index=False"],
+            ",a,k\nred,1,x\n".into(),
+            &["a name for every column", "line 2, column 1", "index=False"],
         ),
         (
             "same name",
@@ -217,8 +217,16 @@ fn broken_files_are_named_with_place_expected_and_found() {
     assert_error(
         Dataset::from_csv(&packed, "k"),
         &packed,
-        &["found a gzip file", "unpack"],
+        &["10 bytes of gzip header"],
     );
+    for (magic, word) in [
+        (&b"PK\x03\x04"[..], "a zip file"),
+        (b"PAR1", "from_parquet"),
+        (b"BZh9", "bunzip2"),
+    ] {
+        let file = dir.file("other", magic);
+        assert_error(Dataset::from_csv(&file, "k"), &file, &[word]);
+    }
     let zeros = dir.file("zeros", b"a,k\n\0,x\n");
     assert_error(
         Dataset::from_csv(&zeros, "k"),
@@ -234,6 +242,7 @@ fn both_paths_read_the_same_numbers() {
     let cells = [
         "0.1",
         "16777217",
+        "-9007199254740993",
         "1.17549435e-38",
         "3.4028235e38",
         "-0.3333333333333333",
@@ -279,4 +288,56 @@ fn as_many_classes_as_rows_are_read() {
     let data = Dataset::from_csv(dir.file("many.csv", format!("x,k\n{rows}")), "k").unwrap();
     assert_eq!((data.classes(), data.class_name(7)), (50_000, "c00007".into()));
     assert_eq!(data.labels().unwrap()[..2], [49_999, 49_998]);
+}
+
+#[test]
+fn other_encodings_line_ends_and_separators_read_the_same() {
+    use std::io::Write as _;
+    let dir = Scratch::new();
+    let text = "a,b,k\n1,2,x\n3,4,\u{fc}ber\n";
+    let want = Dataset::from_csv(dir.file("plain.csv", text), "k").unwrap();
+    let utf16 = |mark: &[u8], to: fn(u16) -> [u8; 2]| {
+        [mark, &text.encode_utf16().flat_map(to).collect::<Vec<u8>>()].concat()
+    };
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let files: [(&str, Vec<u8>); 10] = [
+        ("returns", text.replace('\n', "\r").into()),
+        ("mixed", text.replacen('\n', "\r", 2).into()),
+        ("doubled", text.replace('\n', "\r\r\n").into()),
+        ("said", format!("sep=;\n{}", text.replace(',', ";")).into()),
+        (
+            "said with returns",
+            format!("\"SEP=|\"\r\n{}", text.replace(',', "|").replace('\n', "\r\n")).into(),
+        ),
+        ("little", utf16(b"\xff\xfe", u16::to_le_bytes)),
+        ("big", utf16(b"\xfe\xff", u16::to_be_bytes)),
+        ("little without a mark", utf16(b"", u16::to_le_bytes)),
+        ("big without a mark", utf16(b"", u16::to_be_bytes)),
+        ("packed", gzip.finish().unwrap()),
+    ];
+    for (name, bytes) in files {
+        let data = Dataset::from_csv(dir.file(name, bytes), "k").unwrap();
+        assert_eq!(data.digest(), want.digest(), "{name}");
+        assert_eq!(data.class_names(), ["x", "\u{fc}ber"], "{name}");
+        assert_eq!(data.feature_names(), ["a", "b"], "{name}");
+    }
+    let quoted = dir.file("quoted.csv", "a,k\r1,\"two\rlines\"\r2,y\r");
+    let data = Dataset::from_csv(quoted, "k").unwrap();
+    assert_eq!(data.class_names(), ["two\rlines", "y"]);
+    let said = dir.file("line.csv", "sep=;\na;k\n1;x\nno;y\n");
+    assert_error(
+        Dataset::from_csv(&said, "k"),
+        &said,
+        &["found \"no\"", "line 4, column a"],
+    );
+    let odd = dir.file(
+        "odd.csv",
+        [utf16(b"\xff\xfe", u16::to_le_bytes), vec![0]].concat(),
+    );
+    assert_error(
+        Dataset::from_csv(&odd, "k"),
+        &odd,
+        &["UTF-16", "an odd number of bytes"],
+    );
 }

@@ -3,7 +3,8 @@ use std::path::Path;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 
 use super::assert_error;
-use crate::data::{Dataset, Shape};
+use crate::data::{Dataset, ImageFolder, ImagePreparation, Shape};
+use crate::show::Show;
 use crate::testing::Scratch;
 
 fn save(image: impl Into<DynamicImage>, dir: &Scratch, name: &str, format: ImageFormat) {
@@ -44,6 +45,154 @@ fn grey_images_have_one_channel_row_by_row() {
     let want: Vec<f32> = [0, 10, 20, 1, 11, 21].iter().map(|&x| x as f32 / 255.0).collect();
     assert_eq!(data.row(1), want);
     assert_eq!((data.row(0)[0], data.row(2)[5]), (0.0, 1.0));
+    let note = &data.notes()[0];
+    for part in ["2 files", "README.md", "b/notes.txt"] {
+        assert!(note.contains(part), "no {part} in: {note}");
+    }
+    assert!(!note.contains("hidden") && data.bundle().plain().contains(note.as_str()));
+}
+
+#[test]
+fn contents_tell_an_image_from_what_is_none() {
+    let dir = Scratch::new();
+    let names = [
+        "1.JPG", "2.jfif", "3.jpe", "4", "5.txt", "6.webp", "7.Jpeg", "8.pjpeg",
+    ];
+    for name in names {
+        let image = GrayImage::from_pixel(16, 8, Luma([128]));
+        save(image, &dir, &format!("a/{name}"), ImageFormat::Jpeg);
+    }
+    save(grey(16, 8), &dir, "b/picture", ImageFormat::Png);
+    dir.file("b/BM notes", "BMW and others, a text");
+    dir.file("b/Thumbs.db", "\u{1}\u{2}");
+    let data = Dataset::from_image_folder(dir.path()).unwrap();
+    assert_eq!(data.class_counts(), [8, 1]);
+    assert!(data.notes()[0].contains("2 files are no images and were left out: b/BM notes, b/Thumbs.db"));
+    let folder = ImageFolder::open(dir.path()).unwrap();
+    assert_eq!((folder.len(), folder.notes()), (9, data.notes()));
+    assert!(folder.to_string().contains("b/Thumbs.db"));
+    let small = folder
+        .dataset(&ImagePreparation::stretched(4, 4).unwrap())
+        .unwrap();
+    assert_eq!(small.notes(), data.notes());
+    // Images of other formats are not passed over either, whatever their names are.
+    for (bytes, name) in [
+        (&b"GIF89a\x01\0"[..], "x"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "y.dat"),
+        (b"II*\0", "z.bin"),
+    ] {
+        let file = dir.file(&format!("b/{name}"), bytes);
+        assert_error(
+            Dataset::from_image_folder(dir.path()),
+            &file,
+            &["another image format"],
+        );
+        std::fs::remove_file(file).unwrap();
+    }
+    let stray = dir.file("stray", std::fs::read(dir.path().join("b/picture")).unwrap());
+    assert_error(
+        Dataset::from_image_folder(dir.path()),
+        &stray,
+        &["one beside them"],
+    );
+}
+
+#[test]
+fn parts_around_the_classes_are_told() {
+    let dir = Scratch::new();
+    for part in ["Train", "val"] {
+        save(grey(3, 2), &dir, &format!("{part}/cat/1.png"), ImageFormat::Png);
+    }
+    for opened in [
+        Dataset::from_image_folder(dir.path()).err(),
+        ImageFolder::open(dir.path()).err(),
+    ] {
+        let text = opened.unwrap().to_string();
+        for word in ["parts of the data", "Train, val", "load each", "Split::new"] {
+            assert!(text.contains(word), "no {word:?} in: {text}");
+        }
+    }
+    assert!(
+        Dataset::from_image_folder(dir.path().join("val"))
+            .unwrap()
+            .notes()
+            .is_empty()
+    );
+    // Images right in them: classes, perhaps.
+    let flat = Scratch::new();
+    save(grey(3, 2), &flat, "train/1.png", ImageFormat::Png);
+    save(grey(3, 2), &flat, "test/1.png", ImageFormat::Png);
+    let data = Dataset::from_image_folder(flat.path()).unwrap();
+    assert!(
+        data.notes()[0].contains("test, train are taken for classes"),
+        "{:?}",
+        data.notes()
+    );
+}
+
+#[test]
+fn what_macos_packs_beside_the_files_is_no_class() {
+    let dir = Scratch::new();
+    save(grey(3, 2), &dir, "a/1.png", ImageFormat::Png);
+    dir.file("__MACOSX/a/._1.png", "resource");
+    dir.file("a/__MACOSX/._1.png", "resource");
+    dir.file(".cache/x.png", "x");
+    dir.file("a/._1.png", "resource");
+    dir.file("a/.ipynb_checkpoints/x.png", "x");
+    let data = Dataset::from_image_folder(dir.path()).unwrap();
+    assert_eq!(
+        (data.class_names(), data.len(), data.notes().len()),
+        (&["a".to_owned()][..], 1, 0)
+    );
+}
+
+/// A JPEG with the EXIF mark of a camera that was held as `orientation` says.
+fn marked(dir: &Scratch, name: &str, image: &GrayImage, orientation: u8) {
+    save(image.clone(), dir, name, ImageFormat::Jpeg);
+    let path = dir.path().join(name);
+    let plain = std::fs::read(&path).unwrap();
+    let mut exif = b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
+    std::fs::write(&path, [&plain[..2], &exif, &plain[2..]].concat()).unwrap();
+}
+
+#[test]
+fn images_are_turned_upright_and_counted() {
+    // Bright above, dark below.
+    let upright = GrayImage::from_fn(16, 8, |_, y| Luma([if y < 4 { 250 } else { 5 }]));
+    let turned: [(u8, GrayImage); 5] = [
+        (1, upright.clone()),
+        (3, image::imageops::rotate180(&upright)),
+        (4, image::imageops::flip_vertical(&upright)),
+        // What a quarter turn clockwise sets right lies a quarter turn counterclockwise.
+        (6, image::imageops::rotate270(&upright)),
+        (8, image::imageops::rotate90(&upright)),
+    ];
+    let dir = Scratch::new();
+    for (orientation, image) in &turned {
+        marked(&dir, &format!("a/{orientation}.jpg"), image, *orientation);
+    }
+    let data = Dataset::from_image_folder(dir.path()).unwrap();
+    assert_eq!(data.shape(), (8, 16, 1).into());
+    for (row, (orientation, _)) in data.rows().zip(&turned) {
+        assert!(
+            row[..16].iter().all(|&x| x > 0.9) && row[112..].iter().all(|&x| x < 0.1),
+            "{orientation}"
+        );
+    }
+    assert_eq!(
+        data.notes(),
+        ["4 images were turned upright, as their EXIF marks say"]
+    );
+    let folder = ImageFolder::open(dir.path()).unwrap();
+    let preparation = ImagePreparation::stretched(8, 16).unwrap();
+    let mut batches = folder.batches(&preparation, 2).unwrap();
+    let first = batches.next().unwrap().unwrap();
+    assert_eq!(batches.turned(), 1);
+    for image in first.pixels.chunks(8 * 16 * 3) {
+        assert!(image[0] > 0.9 && image[8 * 16 * 3 - 1] < 0.1);
+    }
+    assert_eq!(folder.dataset(&preparation).unwrap().notes(), data.notes());
 }
 
 #[test]
@@ -187,4 +336,23 @@ fn header(dir: &Scratch, width: u32, height: u32) -> std::path::PathBuf {
     let sum = crc.sum().to_be_bytes();
     png[29..33].copy_from_slice(&sum);
     dir.file("b/huge.png", png)
+}
+
+#[test]
+fn what_was_transparent_is_counted() {
+    let dir = Scratch::new();
+    let image = |alpha| image::RgbaImage::from_pixel(2, 2, image::Rgba([255, 0, 51, alpha]));
+    save(image(255), &dir, "a/opaque.png", ImageFormat::Png);
+    assert!(Dataset::from_image_folder(dir.path()).unwrap().notes().is_empty());
+    save(image(254), &dir, "a/clear.png", ImageFormat::Png);
+    let data = Dataset::from_image_folder(dir.path()).unwrap();
+    assert!(
+        data.notes()[0].starts_with("1 image is transparent in part"),
+        "{:?}",
+        data.notes()
+    );
+    assert_eq!(data.row(0), data.row(1));
+    let folder = ImageFolder::open(dir.path()).unwrap();
+    let preparation = ImagePreparation::stretched(2, 2).unwrap();
+    assert_eq!(folder.dataset(&preparation).unwrap().notes(), data.notes());
 }

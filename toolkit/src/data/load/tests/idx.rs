@@ -120,7 +120,11 @@ fn broken_files_are_named_with_place_expected_and_found() {
             b"\x89PNG\r\n\x1a\n".to_vec(),
             &["00 00 08", "found 89 50 4e 47", "bytes 0 to 3"],
         ),
-        ("float", float, &["found 00 00 0d 03"]),
+        (
+            "float",
+            float,
+            &["of 32-bit floats (type 0d)", "byte 2", "unsigned bytes"],
+        ),
         (
             "zero",
             idx(&[0, 2, 3], &[]),
@@ -312,4 +316,59 @@ fn a_missing_class_is_named() {
         &rank,
         &["2 to 4 dimensions, found 1", "byte 3 of the unpacked data"],
     );
+}
+
+#[test]
+fn other_elements_are_named() {
+    let dir = Scratch::new();
+    for (kind, name) in [
+        (0x09, "signed bytes"),
+        (0x0b, "16-bit whole numbers"),
+        (0x0c, "32-bit whole numbers"),
+        (0x0e, "64-bit floats"),
+    ] {
+        let mut bytes = images();
+        bytes[2] = kind;
+        let file = dir.file("other", pack(&bytes));
+        assert_error(Dataset::from_idx_images(&file), &file, &[name, "unsigned bytes"]);
+    }
+}
+
+#[test]
+fn zeros_behind_a_gzip_member_are_padding() {
+    let dir = Scratch::new();
+    let want = Dataset::from_idx_images(dir.file("plain", images())).unwrap();
+    for zeros in [1, 511, 200_000] {
+        let padded = [pack(&images()), vec![0; zeros]].concat();
+        let data = Dataset::from_idx_images(dir.file("padded", padded)).unwrap();
+        assert_eq!(data.digest(), want.digest());
+    }
+    let more = dir.file("more", [pack(&images()), vec![0; 7], b"x".to_vec()].concat());
+    let at = format!("byte {}", pack(&images()).len() + 7);
+    assert_error(Dataset::from_idx_images(&more), &more, &["found byte 78", &at]);
+}
+
+#[test]
+fn transposed_images_are_told_and_set_right() {
+    let dir = Scratch::new();
+    let data = Dataset::from_idx_images(dir.file("emnist-letters-train-images", images())).unwrap();
+    assert!(
+        data.notes()[0].contains("Dataset::transposed"),
+        "{:?}",
+        data.notes()
+    );
+    let right = data.transposed().unwrap();
+    assert_eq!(right.shape(), (3, 2, 1).into());
+    let row: Vec<f32> = [0, 45, 15, 60, 30, 75]
+        .iter()
+        .map(|&x| x as f32 / 255.0)
+        .collect();
+    assert_eq!(right.row(0), row);
+    assert_eq!(right.transposed().unwrap().digest(), data.digest());
+    // Colours stay together.
+    let colour = Dataset::from_idx_images(dir.file("c", idx(&[1, 1, 2, 3], &[1, 2, 3, 4, 5, 6]))).unwrap();
+    assert_eq!(colour.transposed().unwrap().features(), colour.features());
+    assert!(colour.notes().is_empty());
+    let flat = Dataset::from_idx_images(dir.file("f", idx(&[2, 2], &[1; 4]))).unwrap();
+    assert!(flat.transposed().unwrap_err().to_string().contains("images"));
 }

@@ -1,7 +1,7 @@
 use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
 
 use super::assert_error;
-use crate::data::Dataset;
+use crate::data::{Dataset, TableOptions};
 use crate::testing::Scratch;
 
 fn frame() -> DataFrame {
@@ -62,7 +62,7 @@ fn cells_that_are_no_numbers() {
         ("big", big, &["finite number", "e300", "row 2, column b"]),
         ("label", label, &["expected a label", "row 2, column kind"]),
         ("text", text, &["found \"x\"", "row 3, column b"]),
-        ("lists", lists, &["expected"]),
+        ("lists", lists, &["found lists", "column b", "spread the lists"]),
     ];
     for (name, bytes, words) in cases {
         let file = dir.file(name, bytes);
@@ -125,4 +125,126 @@ fn no_damaged_byte_ends_the_process() {
         refused += usize::from(Dataset::from_parquet(&file, "kind").is_err());
     }
     assert!(refused > good.len() / 2, "{refused} of {}", good.len());
+}
+
+fn reference(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/reference/tables")
+        .join(name)
+}
+
+/// Files of pandas, whose index is a column like others or is only told in the footer.
+#[test]
+fn the_index_of_a_pandas_table_is_left_out_and_told() {
+    for (file, index) in [
+        ("shuffled.parquet", "__index_level_0__"),
+        ("named_index.parquet", "customer"),
+    ] {
+        let path = reference(file);
+        let data = Dataset::from_parquet(&path, "kind").unwrap();
+        assert_eq!(data.feature_names(), ["size", "weight"], "{file}");
+        let note = &data.notes()[0];
+        assert!(note.contains(index) && note.contains("keep_index"), "{note}");
+        let kept = Dataset::from_parquet_with(&path, "kind", &TableOptions::new().keep_index()).unwrap();
+        assert_eq!(kept.feature_names(), ["size", "weight", index]);
+        assert!(kept.notes().is_empty(), "{:?}", kept.notes());
+    }
+    let data = Dataset::from_parquet(reference("range.parquet"), "kind").unwrap();
+    assert_eq!((data.feature_names().len(), data.notes().len()), (2, 0));
+}
+
+#[test]
+fn columns_that_hold_no_plain_numbers_are_refused_by_name() {
+    let path = reference("odd_columns.parquet");
+    let odd = [
+        ("price", "decimal numbers"),
+        ("dates", "date"),
+        ("parts", "lists"),
+        ("fixed", "lists"),
+        ("place", "structures"),
+        ("half", "Float16"),
+    ];
+    for (column, words) in odd {
+        let others = odd
+            .iter()
+            .map(|(other, _)| *other)
+            .filter(|other| *other != column);
+        let options = TableOptions::new().without(others);
+        let loaded = Dataset::from_parquet_with(&path, "kind", &options);
+        assert_error(
+            loaded,
+            &path,
+            &[words, &format!("column {column}"), "TableOptions::without"],
+        );
+    }
+    let options = TableOptions::new().without(odd.map(|(column, _)| column));
+    let data = Dataset::from_parquet_with(&path, "kind", &options).unwrap();
+    assert_eq!(
+        (data.feature_names(), data.features()),
+        (&["x".to_owned()][..], &[1.5, 2.5, 3.5][..])
+    );
+    assert_error(Dataset::from_parquet(&path, "kind"), &path, &["column price"]);
+}
+
+#[test]
+fn whole_numbers_that_would_become_one_are_refused() {
+    let dir = Scratch::new();
+    let one = |column: Series| {
+        let kind = Series::new("kind".into(), ["a", "b"]);
+        packed(DataFrame::new_infer_height(vec![Column::from(column), Column::from(kind)]).unwrap())
+    };
+    let columns = [
+        Series::new("n".into(), [i64::MAX, i64::MAX - 1]),
+        Series::new("n".into(), [u64::MAX, u64::MAX - 1]),
+        Series::new("n".into(), [16_777_216i32, 16_777_217]),
+        Series::new("n".into(), [1_700_000_000.0f64, 1_700_000_001.0]),
+        Series::new("n".into(), [1_700_000_000.25f64, 1_700_000_000.5]),
+    ];
+    for column in columns {
+        let file = dir.file("n.parquet", one(column));
+        assert_error(
+            Dataset::from_parquet(&file, "kind"),
+            &file,
+            &["24 binary digits", "column n", "TableOptions::rounded"],
+        );
+        let data = Dataset::from_parquet_with(&file, "kind", &TableOptions::new().rounded()).unwrap();
+        assert!(
+            data.notes()[0].contains("column n is rounded"),
+            "{:?}",
+            data.notes()
+        );
+    }
+    let file = dir.file("n.parquet", one(Series::new("n".into(), [83_132_799i64, 5])));
+    let data = Dataset::from_parquet(&file, "kind").unwrap();
+    assert!(
+        data.notes()[0].contains("83132799 becomes 83132800"),
+        "{:?}",
+        data.notes()
+    );
+}
+
+#[test]
+fn labels_are_what_they_are() {
+    let dir = Scratch::new();
+    let classes = |column: Series| {
+        let x = Series::new("x".into(), [0.5f64, 1.5, 2.5]);
+        let frame = DataFrame::new_infer_height(vec![Column::from(x), Column::from(column)]).unwrap();
+        Dataset::from_parquet(dir.file("l.parquet", packed(frame)), "k").unwrap()
+    };
+    let text = classes(Series::new("k".into(), ["1", "01", "a "]));
+    assert_eq!(text.class_names(), ["01", "1", "a "]);
+    let wide = classes(Series::new("k".into(), [i64::MAX, i64::MAX - 1, -3]));
+    assert_eq!(
+        wide.class_names(),
+        ["-3", "9223372036854775806", "9223372036854775807"]
+    );
+    assert_eq!(wide.labels().unwrap(), [2, 1, 0]);
+    assert_eq!(
+        classes(Series::new("k".into(), [2.0f64, 0.0, 1.0])).class_names(),
+        ["0", "1", "2"]
+    );
+    assert_eq!(
+        classes(Series::new("k".into(), [true, false, true])).class_names(),
+        ["false", "true"]
+    );
 }

@@ -1,0 +1,175 @@
+//! [`TableOptions`]: what a file of a table cannot say of itself.
+
+use crate::data::names::listed;
+use crate::{Error, Result};
+
+/// How a table is read, where the defaults do not fit: for [`Dataset::from_csv_with`], [`Dataset::from_parquet_with`]
+/// and [`Dataset::from_frame_with`].
+///
+/// ```no_run
+/// use jook::prelude::*;
+/// let options = TableOptions::new().without(["customer", "time"]).decimal_comma();
+/// let data = Dataset::from_csv_with("measured.csv", "kind", &options)?;
+/// # Ok::<(), jook::Error>(())
+/// ```
+///
+/// [`Dataset::from_csv_with`]: crate::data::Dataset::from_csv_with
+/// [`Dataset::from_parquet_with`]: crate::data::Dataset::from_parquet_with
+/// [`Dataset::from_frame_with`]: crate::data::Dataset::from_frame_with
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableOptions {
+    without: Vec<String>,
+    pub(super) keep_index: bool,
+    pub(super) rounded: bool,
+    pub(super) decimal_comma: bool,
+    pub(super) thousands: Option<char>,
+}
+
+impl TableOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Leaves these columns out. They may hold anything.
+    pub fn without<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.without.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Takes a column for a feature that only numbers the rows (the index of a pandas table, R's row names), which
+    /// is left out otherwise: in a file sorted by class it gives the class away.
+    pub fn keep_index(mut self) -> Self {
+        self.keep_index = true;
+        self
+    }
+
+    /// Takes numbers rounded to the 24 binary digits of `f32` where different ones become one, which is an error
+    /// otherwise. A note says which column.
+    pub fn rounded(mut self) -> Self {
+        self.rounded = true;
+        self
+    }
+
+    /// Takes the comma in a number for its decimal point, as in `3,14`. Of CSV files only.
+    pub fn decimal_comma(mut self) -> Self {
+        self.decimal_comma = true;
+        self
+    }
+
+    /// Takes this character for what separates thousands, as in `1,234,567`, `1.234.567` or `1 234 567`. Of CSV files
+    /// only.
+    pub fn thousands(mut self, separator: char) -> Self {
+        self.thousands = Some(separator);
+        self
+    }
+
+    /// Whether numbers are written in another way than in Rust.
+    pub(super) fn own_numbers(&self) -> bool {
+        self.decimal_comma || self.thousands.is_some()
+    }
+
+    pub(super) fn leaves_out(&self, column: &str) -> bool {
+        self.without.iter().any(|name| name == column)
+    }
+
+    /// Refuses options that cannot be followed in a table with the columns `names`.
+    pub(super) fn check(&self, file: &str, names: &[String], label: Option<&str>) -> Result<()> {
+        if let Some(column) = self.without.iter().find(|column| !names.contains(column)) {
+            return Err(Error::spec(format!(
+                "expected a column to leave out, found no {column} among {}",
+                listed(names)
+            ))
+            .at(file));
+        }
+        if let Some(label) = label.filter(|label| self.leaves_out(label)) {
+            return Err(Error::spec(format!("{label} is the label column and is to be left out")).at(file));
+        }
+        match self.thousands {
+            Some(c) if c.is_ascii_alphanumeric() || "+-".contains(c) || self.decimal_comma && c == ',' => {
+                Err(Error::spec(format!("{c:?} cannot separate thousands"))
+                    .at(file)
+                    .fix("give another character than that of decimals, such as '.', ',', '\\'' or ' '"))
+            }
+            Some('.') if !self.decimal_comma => {
+                Err(Error::spec("a point cannot separate both thousands and decimals")
+                    .at(file)
+                    .fix("add .decimal_comma()"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A cell's number as Rust writes it; none when it is not written as the options say.
+    pub(super) fn plain<'a>(&self, text: &'a str) -> Option<std::borrow::Cow<'a, str>> {
+        if !self.own_numbers() {
+            return Some(text.into());
+        }
+        let point = if self.decimal_comma { ',' } else { '.' };
+        let (whole, decimals) = match text.split_once(point) {
+            Some((whole, decimals)) => (whole, Some(decimals)),
+            None => (text, None),
+        };
+        if decimals.is_some_and(|decimals| decimals.contains(['.', ','])) {
+            return None;
+        }
+        let mut plain = match self.thousands {
+            Some(separator) if whole.contains(separator) => joined(whole, separator)?,
+            _ => whole.to_owned(),
+        };
+        if plain.contains(['.', ',']) {
+            return None;
+        }
+        if let Some(decimals) = decimals {
+            plain.push('.');
+            plain += decimals;
+        }
+        Some(plain.into())
+    }
+}
+
+/// `1.234.567` as `1234567`; none when a group has not three digits.
+fn joined(whole: &str, separator: char) -> Option<String> {
+    let digits = whole.strip_prefix(['+', '-']).unwrap_or(whole);
+    let groups: Vec<&str> = digits.split(separator).collect();
+    let fits = groups.iter().enumerate().all(|(i, group)| {
+        group.bytes().all(|b| b.is_ascii_digit())
+            && if i == 0 {
+                (1..=3).contains(&group.len())
+            } else {
+                group.len() == 3
+            }
+    });
+    fits.then(|| whole.replace(separator, ""))
+}
+
+/// Which option reads `text`, if it is a number written with commas or with thousands apart.
+pub(super) fn way_out(text: &str) -> Option<&'static str> {
+    if text.trim().parse::<f64>().is_ok() {
+        return None;
+    }
+    let reads = |options: TableOptions| {
+        let plain = options.plain(text.trim())?;
+        plain.parse::<f64>().ok().filter(|x| x.is_finite())
+    };
+    let comma = || TableOptions::new().decimal_comma();
+    let thousands = TableOptions::new().thousands(',');
+    match (reads(comma()).is_some(), reads(thousands).is_some()) {
+        (true, true) => Some(
+            "if the comma is a decimal point, load with TableOptions::decimal_comma; if it separates thousands, \
+             with TableOptions::thousands(',')",
+        ),
+        (true, false) => Some("load with TableOptions::decimal_comma"),
+        (false, true) => Some("load with TableOptions::thousands(',')"),
+        (false, false) if reads(comma().thousands('.')).is_some() => {
+            Some("load with TableOptions::decimal_comma and TableOptions::thousands('.')")
+        }
+        (false, false) if reads(TableOptions::new().thousands(' ')).is_some() => {
+            Some("load with TableOptions::thousands(' ')")
+        }
+        (false, false) if reads(TableOptions::new().thousands('\'')).is_some() => {
+            Some("load with TableOptions::thousands('\\'')")
+        }
+        (false, false) => None,
+    }
+}
