@@ -1,8 +1,8 @@
 //! [`Store`]: where finished trials live. One small Parquet file a trial, named by its key.
 //!
 //! A file is written under another name, synced to disk and renamed, so that it is either not there or whole,
-//! at every moment, whatever happens to the process; two processes on one store only ever replace a
-//! trial by the same trial. Failed trials lie in the folder `failed`, apart, so that all of `*.parquet` reads
+//! at every moment, whatever happens to the process. Of several processes on one store, one computes a trial
+//! ([`Claim`]) and the others read it. Failed trials lie in the folder `failed`, apart, so that all of `*.parquet` reads
 //! as one table.
 
 use std::ffi::OsStr;
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use polars::prelude::*;
 
+use super::claim::{self, Claim};
 use super::record::{TrialResult, frame_of, table_error};
 use crate::show::{Bundle, Show};
 use crate::{Error, Result};
@@ -106,6 +107,11 @@ impl Store {
         self.named(&self.dir.join(FAILED), key)
     }
 
+    /// The right to compute the trial with this key; none while another process has it.
+    pub(super) fn claim(&self, key: &str) -> Option<Claim> {
+        Claim::try_take(&self.dir, key)
+    }
+
     fn named(&self, dir: &Path, key: &str) -> Option<TrialResult> {
         // A file that was renamed by hand is another trial's.
         read(&self.path(dir, key)).ok().filter(|trial| trial.key == key)
@@ -189,11 +195,13 @@ impl Store {
         done
     }
 
-    /// Removes temporary files that no process holds any more.
+    /// Removes temporary files and claims that no process holds any more.
     fn clean(&self, dir: &Path) {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             let path = entry.path();
-            if is_temporary(&path) && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            if (is_temporary(&path) || is_claim(&path))
+                && File::open(&path).is_ok_and(|file| file.try_lock().is_ok())
+            {
                 let _ = fs::remove_file(path);
             }
         }
@@ -214,6 +222,12 @@ fn is_key(stem: &OsStr) -> bool {
     let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
     stem.to_str()
         .is_some_and(|stem| stem.len() == 32 && stem.chars().all(hex))
+}
+
+fn is_claim(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str);
+    name.and_then(claim::key_in)
+        .is_some_and(|key| is_key(OsStr::new(key)))
 }
 
 /// Whether this is a file that [`Store::write`] left half written: `.key.process-number.tmp`.
