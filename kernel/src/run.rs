@@ -12,6 +12,7 @@ mod stop;
 mod targets;
 mod terminal;
 
+use crate::page::machine::Machine;
 use crate::page::notebook::{self, Kind, Notebook};
 use crate::page::record::Recorder;
 use crate::page::{self, file, provenance};
@@ -92,6 +93,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let mut run = Run {
         args: &args,
         targets,
+        machine: Machine::here(&folder),
         folder,
         terminal,
         stop,
@@ -122,6 +124,8 @@ struct Run<'a> {
     /// What the cells are compared with, if they are.
     check: Option<Check>,
     recorder: Recorder,
+    /// What no output names.
+    machine: Machine,
     /// What the notebook's metadata says of each executed cell.
     steps: Vec<Step>,
     /// Time spent in cells since the executed notebook was last written.
@@ -322,7 +326,9 @@ impl Run<'_> {
     /// Brings the notebook up to now, and writes it where that is wanted.
     fn save(&mut self) -> Result<()> {
         for (at, step) in self.steps.iter().enumerate() {
-            self.notebook.cell_mut(step.index)["outputs"] = self.recorder.outputs(step.index, at as u64 + 1);
+            let mut outputs = self.recorder.outputs(step.index, at as u64 + 1);
+            self.machine.leave(&mut outputs);
+            self.notebook.cell_mut(step.index)["outputs"] = outputs;
         }
         let cells: Vec<Value> = self
             .steps
