@@ -59,8 +59,7 @@ impl Store {
     /// # Errors
     /// When a file cannot be read or is not a trial.
     pub fn frame(&self) -> Result<DataFrame> {
-        let trials = self.trials()?;
-        frame_of(&trials.iter().collect::<Vec<_>>(), false)
+        self.table(false)
     }
 
     /// As [`Store::frame`], with the histories: each column of one is a list, as `history.loss`.
@@ -68,8 +67,13 @@ impl Store {
     /// # Errors
     /// As [`Store::frame`].
     pub fn histories(&self) -> Result<DataFrame> {
+        self.table(true)
+    }
+
+    fn table(&self, with_histories: bool) -> Result<DataFrame> {
         let trials = self.trials()?;
-        frame_of(&trials.iter().collect::<Vec<_>>(), true)
+        frame_of(&trials.iter().collect::<Vec<_>>(), with_histories)
+            .map_err(|e| e.at(self.dir.display().to_string()))
     }
 
     /// All finished trials, oldest first.
@@ -134,7 +138,8 @@ impl Store {
                     .map(|trial| threads.spawn(|| self.put(dir_of(trial), trial)))
                     .collect();
                 let first = self.put(dir_of(group[0]), group[0]);
-                let lost = |_| Err(Error::data("a trial's file was not written").at("study store"));
+                let place = self.dir.display().to_string();
+                let lost = |_| Err(Error::data("a trial's file was not written").at(place.clone()));
                 put.into_iter()
                     .map(|thread| thread.join().unwrap_or_else(lost))
                     .fold(first, Result::and)
@@ -162,7 +167,8 @@ impl Store {
             match self.write(dir, &path, &mut frame) {
                 Err(Failure::Io(e)) if e.kind() == ErrorKind::NotFound && dir.is_dir() => continue,
                 Err(Failure::Io(e)) => return Err(Error::io(&path, &e)),
-                Err(Failure::Table(e)) => return Err(table_error(e)),
+                Err(Failure::Table(PolarsError::IO { error, .. })) => return Err(Error::io(&path, &error)),
+                Err(Failure::Table(e)) => return Err(table_error(e).at(path.display().to_string())),
                 Ok(()) => return Ok(()),
             }
         }
