@@ -57,12 +57,19 @@ pub fn run(args: Args) -> Result<ExitCode> {
         relative: args.rtol.unwrap_or(0.0),
         absolute: args.atol.unwrap_or(0.0),
     };
+    let folder = targets::folder(&args.notebook).canonicalize()?;
+    let machine = Machine::here(&folder);
+    // The new outputs may be compared with these, which a front end has kept as they were.
+    for index in 0..notebook.cells().len() {
+        if let Some(outputs) = notebook.cell_mut(index).get_mut("outputs") {
+            machine.leave(outputs);
+        }
+    }
     let check = match args.check {
         true => Some(Check::of(&notebook, tolerance).with_context(|| args.notebook.display().to_string())?),
         false => None,
     };
     let targets = Targets::choose(&args)?;
-    let folder = targets::folder(&args.notebook).canonicalize()?;
     let terminal = Terminal::new(!args.echo);
     let stop = Stop::install()?;
     if let Some(note) = parameters.as_ref().and_then(|injected| injected.note.as_ref()) {
@@ -93,7 +100,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let mut run = Run {
         args: &args,
         targets,
-        machine: Machine::here(&folder),
+        machine,
         folder,
         terminal,
         stop,
