@@ -12,6 +12,7 @@ mod stop;
 mod targets;
 mod terminal;
 
+use crate::page::machine::Machine;
 use crate::page::notebook::{self, Kind, Notebook};
 use crate::page::record::Recorder;
 use crate::page::{self, file, provenance};
@@ -56,12 +57,19 @@ pub fn run(args: Args) -> Result<ExitCode> {
         relative: args.rtol.unwrap_or(0.0),
         absolute: args.atol.unwrap_or(0.0),
     };
+    let folder = targets::folder(&args.notebook).canonicalize()?;
+    let machine = Machine::here(&folder);
+    // The new outputs may be compared with these, which a front end has kept as they were.
+    for index in 0..notebook.cells().len() {
+        if let Some(outputs) = notebook.cell_mut(index).get_mut("outputs") {
+            machine.leave(outputs);
+        }
+    }
     let check = match args.check {
         true => Some(Check::of(&notebook, tolerance).with_context(|| args.notebook.display().to_string())?),
         false => None,
     };
     let targets = Targets::choose(&args)?;
-    let folder = targets::folder(&args.notebook).canonicalize()?;
     let terminal = Terminal::new(!args.echo);
     let stop = Stop::install()?;
     if let Some(note) = parameters.as_ref().and_then(|injected| injected.note.as_ref()) {
@@ -92,6 +100,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let mut run = Run {
         args: &args,
         targets,
+        machine,
         folder,
         terminal,
         stop,
@@ -122,6 +131,8 @@ struct Run<'a> {
     /// What the cells are compared with, if they are.
     check: Option<Check>,
     recorder: Recorder,
+    /// What no output names.
+    machine: Machine,
     /// What the notebook's metadata says of each executed cell.
     steps: Vec<Step>,
     /// Time spent in cells since the executed notebook was last written.
@@ -322,7 +333,9 @@ impl Run<'_> {
     /// Brings the notebook up to now, and writes it where that is wanted.
     fn save(&mut self) -> Result<()> {
         for (at, step) in self.steps.iter().enumerate() {
-            self.notebook.cell_mut(step.index)["outputs"] = self.recorder.outputs(step.index, at as u64 + 1);
+            let mut outputs = self.recorder.outputs(step.index, at as u64 + 1);
+            self.machine.leave(&mut outputs);
+            self.notebook.cell_mut(step.index)["outputs"] = outputs;
         }
         let cells: Vec<Value> = self
             .steps

@@ -42,6 +42,10 @@ impl Error {
         Self::new(ErrorKind::Io, error.to_string()).at(path.as_ref().display().to_string())
     }
 
+    fn system(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Io, what)
+    }
+
     fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
         Self {
             kind,
@@ -89,6 +93,68 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Errors of other libraries, so that `?` passes them on from functions that give Jook's [`Result`], such as a study's
+/// closure. They come with their causes.
+macro_rules! passed_on {
+    ($($kind:ty => $make:ident, $remedy:expr;)+) => {$(
+        impl From<$kind> for Error {
+            fn from(error: $kind) -> Self {
+                let error = Error::$make(crate::cells::with_causes(&error));
+                match $remedy {
+                    "" => error,
+                    remedy => error.fix(remedy),
+                }
+            }
+        }
+    )+};
+}
+
+passed_on! {
+    std::io::Error => system,
+        "name the file to be told which it was: `.map_err(|e| Error::io(path, &e))?`";
+    std::num::ParseFloatError => data, "";
+    std::num::ParseIntError => data, "";
+    std::str::ParseBoolError => data, "";
+    std::str::Utf8Error => data, "";
+    std::string::FromUtf8Error => data, "";
+    std::fmt::Error => data, "";
+    std::time::SystemTimeError => data, "";
+    polars::error::PolarsError => data, "";
+    serde_json::Error => data, "";
+}
+
+/// Any other error, in a box; one of Jook's comes out as it went in.
+impl From<Box<dyn std::error::Error>> for Error {
+    fn from(error: Box<dyn std::error::Error>) -> Self {
+        match error.downcast::<Error>() {
+            Ok(own) => *own,
+            Err(other) => Error::data(crate::cells::with_causes(other.as_ref())),
+        }
+    }
+}
+
+/// As from a box without the bounds.
+impl From<Box<dyn std::error::Error + Send + Sync>> for Error {
+    fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        let error: Box<dyn std::error::Error> = error;
+        error.into()
+    }
+}
+
+/// Words as an error: what was wrong.
+impl From<String> for Error {
+    fn from(what: String) -> Self {
+        Error::data(what)
+    }
+}
+
+/// Words as an error: what was wrong.
+impl From<&str> for Error {
+    fn from(what: &str) -> Self {
+        Error::data(what)
+    }
+}
 
 /// Lets a setter that takes `TryInto` accept values that always fit.
 impl From<std::convert::Infallible> for Error {

@@ -1,5 +1,5 @@
 //! kill -9 at random moments of a study: no trial announced as finished is lost, the store can be read each
-//! time, and the next run computes only what is missing.
+//! time, and the next run computes only what is missing. Processes on one store share its trials.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -23,6 +23,7 @@ fn study(dir: &Path) -> StudyResult {
         .quiet()
         .on_finished(|trial| println!("\non disk: {}", trial.key()))
         .run(|t| {
+            println!("\ncomputed: {}", t.settings());
             std::thread::sleep(Duration::from_millis(3));
             Ok(t["x"].number()? + t.seed() as f64 / 10.0)
         })
@@ -147,15 +148,87 @@ fn no_finished_trial_is_lost() {
 fn two_processes_share_a_store() {
     let dir = std::env::temp_dir().join(format!("jook-study-two-{}", std::process::id()));
     let mut victims = [start(&dir), start(&dir)];
-    for victim in &mut victims {
-        let mut announced = HashSet::new();
-        let mut lines = BufReader::new(victim.stdout.take().unwrap());
-        while hear(&mut lines, &mut announced) {}
+    let readers = victims.each_mut().map(|victim| {
+        let lines = BufReader::new(victim.stdout.take().unwrap());
+        std::thread::spawn(move || lines.lines().map_while(Result::ok).collect::<Vec<_>>())
+    });
+    let said = readers.map(|reader| reader.join().unwrap());
+    let count = |lines: &[String], what: &str| lines.iter().filter(|line| line.contains(what)).count();
+    for (victim, lines) in victims.iter_mut().zip(&said) {
         assert!(victim.wait().unwrap().success());
-        assert_eq!(announced.len(), TRIALS);
+        assert_eq!(count(lines, "on disk: "), TRIALS, "each has every result");
     }
+    let computed = said.each_ref().map(|lines| count(lines, "computed: "));
+    assert_eq!(
+        computed.iter().sum::<usize>(),
+        TRIALS,
+        "each trial once: {computed:?}"
+    );
     assert_eq!(keys(&Store::open(&dir).unwrap()).len(), TRIALS);
     assert_eq!(temporary(&dir), 0);
     assert_eq!(study(&dir).counts().computed, 0);
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn the_trials_of_a_killed_process_are_taken_over() {
+    let dir = std::env::temp_dir().join(format!("jook-study-heir-{}", std::process::id()));
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "holder", "--ignored", "--nocapture"])
+        .env(DIR, &dir)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    while !lines.next().unwrap().unwrap().contains("holds") {}
+    let heir = {
+        let dir = dir.clone();
+        std::thread::spawn(move || patient(&dir, || {}))
+    };
+    // The other trials are done, and this one is waited for: its process lives.
+    let done = || Store::open(&dir).map_or(0, |store| keys(&store).len());
+    let end = std::time::Instant::now() + Duration::from_secs(60);
+    while done() < 3 {
+        assert!(std::time::Instant::now() < end, "{} of 3 trials", done());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!heir.is_finished());
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let counts = heir.join().unwrap().counts();
+    assert_eq!((counts.computed, counts.reused), (4, 0));
+    let left = std::fs::read_dir(&dir).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    assert!(!names.into_iter().any(|name| name.contains("claim")));
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// Four trials, of which the first calls `first`.
+fn patient(dir: &Path, first: impl Fn() + Sync) -> StudyResult {
+    Study::new("patient")
+        .vary("x", [0, 1, 2, 3])
+        .threads(1)
+        .store(dir)
+        .quiet()
+        .run(|t| {
+            let x = t["x"].number()?;
+            if x == 0.0 {
+                first();
+            }
+            Ok(x)
+        })
+        .unwrap()
+}
+
+/// Not a test of its own: the process that is killed while it holds a trial.
+#[test]
+#[ignore = "run by the test above"]
+fn holder() {
+    if let Some(dir) = std::env::var_os(DIR) {
+        patient(Path::new(&dir), || {
+            println!("\nholds");
+            std::thread::sleep(Duration::from_secs(600));
+        });
+    }
 }

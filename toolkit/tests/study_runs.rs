@@ -471,3 +471,46 @@ fn a_random_search_goes_on_where_it_ended() {
     assert_eq!(run(6).counts().computed, 6);
     assert_eq!(run(10).counts().computed, 4);
 }
+
+#[test]
+fn errors_of_other_libraries_pass_by_the_question_mark() {
+    let fails = |n: usize| {
+        let study = Study::new("foreign").vary("which", [n]).in_memory().quiet();
+        let study = study.run(|t| {
+            match usize::try_from(t["which"])? {
+                0 => drop(std::fs::read("no/such/file")?),
+                1 => drop(LazyFrame::default().select([col("gone")]).collect()?),
+                2 => drop("rice".parse::<f64>()?),
+                3 => boxed()?,
+                4 => shared()?,
+                5 => Err("in a word")?,
+                _ => drop(String::from_utf8(vec![0xff])?),
+            }
+            Ok(1.0)
+        });
+        let study = study.unwrap();
+        study.trials()[0].error().unwrap().to_owned()
+    };
+    fn boxed() -> std::result::Result<(), Box<dyn std::error::Error>> {
+        Err(jook::Error::data("of one's own").fix("stay whole").into())
+    }
+    fn shared() -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Err("in a box".into())
+    }
+    let said = [
+        "No such file or directory",
+        "gone",
+        "invalid float literal",
+        "of one's own\n  to do: stay whole",
+        "in a box",
+        "in a word",
+        "invalid utf-8",
+    ];
+    for (n, said) in said.into_iter().enumerate() {
+        let error = fails(n);
+        assert!(error.contains(said), "{n}: {error}");
+    }
+    assert!(fails(0).contains("Error::io(path, &e)"), "{}", fails(0));
+    let error = jook::Error::from(std::io::Error::other("no"));
+    assert_eq!(error.kind(), jook::error::ErrorKind::Io);
+}

@@ -1,9 +1,9 @@
 //! Notebooks as files: reading them, recording what their cells put out, and the page that shows both.
 //!
 //! The page is one HTML file. It opens offline: styles, pictures, charts and the library that draws them
-//! are inside, and its content policy forbids every request, every form and another base for its links. What the notebook
-//! says in prose is made harmless ([`sanitize`]). What its cells put out is shown as it is: that may be a chart which is
-//! alive, and whoever lets a notebook run trusts it with more than its page.
+//! are inside, and its content policy forbids every request, every form, another base for its links and every script but
+//! the page's own. What the notebook says in prose and what its cells put out is made harmless ([`sanitize`]): a page is
+//! given to people who did not let the notebook run. Charts stay alive: their data is all that is taken from an output.
 
 pub mod ansi;
 mod code;
@@ -11,6 +11,7 @@ mod escape;
 pub mod file;
 mod images;
 mod links;
+pub mod machine;
 mod markdown;
 mod math;
 pub mod notebook;
@@ -21,19 +22,35 @@ pub mod provenance;
 pub mod record;
 mod sanitize;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use images::Images;
 use markdown::{Heading, Outline};
 use notebook::{Kind, Notebook};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::path::Path;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// Nothing but what is in the page itself. Inline scripts stay allowed, since outputs may have them.
+/// Nothing but what is in the page itself, and of scripts nothing but what is added here. (Plotly compiles what some
+/// charts are drawn by.)
 const POLICY: &str = "default-src 'none'; img-src data: blob:; media-src data: blob:; font-src data:; \
-    style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; connect-src data: blob:; form-action 'none'; base-uri 'none'";
+    style-src 'unsafe-inline'; worker-src blob:; connect-src data: blob:; form-action 'none'; base-uri 'none'";
+
+/// The policy of a page whose own scripts are these.
+fn policy(scripts: &[&str]) -> String {
+    let hash = |script: &&str| format!("'sha256-{}'", BASE64.encode(Sha256::digest(script)));
+    match scripts {
+        [] => format!("{POLICY}; script-src 'none'"),
+        own => {
+            let hashes: Vec<String> = own.iter().map(hash).collect();
+            format!("{POLICY}; script-src {} 'unsafe-eval'", hashes.join(" "))
+        }
+    }
+}
 
 /// A notebook with its outputs as one self-contained HTML page. `folder` is the notebook's, where its
 /// pictures are; `name` titles a page without a heading.
@@ -57,12 +74,17 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
     let mut titles = outline.headings.iter().map(|heading| heading.text.as_str());
     let title = titles.find(|text| !text.is_empty()).unwrap_or(name);
     let charts = body.contains(plotly::PLACE);
+    let drawing = format!("\n{SCRIPT}");
+    let policy = match charts {
+        true => policy(&[plotly::library(), &drawing]),
+        false => policy(&[]),
+    };
     let mut page =
         String::with_capacity(body.len() + 64 * 1024 + if charts { plotly::library().len() } else { 0 });
     let _ = writeln!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"generator\" content=\"jook {}\">\n\
          <title>{}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}</style>",
@@ -80,7 +102,7 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
         foot(notebook)
     );
     if charts {
-        let _ = writeln!(page, "<script>\n{SCRIPT}</script>");
+        let _ = writeln!(page, "<script>{drawing}</script>");
     }
     page.push_str("</body>\n</html>\n");
     page
@@ -162,7 +184,7 @@ fn raw_cell(cell: &Value, folder: &Path, body: &mut String) {
                 folder,
                 attachments: cell.get("attachments"),
             };
-            let html = pictures::with_pictures(&source, &images);
+            let html = pictures::with_pictures(&sanitize::harmless(&source), &images);
             let _ = writeln!(body, "<section class=\"cell html\">{html}</section>");
         }
         Some(_) => {}

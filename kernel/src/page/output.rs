@@ -3,6 +3,7 @@
 use super::images::Images;
 use super::markdown::{self, Outline};
 use super::notebook::joined;
+use super::sanitize::harmless;
 use super::{ansi, escape, pictures, plotly};
 use serde_json::{Map, Value};
 
@@ -51,10 +52,13 @@ fn bundle(data: &Map<String, Value>, metadata: Option<&Map<String, Value>>, imag
     match form {
         plotly::MIME => plotly::place(value),
         "text/html" => {
-            let html = pictures::with_pictures(&text, images);
+            let html = pictures::with_pictures(&harmless(&text), images);
             format!("<div class=\"html\">{html}</div>\n")
         }
-        "image/svg+xml" => format!("<div class=\"picture\">{}</div>\n", without_prolog(&text)),
+        "image/svg+xml" => format!(
+            "<div class=\"picture\">{}</div>\n",
+            harmless(without_prolog(&text))
+        ),
         "text/markdown" => {
             // Headings of an output are no part of the page's contents.
             format!(

@@ -1,5 +1,5 @@
-//! Raw HTML in prose, made harmless: what remains formats text, links and shows pictures. It runs nothing, sends nothing
-//! and leads the page nowhere by itself.
+//! Raw HTML of prose and of outputs, made harmless: what remains formats text, links and shows pictures. It runs
+//! nothing, sends nothing and leads the page nowhere by itself.
 //!
 //! Only what is known to be harmless stays, and every tag is written anew, so that no browser reads another tag than
 //! was looked at here.
@@ -15,15 +15,32 @@ const ELEMENTS: &str = "a abbr address article aside audio b bdi bdo big blockqu
     s samp section small source span strike strong sub summary sup table tbody td tfoot th thead time \
     tr track tt u ul var video";
 
+/// Elements of a drawing that stay. None refers to anything outside the drawing or changes an attribute later.
+const DRAWING: &str = "svg circle clippath defs desc ellipse fegaussianblur feoffset feblend feflood fecomposite femerge \
+    femergenode fecolormatrix filter g line lineargradient marker mask metadata path pattern polygon polyline \
+    radialgradient rect stop switch symbol text textpath tspan use view";
+
 /// Elements that go with all that is in them: it is no text for a reader.
-const WITH_CONTENT: &str = "script style iframe object noscript noembed noframes xmp template title textarea svg math select \
-    frameset plaintext";
+const WITH_CONTENT: &str = "script style iframe object noscript noembed noframes xmp template title textarea math select \
+    frameset plaintext foreignobject";
 
 /// Attributes that stay; those whose names begin with `data-` or `aria-` do as well.
 const ATTRIBUTES: &str = "abbr align alt bgcolor border cellpadding cellspacing cite class color colspan controls datetime \
     dir download face headers height hidden high href id label lang loop low max min muted name open \
     optimum poster rel reversed role rowspan scope size span src start style summary tabindex target \
     title type valign width";
+
+/// Attributes of a drawing that stay, beside those.
+const DRAWN: &str = "alignment-baseline baseline-shift clip-path clip-rule clippathunits cx cy d display \
+    dominant-baseline dx dy fill fill-opacity fill-rule filter filterunits flood-color flood-opacity \
+    font-family font-size font-style font-weight fr fx fy gradienttransform gradientunits in in2 k1 k2 k3 k4 \
+    letter-spacing markerheight markerunits markerwidth marker-end marker-mid marker-start mask \
+    maskcontentunits maskunits mode offset opacity operator orient overflow paint-order patterncontentunits \
+    patterntransform patternunits points preserveaspectratio r refx refy result role rotate rx ry \
+    shape-rendering spreadmethod startoffset stddeviation stop-color stop-opacity stroke stroke-dasharray \
+    stroke-dashoffset stroke-linecap stroke-linejoin stroke-miterlimit stroke-opacity stroke-width \
+    text-anchor text-decoration text-rendering textlength transform transform-origin values vector-effect \
+    version viewbox visibility word-spacing x x1 x2 xmlns xlink:href y y1 y2";
 
 fn is_one_of(words: &str, word: &str) -> bool {
     words.split_ascii_whitespace().any(|known| known == word)
@@ -46,8 +63,14 @@ pub fn harmless(html: &str) -> String {
         rest = after;
         // What is no tag is a comment, or read as one.
         let Some(tag) = Tag::read(tag) else { continue };
-        if is_one_of(ELEMENTS, &tag.name) {
+        if is_one_of(ELEMENTS, &tag.name) || is_one_of(DRAWING, &tag.name) {
             tag.write(&mut out);
+        } else if tag.name == "style"
+            && !tag.closes
+            && let Some((rules, after)) = style(rest)
+        {
+            let _ = write!(out, "<style>{rules}</style>");
+            rest = after;
         } else if is_one_of(WITH_CONTENT, &tag.name) && !tag.closes {
             rest = behind(rest, &tag.name);
         }
@@ -87,9 +110,20 @@ fn behind<'a>(html: &'a str, name: &str) -> &'a str {
     ""
 }
 
+/// The rules of a style sheet that begins here, and what follows it. None with a tag in it: within a drawing that is one.
+fn style(html: &str) -> Option<(&str, &str)> {
+    let (rules, _) = html.split_once("</")?;
+    let after = behind(html, "style");
+    let whole = &html[..html.len() - after.len()];
+    let ends = whole.strip_prefix(rules)?.to_ascii_lowercase();
+    (ends.starts_with("</style") && !rules.contains('<')).then_some((rules, after))
+}
+
 struct Tag {
     name: String,
     closes: bool,
+    /// Written with a slash at its end: in a drawing such an element has no content.
+    is_empty: bool,
     /// Names in small letters, and values as they are written.
     attributes: Vec<(String, Option<String>)>,
 }
@@ -99,6 +133,7 @@ impl Tag {
     fn read(tag: &str) -> Option<Tag> {
         let inner = tag.strip_prefix('<')?.strip_suffix('>')?;
         let closes = inner.starts_with('/');
+        let is_empty = inner.ends_with('/');
         let inner = inner.trim_start_matches('/');
         if !inner.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return None;
@@ -138,6 +173,7 @@ impl Tag {
         Some(Tag {
             name: name.to_ascii_lowercase(),
             closes,
+            is_empty,
             attributes,
         })
     }
@@ -148,15 +184,20 @@ impl Tag {
             return;
         }
         let _ = write!(out, "<{}", self.name);
+        let drawing = is_one_of(DRAWING, &self.name);
         for (name, value) in &self.attributes {
-            let known = is_one_of(ATTRIBUTES, name) || is_plain(name, "data-") || is_plain(name, "aria-");
+            let drawn = drawing && is_one_of(DRAWN, name);
+            let known =
+                is_one_of(ATTRIBUTES, name) || drawn || is_plain(name, "data-") || is_plain(name, "aria-");
             let value = value.as_deref().unwrap_or("");
-            let leads = matches!(name.as_str(), "href" | "src" | "cite" | "poster");
+            let leads = matches!(name.as_str(), "href" | "src" | "cite" | "poster" | "xlink:href");
+            // A drawing refers to its own parts only: another file would be asked for.
+            let leads_out = drawing && leads && !value.starts_with('#');
             // A picture is looked at again where it is carried into the page.
             let is_picture =
                 self.name == "img" && name == "src" && value.trim_start().starts_with("data:image/");
             let is_file = self.name == "img" && name == "src" && value.starts_with("file:");
-            if known && (!leads || is_harmless(value) || is_picture || is_file) {
+            if known && !leads_out && (!leads || is_harmless(value) || is_picture || is_file) {
                 let value = value
                     .replace('"', "&quot;")
                     .replace('<', "&lt;")
@@ -164,7 +205,7 @@ impl Tag {
                 let _ = write!(out, " {name}=\"{value}\"");
             }
         }
-        out.push('>');
+        out.push_str(if drawing && self.is_empty { "/>" } else { ">" });
     }
 }
 
@@ -185,6 +226,8 @@ mod tests {
             "<a href=\"https://example.org/?a=1&amp;b=2#c\" title=\"it's\">there</a> <a href=\"next.html#part:2\">x</a>",
             "<img src=\"data:image/png;base64,AA==\" alt=\"a\" width=\"3\">",
             "<div data-a-1=\"x\" aria-label=\"y\"></div>",
+            "<style>td > b { color: red }</style>",
+            "<svg viewbox=\"0 0 9 9\"><defs><path id=\"p\" d=\"M0 0\"/></defs><g fill=\"none\"><use href=\"#p\"/></g></svg>",
         ] {
             assert_eq!(harmless(html), html);
         }
@@ -216,11 +259,36 @@ mod tests {
             ("<iframe srcdoc=\"<script>1</script>\"></iframe>x", "x"),
             (
                 "<svg onload=alert(1)><a xlink:href=\"javascript:1\">y</a></svg>x",
-                "x",
+                "<svg><a>y</a></svg>x",
             ),
             (
                 "<style><img title=\"</style><script>1</script>\">x</style>y",
                 "\">xy",
+            ),
+            (
+                "<svg><style><img src=x onerror=1></style><foreignObject><p onclick=1>f</p></foreignObject></svg>x",
+                "<svg></svg>x",
+            ),
+            (
+                "<svg><set attributeName=href to=javascript:1 /><animate values=javascript:1 /><use href=\"data:image/svg+xml,x#y\"/>\
+                 <image href=https://example.org/x.png /></svg>x",
+                "<svg><use/></svg>x",
+            ),
+            (
+                "<object data=x.swf>o</object><applet code=x>a</applet><embed src=\"data:text/html,x\">x",
+                "ax",
+            ),
+            (
+                "<a href=\"data:text/html,<script>1</script>\">a</a><a href=vbscript:1>b</a><a href=\"java\nscript:1\">c</a>",
+                "<a>a</a><a>b</a><a>c</a>",
+            ),
+            (
+                "<a href='java&#115;cript:1' ping=https://example.org>a</a>",
+                "<a>a</a>",
+            ),
+            (
+                "<body onload=alert(1)><details ontoggle=1 open>d</details>",
+                "<details open=\"\">d</details>",
             ),
             (
                 "<noscript><p title=\"</noscript><img src=x onerror=1>\">",

@@ -68,6 +68,62 @@ fn the_page_refers_to_nothing_outside() {
 }
 
 #[test]
+fn what_outputs_say_runs_nothing_and_the_pages_own_scripts_are_the_only_ones() {
+    let bad = "<b onclick=\"bad()\">b</b><script>bad()</script><a href=\"java&#115;cript:bad()\">a</a>\
+               <iframe srcdoc=\"<script>bad()</script>\"></iframe><meta http-equiv=refresh content=\"0;url=javascript:bad()\">";
+    let output =
+        |mime: &str, text: &str| json!({"output_type": "display_data", "metadata": {}, "data": {mime: text}});
+    let svg = format!("<svg onload=\"bad()\"><g/>{bad}</svg>");
+    let chart = output(plotly::MIME, "");
+    let outputs = json!([
+        output("text/html", bad),
+        output("image/svg+xml", &svg),
+        output("text/markdown", bad),
+        output("text/latex", bad),
+        output("image/png", "\" onload=\"bad()"),
+    ]);
+    let raw = json!({"cell_type": "raw", "metadata": {"format": "text/html"}, "source": bad});
+    let all = page(json!([code("a", outputs.clone()), raw, markdown(bad)]));
+    let main = &all[all.find("<main>").unwrap()..];
+    for word in [
+        "<script",
+        "<iframe",
+        "<meta",
+        " onclick=\"",
+        " onload=\"",
+        "href=\"java",
+    ] {
+        assert!(!main.contains(word), "{word} in {main}");
+    }
+    assert!(main.contains("<b>b</b>") && main.contains("<svg><g/>"), "{main}");
+    assert!(all.contains("script-src 'none'") && !all.contains("'unsafe-inline' 'unsafe-eval'"));
+
+    // Every script that runs has its hash in the policy.
+    let all = page(json!([code("a", json!([chart]))]));
+    let allowed = all
+        .split("script-src ")
+        .nth(1)
+        .unwrap()
+        .split(['"', ';'])
+        .next()
+        .unwrap();
+    let scripts: Vec<&str> = all
+        .match_indices("<script>")
+        .map(|(at, tag)| all[at + tag.len()..].split("</script>").next().unwrap())
+        .collect();
+    assert_eq!(scripts.len(), 2);
+    for script in scripts {
+        // A browser hashes what it has read, in which line ends are one character.
+        assert!(!script.contains('\r') && !script.contains('\0'));
+        assert!(
+            allowed.contains(&BASE64.encode(Sha256::digest(script))),
+            "{allowed}"
+        );
+    }
+    assert_eq!(allowed.matches("sha256-").count(), 2);
+}
+
+#[test]
 fn title_contents_and_foot() {
     let all = page(json!([
         markdown("# First & last"),

@@ -6,6 +6,7 @@ mod kernel;
 mod panics;
 mod printing;
 mod shell;
+mod value;
 
 pub use ending::{
     begun, displayed, finished, guarded, left_early, left_with, panicked, send_text, with_causes,
@@ -16,6 +17,9 @@ pub(crate) use kernel::tests as kernel_for_tests;
 pub use panics::{is_on_this_thread, report_panics};
 pub(crate) use printing::{Stream, taken_by};
 pub use shell::shell;
+pub use value::{
+    ByIterator, ByTarget, Counted, Unknown, send_value, send_value_as, with_debug, with_display,
+};
 
 use std::any::Any;
 use std::collections::HashMap;

@@ -67,6 +67,22 @@ impl Order {
     }
 }
 
+impl Theirs {
+    fn is_of(&self, start: &str) -> bool {
+        is_of(&self.name, start)
+    }
+}
+
+/// Whether a tensor is of the module whose names begin so, and not of a module within it.
+fn is_of(name: &str, start: &str) -> bool {
+    name.strip_prefix(start).is_some_and(|rest| !rest.contains('.'))
+}
+
+/// PyTorch's name of the layer.
+fn module(layer: &str) -> String {
+    layer.replace('-', ".")
+}
+
 impl Network {
     /// Takes over weights in PyTorch's naming and order, from a file of [`Weights`]: of torchvision, of timm,
     /// whose Inception-v3 has the same names, or of any network whose layers here have the names of its modules.
@@ -90,12 +106,49 @@ impl Network {
     /// When tensors are missing, not expected or of another shape, which are listed; when the order that PyTorch would
     /// have cannot be told, as of maxout behind flatten. The network then stays as it was.
     pub fn load_weights(&mut self, weights: &Weights) -> Result<()> {
-        let expected = self.theirs()?;
-        weights.require(
+        self.load_weights_except(weights, [])
+    }
+
+    /// As [`Network::load_weights`], but the layers `except` keep the numbers they have, and what the weights hold for
+    /// them may have any shape or be missing: for a network whose last layer has other classes than the file's.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    ///
+    /// let trained = Mlp::new([4, 8, 10]).build(0)?;
+    /// let mut network = Mlp::new([4, 8, 3]).build(0)?;
+    /// network.load_weights_except(&trained.weights()?, ["logits"])?;
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Network::load_weights`], of the other layers; and when a layer of `except` is not in the network or has no
+    /// tensors. The network then stays as it was.
+    pub fn load_weights_except<'e>(
+        &mut self,
+        weights: &Weights,
+        except: impl IntoIterator<Item = &'e str>,
+    ) -> Result<()> {
+        let mut expected = self.theirs()?;
+        let mut ignored = Vec::new();
+        for layer in except {
+            let start = format!("{}.", module(layer));
+            let before = expected.len();
+            expected.retain(|tensor| !tensor.is_of(&start));
+            if expected.len() == before {
+                return Err(self.without_tensors(layer));
+            }
+            ignored.push(start);
+        }
+        let mut differences = weights.differences(
             expected
                 .iter()
                 .map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())),
-        )?;
+        );
+        differences
+            .unexpected
+            .retain(|(name, _)| !ignored.iter().any(|start| is_of(name, start)));
+        differences.none(weights)?;
         for tensor in expected {
             // It was just required.
             let Some(found) = weights.get(&tensor.name) else {
@@ -109,6 +162,27 @@ impl Network {
             tensor.order.to_ours(found.values, &mut store[tensor.range]);
         }
         Ok(())
+    }
+
+    fn without_tensors(&self, layer: &str) -> Error {
+        let mut names: Vec<&str> = Vec::new();
+        for own in &self.spec().layers {
+            if self.tensors_of(&own.name).next().is_some() {
+                names.push(&own.name);
+            }
+        }
+        const LISTED: usize = 20;
+        let more = if names.len() > LISTED { ", ..., " } else { "" };
+        let first = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+        let last = if more.is_empty() {
+            ""
+        } else {
+            names[names.len() - 1]
+        };
+        Error::spec(format!(
+            "expected the name of a layer that has weights, found {layer:?}"
+        ))
+        .fix(format!("layers with weights are {first}{more}{last}"))
     }
 
     /// The network's numbers in PyTorch's naming and order: what [`Network::load_weights`] takes, and what
@@ -135,7 +209,7 @@ impl Network {
         let shapes = spec.shapes();
         let mut found = Vec::with_capacity(self.tensors().len());
         for (at, layer) in spec.layers.iter().enumerate() {
-            let module = layer.name.replace('-', ".");
+            let module = module(&layer.name);
             for tensor in self.tensors_of(&layer.name) {
                 let behind = || -> Result<Option<Vec<usize>>> {
                     let order = spec.order_of(sources[at][0], &sources, &shapes);

@@ -10,6 +10,7 @@
 mod bundle;
 pub mod chart;
 mod confusion;
+pub(crate) mod cut;
 mod display;
 mod figure;
 mod frame;

@@ -4,6 +4,7 @@ use dfdx::shapes::{Shape, Unit};
 use dfdx::tensor::{Cpu, Storage, Tensor};
 use plotly::Plot;
 
+use super::cut::{self, shortened};
 use super::figure::describe;
 use super::html::preformatted;
 use super::{Bundle, Show, readable_number};
@@ -14,6 +15,11 @@ const SEVERAL: usize = 50;
 /// Of a longer list of numbers, those at its start and at its end.
 const HEAD: usize = 20;
 const TAIL: usize = 5;
+/// Of a list of texts, tables and the like: no more of them after this many characters.
+const PAGE: usize = 4 * cut::MOST;
+/// Prints all of a text, and all of a list.
+const PRINT_TEXT: &str = "println!(\"{}\", …)";
+const PRINT_LIST: &str = "println!(\"{:?}\", …)";
 
 /// Numbers and the like, as `Debug` writes them. That they are here also spares a cell that ends in one a second
 /// compilation: evcxr turns to `Debug` only when a call of the method did not compile.
@@ -43,8 +49,11 @@ impl Show for () {
 }
 
 impl Show for str {
+    /// The text, or the beginning of a long one.
     fn bundle(&self) -> Bundle {
-        Bundle::text(self).html(preformatted(self))
+        let cut = text_beginning(self);
+        let text = cut.as_deref().unwrap_or(self);
+        Bundle::text(text).html(preformatted(text))
     }
 }
 
@@ -60,7 +69,17 @@ impl Show for Error {
     }
 }
 
+fn text_beginning(text: &str) -> Option<String> {
+    shortened(
+        text,
+        || format!("{} characters", text.chars().count()),
+        PRINT_TEXT,
+    )
+}
+
 fn error_bundle(text: &str) -> Bundle {
+    let cut = text_beginning(text);
+    let text = cut.as_deref().unwrap_or(text);
     let block = preformatted(text);
     let html = format!("<div style=\"border-left:3px solid #d55e00;padding-left:10px\">{block}</div>");
     Bundle::text(format!("error: {text}")).html(html)
@@ -111,18 +130,24 @@ impl<T: Show> Show for [T] {
     /// Numbers as Rust writes a list; of other values the first, one below the other. A bundle holds one chart
     /// at most: of several, their text.
     fn bundle(&self) -> Bundle {
-        let bundles: Vec<Bundle> = self.iter().take(SEVERAL).map(Show::bundle).collect();
+        let first = if self.len() > SEVERAL { HEAD } else { SEVERAL };
+        let mut bundles = beginning(self, first, |value| vec![value.bundle()]);
+        if !bundles.is_empty() && bundles.iter().all(|bundle| bundle.word) {
+            return beside_each_other(self, &bundles);
+        }
+        if first < SEVERAL {
+            bundles = beginning(self, SEVERAL, |value| vec![value.bundle()]);
+        }
         match &bundles[..] {
             [] => Bundle::word("(empty)"),
-            words if words.iter().all(|bundle| bundle.word) => beside_each_other(self, words),
-            [one] => one.clone(),
+            [one] if self.len() == 1 => one.clone(),
             several => below_each_other(several, self.len() - several.len()),
         }
     }
 
     /// One output, or with charts among the values one for each, so that charts stay charts.
     fn outputs(&self) -> Vec<Bundle> {
-        let all: Vec<Bundle> = self.iter().take(SEVERAL).flat_map(Show::outputs).collect();
+        let all = beginning(self, SEVERAL, Show::outputs);
         let nothing_to_see = all.is_empty() && !self.is_empty();
         match nothing_to_see || all.iter().any(|output| output.plotly.is_some()) {
             true => all,
@@ -131,21 +156,47 @@ impl<T: Show> Show for [T] {
     }
 }
 
+/// What the first of `values` make, up to `most` of them, and no more than fills what is shown of a list: lists of
+/// lists of lists would take long otherwise. Charts fill nothing.
+fn beginning<T: Show>(values: &[T], most: usize, make: impl Fn(&T) -> Vec<Bundle>) -> Vec<Bundle> {
+    let mut made: Vec<Bundle> = Vec::new();
+    let mut length = 0;
+    for value in values.iter().take(most) {
+        let full = match made.iter().all(|bundle| bundle.word) {
+            true => length > cut::MOST,
+            false => length > PAGE,
+        };
+        if full {
+            break;
+        }
+        for bundle in make(value) {
+            length += if bundle.plotly.is_some() {
+                0
+            } else {
+                bundle.text.chars().count()
+            };
+            made.push(bundle);
+        }
+    }
+    made
+}
+
 /// A list as Rust writes it; of a long one the ends and the length.
 fn beside_each_other<T: Show>(values: &[T], words: &[Bundle]) -> Bundle {
     let inner = |bundle: &Bundle| bundle.plain().replace('\n', "\n ");
     let mut texts: Vec<String> = words.iter().map(inner).collect();
     let mut length = String::new();
     if values.len() > words.len() {
-        texts.truncate(HEAD);
+        let tail = &values[values.len().saturating_sub(TAIL).max(words.len())..];
         texts.push("…".to_owned());
-        let tail = &values[values.len() - TAIL..];
         texts.extend(tail.iter().map(|value| inner(&value.bundle())));
         length = format!(" ({} values)", values.len());
     }
     // Lists in a list are its rows.
     let comma = if texts[0].starts_with('[') { ",\n " } else { ", " };
-    Bundle::word(format!("[{}]{length}", texts.join(comma)))
+    let text = format!("[{}]{length}", texts.join(comma));
+    let cut = shortened(&text, || format!("{} values", values.len()), PRINT_LIST);
+    Bundle::word(cut.unwrap_or(text))
 }
 
 fn below_each_other(bundles: &[Bundle], more: usize) -> Bundle {

@@ -28,10 +28,13 @@
 //! **Same bits.** A trial depends on its settings and seed alone: not on the number of threads, the
 //! order of the trials, or on being in a study at all.
 //!
-//! **The store** is a folder of small Parquet files, one a finished trial: see [`Store`].
+//! **The store** is a folder of small Parquet files, one a finished trial: see [`Store`]. Processes that run the same
+//! study at once share its trials: each is computed by one of them and read by the others, and what a process that was
+//! killed had begun is taken over.
 
 mod base;
 mod charts;
+mod claim;
 mod comparison;
 mod domain;
 mod live;

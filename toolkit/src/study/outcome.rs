@@ -21,8 +21,9 @@ impl Fit {
     }
 }
 
-/// Metrics accuracy, macro_f1 and log_loss when it was evaluated; epochs; the last loss in training, and
-/// on held-out examples where there are any. A training that was stopped is not complete.
+/// Metrics accuracy, macro_f1 and log_loss when it was evaluated; epochs; the loss in training, and on held-out
+/// examples where there are any, of the network that was evaluated (the best one, where held-out examples are watched;
+/// else the last). A training that was stopped is not complete.
 impl<M> Outcome for Run<M> {
     fn measured(self) -> Result<Measured> {
         let mut measured = match &self.evaluation {
@@ -30,11 +31,11 @@ impl<M> Outcome for Run<M> {
             None => Measured::new(),
         };
         measured = measured.metric("epochs", self.epochs);
-        if let Some(last) = self.history.last() {
+        if let Some(row) = self.row() {
             for (name, value) in [
-                ("train_loss", last.loss),
-                ("held_out_loss", last.held_out_loss),
-                ("held_out_accuracy", last.held_out_accuracy),
+                ("train_loss", row.loss),
+                ("held_out_loss", row.held_out_loss),
+                ("held_out_accuracy", row.held_out_accuracy),
             ] {
                 if !value.is_nan() {
                     measured = measured.metric(name, value);

@@ -78,7 +78,7 @@ pub struct Counts {
     pub planned: usize,
     /// Trials finished by this run, failed ones included.
     pub computed: usize,
-    /// Trials found in the store.
+    /// Trials found in the store, or computed by another process meanwhile.
     pub reused: usize,
     /// Whether the user stopped it.
     pub stopped: bool,

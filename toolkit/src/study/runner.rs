@@ -1,12 +1,13 @@
 //! Running the trials of a study: what is missing, on all cores, each trial on one thread.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::base::Base;
+use super::claim::Claim;
 use super::live::Live;
 use super::record::{TAKEN, TrialResult, history_columns, key};
 use super::result::{Counts, StudyResult};
@@ -66,7 +67,7 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
             }
         }
     }
-    let reused = results.iter().flatten().count();
+    let mut reused = results.iter().flatten().count();
     let mut trouble = None;
     if let Some(announce) = &plan.announce {
         let all = || results.iter().flatten().for_each(|result| announce(result));
@@ -80,6 +81,8 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
         closure,
         jobs: &jobs,
         next: AtomicUsize::new(0),
+        elsewhere: Mutex::default(),
+        began: now(),
         broken: AtomicBool::new(false),
     };
     let (sender, finished) = mpsc::channel();
@@ -109,7 +112,11 @@ pub(super) fn run(plan: Plan, closure: &Closure<'_>) -> Result<StudyResult> {
                 work.broken.store(true, Ordering::Relaxed);
                 trouble = Some(error);
             }
-            for Finished { place, result, .. } in batch {
+            for Finished {
+                place, result, fresh, ..
+            } in batch
+            {
+                reused += usize::from(!fresh);
                 // Only what is on disk is announced.
                 if result.complete
                     && !work.broken.load(Ordering::Relaxed)
@@ -163,7 +170,12 @@ struct Finished {
     result: TrialResult,
     /// Run here and now, not found in the store.
     fresh: bool,
+    /// Given up once the result is on disk.
+    _claim: Option<Claim>,
 }
+
+/// How often a process looks for what others are computing.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What the threads share.
 struct Work<'a> {
@@ -171,6 +183,10 @@ struct Work<'a> {
     closure: &'a Closure<'a>,
     jobs: &'a [Job],
     next: AtomicUsize,
+    /// Jobs that other processes on the same store are at.
+    elsewhere: Mutex<VecDeque<usize>>,
+    /// When the study began here, in milliseconds since 1970.
+    began: i64,
     /// A result could not be put on disk: no thread starts another trial.
     broken: AtomicBool,
 }
@@ -185,19 +201,75 @@ impl Work<'_> {
     }
 
     fn work(&self, sender: &mpsc::Sender<Finished>) {
-        while !self.broken.load(Ordering::Relaxed) && !interrupt::requested() {
-            let Some(job) = self.jobs.get(self.next.fetch_add(1, Ordering::Relaxed)) else {
-                return;
-            };
-            // Another process on the same store may have been here since.
-            let elsewhere = self.plan.store.as_ref().and_then(|store| store.find(&job.key));
-            let fresh = elsewhere.is_none();
-            let result = elsewhere.unwrap_or_else(|| self.trial(job));
-            let place = job.place;
-            if sender.send(Finished { place, result, fresh }).is_err() {
-                return;
+        while self.goes_on() {
+            let at = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = self.jobs.get(at) else { break };
+            match self.finished(job) {
+                Some(finished) => _ = sender.send(finished),
+                None => self.others().push_back(at),
             }
         }
+        self.work_with_others(sender);
+    }
+
+    /// Takes the results of other processes as they come, and the trials of those that have ended without one.
+    fn work_with_others(&self, sender: &mpsc::Sender<Finished>) {
+        while self.goes_on() {
+            let mut idle = true;
+            let round = self.others().len();
+            for _ in 0..round {
+                let Some(at) = self.others().pop_front() else {
+                    break;
+                };
+                match self.finished(&self.jobs[at]) {
+                    Some(finished) => {
+                        idle = false;
+                        _ = sender.send(finished);
+                    }
+                    None => self.others().push_back(at),
+                }
+                if !self.goes_on() {
+                    return;
+                }
+            }
+            if self.others().is_empty() {
+                return;
+            }
+            if idle {
+                std::thread::sleep(LOOK);
+            }
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.broken.load(Ordering::Relaxed) && !interrupt::requested()
+    }
+
+    fn others(&self) -> std::sync::MutexGuard<'_, VecDeque<usize>> {
+        self.elsewhere
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The trial, computed here or found; none while another process computes it.
+    fn finished(&self, job: &Job) -> Option<Finished> {
+        let place = job.place;
+        let (mut found, mut claim) = (None, None);
+        if let Some(store) = &self.plan.store {
+            claim = Some(store.claim(&job.key)?);
+            // Another process on the same store may have been here since. What failed there in the meantime would
+            // fail here, too.
+            let since = |trial: &TrialResult| trial.finished_at > self.began;
+            let failed = || store.find_failed(&job.key).filter(since);
+            found = store.find(&job.key).or_else(failed);
+        }
+        let fresh = found.is_none();
+        Some(Finished {
+            place,
+            result: found.unwrap_or_else(|| self.trial(job)),
+            fresh,
+            _claim: claim,
+        })
     }
 
     fn trial(&self, job: &Job) -> TrialResult {
@@ -215,9 +287,6 @@ impl Work<'_> {
         };
         let complete = measured.complete.unwrap_or(!requested);
         let ending = measured.ending.filter(|_| complete || error.is_none());
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |t| t.as_millis());
         TrialResult {
             key: job.key.clone(),
             study: self.plan.name.clone(),
@@ -232,11 +301,18 @@ impl Work<'_> {
             recipe: measured.recipe,
             jook: env!("CARGO_PKG_VERSION").to_owned(),
             device: device().to_owned(),
-            finished_at: now as i64,
+            finished_at: now(),
             history: measured.history.as_ref().map(history_columns).unwrap_or_default(),
             complete,
         }
     }
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |t| t.as_millis() as i64)
 }
 
 /// Metrics become columns beside the settings: their names must be free.

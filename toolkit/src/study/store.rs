@@ -1,8 +1,8 @@
 //! [`Store`]: where finished trials live. One small Parquet file a trial, named by its key.
 //!
 //! A file is written under another name, synced to disk and renamed, so that it is either not there or whole,
-//! at every moment, whatever happens to the process; two processes on one store only ever replace a
-//! trial by the same trial. Failed trials lie in the folder `failed`, apart, so that all of `*.parquet` reads
+//! at every moment, whatever happens to the process. Of several processes on one store, one computes a trial
+//! ([`Claim`]) and the others read it. Failed trials lie in the folder `failed`, apart, so that all of `*.parquet` reads
 //! as one table.
 
 use std::ffi::OsStr;
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use polars::prelude::*;
 
+use super::claim::{self, Claim};
 use super::record::{TrialResult, frame_of, table_error};
 use crate::show::{Bundle, Show};
 use crate::{Error, Result};
@@ -58,8 +59,7 @@ impl Store {
     /// # Errors
     /// When a file cannot be read or is not a trial.
     pub fn frame(&self) -> Result<DataFrame> {
-        let trials = self.trials()?;
-        frame_of(&trials.iter().collect::<Vec<_>>(), false)
+        self.table(false)
     }
 
     /// As [`Store::frame`], with the histories: each column of one is a list, as `history.loss`.
@@ -67,8 +67,13 @@ impl Store {
     /// # Errors
     /// As [`Store::frame`].
     pub fn histories(&self) -> Result<DataFrame> {
+        self.table(true)
+    }
+
+    fn table(&self, with_histories: bool) -> Result<DataFrame> {
         let trials = self.trials()?;
-        frame_of(&trials.iter().collect::<Vec<_>>(), true)
+        frame_of(&trials.iter().collect::<Vec<_>>(), with_histories)
+            .map_err(|e| e.at(self.dir.display().to_string()))
     }
 
     /// All finished trials, oldest first.
@@ -106,6 +111,11 @@ impl Store {
         self.named(&self.dir.join(FAILED), key)
     }
 
+    /// The right to compute the trial with this key; none while another process has it.
+    pub(super) fn claim(&self, key: &str) -> Option<Claim> {
+        Claim::try_take(&self.dir, key)
+    }
+
     fn named(&self, dir: &Path, key: &str) -> Option<TrialResult> {
         // A file that was renamed by hand is another trial's.
         read(&self.path(dir, key)).ok().filter(|trial| trial.key == key)
@@ -128,7 +138,8 @@ impl Store {
                     .map(|trial| threads.spawn(|| self.put(dir_of(trial), trial)))
                     .collect();
                 let first = self.put(dir_of(group[0]), group[0]);
-                let lost = |_| Err(Error::data("a trial's file was not written").at("study store"));
+                let place = self.dir.display().to_string();
+                let lost = |_| Err(Error::data("a trial's file was not written").at(place.clone()));
                 put.into_iter()
                     .map(|thread| thread.join().unwrap_or_else(lost))
                     .fold(first, Result::and)
@@ -156,7 +167,8 @@ impl Store {
             match self.write(dir, &path, &mut frame) {
                 Err(Failure::Io(e)) if e.kind() == ErrorKind::NotFound && dir.is_dir() => continue,
                 Err(Failure::Io(e)) => return Err(Error::io(&path, &e)),
-                Err(Failure::Table(e)) => return Err(table_error(e)),
+                Err(Failure::Table(PolarsError::IO { error, .. })) => return Err(Error::io(&path, &error)),
+                Err(Failure::Table(e)) => return Err(table_error(e).at(path.display().to_string())),
                 Ok(()) => return Ok(()),
             }
         }
@@ -189,11 +201,13 @@ impl Store {
         done
     }
 
-    /// Removes temporary files that no process holds any more.
+    /// Removes temporary files and claims that no process holds any more.
     fn clean(&self, dir: &Path) {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             let path = entry.path();
-            if is_temporary(&path) && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            if (is_temporary(&path) || is_claim(&path))
+                && File::open(&path).is_ok_and(|file| file.try_lock().is_ok())
+            {
                 let _ = fs::remove_file(path);
             }
         }
@@ -214,6 +228,12 @@ fn is_key(stem: &OsStr) -> bool {
     let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
     stem.to_str()
         .is_some_and(|stem| stem.len() == 32 && stem.chars().all(hex))
+}
+
+fn is_claim(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str);
+    name.and_then(claim::key_in)
+        .is_some_and(|key| is_key(OsStr::new(key)))
 }
 
 /// Whether this is a file that [`Store::write`] left half written: `.key.process-number.tmp`.

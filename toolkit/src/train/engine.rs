@@ -190,7 +190,8 @@ impl Work<'_> {
     fn run(&mut self, training: &[u32], saver: Option<&Saver<'_>>) -> Result<Ending> {
         let mut live = Live::start(self.recipe.length.steps(self.per_epoch) as u64);
         let ending = self.steps(training, saver, &mut live)?;
-        live.finish(&ending, &self.state.history);
+        let watched = !self.held_out.is_empty();
+        live.finish(&ending, self.state.row(watched, &self.state.history));
         Ok(ending)
     }
 

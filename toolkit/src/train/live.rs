@@ -1,7 +1,7 @@
 //! What a training shows while it runs: a bar with the losses. Off inside [`quiet`](crate::show::quiet),
 //! as in a study.
 
-use super::{Ending, History};
+use super::{Ending, History, Record};
 use crate::show::Progress;
 
 /// The live display of one training.
@@ -27,21 +27,28 @@ impl Live {
     pub fn checked(&mut self, history: &History) {
         if let Some(last) = history.last() {
             self.progress.value(last.loss);
-            if last.held_out_loss.is_finite() {
-                let accuracy = 100.0 * last.held_out_accuracy;
-                self.held_out = format!(", held out {:.4} ({accuracy:.1}% right)", last.held_out_loss);
-            }
+            self.held_out = held_out(last);
         }
     }
 
-    pub fn finish(self, ending: &Ending, history: &History) {
+    /// At the end: `row` is what was seen of the network that is given.
+    pub fn finish(self, ending: &Ending, row: Option<&Record>) {
         let mark = if ending.is_diverged() { "\u{26a0} " } else { "" };
-        match history.last() {
-            Some(last) => self.progress.finish(format_args!(
+        match row {
+            Some(row) => self.progress.finish(format_args!(
                 "{mark}{ending}, loss {:.4}{}",
-                last.loss, self.held_out
+                row.loss,
+                held_out(row)
             )),
             None => self.progress.finish(format_args!("{mark}{ending}")),
         }
     }
+}
+
+fn held_out(row: &Record) -> String {
+    if !row.held_out_loss.is_finite() {
+        return String::new();
+    }
+    let accuracy = 100.0 * row.held_out_accuracy;
+    format!(", held out {:.4} ({accuracy:.1}% right)", row.held_out_loss)
 }

@@ -8,7 +8,7 @@ use super::file::{self, Label};
 use super::fused::{FusedLearner, OneHot, OwnLoss};
 use super::learner::{Learner, Named};
 use super::state::State;
-use super::{Ending, History, Recipe};
+use super::{Ending, History, Recipe, Record};
 use crate::data::{Dataset, Split};
 use crate::evaluate::Evaluation;
 use crate::loss::Loss;
@@ -354,6 +354,13 @@ impl<M> Run<M> {
         &self.history
     }
 
+    /// What was seen of the model as it is: the row of the best check when a held-out part was watched (its numbers
+    /// are those of that step), else the newest row. None when training ended before its first check.
+    pub fn row(&self) -> Option<&Record> {
+        let watched = self.recipe.early_stopping.is_some();
+        self.state.row(watched, &self.history)
+    }
+
     /// The model's outputs (logits) in evaluation mode, n x outputs, row-major.
     ///
     /// # Errors
@@ -409,7 +416,7 @@ impl<M> Run<M> {
     fn worse_than_guessing(&self) -> Option<f64> {
         const FAR: f64 = 10.0;
         let guessing = (self.widths.1.max(2) as f64).ln();
-        let ratio = self.history.last()?.loss / guessing;
+        let ratio = self.row()?.loss / guessing;
         let meant = self.recipe.loss == Loss::SoftmaxCrossEntropy && !self.label.own_loss;
         (meant && ratio > FAR && !self.ending.is_diverged()).then_some(ratio)
     }
@@ -444,15 +451,20 @@ impl<M> fmt::Display for Run<M> {
         )?;
         writeln!(f, "  network  {}", self.label.model)?;
         writeln!(f, "  recipe   {}", self.recipe)?;
-        if let Some(last) = self.history.last() {
-            write!(f, "  at last  loss {:.4}", last.loss)?;
-            if !last.held_out_loss.is_nan() {
-                let accuracy = 100.0 * last.held_out_accuracy;
+        if let Some(row) = self.row() {
+            let is_last = self.history.last().is_some_and(|last| last.step == row.step);
+            let place = if is_last { "at last" } else { "at best" };
+            write!(f, "  {place}  loss {:.4}", row.loss)?;
+            if !row.held_out_loss.is_nan() {
+                let accuracy = 100.0 * row.held_out_accuracy;
                 write!(
                     f,
                     ", held out: loss {:.4}, accuracy {accuracy:.1}%",
-                    last.held_out_loss
+                    row.held_out_loss
                 )?;
+            }
+            if !is_last {
+                write!(f, " (step {})", row.step)?;
             }
             writeln!(f)?;
         }

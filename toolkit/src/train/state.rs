@@ -4,7 +4,7 @@ use std::mem;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ending, History};
+use super::{Ending, History, Record};
 
 /// A network's numbers at one check.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,11 +101,23 @@ impl State {
     /// the newest.
     pub fn result(&self, watched: bool) -> (&[f32], &[f32]) {
         let broke = self.counters.ending.as_ref().is_some_and(Ending::is_diverged);
-        if broke || (watched && self.kept.loss.is_finite()) {
+        if broke || self.best_is_kept(watched) {
             (&self.kept.parameters, &self.kept.buffers)
         } else {
             (&self.parameters, &self.buffers)
         }
+    }
+
+    /// Of `history`, the row of the best check when its numbers are the ones given; else the newest.
+    pub fn row<'h>(&self, watched: bool, history: &'h History) -> Option<&'h Record> {
+        let of_best = |row: &&Record| row.step == self.kept.step;
+        let best = || history.records().iter().rfind(of_best);
+        let best = self.best_is_kept(watched).then(best).flatten();
+        best.or(history.last())
+    }
+
+    fn best_is_kept(&self, watched: bool) -> bool {
+        watched && self.kept.loss.is_finite()
     }
 
     /// Takes the mean loss since the last check and starts counting anew.

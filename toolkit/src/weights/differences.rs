@@ -1,10 +1,10 @@
 //! What a network expects against what a file holds, in one readable message.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::{Weights, shape_words};
-use crate::Error;
+use crate::{Error, Result};
 
 /// Names that are listed of each kind; the rest is counted.
 const LISTED: usize = 40;
@@ -52,8 +52,38 @@ impl Differences {
         self.missing.is_empty() && self.reshaped.is_empty() && self.unexpected.is_empty()
     }
 
-    pub(super) fn error(&self) -> Error {
-        let remedy = match (self.fitting, self.missing.len(), self.unexpected.len()) {
+    /// An error that lists the differences of `weights` and says what to do, if there are any.
+    pub(crate) fn none(&self, weights: &Weights) -> Result<()> {
+        match self.is_empty() {
+            true => Ok(()),
+            false => Err(Error::data(self.to_string())
+                .at(weights.origin())
+                .fix(self.remedy())),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        if let Some(prefix) = prefix(&self.missing, &self.unexpected) {
+            return format!(
+                "the file has `{prefix}` before each name: take it off with \
+                 `weights.rename(|name| name.strip_prefix({prefix:?}).unwrap_or(name).to_owned())?`"
+            );
+        }
+        if let Some(prefix) = prefix(&self.unexpected, &self.missing) {
+            return format!(
+                "the network has `{prefix}` before each name: put it there with \
+                 `weights.rename(|name| format!(\"{{}}{{name}}\", {prefix:?}))?`"
+            );
+        }
+        if let Some(layer) = self.only_layer() {
+            let weights = self.without_unexpected();
+            return format!(
+                "build the network with the sizes of the file, such as its number of classes; or take over all \
+                 layers but {layer}, which then has its fresh numbers to be trained: \
+                 `network.load_weights_except({weights}, [{layer:?}])?`"
+            );
+        }
+        match (self.fitting, self.missing.len(), self.unexpected.len()) {
             (0, 1.., 1..) => {
                 "the file is of another network, or of another library's naming: compare the names above and bring \
                  them to the expected ones with `Weights::rename`"
@@ -66,9 +96,57 @@ impl Differences {
                 "use the file of this very network; names can be changed with `Weights::rename`, tensors left out \
                  with `Weights::filter`"
             }
-        };
-        Error::data(self.to_string()).fix(remedy)
+        }
+        .to_owned()
     }
+
+    /// The one layer that is missing or of another shape, when the others fit: most often a head for other classes.
+    fn only_layer(&self) -> Option<&str> {
+        let reshaped = self.reshaped.iter().map(|(name, ..)| name);
+        let lacking = self.missing.iter().map(|(name, _)| name).chain(reshaped);
+        only(lacking.map(|name| layer(name))).filter(|_| self.fitting > 0)
+    }
+
+    /// The code for the weights that a network expects and no others.
+    fn without_unexpected(&self) -> String {
+        if self.unexpected.is_empty() {
+            return "&weights".to_owned();
+        }
+        // One layer, or one module of several such as an auxiliary head.
+        let names = || self.unexpected.iter().map(|(name, _)| name.as_str());
+        let module = |name| str::split(name, '.').next().unwrap_or_default();
+        let start = only(names().map(layer)).or_else(|| only(names().map(module)));
+        let start = start.map_or_else(|| "…".to_owned(), |start| format!("{start}."));
+        format!("&weights.filter(|name| !name.starts_with({start:?}))")
+    }
+}
+
+/// What stands before each name of `found` that, without it, would be a name of `expected`: a wrapper's, such as
+/// `module.` of PyTorch's data parallelism and `_orig_mod.` of its compiler. None unless this explains most of the
+/// names of both.
+fn prefix<'n>(expected: &[(String, Vec<usize>)], found: &'n [(String, Vec<usize>)]) -> Option<&'n str> {
+    let names: HashSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for (name, _) in found {
+        for (at, _) in name.match_indices('.') {
+            if names.contains(&name[at + 1..]) {
+                *counts.entry(&name[..=at]).or_default() += 1;
+            }
+        }
+    }
+    let (prefix, explained) = counts.into_iter().max_by_key(|&(prefix, n)| (n, prefix))?;
+    (2 * explained > expected.len() && 2 * explained > found.len()).then_some(prefix)
+}
+
+/// The layer whose tensor this is.
+fn layer(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(layer, _)| layer)
+}
+
+/// The word that all of `words` are.
+fn only<'w>(mut words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let first = words.next()?;
+    words.all(|word| word == first).then_some(first)
 }
 
 /// Counts, then the first names of each kind.

@@ -274,10 +274,7 @@ impl Weights {
     /// # Errors
     /// One error that lists what is missing, what has another shape and what is not expected.
     pub fn require<'a>(&self, expected: impl IntoIterator<Item = (&'a str, &'a [usize])>) -> Result<()> {
-        match self.differences(expected) {
-            same if same.is_empty() => Ok(()),
-            differences => Err(differences.error().at(self.origin.clone())),
-        }
+        self.differences(expected).none(self)
     }
 
     fn gather(origin: &str, tensors: Vec<Entry>) -> Result<Self> {

@@ -25,10 +25,7 @@ pub fn with_notices(source: &str, bound: Bound) -> String {
     out = out
         .replace(PANIC_LINE, "::jook::cells::panicked();")
         .replace(LEFT_LINE, "::jook::cells::left_early();")
-        .replace(
-            TEXT_HEAD,
-            "use ::jook::cells::send_text as evcxr_send_text_plain; fn evcxr_text_on_standard_output(",
-        );
+        .replace(TEXT_CALL, "::jook::cells::send_value_as!((");
     for display in DISPLAYS {
         if out.contains(display) {
             out = out.replace(display, &format!("{display} ::jook::cells::displayed();"));
@@ -63,7 +60,7 @@ pub fn unknown(source: &str) -> Vec<&'static str> {
         ),
         (
             "the text of a value",
-            has(TEXT_HEAD) || !has("evcxr_send_text_plain"),
+            has(TEXT_CALL) || !has("evcxr_send_text_plain"),
         ),
         ("the store of variables", lean::is_known(source)),
     ]
@@ -109,7 +106,7 @@ const CATCHES: &str = "if std::panic::catch_unwind(||{";
 const MATCHES: &str = "match std::panic::catch_unwind(";
 const PANIC_LINE: &str = "println!(\"EVCXR_PANIC_NOTIFICATION\");";
 const LEFT_LINE: &str = "println!(\"{}\", evcxr_internal_runtime::USER_ERROR_OCCURRED);";
-const TEXT_HEAD: &str = "fn evcxr_send_text_plain(";
+const TEXT_CALL: &str = "evcxr_send_text_plain(&format!(";
 const ENTRY: &str = "pub extern \"C\" fn run_user_code_";
 
 /// Calls by which values show themselves for evcxr: by printing. evcxr writes the first, on the value that ends a cell.

@@ -62,6 +62,74 @@ fn tensors_that_do_not_fit_are_listed() {
 }
 
 #[test]
+fn a_wrappers_prefix_is_named_with_its_remedy() {
+    let mut network = Mlp::new([4, 3, 2]).build(0).unwrap();
+    let own = network.weights().unwrap();
+    for prefix in ["module.", "_orig_mod.", "model.", "module._orig_mod."] {
+        let wrapped = own.clone().rename(|name| format!("{prefix}{name}")).unwrap();
+        let error = network.load_weights(&wrapped).unwrap_err().to_string();
+        let remedy =
+            format!("weights.rename(|name| name.strip_prefix({prefix:?}).unwrap_or(name).to_owned())?");
+        assert!(
+            error.contains(&format!("the file has `{prefix}` before each name")),
+            "{error}"
+        );
+        assert!(error.contains(&remedy), "{error}");
+        // What it says to do.
+        let bare = wrapped.rename(|name| name.strip_prefix(prefix).unwrap_or(name).to_owned());
+        network.load_weights(&bare.unwrap()).unwrap();
+
+        let expected: Vec<(String, Vec<usize>)> = own
+            .iter()
+            .map(|(name, tensor)| (format!("{prefix}{name}"), tensor.shape.to_vec()))
+            .collect();
+        let expected = expected.iter().map(|(name, shape)| (name.as_str(), &shape[..]));
+        let error = own.require(expected).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("the network has `{prefix}` before each name")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn all_but_the_head_is_offered_and_loads() {
+    let trained = Mlp::new([4, 3, 5]).build(1).unwrap();
+    let mut network = Mlp::new([4, 3, 2]).build(2).unwrap();
+    let before = network.clone();
+    let weights = trained.weights().unwrap();
+    let error = network.load_weights(&weights).unwrap_err().to_string();
+    assert!(
+        error.contains("network.load_weights_except(&weights, [\"logits\"])?"),
+        "{error}"
+    );
+    network.load_weights_except(&weights, ["logits"]).unwrap();
+    let same = |name, of: &Network| network.tensor(name) == of.tensor(name);
+    assert!(same("dense1.weight", &trained) && same("dense1.bias", &trained));
+    assert!(same("logits.weight", &before) && same("logits.bias", &before));
+
+    // A head of another name, and one that is for training only.
+    let other = weights
+        .rename(|name| name.replace("logits.", "head.fc."))
+        .unwrap();
+    let error = network.load_weights(&other).unwrap_err().to_string();
+    let call = "load_weights_except(&weights.filter(|name| !name.starts_with(\"head.fc.\")), [\"logits\"])?";
+    assert!(error.contains(call), "{error}");
+    assert!(network.load_weights_except(&other, ["logits"]).is_err());
+    let body = other.filter(|name| !name.starts_with("head.fc."));
+    network.load_weights_except(&body, ["logits"]).unwrap();
+
+    let error = network
+        .load_weights_except(&body, ["fc"])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("found \"fc\"") && error.contains("dense1, logits"),
+        "{error}"
+    );
+}
+
+#[test]
 fn batch_norm_takes_its_statistics_along() {
     let names = |network: &Network| -> Vec<String> {
         network.weights().unwrap().names().map(str::to_owned).collect()

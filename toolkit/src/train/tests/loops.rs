@@ -10,6 +10,7 @@ use crate::data::{Dataset, Shape, Split};
 use crate::interrupt;
 use crate::net::{Activation, Mlp};
 use crate::show::{Show, quiet};
+use crate::study::Study;
 
 /// Interrupts reach every training of the process: tests that send one and tests that must not get one take
 /// turns.
@@ -113,6 +114,19 @@ fn early_stopping_gives_back_the_best_network() {
         .copied()
         .fold((f64::INFINITY, 0), |a, b| if b.0 < a.0 { b } else { a });
     assert_eq!((best.1, step), (best_step, best_step + 5 * 7));
+    // What is said of the network is what was seen at that step, and not the last that was seen.
+    let row = *run.row().expect("a row");
+    assert_eq!((row.step, row.held_out_loss), (best_step, best.0));
+    let said = format!("  at best  loss {:.4}, held out: loss {:.4}, ", row.loss, best.0);
+    let text = run.to_string();
+    assert!(
+        text.contains(&said) && text.contains(&format!("(step {best_step})")),
+        "{text}"
+    );
+    let study = Study::new("best").in_memory().quiet();
+    let study = study.run(|_| Ok(run.clone())).expect("a study");
+    assert_eq!(study.trials()[0].metric("held_out_loss"), Some(best.0));
+    assert_eq!(study.trials()[0].metric("train_loss"), Some(row.loss));
     // The network given back is the one of that step: train only so far, and compare.
     let short = recipe.clone().steps(best_step as usize);
     let until = Mlp::new([4, 64, 2]).train(&noisy, short).expect("a run");

@@ -94,7 +94,13 @@ impl Cache {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return problems,
             Err(e) => return vec![Error::io(&self.folder, &e)],
         };
-        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        let mut files: Vec<PathBuf> = Vec::new();
+        for entry in entries {
+            match entry {
+                Ok(entry) => files.push(entry.path()),
+                Err(e) => problems.push(Error::io(&self.folder, &e)),
+            }
+        }
         files.retain(|file| file.extension().is_some_and(|extension| extension == EXTENSION));
         files.sort();
         for file in files {

@@ -1,0 +1,179 @@
+//! Whose machine it was, taken out of outputs: what is written is given away, and where files lie on the machine is
+//! nobody else's concern.
+//!
+//! Only places that are known are looked for, so that other text stays what it is. What remains says as much to whoever
+//! runs the notebook: `./data.csv` instead of the whole path of the notebook's folder, `~` instead of the home folder.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// The places of a machine that outputs do not name.
+pub struct Machine {
+    /// Absolute paths with what stands for them, the longest first.
+    places: Vec<(String, String)>,
+}
+
+impl Machine {
+    /// The machine that this program runs on, for a notebook in `folder` (an absolute path).
+    pub fn here(folder: &Path) -> Self {
+        let mut places = vec![(folder.to_path_buf(), ".".to_string())];
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        for (place, word) in [
+            (variable("HOME"), "~"),
+            (variable("CARGO_HOME"), "$CARGO_HOME"),
+            (variable("RUSTUP_HOME"), "$RUSTUP_HOME"),
+            (Some(std::env::temp_dir()), "$TMPDIR"),
+        ] {
+            places.extend(place.map(|place| (place, word.to_string())));
+        }
+        let mut up = "..".to_string();
+        for parent in folder.ancestors().skip(1) {
+            places.push((parent.to_path_buf(), up.clone()));
+            up += "/..";
+        }
+        let program = std::env::current_exe().ok();
+        let program = program.as_deref().and_then(Path::parent);
+        places.extend(program.map(|program| (program.to_path_buf(), "…".to_string())));
+        Self::of(places)
+    }
+
+    fn of(places: Vec<(PathBuf, String)>) -> Self {
+        let mut known: Vec<(String, String)> = Vec::new();
+        for (place, word) in places {
+            // A whole branch of the file system, such as `/data`, may be a word of another meaning; not so the folder
+            // for temporary files or a user's home, which may lie there.
+            let deep = place.components().count() > 2 || !word.starts_with("..");
+            let real = place.canonicalize().ok();
+            for path in [Some(place), real].into_iter().flatten() {
+                let path = path.to_string_lossy().trim_end_matches('/').to_string();
+                if deep && path.starts_with('/') && !known.iter().any(|(other, _)| *other == path) {
+                    known.push((path, word.clone()));
+                }
+            }
+        }
+        // Of equally long ones the first that was named.
+        known.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
+        Self { places: known }
+    }
+
+    /// Takes the places out of all text of a notebook's outputs. Pictures hold none.
+    pub fn leave(&self, outputs: &mut Value) {
+        match outputs {
+            Value::String(text) => {
+                if let Some(without) = self.without(text) {
+                    *text = without;
+                }
+            }
+            Value::Array(all) => all.iter_mut().for_each(|one| self.leave(one)),
+            Value::Object(all) => {
+                let is_picture = |key: &str| key.starts_with("image/") && key != "image/svg+xml";
+                let text = all.iter_mut().filter(|(key, _)| !is_picture(key));
+                text.for_each(|(_, value)| self.leave(value));
+            }
+            _ => {}
+        }
+    }
+
+    /// `text` without the places, if there are some in it.
+    fn without(&self, text: &str) -> Option<String> {
+        let mut out = String::new();
+        let mut kept = 0;
+        let mut from = 0;
+        while let Some(at) = text[from..].find('/').map(|found| from + found) {
+            from = at + 1;
+            if !begins(&text[..at]) {
+                continue;
+            }
+            let rest = &text[at..];
+            let place = |(path, _): &&(String, String)| rest.strip_prefix(path.as_str()).is_some_and(ends);
+            if let Some((path, word)) = self.places.iter().find(place) {
+                out.push_str(&text[kept..at]);
+                out.push_str(word);
+                kept = at + path.len();
+                from = kept;
+            }
+        }
+        (kept > 0).then(|| out + &text[kept..])
+    }
+}
+
+/// Whether an absolute path may begin behind `before`: it does not in the middle of another path or address.
+fn begins(before: &str) -> bool {
+    let scheme = before
+        .strip_suffix("//")
+        .is_some_and(|before| before.ends_with("file:"));
+    scheme
+        || !before.ends_with(|c: char| c.is_alphanumeric() || "/._-~$:".contains(c))
+        || before.ends_with(": ")
+}
+
+/// Whether the name of a folder ends before `rest`.
+fn ends(rest: &str) -> bool {
+    !rest.starts_with(|c: char| c.is_alphanumeric() || "_-~".contains(c))
+        && !rest
+            .strip_prefix('.')
+            .is_some_and(|rest| rest.starts_with(char::is_alphanumeric))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn machine() -> Machine {
+        let places = [
+            ("/srv/me/books/rice", "."),
+            ("/srv/me", "~"),
+            ("/srv/me/books", ".."),
+            ("/srv/me", "../.."),
+            ("/srv", "../../.."),
+        ];
+        Machine::of(
+            places
+                .map(|(path, word)| (path.into(), word.to_string()))
+                .to_vec(),
+        )
+    }
+
+    #[test]
+    fn known_places_become_words_and_other_text_stays() {
+        let machine = machine();
+        for (text, without) in [
+            ("where: /srv/me/books/rice/a.csv, row 3", "where: ./a.csv, row 3"),
+            ("\"/srv/me/books/rice\"", "\".\""),
+            ("/srv/me/books/other/b.csv:3:1", "../other/b.csv:3:1"),
+            ("at /srv/me/.cargo/x.rs, (/srv/me)", "at ~/.cargo/x.rs, (~)"),
+            ("file:///srv/me/a", "file://~/a"),
+            ("in /srv/me.", "in ~."),
+        ] {
+            assert_eq!(machine.without(text).as_deref(), Some(without));
+        }
+        for text in [
+            "/srv/melon/a",
+            "/srv/me.txt",
+            "/srv/me-too",
+            "/srv/other",
+            "a/srv/me/b",
+            "https://example.org/srv/me/x",
+            "1/2",
+        ] {
+            assert_eq!(machine.without(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn all_text_of_outputs_is_looked_at_and_no_picture() {
+        let mut outputs = json!([
+            {"output_type": "stream", "text": ["/srv/me/a\n", "b"]},
+            {"output_type": "error", "evalue": "in /srv/me/c", "traceback": ["/srv/me/d"]},
+            {"data": {"text/html": "<b>/srv/me/e</b>", "image/png": "/srv/me/f", "image/svg+xml": "(/srv/me/g)"}},
+        ]);
+        machine().leave(&mut outputs);
+        let expected = json!([
+            {"output_type": "stream", "text": ["~/a\n", "b"]},
+            {"output_type": "error", "evalue": "in ~/c", "traceback": ["~/d"]},
+            {"data": {"text/html": "<b>~/e</b>", "image/png": "/srv/me/f", "image/svg+xml": "(~/g)"}},
+        ]);
+        assert_eq!(outputs, expected);
+    }
+}

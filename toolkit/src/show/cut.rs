@@ -1,0 +1,117 @@
+//! The beginning of a text that is too long to be shown whole, and what is said of the rest.
+
+use std::fmt;
+
+/// Characters of a value that are shown at most.
+pub(crate) const MOST: usize = 5_000;
+
+/// The first characters of what a value writes. The writing ends with an error once there is no more room, so that
+/// a value of any size takes no more time and memory than what is shown of it.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    text: String,
+    /// Characters that still fit.
+    room: usize,
+    is_cut: bool,
+}
+
+impl Beginning {
+    /// What `arguments` write, up to [`MOST`] characters.
+    pub(crate) fn of(arguments: fmt::Arguments<'_>) -> Self {
+        let mut beginning = Self {
+            text: String::new(),
+            room: MOST,
+            is_cut: false,
+        };
+        if fmt::write(&mut beginning, arguments).is_err() && !beginning.is_cut {
+            beginning
+                .text
+                .push_str("… (the value's own formatting failed here)");
+        }
+        beginning
+    }
+
+    /// The text; of one that is cut it says so, with the value's `length` in words where that is known, and what
+    /// prints all of it.
+    pub(crate) fn with_note(self, length: Option<String>, printing: &str) -> String {
+        match self.is_cut {
+            true => self.text + &note(length, printing),
+            false => self.text,
+        }
+    }
+}
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.is_cut {
+            return Err(fmt::Error);
+        }
+        match text.char_indices().nth(self.room) {
+            Some((end, _)) => {
+                self.text.push_str(&text[..end]);
+                self.is_cut = true;
+                Err(fmt::Error)
+            }
+            None => {
+                self.text.push_str(text);
+                self.room -= text.chars().count();
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The beginning of a text that is there already, if it is cut.
+pub(crate) fn shortened(text: &str, length: impl FnOnce() -> String, printing: &str) -> Option<String> {
+    let (end, _) = text.char_indices().nth(MOST)?;
+    Some(text[..end].to_owned() + &note(Some(length()), printing))
+}
+
+fn note(length: Option<String>, printing: &str) -> String {
+    let length = length.map_or_else(String::new, |length| format!(" of {length}"));
+    format!("…\n(cut: the first {MOST} characters{length}; `{printing}` prints all)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes for ever, unless it is told to stop.
+    struct Endless;
+
+    impl fmt::Debug for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            loop {
+                f.write_str("é")?;
+            }
+        }
+    }
+
+    struct Failing;
+
+    impl fmt::Debug for Failing {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("so far")?;
+            Err(fmt::Error)
+        }
+    }
+
+    #[test]
+    fn writing_ends_at_the_cut_which_falls_between_characters() {
+        let text = Beginning::of(format_args!("{Endless:?}")).with_note(None, "println!(…)");
+        let (shown, note) = text.split_once("…\n").unwrap();
+        assert_eq!(shown, "é".repeat(MOST));
+        assert_eq!(note, "(cut: the first 5000 characters; `println!(…)` prints all)");
+    }
+
+    #[test]
+    fn what_fits_is_whole_and_a_failure_is_told() {
+        let whole = "x".repeat(MOST);
+        assert_eq!(Beginning::of(format_args!("{whole}")).with_note(None, ""), whole);
+        assert_eq!(shortened(&whole, String::new, ""), None);
+        let failed = Beginning::of(format_args!("{Failing:?}")).with_note(None, "");
+        assert!(failed.starts_with("so far… ("), "{failed}");
+        let longer = shortened(&(whole + "y"), || "5001 characters".into(), "p").unwrap();
+        assert!(longer.contains("x…\n(cut: the first 5000 characters of 5001 characters;"));
+    }
+}
