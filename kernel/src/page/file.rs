@@ -16,7 +16,9 @@ pub fn write_whole(path: &Path, text: &str) -> Result<()> {
     if old.is_some() && leads_to_an_open_file(path) {
         // /dev/stdout of a program whose output goes to a file: what it wrote before stays, and what follows too.
         let opened = File::options().append(true).open(path);
-        return opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed);
+        return opened
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(failed);
     }
     // A link without metadata leads to a file that is not there yet.
     if old.as_ref().map_or(path.is_symlink(), |old| !old.is_file()) {
@@ -102,7 +104,11 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.join("real")).unwrap().count(), 2);
         // As /dev/stdout leads to a file when the output goes there.
         let log = folder.join("log");
-        let mut open = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut open = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
         open.write_all(b"before ").unwrap();
         let number = std::os::fd::AsRawFd::as_raw_fd(&open);
         symlink(format!("/proc/self/fd/{number}"), folder.join("out")).unwrap();

@@ -49,7 +49,7 @@ impl Orders {
     /// it takes only before all code.
     pub fn to_run(&self) -> String {
         let mut lines: Vec<String> = self.code.split('\n').map(str::to_owned).collect();
-        let commands = lines.iter().rposition(|line| line.trim_start().starts_with(':'));
+        let commands = lines.iter().rposition(|line| is_command(line));
         let mut early = String::new();
         for (at, command) in &self.shell {
             let call = format!("{{ ::jook::cells::shell({command:?})?; }}");
@@ -158,7 +158,7 @@ pub fn read(cell: &str) -> Result<Orders, String> {
                 orders.clears |= at_head && text == ":clear";
                 orders.restarts |= at_head && matches!(text, ":clear" | ":restart");
                 // Of evcxr's commands, which stand before all code, no quote begins a text.
-                if !(at_head && text.starts_with(':')) {
+                if !(at_head && is_command(text)) {
                     reader.read(line);
                 }
                 code.push_str(line);
@@ -215,12 +215,18 @@ pub fn without_commands(code: &str) -> String {
     let mut begun = false;
     let lines = code.split_inclusive('\n').map(|line| {
         begun |= is_begun(line);
-        match !begun && line.trim_start().starts_with(':') {
+        match !begun && is_command(line) {
             true => blank(line),
             false => line.to_owned(),
         }
     });
     lines.collect()
+}
+
+/// Whether a line looks like a command of evcxr's, and not like a path.
+fn is_command(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with(':') && !line.starts_with("::")
 }
 
 fn blank(line: &str) -> String {
@@ -233,7 +239,7 @@ fn blank(line: &str) -> String {
 fn is_begun(code: &str) -> bool {
     code.lines().any(|line| {
         let line = line.trim();
-        !(line.is_empty() || line.starts_with("//") || line.starts_with(':'))
+        !(line.is_empty() || line.starts_with("//") || is_command(line))
     })
 }
 

@@ -17,7 +17,7 @@ pub fn measuring(variables: &[Variable]) -> String {
     for (name, _) in variables {
         let _ = writeln!(
             code,
-            "let _ = writeln!(sizes, \"{name}\\t{{}}\", (&&&JookSize(&{name})).jook_bytes());"
+            "let _ = ::std::writeln!(sizes, \"{name}\\t{{}}\", (&&&JookSize(&{name})).jook_bytes());"
         );
     }
     code.push_str("::jook::cells::send_text(&sizes);\n};");
@@ -25,8 +25,9 @@ pub fn measuring(variables: &[Variable]) -> String {
 }
 
 const MEASURES: &str = r#"{
-use std::fmt::Write as _;
-use jook::prelude::{dfdx, polars};
+use ::std::fmt::Write as _;
+use ::std::{boxed::Box, clone::Clone, iter::{IntoIterator, Iterator}, marker::{Copy, Sized}, mem::size_of, ops::Drop, option::Option, string::String, vec::Vec};
+use ::jook::prelude::{dfdx, polars};
 struct JookSize<'a, T>(&'a T);
 trait JookHeap { const FLAT: bool = false; fn jook_heap(&self) -> usize; }
 trait JookDeep { fn jook_bytes(&self) -> usize; }
@@ -56,7 +57,7 @@ impl<T: JookHeap, const N: usize> JookHeap for [T; N] {
 impl<A: JookHeap, B: JookHeap> JookHeap for (A, B) { fn jook_heap(&self) -> usize { self.0.jook_heap() + self.1.jook_heap() } }
 impl JookHeap for polars::prelude::DataFrame { fn jook_heap(&self) -> usize { self.estimated_size() } }
 impl JookHeap for polars::prelude::Series { fn jook_heap(&self) -> usize { self.estimated_size() } }
-impl JookHeap for jook::prelude::Dataset { fn jook_heap(&self) -> usize { std::mem::size_of_val(self.features()) } }
+impl JookHeap for ::jook::prelude::Dataset { fn jook_heap(&self) -> usize { ::std::mem::size_of_val(self.features()) } }
 impl<S: dfdx::shapes::Shape, E, D: dfdx::tensor::Storage<E>, T> JookHeap for dfdx::tensor::Tensor<S, E, D, T> {
     fn jook_heap(&self) -> usize { dfdx::shapes::Shape::num_elements(dfdx::shapes::HasShape::shape(self)) * size_of::<E>() }
 }

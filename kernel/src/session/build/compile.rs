@@ -1,5 +1,6 @@
 //! The crate that evcxr writes for a cell, compiled by one call of rustc.
 
+use crate::session::build::asynchronous::{self, Mode};
 use crate::session::build::deps;
 use crate::session::build::dylib::Library;
 use crate::session::build::early_return;
@@ -52,10 +53,7 @@ impl CellCrate {
             cell.brought = library.brought_in();
         }
         let mut compile = || -> Result<(Vec<String>, i32)> {
-            let mut rustc = self.rustc(&out, &extra)?;
-            if let Some(library) = &library {
-                library.link(&mut rustc);
-            }
+            let mut rustc = self.rustc(&out, &extra, library.as_ref())?;
             rustc.arg("--emit=link").arg("-o").arg(&loaded);
             let level = self.opt_level.trim_matches('\'');
             rustc.arg("-C").arg(format!("opt-level={level}"));
@@ -104,7 +102,7 @@ impl CellCrate {
     pub fn check(&self, hold: &Hold) -> Result<i32> {
         let out = self.dir.join("target/cell");
         let mut cell = self.generated(hold)?;
-        let mut rustc = self.rustc(&out, &deps::prepare(self, hold)?)?;
+        let mut rustc = self.rustc(&out, &deps::prepare(self, hold)?, None)?;
         rustc.arg("--emit=metadata").arg("-o").arg(out.join("ctx.rmeta"));
         let (said, code) = self.compile(rustc, &mut cell)?;
         Ok(report(hold, said, code))
@@ -141,7 +139,7 @@ impl CellCrate {
         std::process::exit(101);
     }
 
-    fn rustc(&self, out: &Path, extra: &deps::Extra) -> Result<Command> {
+    fn rustc(&self, out: &Path, extra: &deps::Extra, library: Option<&Library>) -> Result<Command> {
         let toolkit = private::ToolkitFiles::of_session()?;
         Self::refuse_what_has_changed(&toolkit);
         let (rustc, _) = private::tools()?;
@@ -177,7 +175,11 @@ impl CellCrate {
             command.arg("-L").arg(format!("dependency={}", dir.display()));
         }
         let quick = extra.link_quickly() && linker::arrange(&mut command, &toolkit, &rustc);
-        for dir in [toolkit.dylib.parent(), Some(&toolkit.std_dir)]
+        if let Some(library) = library {
+            library.link(&mut command);
+        }
+        let folder = library.map(Library::folder);
+        for dir in [toolkit.dylib.parent(), Some(&toolkit.std_dir), folder]
             .into_iter()
             .flatten()
         {
@@ -221,12 +223,17 @@ impl CellCrate {
             Ok((said, compiler.wait()?.code().unwrap_or(-1)))
         };
         let mut bound = Bound::Error;
+        let mut mode = asynchronous::mode(&cell.generated);
         let mut spelling = Spelling::default();
         loop {
-            let source = cell.written(bound);
+            let source = cell.written(bound, mode);
             let (said, code) = compile(source, &cell.needs)?;
             if code == 0 {
                 return Ok((said, code));
+            }
+            if let Some(other) = mode.and_then(|mode| asynchronous::another(mode, &said)) {
+                mode = Some(other);
+                continue;
             }
             let next = bound.next(&said).filter(|_| early_return::is_in(&cell.generated));
             match next {
@@ -270,10 +277,14 @@ impl Cell {
     }
 
     /// What is compiled instead of what evcxr generated.
-    fn written(&mut self, bound: Bound) -> String {
+    fn written(&mut self, bound: Bound, mode: Option<Mode>) -> String {
         let (items, code) = self.generated.split_at(source::items(&self.generated).len());
         let shared = statics::share(items, &self.run, &self.known.statics, &self.types);
-        let mut source = source::with_notices(&format!("{}{code}", shared.items), bound);
+        let mut source = format!("{}{code}", shared.items);
+        if let Some(mode) = mode {
+            asynchronous::run_in(&mut source, mode);
+        }
+        let mut source = source::with_notices(&source, bound);
         source.push_str(&self.brought);
         (self.statics, self.anew) = (shared.statics, shared.anew);
         (self.exports, self.needs) = (shared.exports, shared.needs);

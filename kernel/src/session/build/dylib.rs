@@ -29,6 +29,11 @@ impl Library {
         self.folder.join(format!("lib{}.so", self.name))
     }
 
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What a cell's source says to have it.
     pub fn brought_in(&self) -> String {
         format!("\nextern crate {} as _;\n", self.name)
@@ -136,6 +141,8 @@ fn make(
         .arg(unfinished.join(format!("lib{}.so", library.name)))
         .arg("-L")
         .arg(format!("dependency={}", objects.display()))
+        // Beside it lies the one that it stands on.
+        .args(["-C", "link-arg=-Wl,-rpath,$ORIGIN"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -22,6 +22,7 @@ pub fn with_notices(source: &str, bound: Bound) -> String {
             None => out.push_str(line),
         }
     }
+    leave_out_text_on_standard_output(&mut out);
     out = out
         .replace(PANIC_LINE, "::jook::cells::panicked();")
         .replace(LEFT_LINE, "::jook::cells::left_early();")
@@ -41,6 +42,27 @@ pub fn with_notices(source: &str, bound: Bound) -> String {
     }
     out
 }
+
+/// Blanks evcxr's own function for the text of a value, which nobody calls any more.
+fn leave_out_text_on_standard_output(source: &mut String) {
+    let Some(from) = source.find(TEXT_FUNCTION) else {
+        return;
+    };
+    let Some(length) = source[from..].find(TEXT_CALL) else {
+        return;
+    };
+    let to = source[from..from + length]
+        .rfind('\n')
+        .map_or(from, |end| from + end + 1);
+    let text = &source[from..to];
+    // The type's name is shown, too.
+    let to = text.find(TYPE_NAME).map_or(to, |at| from + at);
+    let lines = "\n".repeat(source[from..to].matches('\n').count());
+    source.replace_range(from..to, &lines);
+}
+
+const TEXT_FUNCTION: &str = "fn evcxr_send_text_plain(";
+const TYPE_NAME: &str = "/// Shorten a type name.";
 
 /// What of evcxr's text is not as this module and its neighbours know it; the source should have all of it that it has
 /// a use for. Should evcxr ever write another text, the kernel says so, and does not go on as if nothing had changed.
@@ -70,7 +92,7 @@ pub fn unknown(source: &str) -> Vec<&'static str> {
 }
 
 /// Lines that evcxr writes around a cell, which use names that a notebook may give to something else.
-const FULL_PATHS: [(&str, &str); 11] = [
+const FULL_PATHS: [(&str, &str); 10] = [
     ("use jook::prelude::*;", "use ::jook::prelude::*;"),
     (
         CATCHES,
@@ -95,10 +117,6 @@ const FULL_PATHS: [(&str, &str); 11] = [
     (
         "mut x: *mut std::os::raw::c_void) -> *mut std::os::raw::c_void {x}",
         "mut x: *mut ::std::ffi::c_void) -> *mut ::std::ffi::c_void {x}",
-    ),
-    (
-        "evcxr_send_text_plain(&format!(\"{:?}\",&(",
-        "evcxr_send_text_plain(&::std::format!(\"{:?}\",&(",
     ),
 ];
 

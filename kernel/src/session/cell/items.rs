@@ -68,8 +68,14 @@ impl Items {
         });
         let nodes: Vec<SyntaxNode> = block.iter().flat_map(|list| list.syntax().children()).collect();
         let place = |node: &SyntaxNode| usize::from(node.text_range().start()) - HEAD.len();
-        let defined: HashSet<String> = nodes.iter().filter_map(type_name).collect();
+        // evcxr takes a path at a cell's head for a command.
+        let head = code.len() - code.trim_start().len();
+        let first = nodes.first().map_or(head, place);
         let mut edits: Vec<Edit> = Vec::new();
+        if code[first..].starts_with("::") {
+            edits.push(Edit::insertion(first, "/**/".to_owned()));
+        }
+        let defined: HashSet<String> = nodes.iter().filter_map(type_name).collect();
         let mut own: Vec<Item> = Vec::new();
         let mut defines: HashSet<String> = nodes.iter().filter_map(any_name).collect();
         for node in &nodes {
@@ -509,5 +515,9 @@ mod tests {
         }
         assert_eq!((named.column(1, 5), named.column(2, 1)), (5, 1));
         assert_eq!(items.name("let a = 1;", "let a = 1;").0.text, "let a = 1;");
+        let path = "// A.\n ::std::mem::drop(1);";
+        let (named, _) = items.name(path, path);
+        assert_eq!(named.text, "// A.\n /**/::std::mem::drop(1);");
+        assert_eq!((named.column(2, 6), named.column(2, 8)), (2, 4));
     }
 }
