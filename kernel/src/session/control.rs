@@ -78,6 +78,10 @@ struct State {
     ending: Vec<JoinHandle<()>>,
     carried: Option<Arc<Carried>>,
     faults: Vec<String>,
+    /// Whether a compiler has worked for the running cell.
+    compiled: bool,
+    /// Whether the user was told that the running cell is stopped, while its analysis, which nothing ends, goes on.
+    abandoned: bool,
     /// Tells the warnings about the running cell, once.
     on_warnings: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -131,6 +135,7 @@ impl Control {
             if state.interrupted.is_some() {
                 return;
             }
+            state.compiled = true;
             state.knocks += 1;
             let number = state.knocks;
             state.compilers.push((number, hold));
@@ -301,7 +306,20 @@ impl Control {
             state.give_up(report::plain("Interrupted", stopped));
             return;
         }
+        if state.abandoned {
+            state.give_up(report::plain("Interrupted", "stopped before the cell ran"));
+            return;
+        }
         match state.interrupted {
+            None if !state.compiled => {
+                // evcxr's analysis cannot be ended; the compiler is refused after it.
+                state.interrupted = Some(Instant::now());
+                state.abandoned = true;
+                if let Some(sink) = &state.sink {
+                    let stopped = report::plain("Interrupted", "stopped before the cell ran");
+                    let _ = sink.try_send(Message::Done(Err(stopped)));
+                }
+            }
             None => {
                 state.interrupted = Some(Instant::now());
                 state.stop_compilers();
@@ -347,7 +365,12 @@ impl Control {
 
     /// A cell has been asked for, and may have to wait.
     pub fn wait(&self, sink: &Sink, given_up: &Arc<AtomicBool>) {
-        self.state().waiting = Some((sink.clone(), given_up.clone()));
+        let mut state = self.state();
+        state.waiting = Some((sink.clone(), given_up.clone()));
+        if state.abandoned {
+            let told = "the analysis of the cell that was stopped goes on, and this one waits for it\n";
+            let _ = sink.try_send(Message::Event(Event::Stderr(told.into())));
+        }
     }
 
     /// Nobody will run the cell that waits, nor the one that runs.
@@ -371,6 +394,7 @@ impl Control {
         state.begun = family::now();
         state.sink = Some(sink.clone());
         state.interrupted = None;
+        state.compiled = false;
         state.killed = false;
         true
     }
@@ -380,6 +404,7 @@ impl Control {
     pub fn end(&self, died: bool) -> (bool, bool) {
         let mut state = self.state();
         state.cell = 0;
+        state.abandoned = false;
         state.on_warnings = None;
         state.handed = None;
         state.resting = None;

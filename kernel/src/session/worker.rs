@@ -13,6 +13,7 @@ use crate::session::build::syntax;
 use crate::session::build::toolkit;
 use crate::session::build::toolkit::Toolkit;
 use crate::session::build::warnings;
+use crate::session::cell::builtin::Around;
 use crate::session::cell::items::Items;
 use crate::session::commands;
 use crate::session::commands::Orders;
@@ -38,7 +39,7 @@ use crate::session::tell::sources::Sources;
 use crate::session::variables;
 use anyhow::{Result, ensure};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::process::CommandExt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -158,10 +159,14 @@ struct Engine {
     context: Box<CommandContext>,
     pump: Pump,
     crate_dir: PathBuf,
+    /// The notebook's folder.
+    folder: PathBuf,
     carried: Arc<Carried>,
     losses: Losses,
     sources: Arc<Sources>,
     items: Items,
+    /// What stands for long lists in what evcxr has.
+    folds: BTreeMap<String, String>,
     /// How many cells were run, and in how many processes before this one.
     runs: u64,
     processes: u64,
@@ -206,10 +211,12 @@ impl Engine {
             pump,
             context: Box::new(context),
             crate_dir,
+            folder: options.working_dir.clone(),
             carried: Arc::new(Carried::of_graph(&toolkit.files.graph)),
             losses: Losses::default(),
             sources: options.comms.sources.clone(),
             items: Items::default(),
+            folds: BTreeMap::new(),
             runs: 0,
             processes: 0,
             retyped: BTreeSet::new(),
@@ -279,14 +286,22 @@ impl Engine {
             control.end(false);
             return Err(error);
         }
+        let around = Around {
+            number: control.count(),
+            folder: self.folder.clone(),
+        };
         let none = Items::default();
-        let (named, items) = if orders.clears { &none } else { &self.items }.name(&cell, &plain);
+        let (named, items) = if orders.clears { &none } else { &self.items }.name(&cell, &plain, &around);
         control.works_on_a_cell(Resting::of(&mut self.context));
         control.on_warnings(self.tell_warnings(code, sink));
         self.sources.begin(control.count(), code, &self.crate_dir);
         self.pump.begin(Some(sink.clone()));
         self.processes += u64::from(orders.restarts);
         self.note_run(named.defines.clone());
+        if !named.folds.is_empty() {
+            self.folds.extend(named.folds.iter().cloned());
+            let _ = compile::note_folds(&self.crate_dir.join(compile::NOTES), &self.folds);
+        }
         for note in notes {
             let _ = sink.send(Message::Event(Event::Stderr(note)));
         }
@@ -360,10 +375,14 @@ impl Engine {
             Ok(()) => losses::End::Done,
             Err(_) => losses::End::Failed,
         };
-        let number = control.count();
         let now = self.variables();
-        self.losses
-            .note(&losses::Cell { number, code }, end, &before, &now);
+        let cell = losses::Cell {
+            number: control.count(),
+            code,
+            items: &named.defines,
+            compiled: outcome.is_ok(),
+        };
+        self.losses.note(&cell, end, &before, &now);
         if orders.vars && result.is_ok() {
             let table = self.measure(&now, sink);
             let _ = sink.send(Message::Event(table));

@@ -1,5 +1,6 @@
 //! How the kernel learns that a cell's code is done, left by `?`, or panicked.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::ffi::c_void;
 use std::io::Write as _;
@@ -31,11 +32,25 @@ pub fn guarded(store: *mut c_void, run: impl FnOnce(*mut c_void) -> *mut c_void)
         true => create_variable_store().cast(),
         false => store,
     };
+    ENTERED.set(false);
     let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(store)));
     ran.unwrap_or_else(|_| {
-        drop_panicked();
+        match ENTERED.get() {
+            true => drop_panicked(),
+            false => panicked(),
+        }
         store
     })
+}
+
+thread_local! {
+    /// Whether the user's own code of the running cell was reached.
+    static ENTERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The variables of a cell are there: what follows is its user's code.
+pub fn entered() {
+    ENTERED.set(true);
 }
 
 /// A value that the cell has replaced, or whose type is another one now, has panicked as it was dropped.

@@ -9,7 +9,7 @@ mod shell;
 mod value;
 
 pub use ending::{
-    begun, displayed, finished, guarded, left_early, left_with, panicked, send_text, with_causes,
+    begun, displayed, entered, finished, guarded, left_early, left_with, panicked, send_text, with_causes,
 };
 pub(crate) use kernel::kernel;
 #[cfg(test)]

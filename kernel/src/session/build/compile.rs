@@ -21,7 +21,7 @@ use crate::session::build::warnings;
 use crate::session::life::hold::Hold;
 use anyhow::{Context, Result};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -110,8 +110,13 @@ impl CellCrate {
 
     /// What evcxr wrote. Read once, before the session may be copied: a copy writes to the same file.
     fn generated(&self, hold: &Hold) -> Result<Cell> {
-        let generated = std::fs::read_to_string(self.dir.join("src/lib.rs"))?;
+        let mut generated = std::fs::read_to_string(self.dir.join("src/lib.rs"))?;
         hold.source_is_read();
+        if generated.contains("/*jook:") {
+            for (short, list) in folds(&self.dir.join(NOTES)) {
+                generated = generated.replace(&short, &list);
+            }
+        }
         Ok(Cell {
             generated,
             ..Cell::default()
@@ -148,6 +153,12 @@ impl CellCrate {
         std::fs::create_dir_all(out)?;
         let mut command = Command::new(&rustc);
         home::outside(&mut command)
+            // As cargo would tell a package.
+            .env("CARGO_PKG_NAME", "notebook")
+            .env("CARGO_PKG_VERSION", "0.0.0")
+            .env("CARGO_CRATE_NAME", "notebook")
+            .env("CARGO_PKG_AUTHORS", "")
+            .env("CARGO_PKG_DESCRIPTION", "")
             .args(["--crate-name", "ctx", "--edition=2024", "--crate-type", "cdylib"])
             .arg("--error-format=json")
             .args(warnings::options())
@@ -244,6 +255,21 @@ impl CellCrate {
             }
         }
     }
+}
+
+const FOLDS: &str = "folds.json";
+
+/// Notes what stands for long lists, for the compiler.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn note_folds(notes: &Path, folds: &BTreeMap<String, String>) -> Result<()> {
+    Ok(std::fs::write(notes.join(FOLDS), serde_json::to_vec(folds)?)?)
+}
+
+fn folds(notes: &Path) -> BTreeMap<String, String> {
+    let text = std::fs::read(notes.join(FOLDS)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// A cell on its way to the compiler.

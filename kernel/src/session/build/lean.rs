@@ -35,8 +35,7 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
         .filter(|(_, handling)| handling.is_none())
         .flat_map(|(line, _)| line.split(|c: char| !is_of_a_word(c)))
         .collect();
-    // What the compiler takes for one name may be written in two ways.
-    let is_named = |name: &str| !name.is_ascii() || named.contains(name);
+    let is_named = |name: &str| named.contains(name);
     let lost: HashSet<&str> = handled
         .iter()
         .flatten()

@@ -96,12 +96,12 @@ const FULL_PATHS: [(&str, &str); 10] = [
     ("use jook::prelude::*;", "use ::jook::prelude::*;"),
     (
         CATCHES,
-        "if ::std::panic::catch_unwind(||{ use ::jook::show::Show as _;",
+        "if ::std::panic::catch_unwind(||{ use ::jook::show::Show as _; ::jook::cells::entered();",
     ),
     (MATCHES, "match ::std::panic::catch_unwind("),
     (
         "  std::panic::AssertUnwindSafe(||{",
-        "  ::std::panic::AssertUnwindSafe(||{ use ::jook::show::Show as _;",
+        "  ::std::panic::AssertUnwindSafe(||{ use ::jook::show::Show as _; ::jook::cells::entered();",
     ),
     (
         "let _ = (|| -> std::result::Result<(), EvcxrUserCodeError> {",

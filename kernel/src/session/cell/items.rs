@@ -5,11 +5,14 @@
 //! alias alone takes an item away. `use a::{self as b}`, which evcxr takes for `use a`, is written out.
 
 use crate::session::cell::ALIAS;
+use crate::session::cell::builtin::{self, Around};
+use crate::session::cell::folded;
 use crate::session::cell::thread_locals;
 use ra_ap_syntax::ast::{self, HasGenericParams as _, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{AstNode as _, Edition, SourceFile, SyntaxKind, SyntaxNode};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use unicode_normalization::UnicodeNormalization as _;
 
 const HEAD: &str = "fn f(){";
 
@@ -39,6 +42,8 @@ pub struct Named {
     insertions: Vec<(usize, usize, usize)>,
     /// The names of its items, for evcxr.
     pub defines: HashSet<String>,
+    /// The lists that were made short, which the compiler gets whole: what stands for which.
+    pub folds: Vec<(String, String)>,
 }
 
 impl Named {
@@ -59,7 +64,7 @@ impl Named {
 impl Items {
     /// Names the items of `cell` and takes away what they replace; `code` is the same with blanks in the place of
     /// commands. Returns what the notebook has when the cell has run.
-    pub fn name(&self, cell: &str, code: &str) -> (Named, Items) {
+    pub fn name(&self, cell: &str, code: &str, around: &Around) -> (Named, Items) {
         let text = format!("{HEAD}{code}\n}}");
         let parsed = SourceFile::parse(&text, Edition::Edition2024);
         let block = parsed.tree().items().next().and_then(|item| match item {
@@ -106,6 +111,28 @@ impl Items {
             edits.push(Edit::insertion(place(node), format!("type {} = ();", item.alias)));
             own.push(item);
         }
+        let mut lists = Vec::new();
+        for node in &nodes {
+            edits.extend(composed(node).map(|(at, removed, text)| Edit {
+                at: at - HEAD.len(),
+                removed,
+                text,
+            }));
+            let line = |at: usize| text[..at].matches('\n').count() + 1;
+            for (at, removed, text) in builtin::edits(node, around, line) {
+                let at = at - HEAD.len();
+                edits.push(Edit { at, removed, text });
+            }
+            for fold in folded::folds(node) {
+                let edit = Edit {
+                    at: place(node) + fold.at,
+                    removed: fold.text.len(),
+                    text: fold.short.clone(),
+                };
+                edits.push(edit);
+                lists.push((fold.short, fold.text));
+            }
+        }
         let mut kept = Vec::new();
         let mut gone = String::new();
         for old in &self.0 {
@@ -127,6 +154,7 @@ impl Items {
         kept.extend(own);
         let mut named = edited(cell, edits);
         named.defines = defines;
+        named.folds = lists;
         (named, Items(kept))
     }
 }
@@ -214,6 +242,10 @@ fn edited(cell: &str, mut edits: Vec<Edit>) -> Named {
     let mut from = 0;
     edits.sort_by_key(|edit| edit.at);
     for edit in edits {
+        // Within a list that was made short nothing else is to be done.
+        if edit.at < from {
+            continue;
+        }
         named.text.push_str(&cell[from..edit.at]);
         let line = named.text.matches('\n').count() + 1;
         let column = named.text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -264,6 +296,17 @@ fn written_out(item: &ast::Use) -> Option<String> {
         imports(&item.use_tree()?, "", &mut out);
     }
     renames_self.then(|| format!("{}{}", out.concat(), "\n".repeat(text.matches('\n').count())))
+}
+
+/// Names as the compiler reads them, where they are written in another form: evcxr takes the two for different ones.
+fn composed(node: &SyntaxNode) -> impl Iterator<Item = (usize, usize, String)> {
+    let tokens = node.descendants_with_tokens().filter_map(|it| it.into_token());
+    let words = tokens.filter(|token| token.kind() == SyntaxKind::IDENT && !token.text().is_ascii());
+    words.filter_map(|word| {
+        let composed: String = word.text().nfc().collect();
+        let at = word.text_range();
+        (composed != word.text()).then(|| (at.start().into(), at.len().into(), composed))
+    })
 }
 
 fn is_inner_attribute(node: &SyntaxNode) -> bool {
@@ -402,7 +445,7 @@ mod tests {
     fn after(cells: &[&str]) -> Vec<String> {
         let (mut items, mut kept) = (Items::default(), std::collections::BTreeMap::new());
         for cell in cells {
-            let (named, next) = items.name(cell, cell);
+            let (named, next) = items.name(cell, cell, &Around::default());
             let text = format!("{HEAD}{}\n}}", named.text);
             let parsed = SourceFile::parse(&text, Edition::Edition2024);
             assert!(parsed.errors().is_empty(), "{}", named.text);
@@ -493,10 +536,14 @@ mod tests {
 
     #[test]
     fn a_renamed_self_is_written_out() {
-        let text = |code: &str| Items::default().name(code, code).0.text;
+        let text = |code: &str| Items::default().name(code, code, &Around::default()).0.text;
         assert_eq!(
             text("use std::{fmt::{self as f, *}, fs as g,\n io::{self, Read}}; a"),
             "use std::fmt as f;use std::fmt::*;use std::fs as g;use std::io;use std::io::Read;\n a"
+        );
+        assert_eq!(
+            text("let e\u{301}t = e\u{301}t; \"e\u{301}\""),
+            "let \u{e9}t = \u{e9}t; \"e\u{301}\""
         );
         let plain = "use std::{fmt::{self}, fs as g};";
         assert_eq!(text(plain), plain);
@@ -506,7 +553,7 @@ mod tests {
     fn columns_are_those_of_the_users_cell() {
         let items = Items::default();
         let code = "let é = 1; impl A { fn f() {} } b\nc";
-        let (named, _) = items.name(code, code);
+        let (named, _) = items.name(code, code, &Around::default());
         let line = named.text.lines().next().unwrap();
         for (column, c) in code.lines().next().unwrap().chars().enumerate().skip(11) {
             let at = line.chars().count() - (code.lines().next().unwrap().chars().count() - column);
@@ -514,9 +561,12 @@ mod tests {
             assert_eq!(named.column(1, at + 1), column + 1);
         }
         assert_eq!((named.column(1, 5), named.column(2, 1)), (5, 1));
-        assert_eq!(items.name("let a = 1;", "let a = 1;").0.text, "let a = 1;");
+        assert_eq!(
+            items.name("let a = 1;", "let a = 1;", &Around::default()).0.text,
+            "let a = 1;"
+        );
         let path = "// A.\n ::std::mem::drop(1);";
-        let (named, _) = items.name(path, path);
+        let (named, _) = items.name(path, path, &Around::default());
         assert_eq!(named.text, "// A.\n /**/::std::mem::drop(1);");
         assert_eq!((named.column(2, 6), named.column(2, 8)), (2, 4));
     }

@@ -90,12 +90,13 @@ pub fn as_item(node: &SyntaxNode, before: usize) -> Option<(String, Vec<(usize, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::cell::builtin::Around;
     use crate::session::cell::items::Items;
 
     #[test]
     fn what_a_call_makes_can_be_imported() {
         let code = "let a = 1;\nthread_local! {\n    /// Of mine.\n    static A: Cell<u8> = Cell::new(1);\n    #[allow(x)] pub static B: u8 = const { 2 }\n}\na";
-        let (named, _) = Items::default().name(code, code);
+        let (named, _) = Items::default().name(code, code, &Around::default());
         assert_eq!(named.text.lines().count(), code.lines().count());
         let alias = named.defines.iter().find(|name| name.starts_with(ALIAS)).unwrap();
         let text = &named.text;
@@ -113,7 +114,10 @@ mod tests {
             "let x = thread_local! { static A: u8 = 1; };",
             "print!(\"static\")",
         ] {
-            assert_eq!(Items::default().name(plain, plain).0.text, plain);
+            assert_eq!(
+                Items::default().name(plain, plain, &Around::default()).0.text,
+                plain
+            );
         }
     }
 }

@@ -218,21 +218,32 @@ pub unsafe extern "C" fn read(stream: c_int, data: *mut c_void, size: usize) -> 
             return 0;
         }
         // SAFETY: the caller's promise.
-        return read_answer(unsafe { std::slice::from_raw_parts_mut(data.cast::<u8>(), size) }) as isize;
+        let answer = read_answer(unsafe { std::slice::from_raw_parts_mut(data.cast::<u8>(), size) });
+        return answer.map_or_else(
+            || {
+                // SAFETY: the place of this thread's `errno`.
+                unsafe { *libc::__errno_location() = libc::ECANCELED };
+                -1
+            },
+            |count| count as isize,
+        );
     }
     // SAFETY: the system call that the C library would make of these arguments, and its own way to set `errno`.
     unsafe { libc::syscall(libc::SYS_read, stream, data, size) as isize }
 }
 
 /// Has the user type a line, or the rest of one that is not read yet; returns how much of `into` it takes: nothing
-/// when the input has ended, as it has when nobody can be asked or the cell was stopped.
-fn read_answer(into: &mut [u8]) -> usize {
+/// when the input has ended, as it has when nobody can be asked. None when the cell was stopped.
+fn read_answer(into: &mut [u8]) -> Option<usize> {
     let mut unread = unread();
     if unread.is_empty() {
         let asked = held().question();
         release_held();
         let (prompt, hidden) = asked.unwrap_or_default();
         let answer: Value = serde_json::from_str(&ask("read", &prompt, hidden)).unwrap_or_default();
+        if answer["stopped"] == true {
+            return None;
+        }
         if let Some(line) = answer["line"].as_str() {
             unread.extend_from_slice(line.as_bytes());
             unread.push(b'\n');
@@ -241,7 +252,7 @@ fn read_answer(into: &mut [u8]) -> usize {
     let count = into.len().min(unread.len());
     into[..count].copy_from_slice(&unread[..count]);
     unread.drain(..count);
-    count
+    Some(count)
 }
 
 /// Puts a question to the user, on evcxr's way; returns the answer in JSON. Only for the cells' thread.

@@ -3,7 +3,7 @@
 //!
 //! Such a line says who asks, in JSON, and so does the answer, which may also be that nobody is there to be asked. The
 //! toolkit tells its caller so. A read of standard input ([`process`](crate::session::process)) cannot tell its reader more than
-//! that the input has ended: the cell is told at its end.
+//! that the input has ended, or that the read was called off: the cell is told at its end.
 
 use crate::session::CellError;
 use crate::session::talk::pump::Message;
@@ -32,6 +32,8 @@ pub struct Questions<'a> {
     sink: &'a Sink,
     /// A question by other means than the toolkit's was refused.
     refused: Cell<Option<&'static str>>,
+    /// The cell was stopped while it read.
+    stopped: Cell<bool>,
 }
 
 impl<'a> Questions<'a> {
@@ -39,6 +41,7 @@ impl<'a> Questions<'a> {
         Self {
             sink,
             refused: Cell::new(None),
+            stopped: Cell::new(false),
         }
     }
 
@@ -55,6 +58,9 @@ impl<'a> Questions<'a> {
         if let (READ, Answer::Refused(way_out)) = (asker.as_str(), &answer) {
             self.refused.set(Some(way_out));
         }
+        if asker == READ && answer == Answer::Stopped {
+            self.stopped.set(true);
+        }
         in_json(&answer)
     }
 
@@ -62,6 +68,9 @@ impl<'a> Questions<'a> {
     pub fn outcome(&self, own: Result<(), CellError>) -> Result<(), CellError> {
         match self.refused.get() {
             Some(way_out) => Err(nobody_to_ask(way_out, own.err())),
+            None if self.stopped.get() => {
+                Err(report::plain("Interrupted", "stopped while it waited for a line"))
+            }
             None => own,
         }
     }
@@ -123,7 +132,11 @@ mod tests {
                 assert_eq!(error.traceback.last().unwrap(), "To do: write.");
             }
             let (read, _, outcome) = asked(&json!([asker, ""]), Answer::Stopped);
-            assert_eq!((read.as_str(), outcome), (r#"{"stopped":true}"#, Ok(())));
+            assert_eq!(read, r#"{"stopped":true}"#);
+            assert_eq!(
+                outcome.err().map(|error| error.ename),
+                (asker == READ).then(|| "Interrupted".to_owned())
+            );
         }
     }
 }

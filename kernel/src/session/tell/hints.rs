@@ -8,7 +8,7 @@ pub fn of_compiler(error: &CompilationError, losses: &Losses) -> Option<String> 
     let message = error.message();
     let name = quoted(&message);
     Some(match (error.code().unwrap_or_default(), name) {
-        ("E0425", Some(name)) => losses.why(name)?,
+        ("E0412" | "E0422" | "E0425" | "E0433" | "E0574", Some(name)) if losses.why(name).is_some() => losses.why(name)?,
         ("E0382", Some(name)) => format!("give `&{name}` or `{name}.clone()` where `{name}` is moved"),
         ("E0282" | "E0283" | "E0284", _) => {
             "write the type: `let x: Vec<f32> = …;`, or in the call: `.collect::<Vec<_>>()`".into()

@@ -2,13 +2,18 @@
 //!
 //! rustc says of all of them "cannot find value in this scope". A reader wants to know which cell took it.
 
-use std::collections::HashMap;
+use crate::session::cell::ALIAS;
+use std::collections::{HashMap, HashSet};
 
 /// A cell that was run.
 pub struct Cell<'a> {
     /// Its execution count; 0 when it has none.
     pub number: usize,
     pub code: &'a str,
+    /// The functions, types and so on that it defines.
+    pub items: &'a HashSet<String>,
+    /// Whether these are there now: its code has compiled.
+    pub compiled: bool,
 }
 
 /// How a cell ended, as far as its variables are concerned.
@@ -68,13 +73,24 @@ impl Losses {
                 }
             }
         }
-        self.0.retain(|name, _| !is_there(name));
+        if matches!(end, End::Failed | End::Died) && !cell.compiled {
+            for name in cell.items.iter().filter(|name| !name.starts_with(ALIAS)) {
+                self.insert(name, Why::Failed, cell, defining_line(cell.code, name));
+            }
+        }
+        self.0
+            .retain(|name, _| !(is_there(name) || cell.compiled && cell.items.contains(name)));
     }
 
     /// These were found to have a type that a cell has since defined anew.
     pub fn retyped(&mut self, names: &[String]) {
         for name in names {
-            let cell = Cell { number: 0, code: "" };
+            let cell = Cell {
+                number: 0,
+                code: "",
+                items: &HashSet::new(),
+                compiled: true,
+            };
             self.insert(name, Why::Retyped, &cell, "");
         }
     }
@@ -146,6 +162,12 @@ fn taking_line<'a>(code: &'a str, name: &str) -> &'a str {
         .unwrap_or_default()
 }
 
+/// The line that most likely defines the item `name`: the first one that names it.
+fn defining_line<'a>(code: &'a str, name: &str) -> &'a str {
+    let names = |line: &&str| words(line).any(|(_, word)| word == name);
+    code.lines().find(names).unwrap_or_default()
+}
+
 /// The names that the cell's outermost `let`s bind, with their lines.
 pub fn defined(code: &str) -> Vec<(String, &str)> {
     let mut found = Vec::new();
@@ -190,7 +212,14 @@ mod tests {
         let mut losses = Losses::default();
         let none: &[Variable] = &[];
         let mut note = |number, code, end, before: &[&str], now: &[&str]| {
-            losses.note(&Cell { number, code }, end, &variables(before), &variables(now));
+            let items = HashSet::from(["area".to_owned()]);
+            let cell = Cell {
+                number,
+                code,
+                items: &items,
+                compiled: end != End::Failed,
+            };
+            losses.note(&cell, end, &variables(before), &variables(now));
         };
         note(
             3,
@@ -201,11 +230,27 @@ mod tests {
         );
         note(
             4,
-            "let (a, mut b) = (1, 2);\nlet n: i32 = \"x\";",
+            "let (a, mut b) = (1, 2);\nlet n: i32 = \"x\";\nfn area() {}",
             End::Failed,
             &["run"],
             &["run"],
         );
+        assert!(
+            losses
+                .why("area")
+                .unwrap()
+                .starts_with("cell [4] would have made `area`, at `fn area() {}`, but failed")
+        );
+        let mut note = |number, code, end, before: &[&str], now: &[&str]| {
+            let items = HashSet::from(["area".to_owned()]);
+            let cell = Cell {
+                number,
+                code,
+                items: &items,
+                compiled: true,
+            };
+            losses.note(&cell, end, &variables(before), &variables(now));
+        };
         note(
             0,
             "let x = first(points);",
@@ -220,12 +265,14 @@ mod tests {
         assert!(said("n").contains("failed"));
         assert!(said("points").contains("was moved away by an earlier cell, at"));
         assert!(said("run").contains("process of cell [6]"));
-        assert!(losses.why("never").is_none());
+        assert!(losses.why("never").is_none() && losses.why("area").is_none());
         losses.retyped(&["points".to_owned()]);
         assert!(losses.why("points").unwrap().contains("defined anew"));
         let again = Cell {
             number: 7,
             code: "let data = 1;",
+            items: &HashSet::new(),
+            compiled: true,
         };
         losses.note(&again, End::Done, none, &variables(&["data"]));
         assert!(losses.why("data").is_none());

@@ -1,0 +1,223 @@
+//! Long lists of equal elements, made short for the analysis: rust-analyzer takes minutes over what rustc compiles in no
+//! time.
+//!
+//! `[1, 2, …]` with thousands of literals is analysed as `[1; 20000]`, which has the same type. The compiler gets the list.
+
+use ra_ap_syntax::ast;
+use ra_ap_syntax::{AstNode as _, SyntaxKind, SyntaxNode, SyntaxToken};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Shorter lists are analysed as they are.
+const LONG: usize = 256;
+
+/// Macros whose lists are expressions.
+const MACROS: [&str; 12] = [
+    "vec",
+    "df",
+    "println",
+    "print",
+    "format",
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "dbg",
+    "eprintln",
+    "write",
+    "writeln",
+];
+
+/// A list that was made short.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fold {
+    /// Where its elements are, in bytes of the node's text.
+    pub at: usize,
+    pub text: String,
+    /// What is analysed in their place; has as many lines.
+    pub short: String,
+}
+
+/// The long lists in `node`.
+pub fn folds(node: &SyntaxNode) -> Vec<Fold> {
+    // Nothing that is short has a long list in it.
+    if usize::from(node.text_range().len()) < 2 * LONG {
+        return Vec::new();
+    }
+    let tokens: Vec<SyntaxToken> = node
+        .descendants_with_tokens()
+        .filter_map(|it| it.into_token())
+        .collect();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        if is_list(&tokens[at])
+            && let Some((end, fold)) = fold(&tokens, at)
+        {
+            found.push(fold);
+            at = end;
+        }
+        at += 1;
+    }
+    found
+}
+
+/// Whether a list of expressions begins with this bracket.
+fn is_list(bracket: &SyntaxToken) -> bool {
+    if bracket.kind() != SyntaxKind::L_BRACK {
+        return false;
+    }
+    let Some(parent) = bracket.parent() else {
+        return false;
+    };
+    if ast::ArrayExpr::can_cast(parent.kind()) {
+        return true;
+    }
+    let call = parent.ancestors().find_map(ast::MacroCall::cast);
+    let name = call.and_then(|call| call.path()?.segment());
+    name.is_some_and(|name| MACROS.contains(&name.to_string().as_str()))
+}
+
+/// The list that begins at the token `open`, and its last token.
+fn fold(tokens: &[SyntaxToken], open: usize) -> Option<(usize, Fold)> {
+    let mut depth = 0;
+    let mut elements: Vec<&[SyntaxToken]> = Vec::new();
+    let mut from = open + 1;
+    let mut end = None;
+    for (at, token) in tokens.iter().enumerate().skip(open) {
+        match token.kind() {
+            SyntaxKind::L_BRACK | SyntaxKind::L_PAREN | SyntaxKind::L_CURLY => depth += 1,
+            SyntaxKind::R_BRACK | SyntaxKind::R_PAREN | SyntaxKind::R_CURLY => depth -= 1,
+            SyntaxKind::COMMA if depth == 1 => {
+                elements.push(&tokens[from..at]);
+                from = at + 1;
+            }
+            SyntaxKind::SEMICOLON if depth == 1 => return None,
+            _ => {}
+        }
+        if depth == 0 {
+            end = Some(at);
+            break;
+        }
+    }
+    let end = end?;
+    if tokens[from..end].iter().any(|token| !token.kind().is_trivia()) {
+        elements.push(&tokens[from..end]);
+    }
+    if elements.len() < LONG {
+        return None;
+    }
+    let first = shape(elements[0]);
+    if first.is_empty() || !elements.iter().all(|element| shape(element) == first) {
+        return None;
+    }
+    let text: String = tokens[open + 1..end].iter().map(SyntaxToken::text).collect();
+    let sample: Vec<&str> = elements[0]
+        .iter()
+        .filter(|token| !token.kind().is_trivia())
+        .map(SyntaxToken::text)
+        .collect();
+    let sample = sample.join(" ");
+    let mut key = DefaultHasher::new();
+    text.hash(&mut key);
+    let lines = text
+        .matches('\n')
+        .count()
+        .checked_sub(sample.matches('\n').count())?;
+    let short = format!(
+        "{sample}; {} /*jook:{:016x}*/{}",
+        elements.len(),
+        key.finish(),
+        "\n".repeat(lines)
+    );
+    let start = tokens.first()?.text_range().start();
+    let at = usize::from(tokens[open].text_range().end() - start);
+    Some((end, Fold { at, text, short }))
+}
+
+/// An element with its literals left out: those of the same kind and suffix have the same type.
+fn shape(element: &[SyntaxToken]) -> Vec<String> {
+    let words = element.iter().filter(|token| !token.kind().is_trivia());
+    // A number may be negative.
+    let words = words.filter(|token| token.kind() != SyntaxKind::MINUS);
+    words
+        .map(|token| match token.kind() {
+            kind if kind.is_literal() => {
+                let suffix = match kind {
+                    SyntaxKind::INT_NUMBER | SyntaxKind::FLOAT_NUMBER => suffix(token.text()),
+                    _ => "",
+                };
+                format!("{kind:?} {suffix}")
+            }
+            _ => token.text().to_owned(),
+        })
+        .collect()
+}
+
+fn suffix(number: &str) -> &str {
+    const TYPES: [&str; 14] = [
+        "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64",
+    ];
+    TYPES
+        .iter()
+        .find(|kind| number.ends_with(**kind))
+        .copied()
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ra_ap_syntax::{Edition, SourceFile};
+
+    fn of(code: &str) -> Vec<Fold> {
+        let text = format!("fn f() {{ {code} }}");
+        folds(SourceFile::parse(&text, Edition::Edition2024).tree().syntax())
+    }
+
+    fn list(element: impl Fn(usize) -> String) -> String {
+        (0..300).map(element).collect::<Vec<_>>().join(",\n")
+    }
+
+    #[test]
+    fn long_lists_of_equal_elements_are_made_short() {
+        let lists = [
+            list(|n| n.to_string()),
+            list(|n| format!("-{n}.5")),
+            list(|n| format!("(\"a{n}\", {n})")),
+            list(|n| format!("[{n}, 1]")),
+            list(|n| format!("String::from(\"{n}\")")),
+            list(|_| "true".into()),
+        ];
+        for list in &lists {
+            for code in [
+                format!("let v = [{list}];"),
+                format!("let v = vec![{list},];"),
+                format!("df!(\"a\" => [{list}])?;"),
+            ] {
+                let [fold] = &of(&code)[..] else { panic!("{code}") };
+                assert_eq!(fold.text.trim_end_matches(','), list.as_str());
+                assert_eq!(fold.short.matches('\n').count(), fold.text.matches('\n').count());
+                assert!(fold.short.contains("; 300 /*jook:"), "{}", fold.short);
+                assert_eq!(
+                    &format!("fn f() {{ {code} }}")[fold.at..fold.at + fold.text.len()],
+                    fold.text
+                );
+            }
+        }
+        assert!(of(&format!("[{}]", lists[1]))[0].short.starts_with("- 0.5; 300"));
+    }
+
+    #[test]
+    fn others_stay() {
+        let numbers = list(|n| n.to_string());
+        for code in [
+            "let v = [1, 2, 3];".to_owned(),
+            format!("mine![{numbers}];"),
+            format!("let v = [{numbers}, 1.5];"),
+            format!("let v = [{numbers}, 1u8];"),
+            format!("let v = [{numbers}, x];"),
+            format!("f({numbers});"),
+        ] {
+            assert_eq!(of(&code), [], "{code}");
+        }
+    }
+}
