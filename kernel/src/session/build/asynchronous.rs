@@ -146,7 +146,7 @@ mod tests {
                 let place = |text: &str| text.lines().position(|other| other == line);
                 assert_eq!(place(&after), place(&before));
             }
-            let wrapped = format!("fn f() {{ {} }}", after.replace("})) { \n", "}))"));
+            let wrapped = format!("fn f() {{ {} }}", after.replace("})) { \n", "})"));
             let parsed = SourceFile::parse(&wrapped, Edition::Edition2024);
             assert!(parsed.errors().is_empty(), "{wrapped}");
         }

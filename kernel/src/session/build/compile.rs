@@ -18,6 +18,7 @@ use crate::session::build::spelling::{self, Spelling};
 use crate::session::build::statics::{self, Run, Statics};
 use crate::session::build::types::Types;
 use crate::session::build::warnings;
+use crate::session::cell::made;
 use crate::session::life::hold::Hold;
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -305,7 +306,8 @@ impl Cell {
     /// What is compiled instead of what evcxr generated.
     fn written(&mut self, bound: Bound, mode: Option<Mode>) -> String {
         let (items, code) = self.generated.split_at(source::items(&self.generated).len());
-        let shared = statics::share(items, &self.run, &self.known.statics, &self.types);
+        let items = made::restored(items);
+        let shared = statics::share(&items, &self.run, &self.known.statics, &self.types);
         let mut source = format!("{}{code}", shared.items);
         if let Some(mode) = mode {
             asynchronous::run_in(&mut source, mode);

@@ -7,6 +7,7 @@
 
 use crate::session::build::digest::digest_of;
 use crate::session::build::dylib;
+use crate::session::cell::made;
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{
     AstNode as _, Edition, SourceFile, SyntaxElement, SyntaxKind, SyntaxNode, SyntaxToken, TextRange,
@@ -54,6 +55,13 @@ impl Types {
     fn add(&mut self, item: &ast::Item) {
         let name = match item {
             ast::Item::Use(item) => return self.add_imports(item),
+            ast::Item::Module(item)
+                if item
+                    .name()
+                    .is_some_and(|name| name.text().starts_with(made::MODULE)) =>
+            {
+                return self.add_made(item);
+            }
             ast::Item::Impl(item) => {
                 // Its constants and types; no layout depends on its functions.
                 let members = item
@@ -83,6 +91,19 @@ impl Types {
             let is_type = !matches!(item, ast::Item::Fn(_) | ast::Item::Const(_));
             let definition = Definition::of(item.syntax(), is_type);
             self.named.entry(plain(name.text())).or_default().push(definition);
+        }
+    }
+
+    /// What a macro makes may have any of the names in it and in its call.
+    fn add_made(&mut self, module: &ast::Module) {
+        let Definition { digest, uses, .. } = Definition::of(module.syntax(), true);
+        for name in uses.into_iter().filter(|name| !is_of_std(name)) {
+            let definition = Definition {
+                digest,
+                uses: HashSet::new(),
+                is_type: true,
+            };
+            self.named.entry(name).or_default().push(definition);
         }
     }
 

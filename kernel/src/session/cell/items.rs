@@ -7,6 +7,7 @@
 use crate::session::cell::ALIAS;
 use crate::session::cell::builtin::{self, Around};
 use crate::session::cell::folded;
+use crate::session::cell::made::Macros;
 use crate::session::cell::thread_locals;
 use ra_ap_syntax::ast::{self, HasGenericParams as _, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{AstNode as _, Edition, SourceFile, SyntaxKind, SyntaxNode};
@@ -18,7 +19,10 @@ const HEAD: &str = "fn f(){";
 
 /// The items without a name that a notebook has.
 #[derive(Clone, Default)]
-pub struct Items(Vec<Item>);
+pub struct Items {
+    all: Vec<Item>,
+    macros: Macros,
+}
 
 #[derive(Clone, Debug)]
 struct Item {
@@ -83,7 +87,14 @@ impl Items {
         let defined: HashSet<String> = nodes.iter().filter_map(type_name).collect();
         let mut own: Vec<Item> = Vec::new();
         let mut defines: HashSet<String> = nodes.iter().filter_map(any_name).collect();
+        let mut macros = self.macros.clone();
+        macros.learn(&nodes);
         for node in &nodes {
+            if let Some((module, own)) = macros.module(node, HEAD.len()) {
+                defines.insert(module);
+                edits.extend(own.map(|(at, text)| Edit::insertion(at, text)));
+                continue;
+            }
             if let Some((alias, own)) = thread_locals::as_item(node, HEAD.len()) {
                 defines.insert(alias);
                 edits.extend(own.into_iter().map(|(at, text)| Edit::insertion(at, text)));
@@ -135,7 +146,7 @@ impl Items {
         }
         let mut kept = Vec::new();
         let mut gone = String::new();
-        for old in &self.0 {
+        for old in &self.all {
             match old.beside(&own, &defined) {
                 Some(left) => {
                     if left.text != old.text {
@@ -155,7 +166,7 @@ impl Items {
         let mut named = edited(cell, edits);
         named.defines = defines;
         named.folds = lists;
-        (named, Items(kept))
+        (named, Items { all: kept, macros })
     }
 }
 

@@ -1,0 +1,274 @@
+//! Items that a macro of the notebook makes, when a cell calls it as a statement: evcxr takes the call for code, and
+//! forgets with the cell what it defines.
+//!
+//! evcxr gets the call in a module, with a copy of the macro that makes everything public, so that rust-analyzer knows what
+//! there is. The compiler gets the call alone, among the items of the notebook.
+
+use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
+use ra_ap_syntax::{AstNode as _, Edition, NodeOrToken, SourceFile, SyntaxKind, SyntaxNode};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// How the modules' names begin.
+pub const MODULE: &str = "evcxr_made_";
+
+/// The macros of a notebook that make items, by name: their definitions with all that is made public.
+#[derive(Clone, Default)]
+pub struct Macros(HashMap<String, String>);
+
+impl Macros {
+    /// Learns the macros that these statements define.
+    pub fn learn(&mut self, nodes: &[SyntaxNode]) {
+        for node in nodes {
+            let Some(ast::Item::MacroRules(rules)) = ast::Item::cast(node.clone()) else {
+                continue;
+            };
+            let Some(name) = rules.name() else { continue };
+            match rules.token_tree().and_then(|tree| public_rules(&tree)) {
+                Some(text) => drop(self.0.insert(name.text().to_string(), text)),
+                None => drop(self.0.remove(name.text())),
+            }
+        }
+    }
+
+    /// For a statement that calls one of them: the module's name, and what is to be written at which places; `before` bytes
+    /// stand before the cell.
+    pub fn module(&self, node: &SyntaxNode, before: usize) -> Option<(String, [(usize, String); 2])> {
+        let call = call_of(node)?;
+        let name = call.path()?.syntax().text().to_string();
+        let rules = self.0.get(&name)?;
+        let mut key = DefaultHasher::new();
+        call.syntax().text().to_string().hash(&mut key);
+        let module = format!("{MODULE}{:016x}", key.finish());
+        let begin = format!("mod {module} {{ use super::*; macro_rules! {name} {rules} ");
+        let range = call.syntax().text_range();
+        let open = match call.token_tree()?.right_delimiter_token()?.kind() {
+            SyntaxKind::R_CURLY => "",
+            _ => ";",
+        };
+        let end = format!("{open} }} use {module}::*;");
+        let place = |at: usize| at - before;
+        Some((
+            module,
+            [
+                (place(usize::from(range.start())), begin),
+                (place(usize::from(range.end())), end),
+            ],
+        ))
+    }
+}
+
+/// The call that a statement is.
+fn call_of(node: &SyntaxNode) -> Option<ast::MacroCall> {
+    let expression = match ast::ExprStmt::cast(node.clone()) {
+        Some(statement) => statement.expr()?.syntax().clone(),
+        None => node.clone(),
+    };
+    ast::MacroExpr::cast(expression)?.macro_call()
+}
+
+type Element = NodeOrToken<SyntaxNode, ra_ap_syntax::SyntaxToken>;
+
+fn elements(tree: &ast::TokenTree) -> Vec<Element> {
+    let all = tree.syntax().children_with_tokens();
+    all.filter(|it| it.as_token().is_none_or(|token| !token.kind().is_trivia()))
+        .collect()
+}
+
+/// The rules in one line, when each makes items.
+fn public_rules(tree: &ast::TokenTree) -> Option<String> {
+    let all = elements(tree);
+    let mut out = String::from("{");
+    let mut rules = 0;
+    let mut is_body = false;
+    for element in &all[1..all.len().checked_sub(1)?] {
+        match element {
+            NodeOrToken::Node(node) if is_body => {
+                let body = ast::TokenTree::cast(node.clone())?;
+                out.push_str(&public_items(&body)?);
+                (is_body, rules) = (false, rules + 1);
+            }
+            NodeOrToken::Node(node) => out.push_str(&in_one_line(node)),
+            NodeOrToken::Token(token) => {
+                is_body |= matches!(token.text(), "=>" | ">");
+                out.push_str(token.text());
+                // `=>` is two signs here.
+                if token.text() != "=" {
+                    out.push(' ');
+                }
+            }
+        }
+    }
+    out.push('}');
+    (rules > 0 && !out.contains('\n')).then_some(out)
+}
+
+fn in_one_line(node: &SyntaxNode) -> String {
+    let tokens = node.descendants_with_tokens().filter_map(|it| it.into_token());
+    tokens
+        .map(|token| match token.kind().is_trivia() {
+            true => " ".to_owned(),
+            false => token.text().to_owned(),
+        })
+        .collect()
+}
+
+const ITEMS: [&str; 12] = [
+    "struct", "enum", "union", "fn", "trait", "type", "const", "static", "mod", "use", "async", "extern",
+];
+
+/// What a rule makes, with a `pub` before each item that has none; none when it makes something else.
+fn public_items(body: &ast::TokenTree) -> Option<String> {
+    let all = elements(body);
+    let mut out = all.first()?.to_string();
+    let mut begins = true;
+    let mut items = 0;
+    let inner = &all[1..all.len().checked_sub(1)?];
+    for (at, element) in inner.iter().enumerate() {
+        let text = element.to_string();
+        let next = inner.get(at + 1).map(ToString::to_string).unwrap_or_default();
+        let before = at
+            .checked_sub(1)
+            .map(|at| inner[at].to_string())
+            .unwrap_or_default();
+        match element {
+            NodeOrToken::Node(node) => {
+                let tree = ast::TokenTree::cast(node.clone())?;
+                let repeats = before == "$" && begins;
+                match repeats.then(|| public_items(&tree)).flatten() {
+                    Some(public) => {
+                        out.push_str(&public);
+                        items += 1;
+                    }
+                    None => out.push_str(&in_one_line(node)),
+                }
+                // Behind an attribute, a repetition or a visibility the item has not begun.
+                begins = begins || text.starts_with('{');
+            }
+            NodeOrToken::Token(_) => {
+                if begins {
+                    let block = next.starts_with('{');
+                    let always = ["impl", "macro_rules"].contains(&text.as_str());
+                    let is_item = always || !block && (ITEMS.contains(&text.as_str()) || text == "unsafe");
+                    let leads =
+                        ["#", "$", "pub", "*", "+", ";", ","].contains(&text.as_str()) || before == "$";
+                    if is_item {
+                        let has_none = always || text == "unsafe" && next == "impl";
+                        let public = has_none || before == "pub" || before.starts_with('(');
+                        if !public {
+                            out.push_str("pub ");
+                        }
+                        items += 1;
+                        begins = false;
+                    } else if !leads {
+                        return None;
+                    }
+                }
+                begins |= text == ";";
+                out.push_str(&text);
+                if !["$", "#", ":", "-", "="].contains(&text.as_str()) {
+                    out.push(' ');
+                }
+            }
+        }
+    }
+    out.push_str(&all.last()?.to_string());
+    (items > 0).then_some(out)
+}
+
+/// The items of a crate with such calls in the place of the modules. No line moves.
+pub fn restored(items: &str) -> String {
+    if !items.contains(MODULE) {
+        return items.to_owned();
+    }
+    let file = SourceFile::parse(items, Edition::Edition2024).tree();
+    let mut out = String::new();
+    let mut from = 0;
+    for item in file.items() {
+        let range = item.syntax().text_range();
+        let text = item.syntax().text().to_string();
+        let call = match &item {
+            ast::Item::Module(module)
+                if module.name().is_some_and(|name| name.text().starts_with(MODULE)) =>
+            {
+                let calls = module.item_list().into_iter().flat_map(|list| list.items());
+                let last = calls
+                    .filter(|item| matches!(item, ast::Item::MacroCall(_)))
+                    .last();
+                last.map(|call| call.syntax().text().to_string())
+                    .unwrap_or_default()
+            }
+            ast::Item::Use(_) if text.starts_with(&format!("use {MODULE}")) => String::new(),
+            _ => continue,
+        };
+        out.push_str(&items[from..usize::from(range.start())]);
+        let lines = text.matches('\n').count() - call.matches('\n').count();
+        out.push_str(&call);
+        out.push_str(&"\n".repeat(lines));
+        from = range.end().into();
+    }
+    out.push_str(&items[from..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::cell::builtin::Around;
+    use crate::session::cell::items::Items;
+
+    const RULES: &str = "macro_rules! point {\n    ($name:ident) => {\n        /// A point.\n        #[derive(Clone, Debug)]\n        struct $name { x: i32 }\n\
+        impl $name { fn new() -> Self { $name { x: 1 } } }\n    };\n    ($($name:ident),*) => { $(#[allow(x)] pub(crate) fn $name() {} const fn g() {})* };\n}";
+
+    /// What evcxr and the compiler get of a cell that comes after the macro.
+    fn after(rules: &str, cell: &str) -> (String, String) {
+        let around = Around::default();
+        let (_, items) = Items::default().name(rules, rules, &around);
+        let (named, _) = items.name(cell, cell, &around);
+        let restored = restored(&named.text);
+        (named.text, restored)
+    }
+
+    #[test]
+    fn what_a_macro_makes_is_an_item() {
+        let (analysed, compiled) = after(RULES, "point!(P);\nlet p = P::new();");
+        assert!(
+            analysed.starts_with("mod evcxr_made_") && analysed.contains("pub struct $name"),
+            "{analysed}"
+        );
+        assert!(
+            analysed.contains("impl $name {") && !analysed.contains("pub impl"),
+            "{analysed}"
+        );
+        assert!(
+            analysed.contains("pub (crate)fn $name") && analysed.contains("pub const fn g"),
+            "{analysed}"
+        );
+        let module = analysed.split(" use evcxr_made_").next().unwrap();
+        let parsed = SourceFile::parse(module, Edition::Edition2024);
+        assert!(parsed.errors().is_empty(), "{module}\n{:?}", parsed.errors());
+        assert_eq!(analysed.lines().count(), 2);
+        assert!(
+            compiled.starts_with("point!(P);") && !compiled.contains("evcxr_made"),
+            "{compiled}"
+        );
+        let (_, compiled) = after(RULES, "point! {\n    P\n}\npoint!(a, b);");
+        assert!(
+            compiled.starts_with("point! {\n    P\n}") && compiled.contains("point!(a, b);"),
+            "{compiled}"
+        );
+    }
+
+    #[test]
+    fn other_calls_are_code() {
+        for rules in [
+            "macro_rules! m { ($x:expr) => { $x + 1 } }",
+            "macro_rules! m { ($x:ident) => { let $x = 1; } }",
+            "macro_rules! m { () => { unsafe { f() } } }",
+            "macro_rules! m { () => { println!(\"a\") }; (a) => { struct A; } }",
+        ] {
+            assert_eq!(after(rules, "m!(a)").0, "m!(a)", "{rules}");
+        }
+        assert_eq!(after(RULES, "let a = point!(P);").0, "let a = point!(P);");
+    }
+}
