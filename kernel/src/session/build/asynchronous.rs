@@ -138,11 +138,11 @@ mod tests {
     #[test]
     fn no_line_moves() {
         for mode in [Mode::Entered, Mode::Awaited] {
-            let before = written("let x = 1;\nx");
+            let before = written("let x = 1;\nx;");
             let mut after = before.clone();
             run_in(&mut after, mode);
             assert_eq!(after.lines().count(), before.lines().count(), "{after}");
-            for line in ["let x = 1;", "x"] {
+            for line in ["let x = 1;", "x;"] {
                 let place = |text: &str| text.lines().position(|other| other == line);
                 assert_eq!(place(&after), place(&before));
             }
