@@ -12,9 +12,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// How the modules' names begin.
 pub const MODULE: &str = "evcxr_made_";
 
-/// The macros of a notebook that make items, by name: their definitions with all that is made public.
+/// The macros of a notebook that make items, by name.
 #[derive(Clone, Default)]
-pub struct Macros(HashMap<String, String>);
+pub struct Macros(HashMap<String, Macro>);
+
+#[derive(Clone)]
+struct Macro {
+    /// Its rules, with all that is made public.
+    public: String,
+    /// Which of its arguments name what is made, by their places.
+    names: Vec<usize>,
+}
 
 impl Macros {
     /// Learns the macros that these statements define.
@@ -25,7 +33,10 @@ impl Macros {
             };
             let Some(name) = rules.name() else { continue };
             match rules.token_tree().and_then(|tree| public_rules(&tree)) {
-                Some(text) => drop(self.0.insert(name.text().to_string(), text)),
+                Some(public) => {
+                    let names = rules.token_tree().map(|tree| naming(&tree)).unwrap_or_default();
+                    self.0.insert(name.text().to_string(), Macro { public, names });
+                }
                 None => drop(self.0.remove(name.text())),
             }
         }
@@ -36,9 +47,15 @@ impl Macros {
     pub fn module(&self, node: &SyntaxNode, before: usize) -> Option<(String, [(usize, String); 2])> {
         let call = call_of(node)?;
         let name = call.path()?.syntax().text().to_string();
-        let rules = self.0.get(&name)?;
+        let Macro { public: rules, names } = self.0.get(&name)?;
+        let arguments = arguments(&call.token_tree()?);
+        let named: Vec<&String> = names.iter().filter_map(|at| arguments.get(*at)).collect();
         let mut key = DefaultHasher::new();
-        call.syntax().text().to_string().hash(&mut key);
+        // Another call that makes things of the same names replaces this one.
+        (&name, &named).hash(&mut key);
+        if named.is_empty() {
+            call.syntax().text().to_string().hash(&mut key);
+        }
         let module = format!("{MODULE}{:016x}", key.finish());
         let begin = format!("mod {module} {{ use super::*; macro_rules! {name} {rules} ");
         let range = call.syntax().text_range();
@@ -65,6 +82,50 @@ fn call_of(node: &SyntaxNode) -> Option<ast::MacroCall> {
         None => node.clone(),
     };
     ast::MacroExpr::cast(expression)?.macro_call()
+}
+
+/// What stands between the commas, arrows and equals signs of a call.
+fn arguments(tree: &ast::TokenTree) -> Vec<String> {
+    let all = elements(tree);
+    let inner = &all[1..all.len().saturating_sub(1).max(1)];
+    let parts = inner.split(|it| [",", "=", "=>", ";", ">", ":"].contains(&it.to_string().as_str()));
+    let parts = parts.map(|part| part.iter().map(ToString::to_string).collect::<String>());
+    parts.filter(|part| !part.is_empty()).collect()
+}
+
+/// The places of the parameters that a macro gives to items as names, in its first rule.
+fn naming(tree: &ast::TokenTree) -> Vec<usize> {
+    let trees: Vec<SyntaxNode> = elements(tree)
+        .into_iter()
+        .filter_map(NodeOrToken::into_node)
+        .collect();
+    let [pattern, body, ..] = &trees[..] else {
+        return Vec::new();
+    };
+    let words = |node: &SyntaxNode| -> Vec<String> {
+        let tokens = node.descendants_with_tokens().filter_map(|it| it.into_token());
+        tokens
+            .filter(|token| !token.kind().is_trivia())
+            .map(|token| token.text().to_owned())
+            .collect()
+    };
+    let pattern = words(pattern);
+    let parameters: Vec<&String> = pattern
+        .windows(3)
+        .filter(|three| three[0] == "$" && three[2] == ":")
+        .map(|three| &three[1])
+        .collect();
+    let body = words(body);
+    let named = body
+        .windows(3)
+        .filter(|three| ITEMS.contains(&three[0].as_str()) && three[1] == "$")
+        .map(|three| &three[2]);
+    let mut places: Vec<usize> = named
+        .filter_map(|name| parameters.iter().position(|other| *other == name))
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    places
 }
 
 type Element = NodeOrToken<SyntaxNode, ra_ap_syntax::SyntaxToken>;
@@ -176,9 +237,10 @@ fn public_items(body: &ast::TokenTree) -> Option<String> {
     (items > 0).then_some(out)
 }
 
-/// The items of a crate with such calls in the place of the modules. No line moves.
+/// The items of a crate with such calls in the place of the modules, and all macros before what uses them: evcxr writes
+/// items in any order. No line moves.
 pub fn restored(items: &str) -> String {
-    if !items.contains(MODULE) {
+    if !items.contains(MODULE) && !items.contains("macro_rules!") {
         return items.to_owned();
     }
     let file = SourceFile::parse(items, Edition::Edition2024).tree();
@@ -208,6 +270,22 @@ pub fn restored(items: &str) -> String {
         from = range.end().into();
     }
     out.push_str(&items[from..]);
+    let macros = file
+        .items()
+        .filter(|item| matches!(item, ast::Item::MacroRules(_)));
+    let macros = macros
+        .map(|item| in_one_line(item.syntax()))
+        .filter(|text| !text.contains('\n') && !text.contains("macro_export"));
+    let macros: Vec<String> = macros.collect();
+    // Behind the attributes of the crate, at the end of a line.
+    let head = out
+        .lines()
+        .take_while(|line| line.starts_with("#!["))
+        .map(|line| line.len() + 1)
+        .sum::<usize>();
+    if let Some(at) = head.checked_sub(1).filter(|_| !macros.is_empty()) {
+        out.insert_str(at, &format!(" {}", macros.join(" ")));
+    }
     out
 }
 
@@ -257,6 +335,32 @@ mod tests {
             compiled.starts_with("point! {\n    P\n}") && compiled.contains("point!(a, b);"),
             "{compiled}"
         );
+    }
+
+    #[test]
+    fn a_call_replaces_one_that_makes_the_same() {
+        let around = Around::default();
+        let (_, items) = Items::default().name(RULES, RULES, &around);
+        let module = |cell: &str| items.name(cell, cell, &around).0.defines;
+        assert_eq!(module("point!(P);"), module("point! { P }"));
+        assert_ne!(module("point!(P);"), module("point!(Q);"));
+    }
+
+    #[test]
+    fn macros_stand_before_what_uses_them() {
+        let items =
+            "#![allow(a)]\n#![feature(b)]\nfn f() { m!() }\nmacro_rules! m {\n    () => {}; // Of mine.\n}\n";
+        let restored = restored(items);
+        assert_eq!(restored.lines().count(), items.lines().count());
+        assert!(
+            restored
+                .lines()
+                .nth(1)
+                .unwrap()
+                .starts_with("#![feature(b)] macro_rules! m {"),
+            "{restored}"
+        );
+        assert_eq!(restored.lines().nth(2), Some("fn f() { m!() }"));
     }
 
     #[test]

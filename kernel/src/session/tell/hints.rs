@@ -37,10 +37,24 @@ pub fn of_compiler(error: &CompilationError, losses: &Losses) -> Option<String> 
         ("E0277", _) if message.contains("`EvcxrUserCodeError`") => {
             "`?` takes errors that have at least `Debug`: add `#[derive(Debug)]` to the type".into()
         }
+        _ if reborrowed(&error.rendered()).is_some() => {
+            let name = reborrowed(&error.rendered()).unwrap_or_default();
+            format!(
+                "`{name}` is a `&'static mut`: borrow it in braces, `{{ let part = &mut *{name}; … }}`, or hand it on for good by \
+                 `let whole = {name};`"
+            )
+        }
         ("E0505" | "E0515" | "E0597" | "E0716", _) => OWNED.into(),
         ("E0562", _) => BOXED.into(),
         _ => return None,
     })
+}
+
+/// The variable that holds a mutable reference which a cell borrows again for what is to stay.
+fn reborrowed(rendered: &str) -> Option<String> {
+    let (_, rest) = rendered.split_once("use of `*")?;
+    let (name, rest) = rest.split_once('`')?;
+    rest.starts_with(" in closure").then(|| name.to_owned())
 }
 
 const OWNED: &str = "what stays for later cells must own its data: keep `.clone()`, `.to_owned()`, `.to_vec()` or a `'static`; \
