@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::{Error, Result, interrupt};
@@ -28,22 +28,29 @@ pub fn shell(command: &str) -> Result<()> {
         .map_err(|error| Error::io("sh", &error))?;
     let failed = |error: std::io::Error| Error::io("sh", &error);
     loop {
-        let stopped = || Err(Error::spec(format!("`{command}` was stopped")));
         if let Some(status) = child.try_wait().map_err(failed)? {
-            return match status.success() {
-                true => Ok(()),
-                // A Stop reaches the cell's programs and the cell, either of them first.
-                false if scope.requested() || status.signal() == Some(libc::SIGINT) => stopped(),
-                false => Err(Error::spec(format!("`{command}` ended with {status}"))
-                    .fix(format!("where that is fine, write `{command} || true`"))),
-            };
+            return outcome(command, status, scope.requested());
         }
         if scope.requested() {
             end(&mut child).map_err(failed)?;
-            return stopped();
+            return stopped(command);
         }
         std::thread::sleep(STEP);
     }
+}
+
+/// A Stop reaches the cell's programs and the cell, either of them first.
+fn outcome(command: &str, status: ExitStatus, requested: bool) -> Result<()> {
+    match status.success() {
+        true => Ok(()),
+        false if requested || status.signal() == Some(libc::SIGINT) => stopped(command),
+        false => Err(Error::spec(format!("`{command}` ended with {status}"))
+            .fix(format!("where that is fine, write `{command} || true`"))),
+    }
+}
+
+fn stopped(command: &str) -> Result<()> {
+    Err(Error::spec(format!("`{command}` was stopped")))
 }
 
 /// Interrupts the command, as Ctrl-C does; kills it when it goes on.
@@ -70,8 +77,12 @@ mod tests {
     #[test]
     fn a_status_is_an_error_with_a_way_out() {
         assert_eq!(shell("exit 0"), Ok(()));
-        let stopped = shell("kill -INT $$").unwrap_err().to_string();
-        assert!(stopped.contains("`kill -INT $$` was stopped"), "{stopped}");
+        for (status, requested) in [(libc::SIGINT, false), (libc::SIGTERM, true)] {
+            let stopped = outcome("sleep 9", ExitStatus::from_raw(status), requested);
+            assert!(stopped.unwrap_err().to_string().contains("`sleep 9` was stopped"));
+        }
+        let killed = outcome("sleep 9", ExitStatus::from_raw(libc::SIGTERM), false);
+        assert!(killed.unwrap_err().to_string().contains("ended with signal: 15"));
         let error = shell("exit 3").unwrap_err().to_string();
         assert!(
             error.contains("`exit 3` ended with exit status: 3") && error.contains("|| true"),

@@ -190,7 +190,7 @@ fn beside_each_other<T: Show>(values: &[T], words: &[Bundle]) -> Bundle {
         let tail = &values[values.len().saturating_sub(TAIL).max(words.len())..];
         texts.push("…".to_owned());
         texts.extend(tail.iter().map(|value| inner(&value.bundle())));
-        length = format!(" ({} values)", values.len());
+        length = format!(" ({} values; {PRINT_LIST} prints all)", values.len());
     }
     // Lists in a list are its rows.
     let comma = if texts[0].starts_with('[') { ",\n " } else { ", " };
@@ -407,7 +407,7 @@ mod tests {
         );
         let long: Vec<f32> = (0..1000_u16).map(f32::from).collect();
         let text = long.bundle().text;
-        let end = "18.0, 19.0, …, 995.0, 996.0, 997.0, 998.0, 999.0] (1000 values)";
+        let end = "18.0, 19.0, …, 995.0, 996.0, 997.0, 998.0, 999.0] (1000 values; println!(\"{:?}\", …) prints all)";
         assert!(text.starts_with("[0.0, 1.0,") && text.ends_with(end), "{text}");
     }
 
