@@ -302,7 +302,13 @@ impl Engine {
             self.folds.extend(named.folds.iter().cloned());
             let _ = compile::note_folds(&self.crate_dir.join(compile::NOTES), &self.folds);
         }
-        for note in notes {
+        let anew = named.unshared.iter().map(|name| {
+            format!(
+                "note: `{name}` begins anew in each cell, for a macro of a crate makes it; a `static` with \
+                 `std::sync::LazyLock` lasts\n"
+            )
+        });
+        for note in notes.into_iter().chain(anew) {
             let _ = sink.send(Message::Event(Event::Stderr(note)));
         }
         let before = self.variables();

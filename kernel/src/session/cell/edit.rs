@@ -10,6 +10,8 @@ pub struct Named {
     insertions: Vec<(usize, usize, usize)>,
     /// The names of its items, for evcxr.
     pub defines: HashSet<String>,
+    /// Statics that it uses, and that each cell has its own of.
+    pub unshared: Vec<String>,
     /// The lists that were made short, which the compiler gets whole: what stands for which.
     pub folds: Vec<(String, String)>,
 }

@@ -8,7 +8,7 @@ use crate::session::cell::builtin::{self, Around};
 use crate::session::cell::edit::{Edit, Named, edited};
 use crate::session::cell::folded;
 use crate::session::cell::imports::written_out;
-use crate::session::cell::made::Macros;
+use crate::session::cell::made::{self, Macros};
 use crate::session::cell::thread_locals;
 use crate::session::cell::unnamed::{Item, member_name, unnamed};
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
@@ -23,6 +23,8 @@ const HEAD: &str = "fn f(){";
 pub struct Items {
     all: Vec<Item>,
     macros: Macros,
+    /// Statics that each cell has its own of.
+    unshared: HashSet<String>,
 }
 
 impl Items {
@@ -52,7 +54,7 @@ impl Items {
         for node in &nodes {
             if let Some((module, own)) = macros.module(node, HEAD.len()) {
                 defines.insert(module);
-                edits.extend(own.map(|(at, text)| Edit::insertion(at, text)));
+                edits.extend(own.into_iter().map(|(at, text)| Edit::insertion(at, text)));
                 continue;
             }
             if let Some((alias, own)) = thread_locals::as_item(node, HEAD.len()) {
@@ -126,7 +128,15 @@ impl Items {
         let mut named = edited(cell, edits);
         named.defines = defines;
         named.folds = lists;
-        (named, Items { all: kept, macros })
+        let mut unshared = self.unshared.clone();
+        unshared.extend(nodes.iter().flat_map(made::unshared));
+        named.unshared = mentioned(&nodes, &unshared);
+        let items = Items {
+            all: kept,
+            macros,
+            unshared,
+        };
+        (named, items)
     }
 }
 
@@ -139,6 +149,22 @@ fn composed(node: &SyntaxNode) -> impl Iterator<Item = (usize, usize, String)> {
         let at = word.text_range();
         (composed != word.text()).then(|| (at.start().into(), at.len().into(), composed))
     })
+}
+
+/// Which of these names the statements use.
+fn mentioned(nodes: &[SyntaxNode], names: &HashSet<String>) -> Vec<String> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let tokens = nodes.iter().flat_map(|node| node.descendants_with_tokens());
+    let tokens = tokens.filter_map(|it| it.into_token());
+    let used = tokens
+        .map(|token| token.text().to_owned())
+        .filter(|text| names.contains(text));
+    let mut used: Vec<String> = used.collect();
+    used.sort();
+    used.dedup();
+    used
 }
 
 fn is_inner_attribute(node: &SyntaxNode) -> bool {

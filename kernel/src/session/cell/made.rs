@@ -42,12 +42,23 @@ impl Macros {
         }
     }
 
-    /// For a statement that calls one of them: the module's name, and what is to be written at which places; `before` bytes
-    /// stand before the cell.
-    pub fn module(&self, node: &SyntaxNode, before: usize) -> Option<(String, [(usize, String); 2])> {
+    /// For a statement that calls one of them, or one of an added crate that is given items: the module's name, and what is
+    /// to be written at which places; `before` bytes stand before the cell.
+    pub fn module(&self, node: &SyntaxNode, before: usize) -> Option<(String, Vec<(usize, String)>)> {
         let call = call_of(node)?;
         let name = call.path()?.syntax().text().to_string();
-        let Macro { public: rules, names } = self.0.get(&name)?;
+        let place = |at: ra_ap_syntax::TextSize| usize::from(at) - before;
+        let Some(Macro { public: rules, names }) = self.0.get(&name) else {
+            let given = given(&call)?;
+            let mut key = DefaultHasher::new();
+            (&name, &given.names).hash(&mut key);
+            let module = format!("{MODULE}{:016x}", key.finish());
+            let range = call.syntax().text_range();
+            let mut edits = vec![(place(range.start()), format!("mod {module} {{ use super::*; "))];
+            edits.extend(given.private.into_iter().map(|at| (place(at), "pub ".to_owned())));
+            edits.push((place(range.end()), format!(" }} use {module}::*;")));
+            return Some((module, edits));
+        };
         let arguments = arguments(&call.token_tree()?);
         let named: Vec<&String> = names.iter().filter_map(|at| arguments.get(*at)).collect();
         let mut key = DefaultHasher::new();
@@ -64,15 +75,84 @@ impl Macros {
             _ => ";",
         };
         let end = format!("{open} }} use {module}::*;");
-        let place = |at: usize| at - before;
         Some((
             module,
-            [
-                (place(usize::from(range.start())), begin),
-                (place(usize::from(range.end())), end),
-            ],
+            vec![(place(range.start()), begin), (place(range.end()), end)],
         ))
     }
+}
+
+/// Items that a macro of an added crate is given, such as `bitflags!` or `lazy_static!`.
+struct Given {
+    names: Vec<String>,
+    /// Where those begin that are not public.
+    private: Vec<ra_ap_syntax::TextSize>,
+}
+
+/// Macros that are given items and make something else of them.
+const QUOTING: [&str; 5] = [
+    "quote",
+    "quote_spanned",
+    "parse_quote",
+    "thread_local",
+    "stringify",
+];
+
+fn given(call: &ast::MacroCall) -> Option<Given> {
+    let name = call.path()?.segment()?.to_string();
+    let tree = call.token_tree()?;
+    let braces = tree.right_delimiter_token()?.kind() == SyntaxKind::R_CURLY;
+    if QUOTING.contains(&name.as_str()) || !braces {
+        return None;
+    }
+    let all = elements(&tree);
+    let inner = &all[1..all.len().checked_sub(1)?];
+    let mut given = Given {
+        names: Vec::new(),
+        private: Vec::new(),
+    };
+    let mut begins = true;
+    let mut public = false;
+    for (at, element) in inner.iter().enumerate() {
+        let text = element.to_string();
+        let next = |ahead: usize| inner.get(at + ahead).map(ToString::to_string).unwrap_or_default();
+        let is_tree = element.as_node().is_some();
+        if begins && !is_tree && ["struct", "enum", "fn", "static", "const", "type"].contains(&text.as_str())
+        {
+            if !public {
+                given.private.push(element.text_range().start());
+            }
+            let named = if ["ref", "mut"].contains(&next(1).as_str()) {
+                next(2)
+            } else {
+                next(1)
+            };
+            given.names.push(named);
+            (begins, public) = (false, false);
+        } else if begins && text == "pub" {
+            public = true;
+        } else if begins && !(is_tree || ["#", "unsafe", "async"].contains(&text.as_str())) {
+            return None;
+        }
+        begins |= text == ";" || is_tree && text.starts_with('{');
+    }
+    (!given.names.is_empty()).then_some(given)
+}
+
+/// Names of statics that a macro of an added crate makes, which no cell shares with another.
+pub fn unshared(node: &SyntaxNode) -> Vec<String> {
+    let statics = || {
+        let call = call_of(node)?;
+        let given = given(&call)?;
+        let text = call.syntax().text().to_string();
+        let is_static = |name: &String| {
+            ["static ref ", "static "]
+                .iter()
+                .any(|word| text.contains(&format!("{word}{name}")))
+        };
+        Some(given.names.into_iter().filter(is_static).collect())
+    };
+    statics().unwrap_or_default()
 }
 
 /// The call that a statement is.
@@ -335,6 +415,38 @@ mod tests {
             compiled.starts_with("point! {\n    P\n}") && compiled.contains("point!(a, b);"),
             "{compiled}"
         );
+    }
+
+    #[test]
+    fn what_a_macro_of_a_crate_is_given_is_kept() {
+        let (analysed, compiled) = after(
+            "",
+            "lazy_static! {\n    /// A.\n    static ref A: Vec<u8> = vec![];\n    pub static ref B: u8 = 1;\n}\nA.len()",
+        );
+        assert!(
+            analysed.contains("lazy_static! {")
+                && analysed.contains("    pub static ref A:")
+                && analysed.contains("    pub static ref B:"),
+            "{analysed}"
+        );
+        assert!(
+            compiled.starts_with("lazy_static! {") && compiled.ends_with("\nA.len()"),
+            "{compiled}"
+        );
+        let (analysed, _) = after(
+            "",
+            "bitflags! { #[derive(Debug)] pub struct F: u32 { const A = 1; } }",
+        );
+        assert!(analysed.starts_with("mod evcxr_made_"), "{analysed}");
+        for code in [
+            "quote! { struct A; }",
+            "json! { 1 }",
+            "html! { <p> }",
+            "m!(struct A;)",
+            "select! { x = f() => x }",
+        ] {
+            assert_eq!(after("", code).0, code);
+        }
     }
 
     #[test]
