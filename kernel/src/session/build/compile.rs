@@ -11,8 +11,10 @@ use crate::session::build::lean;
 use crate::session::build::lean::lean;
 use crate::session::build::lines;
 use crate::session::build::linker;
+use crate::session::build::macros;
 use crate::session::build::manifest::CellCrate;
 use crate::session::build::private;
+use crate::session::build::said;
 use crate::session::build::source;
 use crate::session::build::spelling::{self, Spelling};
 use crate::session::build::statics::{self, Run, Statics};
@@ -102,6 +104,8 @@ impl CellCrate {
     pub fn check(&self, hold: &Hold) -> Result<i32> {
         let out = self.dir.join("target/cell");
         let mut cell = self.generated(hold)?;
+        cell.known = Known::read(&self.dir.join(NOTES));
+        cell.generated = source::of_analysis(&cell.generated, &cell.known);
         let mut rustc = self.rustc(&out, &deps::prepare(self, hold)?, None)?;
         rustc.arg("--emit=metadata").arg("-o").arg(out.join("ctx.rmeta"));
         let (said, code) = self.compile(rustc, &mut cell)?;
@@ -219,7 +223,9 @@ impl CellCrate {
                 .spawn()
                 .context("could not run rustc")?;
             let errors = compiler.stderr.take().context("rustc without a standard error")?;
-            let said = BufReader::new(errors).lines().collect::<std::io::Result<_>>()?;
+            let said = BufReader::new(errors).lines();
+            let said = said.map(|line| line.map(|line| said::fit(line, statics::EXPORT)));
+            let said = said.collect::<std::io::Result<_>>()?;
             Ok((said, compiler.wait()?.code().unwrap_or(-1)))
         };
         let mut bound = Bound::Error;
@@ -280,7 +286,7 @@ impl Cell {
     fn written(&mut self, bound: Bound, mode: Option<Mode>) -> String {
         let (items, code) = self.generated.split_at(source::items(&self.generated).len());
         let shared = statics::share(items, &self.run, &self.known.statics, &self.types);
-        let mut source = format!("{}{code}", shared.items);
+        let mut source = format!("{}{code}", macros::first(&shared.items));
         if let Some(mode) = mode {
             asynchronous::run_in(&mut source, mode);
         }
