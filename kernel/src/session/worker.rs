@@ -417,7 +417,7 @@ impl Engine {
         let there: BTreeSet<&str> = self.context.variables_and_types().map(|(name, _)| name).collect();
         let lost = lost
             .lines()
-            .filter(|name| there.contains(name))
+            .filter(|name| there.contains(name) && *name != CHECK)
             .map(str::to_owned);
         let before = std::mem::replace(&mut self.retyped, lost.collect());
         let new: Vec<String> = self.retyped.difference(&before).cloned().collect();

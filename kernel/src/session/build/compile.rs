@@ -11,8 +11,10 @@ use crate::session::build::lean;
 use crate::session::build::lean::lean;
 use crate::session::build::lines;
 use crate::session::build::linker;
+use crate::session::build::macros;
 use crate::session::build::manifest::CellCrate;
 use crate::session::build::private;
+use crate::session::build::said;
 use crate::session::build::source;
 use crate::session::build::spelling::{self, Spelling};
 use crate::session::build::statics::{self, Run, Statics};
@@ -103,6 +105,8 @@ impl CellCrate {
     pub fn check(&self, hold: &Hold) -> Result<i32> {
         let out = self.dir.join("target/cell");
         let mut cell = self.generated(hold)?;
+        cell.known = Known::read(&self.dir.join(NOTES));
+        cell.generated = source::of_analysis(&cell.generated, &cell.known);
         let mut rustc = self.rustc(&out, &deps::prepare(self, hold)?, None)?;
         rustc.arg("--emit=metadata").arg("-o").arg(out.join("ctx.rmeta"));
         let (said, code) = self.compile(rustc, &mut cell)?;
@@ -231,7 +235,9 @@ impl CellCrate {
                 .spawn()
                 .context("could not run rustc")?;
             let errors = compiler.stderr.take().context("rustc without a standard error")?;
-            let said = BufReader::new(errors).lines().collect::<std::io::Result<_>>()?;
+            let said = BufReader::new(errors).lines();
+            let said = said.map(|line| line.map(|line| said::fit(line, statics::EXPORT)));
+            let said = said.collect::<std::io::Result<_>>()?;
             Ok((said, compiler.wait()?.code().unwrap_or(-1)))
         };
         let mut bound = Bound::Error;
@@ -308,7 +314,7 @@ impl Cell {
         let (items, code) = self.generated.split_at(source::items(&self.generated).len());
         let items = made::restored(items);
         let shared = statics::share(&items, &self.run, &self.known.statics, &self.types);
-        let mut source = format!("{}{code}", shared.items);
+        let mut source = format!("{}{code}", macros::first(&shared.items));
         if let Some(mode) = mode {
             asynchronous::run_in(&mut source, mode);
         }

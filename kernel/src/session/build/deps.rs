@@ -259,7 +259,10 @@ impl SideCrate {
         let (mut said, mut artifacts) = (String::new(), Vec::new());
         let mut take = |told| match told {
             Told::Line(line) => {
-                hold.progress(&line);
+                // The package around the notebook's crates is the kernel's.
+                if !line.contains("Compiling notebook-dependencies ") {
+                    hold.progress(&line);
+                }
                 said.push_str(&line);
                 said.push('\n');
             }

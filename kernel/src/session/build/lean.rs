@@ -44,11 +44,20 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
         })
         .map(Handling::plain)
         .collect();
-    // What the cell defines itself is put back where its code ends, everything else behind that.
-    let end = lines
+    // What the cell defines itself is put back where its code ends, everything else behind that. Where no panic is
+    // caught all of it is put back at the end; there the cell may define what its code names.
+    let end = lines.iter().position(|line| line.contains(PANICKED));
+    let code = lines
         .iter()
-        .position(|line| line.contains(PANICKED))
-        .unwrap_or(lines.len());
+        .position(|line| line.contains(STORE))
+        .unwrap_or_default();
+    let in_code: HashSet<&str> = match end {
+        Some(_) => HashSet::new(),
+        None => (lines[code..].iter().zip(&handled[code..]))
+            .filter(|(_, handling)| handling.is_none())
+            .flat_map(|(line, _)| line.split(|c: char| !is_of_a_word(c)))
+            .collect(),
+    };
     let mut kept = Vec::new();
     let out: Vec<String> = lines
         .iter()
@@ -59,7 +68,8 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
                 return line.to_string();
             };
             let plain = handling.plain();
-            let own = handling.what == What::Put && at < end;
+            let defines = end.map_or_else(|| in_code.contains(plain), |end| at < end);
+            let own = handling.what == What::Put && defines;
             if !is_named(plain) || lost.contains(plain) && !own {
                 return String::new();
             }

@@ -4,6 +4,7 @@
 
 use crate::session::build::early_return;
 use crate::session::build::early_return::Bound;
+use crate::session::build::known::Known;
 use crate::session::build::lean;
 
 /// Adds to a cell's crate what the kernel needs to know from it:
@@ -42,6 +43,35 @@ pub fn with_notices(source: &str, bound: Bound) -> String {
     }
     out
 }
+
+/// The code that evcxr writes for rust-analyzer, and has rustc check when the type of a variable is not found: the types
+/// of the variables so that their names are found, and no name that a notebook may give to something else.
+pub fn of_analysis(source: &str, known: &Known) -> String {
+    let Some((before, rest)) = source.rsplit_once(ANALYSIS) else {
+        return source.to_owned();
+    };
+    let Some((variables, code)) = rest.split_once(ANALYSIS_END) else {
+        return source.to_owned();
+    };
+    let variables: String = variables
+        .split_inclusive('\n')
+        .map(|line| match line.split_once(": ") {
+            Some((name, of_type)) => {
+                let of_type = of_type.trim_end_matches(['\n', ',']);
+                format!("{name}: {},\n", known.spelled(of_type))
+            }
+            None => line.to_owned(),
+        })
+        .collect();
+    let code = match code.strip_suffix("\nOk(())\n}\n") {
+        Some(code) => format!("{code}\n::std::result::Result::Ok(())\n}}\n"),
+        None => code.to_owned(),
+    };
+    format!("{before}{ANALYSIS}{variables}) -> ::std::result::Result<(), EvcxrUserCodeError> {{{code}")
+}
+
+const ANALYSIS: &str = "async fn evcxr_analysis_wrapper(";
+const ANALYSIS_END: &str = ") -> Result<(), EvcxrUserCodeError> {";
 
 /// Blanks evcxr's own function for the text of a value, which nobody calls any more.
 fn leave_out_text_on_standard_output(source: &mut String) {
@@ -195,6 +225,18 @@ mod tests {
             "mod evcxr_internal_runtime{struct VariableStore{}}",
         );
         assert_eq!(unknown(&store), ["the store of variables"]);
+    }
+
+    #[test]
+    fn what_is_written_for_rust_analyzer_is_found_by_rustc() {
+        let source = "struct A;\nasync fn evcxr_analysis_wrapper(\nb: Box<dyn Shape>,\nmut n: u8,\n) -> Result<(), \
+            EvcxrUserCodeError> {\nlet x = g();\nOk(())\n}\n";
+        let mut known = Known::default();
+        known.spell("Box<dyn Shape>", "Shape", "crate::m::Shape");
+        let written = of_analysis(source, &known);
+        assert!(written.contains("\nb: Box<dyn crate::m::Shape>,\nmut n: u8,\n) -> ::std::result::Result<"));
+        assert!(written.ends_with("let x = g();\n::std::result::Result::Ok(())\n}\n"));
+        assert_eq!(of_analysis(GENERATED, &known), GENERATED);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::session::build::digest::digest_of;
 use crate::session::build::types::Types;
 use crate::session::cell::thread_locals;
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _, HasVisibility as _};
-use ra_ap_syntax::{AstNode as _, Edition, SourceFile, SyntaxNode, TextRange, TextSize};
+use ra_ap_syntax::{AstNode as _, Edition, SourceFile, SyntaxKind, SyntaxNode, TextRange, TextSize};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -115,7 +115,7 @@ pub fn share(items: &str, run: &Run, known: &Statics, types: &Types) -> Shared {
                         if known.is_some() {
                             shared.anew.push(one.name.clone());
                         }
-                        let symbol = format!("jook_static_{:016x}_{}", digest_of(&key), run.number);
+                        let symbol = format!("{SYMBOL}{:016x}_{}", digest_of(&key), run.number);
                         shared.exports = true;
                         let new = Static {
                             symbol: symbol.clone(),
@@ -152,10 +152,54 @@ enum Owner {
     Nobody,
 }
 
-/// Copies the statics whose value rustc wants for a constant. False when there is none that is not copied already.
+/// A static's type with `'static` where a lifetime may be left out, but not in the types of functions, where that is
+/// another one.
+fn for_ever(of_type: &SyntaxNode) -> String {
+    let mut edits: Vec<(TextRange, &str)> = Vec::new();
+    for node in of_type.descendants() {
+        let of_a_function = node
+            .ancestors()
+            .take_while(|around| around != of_type)
+            .any(|around| {
+                ast::FnPtrType::can_cast(around.kind()) || around.kind() == SyntaxKind::PARENTHESIZED_ARG_LIST
+            });
+        if of_a_function || ast::FnPtrType::can_cast(of_type.kind()) {
+            continue;
+        }
+        if let Some(reference) = ast::RefType::cast(node.clone()).filter(|it| it.lifetime().is_none())
+            && let Some(sign) = reference.amp_token()
+        {
+            edits.push((TextRange::empty(sign.text_range().end()), "'static "));
+        }
+        if ast::Lifetime::can_cast(node.kind()) && node.text() == "'_" {
+            edits.push((node.text_range(), "'static"));
+        }
+    }
+    edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start()));
+    let (mut text, from) = (of_type.text().to_string(), of_type.text_range().start());
+    for (range, new) in edits {
+        let place = usize::from(range.start() - from)..usize::from(range.end() - from);
+        text.replace_range(place, new);
+    }
+    text
+}
+
+/// Copies the statics whose value rustc wants for a constant, and those that cannot be declared. False when there is none that is not copied already.
 pub fn copy_for_constants(said: &[String], statics: &mut Statics) -> bool {
     const WANTED: &str = "cannot access extern static `";
     let mut copied = false;
+    for line in said.iter().filter(|line| line.contains("\"level\":\"error\"")) {
+        let marks = line.split("#[link_name = \\\"").skip(1);
+        for symbol in marks.filter_map(|rest| rest.split('\\').next()) {
+            for known in statics
+                .values_mut()
+                .filter(|known| !known.copied && known.symbol == symbol)
+            {
+                known.copied = true;
+                copied = true;
+            }
+        }
+    }
     let names = said.iter().filter_map(|line| {
         let (_, rest) = line.split_once(WANTED)?;
         rest.split('`').next()?.rsplit("::").next()
@@ -180,6 +224,8 @@ pub fn copy_for_constants(said: &[String], statics: &mut Statics) -> bool {
 struct One {
     name: String,
     of_type: String,
+    /// The type with the lifetime that only a static's own need not name.
+    written_out: String,
     visibility: String,
     mutable: bool,
 }
@@ -189,6 +235,7 @@ impl One {
         Some(Self {
             name: item.name()?.text().to_string(),
             of_type: item.ty()?.syntax().text().to_string(),
+            written_out: for_ever(item.ty()?.syntax()),
             visibility: item
                 .visibility()
                 .map(|it| format!("{} ", it.syntax().text()))
@@ -238,6 +285,9 @@ fn statics_in(item: &SyntaxNode) -> Vec<Found> {
 }
 
 const KEY: &str = "::std::thread::LocalKey";
+const SYMBOL: &str = "jook_static_";
+/// How what is written before a static begins.
+pub const EXPORT: &str = "#[unsafe(export_name = \"jook_static_";
 
 impl Found {
     /// The static exported, or a declaration of it; `owner` says by which name, and whether another cell has it.
@@ -251,12 +301,12 @@ impl Found {
                     let (safety, mutable) = if one.mutable { ("", "mut ") } else { ("safe ", "") };
                     let declared = format!(
                         "unsafe extern \"Rust\" {{ #[link_name = \"{symbol}\"] {}{safety}static {mutable}{}: {}; }}{lines}",
-                        one.visibility, one.name, one.of_type
+                        one.visibility, one.name, one.written_out
                     );
                     vec![(range, declared)]
                 }
                 Some((_, Owner::This(symbol))) => {
-                    let exported = format!("#[unsafe(export_name = \"{symbol}\")] ");
+                    let exported = format!("{EXPORT}{}\")] ", symbol.trim_start_matches(SYMBOL));
                     vec![(TextRange::empty(self.first_word()), exported)]
                 }
                 _ => Vec::new(),
@@ -267,7 +317,7 @@ impl Found {
         let text: String = owned
             .iter()
             .filter_map(|(one, owner)| {
-                let (name, of_type) = (&one.name, &one.of_type);
+                let (name, of_type) = (&one.name, &one.written_out);
                 match owner {
                     Owner::Other(symbol) if elsewhere => Some(format!(
                         "{}static {name}: ::std::sync::LazyLock<&'static {KEY}<{of_type}>> = ::std::sync::LazyLock::new(|| {{ \
@@ -410,6 +460,27 @@ mod tests {
                 .contains("pub static N: AtomicU32 =\n    AtomicU32::new(0);")
         );
         assert_eq!(copied.items.matches("link_name").count(), 4);
+        let symbol = &statics.values().find(|one| !one.copied).unwrap().symbol;
+        let undeclared = [format!(
+            "{{\"level\":\"error\",\"text\":\"#[link_name = \\\"{symbol}\\\"] safe\"}}"
+        )];
+        assert!(copy_for_constants(&undeclared, &mut statics.clone()));
+    }
+
+    #[test]
+    fn a_lifetime_that_only_a_static_leaves_out_is_written() {
+        let items = "static A: &[&str] = &[];\nstatic F: fn(&u8) -> &u8 = f;\nstatic B: Box<dyn Fn(&str) + Sync> = b;\n\
+            static C: (&u8, Cow<'_, str>) = c;";
+        let first = shared(items, &run(1, &[]), &Statics::default());
+        let second = shared(items, &run(2, &[]), &first.statics).items;
+        for part in [
+            "A: &'static [&'static str];",
+            "F: fn(&u8) -> &u8;",
+            "B: Box<dyn Fn(&str) + Sync>;",
+            "C: (&'static u8, Cow<'static, str>);",
+        ] {
+            assert!(second.contains(part), "{second}");
+        }
     }
 
     #[test]

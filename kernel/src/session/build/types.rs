@@ -15,6 +15,11 @@ use ra_ap_syntax::{
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
+mod tokens;
+
+pub use tokens::is_of_a_word;
+use tokens::{free_words, is_last_comma, is_of_std, is_skipped, is_visibility, plain, words};
+
 /// What a crate that evcxr has written defines.
 #[derive(Default)]
 pub struct Types {
@@ -32,8 +37,12 @@ struct Definition {
     digest: u64,
     /// Names that it uses.
     uses: HashSet<String>,
+    /// Those of them that it neither defines itself nor finds by a path.
+    free: HashSet<String>,
     /// Whether a change of it makes another type.
     is_type: bool,
+    /// Whether it only leads to what it names.
+    is_import: bool,
 }
 
 impl Types {
@@ -101,7 +110,9 @@ impl Types {
             let definition = Definition {
                 digest,
                 uses: HashSet::new(),
+                free: HashSet::new(),
                 is_type: true,
+                is_import: false,
             };
             self.named.entry(name).or_default().push(definition);
         }
@@ -129,20 +140,18 @@ impl Types {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         let mut digests: BTreeSet<u64> = BTreeSet::new();
         let mut open: Vec<String> = words(of_type).collect();
-        if open.iter().any(|word| !is_of_std(word)) {
-            open.extend(
-                self.everywhere
-                    .iter()
-                    .flat_map(|import| import.uses.iter().cloned()),
-            );
-        }
+        // Names that may come from an import as a whole: what is defined or imported by its name goes before.
+        let is_elsewhere = |word: &String| !is_of_std(word) && !self.named.contains_key(word);
+        let mut imports = free_words(of_type).any(|word| is_elsewhere(&word));
+        let mut imported = false;
         loop {
             while let Some(word) = open.pop() {
                 if let Some(library) = self.crates.get(&word) {
                     digests.insert(*library);
                 }
                 for definition in self.named.get(&word).into_iter().flatten() {
-                    if digests.insert(definition.digest) {
+                    if definition.is_import || digests.insert(definition.digest) {
+                        imports |= definition.free.iter().any(is_elsewhere);
                         open.extend(
                             definition
                                 .uses
@@ -162,8 +171,16 @@ impl Types {
                         .any(|word| self.named.contains_key(word) && seen.contains(word))
                 {
                     digests.insert(given.digest);
+                    imports |= given.free.iter().any(is_elsewhere);
                     open.extend(given.uses.iter().filter(|word| !seen.contains(*word)).cloned());
                 }
+            }
+            if imports && !std::mem::replace(&mut imported, true) {
+                open.extend(
+                    self.everywhere
+                        .iter()
+                        .flat_map(|import| import.uses.iter().cloned()),
+                );
             }
             if open.is_empty() {
                 break;
@@ -194,7 +211,7 @@ impl Definition {
     fn of(item: &SyntaxNode, is_type: bool) -> Self {
         let skipped: Vec<TextRange> = item
             .descendants()
-            .filter(is_skipped)
+            .filter(|node| is_skipped(node) || is_visibility(node, item))
             .map(|node| node.text_range())
             .collect();
         let tokens = item
@@ -202,11 +219,18 @@ impl Definition {
             .filter_map(SyntaxElement::into_token);
         let matters = |token: &SyntaxToken| {
             !token.kind().is_trivia()
+                && !is_last_comma(token)
                 && !skipped
                     .iter()
                     .any(|range| range.contains_range(token.text_range()))
         };
-        let (mut text, mut uses) = (String::new(), HashSet::new());
+        let own: HashSet<String> = item
+            .descendants()
+            .filter(|node| ast::Item::can_cast(node.kind()) || ast::GenericParam::can_cast(node.kind()))
+            .filter_map(|node| Some(plain(node.children().find_map(ast::Name::cast)?.text())))
+            .collect();
+        let (mut text, mut uses, mut free) = (String::new(), HashSet::new(), HashSet::new());
+        let mut before = SyntaxKind::EOF;
         for token in tokens.filter(matters) {
             text.push_str(token.text());
             text.push(' ');
@@ -215,53 +239,22 @@ impl Definition {
                 .parent()
                 .is_some_and(|parent| ast::Name::can_cast(parent.kind()));
             if token.kind() == SyntaxKind::IDENT && !names {
-                uses.insert(plain(token.text()));
+                let word = plain(token.text());
+                if before != SyntaxKind::COLON2 && !own.contains(&word) {
+                    free.insert(word.clone());
+                }
+                uses.insert(word);
             }
+            before = token.kind();
         }
         Self {
             digest: digest_of(&text),
             uses,
+            free,
             is_type,
+            is_import: ast::Use::can_cast(item.kind()),
         }
     }
-}
-
-/// What no layout depends on: the body of a function that is not `const`, derives.
-fn is_skipped(node: &SyntaxNode) -> bool {
-    if let Some(block) = ast::BlockExpr::cast(node.clone()) {
-        let of = block.syntax().parent().and_then(ast::Fn::cast);
-        return of.is_some_and(|function| function.const_token().is_none());
-    }
-    ast::Attr::cast(node.clone()).is_some_and(|attr| {
-        let text = attr.syntax().text().to_string();
-        ["#[derive", "#[allow", "#[doc", "#[must_use"]
-            .iter()
-            .any(|start| text.starts_with(start))
-    })
-}
-
-fn plain(name: &str) -> String {
-    name.trim_start_matches("r#").to_owned()
-}
-
-fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|c: char| !is_of_a_word(c))
-        .filter(|word| !word.is_empty())
-        .map(plain)
-}
-
-/// Whether a name goes on with it.
-pub fn is_of_a_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || !c.is_ascii()
-}
-
-/// Whether nobody imports it.
-fn is_of_std(word: &str) -> bool {
-    const PRIMITIVE: [&str; 20] = [
-        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64",
-        "u128", "usize", "str", "String", "Vec", "Option",
-    ];
-    PRIMITIVE.contains(&word) || word.starts_with(|c: char| c.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -307,6 +300,10 @@ mod tests {
             ("{ 1 }", "{ 3 }"),
             ("{ 2 }", "{ 4 }"),
             ("struct B", "struct Unrelated(u8); impl B { fn f() {} } struct B"),
+            ("{ x: i32 }", "{\n    pub x: i32,\n}"),
+            ("struct B", "pub struct B"),
+            ("struct B", "mod k { pub struct C; }\nuse k::*;\nstruct B"),
+            ("struct B", "use m::P;\nstruct B"),
         ] {
             let other = items.replace(from, to);
             for of_type in ["B", "m::P", "Box<dyn T>"] {
@@ -317,6 +314,33 @@ mod tests {
         assert_ne!(digest(items, "Box<dyn T>"), digest(&method, "Box<dyn T>"));
         let order = items.replace("{ x: i32 }", "{ y: u8, x: i32 }");
         assert_ne!(digest(items, "B"), digest(&order, "B"));
+    }
+
+    #[test]
+    fn an_import_as_a_whole_counts_for_what_it_may_bring() {
+        let items = "mod k { pub struct C(u8); }\nuse k::*;\nuse std::rc::Rc;\nstruct B { x: Rc<i32> }\n\
+            struct H { c: C }\nstruct G<T>(T);\nstruct U((u8,));";
+        let other = items.replace("C(u8)", "C(u16)");
+        for (of_type, same) in [
+            ("C", false),
+            ("Vec<C>", false),
+            ("H", false),
+            ("G<C>", false),
+            ("B", true),
+            ("Rc<i32>", true),
+            ("G<u8>", true),
+            (
+                "std::collections::HashMap<u8, Box<dyn Fn(&'static str) -> u8>>",
+                true,
+            ),
+        ] {
+            assert_eq!(
+                digest(items, of_type) == digest(&other, of_type),
+                same,
+                "{of_type}"
+            );
+        }
+        assert_ne!(digest(items, "U"), digest(&items.replace("(u8,)", "(u8)"), "U"));
     }
 
     #[test]

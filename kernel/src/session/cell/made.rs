@@ -317,10 +317,9 @@ fn public_items(body: &ast::TokenTree) -> Option<String> {
     (items > 0).then_some(out)
 }
 
-/// The items of a crate with such calls in the place of the modules, and all macros before what uses them: evcxr writes
-/// items in any order. No line moves.
+/// The items of a crate with such calls in the place of the modules. No line moves.
 pub fn restored(items: &str) -> String {
-    if !items.contains(MODULE) && !items.contains("macro_rules!") {
+    if !items.contains(MODULE) {
         return items.to_owned();
     }
     let file = SourceFile::parse(items, Edition::Edition2024).tree();
@@ -350,22 +349,6 @@ pub fn restored(items: &str) -> String {
         from = range.end().into();
     }
     out.push_str(&items[from..]);
-    let macros = file
-        .items()
-        .filter(|item| matches!(item, ast::Item::MacroRules(_)));
-    let macros = macros
-        .map(|item| in_one_line(item.syntax()))
-        .filter(|text| !text.contains('\n') && !text.contains("macro_export"));
-    let macros: Vec<String> = macros.collect();
-    // Behind the attributes of the crate, at the end of a line.
-    let head = out
-        .lines()
-        .take_while(|line| line.starts_with("#!["))
-        .map(|line| line.len() + 1)
-        .sum::<usize>();
-    if let Some(at) = head.checked_sub(1).filter(|_| !macros.is_empty()) {
-        out.insert_str(at, &format!(" {}", macros.join(" ")));
-    }
     out
 }
 
@@ -456,23 +439,6 @@ mod tests {
         let module = |cell: &str| items.name(cell, cell, &around).0.defines;
         assert_eq!(module("point!(P);"), module("point! { P }"));
         assert_ne!(module("point!(P);"), module("point!(Q);"));
-    }
-
-    #[test]
-    fn macros_stand_before_what_uses_them() {
-        let items =
-            "#![allow(a)]\n#![feature(b)]\nfn f() { m!() }\nmacro_rules! m {\n    () => {}; // Of mine.\n}\n";
-        let restored = restored(items);
-        assert_eq!(restored.lines().count(), items.lines().count());
-        assert!(
-            restored
-                .lines()
-                .nth(1)
-                .unwrap()
-                .starts_with("#![feature(b)] macro_rules! m {"),
-            "{restored}"
-        );
-        assert_eq!(restored.lines().nth(2), Some("fn f() { m!() }"));
     }
 
     #[test]

@@ -202,6 +202,10 @@ fn compile_errors(errors: &[CompilationError], cell: &Cell, losses: &Losses) -> 
         // Of an error in the words around a cell only the notes about the cell are left.
         real = errors.iter().collect();
     }
+    // What is wrong around a cell is an echo of what is wrong in it.
+    if real.iter().any(|error| line_of(error).is_some()) {
+        real.retain(|error| line_of(error).is_some() || unplaced_line(error, cell.code).is_some());
+    }
     let Some(first) = real.first() else {
         return plain("CompileError", "the cell could not be compiled");
     };
@@ -313,14 +317,14 @@ fn unplaced_line(error: &CompilationError, cell: &str) -> Option<usize> {
         .filter_map(|line| line["text"].as_str())
         .map(str::trim)
         .collect();
-    let mut found = cell
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty() && shown.contains(&line.trim()));
-    match (found.next(), found.next()) {
-        (Some((index, _)), None) => Some(index + 1),
-        _ => None,
-    }
+    // A statement that shares its line with others stands alone there.
+    let holds = |line: &str| shown.iter().any(|text| text.len() > 2 && line.contains(text));
+    let only = |is_it: &dyn Fn(&str) -> bool| {
+        let mut found = cell.lines().enumerate().filter(|(_, line)| is_it(line.trim()));
+        let first = found.next().map(|(index, _)| index + 1);
+        first.filter(|_| found.next().is_none())
+    };
+    only(&|line| !line.is_empty() && shown.contains(&line)).or_else(|| only(&holds))
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ pub fn of(said: &Value) -> Vec<(&'static str, String)> {
 }
 
 /// How remarks begin that lead a notebook's reader nowhere.
-const IDLE: [&str; 4] = [
+const IDLE: [&str; 5] = [
+    "`#[deny(",
     "this error originates",
     "the full name for the type has been written",
     "the full type name has been written",

@@ -45,9 +45,25 @@ pub fn of_syntax(faults: &[Value], before: usize, cell: &str) -> CellError {
         let code = code(fault).map(|code| format!("[{code}]")).unwrap_or_default();
         traceback.push(format!(
             "{RED}error{code}{PLAIN}{BOLD}: {}{PLAIN}",
-            message(fault)
+            refusal(fault)
         ));
-        traceback.extend(below(fault, &marks, cell));
+        let command = marks.iter().find(|mark| mark.primary).and_then(|mark| {
+            let line = cell.lines().nth(mark.line - 1)?;
+            let word = line.split_whitespace().next()?;
+            let is_command = word
+                .strip_prefix(':')
+                .is_some_and(|name| name.starts_with(char::is_alphabetic));
+            is_command.then(|| word.to_owned())
+        });
+        match command {
+            Some(command) => {
+                traceback.extend(marks::place_and_lines(&marks, cell));
+                let hint =
+                    format!("a line `{command} …` is a command at the head of a cell, before all code");
+                traceback.push(remark("hint", &hint));
+            }
+            None => traceback.extend(below(fault, &marks, cell)),
+        }
     }
     CellError {
         ename: faults.first().and_then(code).unwrap_or("CompileError").to_owned(),

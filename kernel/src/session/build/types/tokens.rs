@@ -1,0 +1,92 @@
+//! Which tokens of a definition its layout depends on, and which names it looks up.
+
+use ra_ap_syntax::ast::{self};
+use ra_ap_syntax::{AstNode as _, SyntaxKind, SyntaxNode, SyntaxToken};
+
+/// What no layout depends on: the body of a function that is not `const`, derives.
+pub fn is_skipped(node: &SyntaxNode) -> bool {
+    if let Some(block) = ast::BlockExpr::cast(node.clone()) {
+        let of = block.syntax().parent().and_then(ast::Fn::cast);
+        return of.is_some_and(|function| function.const_token().is_none());
+    }
+    ast::Attr::cast(node.clone()).is_some_and(|attr| {
+        let text = attr.syntax().text().to_string();
+        ["#[derive", "#[allow", "#[doc", "#[must_use"]
+            .iter()
+            .any(|start| text.starts_with(start))
+    })
+}
+
+/// Who else may see the item or a field of it; in a module it decides what an import as a whole brings.
+pub fn is_visibility(node: &SyntaxNode, item: &SyntaxNode) -> bool {
+    let of = node.parent().filter(|_| ast::Visibility::can_cast(node.kind()));
+    of.is_some_and(|of| {
+        matches!(of.kind(), SyntaxKind::RECORD_FIELD | SyntaxKind::TUPLE_FIELD) || of == *item
+    })
+}
+
+/// A comma before what closes a list, as rustfmt puts it and takes it away. In a tuple it has a meaning.
+pub fn is_last_comma(token: &SyntaxToken) -> bool {
+    let lists = [
+        SyntaxKind::RECORD_FIELD_LIST,
+        SyntaxKind::TUPLE_FIELD_LIST,
+        SyntaxKind::VARIANT_LIST,
+        SyntaxKind::GENERIC_PARAM_LIST,
+        SyntaxKind::GENERIC_ARG_LIST,
+        SyntaxKind::PARAM_LIST,
+        SyntaxKind::ARG_LIST,
+        SyntaxKind::WHERE_CLAUSE,
+        SyntaxKind::USE_TREE_LIST,
+        SyntaxKind::ARRAY_EXPR,
+    ];
+    token.kind() == SyntaxKind::COMMA
+        && token.parent().is_some_and(|list| {
+            let mut behind = list
+                .children_with_tokens()
+                .filter(|it| it.text_range().start() >= token.text_range().end() && !it.kind().is_trivia());
+            let last = behind
+                .next()
+                .is_none_or(|it| it.as_token().is_some() && behind.next().is_none());
+            lists.contains(&list.kind()) && last
+        })
+}
+
+pub fn plain(name: &str) -> String {
+    name.trim_start_matches("r#").to_owned()
+}
+
+pub fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !is_of_a_word(c))
+        .filter(|word| !word.is_empty())
+        .map(plain)
+}
+
+/// The words of a type that are looked up where it stands, and not behind a path.
+pub fn free_words(text: &str) -> impl Iterator<Item = String> {
+    const KEYWORDS: [&str; 10] = [
+        "dyn", "impl", "for", "fn", "mut", "const", "unsafe", "extern", "as", "static",
+    ];
+    let words = text
+        .split(|c: char| !is_of_a_word(c))
+        .filter(|word| !word.is_empty());
+    let free = words.filter(move |word| {
+        let before = &text[..word.as_ptr() as usize - text.as_ptr() as usize];
+        !before.ends_with("::") && !before.ends_with('\'') && !KEYWORDS.contains(word)
+    });
+    free.map(plain)
+}
+
+/// Whether a name goes on with it.
+pub fn is_of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || !c.is_ascii()
+}
+
+/// Whether nobody imports it.
+pub fn is_of_std(word: &str) -> bool {
+    const PRIMITIVE: [&str; 31] = [
+        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64",
+        "u128", "usize", "str", "String", "Vec", "Option", "Box", "Result", "Fn", "FnMut", "FnOnce", "Send",
+        "Sync", "std", "core", "alloc", "crate",
+    ];
+    PRIMITIVE.contains(&word) || word.starts_with(|c: char| c.is_ascii_digit())
+}
