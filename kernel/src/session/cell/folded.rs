@@ -133,12 +133,13 @@ fn fold(tokens: &[SyntaxToken], open: usize) -> Option<(usize, Fold)> {
     Some((end, Fold { at, text, short }))
 }
 
-/// An element with its literals left out: those of the same kind and suffix have the same type.
+/// An element with its literals left out: those of the same kind and suffix have the same type. Of the parts of a list
+/// in a `vec!` that are alike one is left.
 fn shape(element: &[SyntaxToken]) -> Vec<String> {
     let words = element.iter().filter(|token| !token.kind().is_trivia());
     // A number may be negative.
     let words = words.filter(|token| token.kind() != SyntaxKind::MINUS);
-    words
+    let words: Vec<String> = words
         .map(|token| match token.kind() {
             kind if kind.is_literal() => {
                 let suffix = match kind {
@@ -149,7 +150,36 @@ fn shape(element: &[SyntaxToken]) -> Vec<String> {
             }
             _ => token.text().to_owned(),
         })
-        .collect()
+        .collect();
+    rows(&words).0
+}
+
+/// The words up to the end of the list that they are in, with what repeats in rows of `vec![…]` once; and how many words
+/// these are.
+fn rows(words: &[String]) -> (Vec<String>, usize) {
+    let mut out: Vec<String> = Vec::new();
+    let mut at = 0;
+    while at < words.len() && words[at] != "]" {
+        let is_row = words[at] == "[" && out.ends_with(&["vec".to_owned(), "!".to_owned()]);
+        out.push(words[at].clone());
+        at += 1;
+        if !is_row {
+            if words[at - 1] == "[" {
+                let (inner, length) = rows(&words[at..]);
+                out.extend(inner);
+                out.extend(words.get(at + length).cloned());
+                at += length + 1;
+            }
+            continue;
+        }
+        let (inner, length) = rows(&words[at..]);
+        let mut parts: Vec<&[String]> = inner.split(|word| word == ",").collect();
+        parts.dedup();
+        out.push(parts.join(&",".to_owned()).concat());
+        out.extend(words.get(at + length).cloned());
+        at += length + 1;
+    }
+    (out, at)
 }
 
 fn suffix(number: &str) -> &str {
@@ -184,6 +214,8 @@ mod tests {
             list(|n| format!("-{n}.5")),
             list(|n| format!("(\"a{n}\", {n})")),
             list(|n| format!("[{n}, 1]")),
+            list(|n| format!("vec![{}]", vec!["1.5"; n % 3 + 1].join(", "))),
+            list(|n| format!("vec![vec![{n}], vec![{}]]", vec!["-1"; n % 5 + 1].join(", "))),
             list(|n| format!("String::from(\"{n}\")")),
             list(|_| "true".into()),
         ];
@@ -215,6 +247,10 @@ mod tests {
             format!("let v = [{numbers}, 1.5];"),
             format!("let v = [{numbers}, 1u8];"),
             format!("let v = [{numbers}, x];"),
+            format!(
+                "let v = [{}];",
+                list(|n| format!("[{}]", vec!["1"; n % 3 + 1].join(", ")))
+            ),
             format!("f({numbers});"),
         ] {
             assert_eq!(of(&code), [], "{code}");
