@@ -58,13 +58,20 @@ def lost(cell):
             {"s6"},
             id="trait-object",
         ),
+        pytest.param(
+            "mod m12 { pub trait S12 { fn t(&self) -> u8 { 3 } } impl S12 for u8 {} pub fn make() -> Box<dyn S12> { Box::new(1u8) } }\n"
+            "let s12 = m12::make();",
+            "mod m12 { pub trait S12 { fn first(&self) -> String; fn t(&self) -> u8 { 3 } } }",
+            {"s12"},
+            id="trait-of-a-module",
+        ),
     ],
 )
 def test_what_changed_its_type_is_lost_with_a_word_and_nothing_else(module_kernel, first, second, gone):
     ok(module_kernel.run(first))
     assert lost(module_kernel.run(second)) == gone
     name = sorted(gone)[0]
-    cell = module_kernel.run(f"let _again = &{name};")
+    cell = module_kernel.run(f"size_of_val(&{name})")
     said = "\n".join(cell.reply["content"].get("traceback", []))
     assert cell.status == "error" and "its type was defined anew" in said
     # Told once.
@@ -81,6 +88,7 @@ SAME = [
     "mod side { pub struct Unrelated; } use side::*;",
     "mod side { pub struct Unrelated(u8); pub fn new() {} }",
     "use geo::Point;",
+    "use std::io::Write as _; use geo::Named as _;",
     "struct Other(u8);",
     "struct Other(u16);",
 ]
@@ -89,7 +97,7 @@ SAME = [
 def test_what_did_not_change_its_type_stays(module_kernel):
     ok(
         module_kernel.run(
-            "struct K { a: u8, b: (u8, u16) }\nmod geo { pub struct Point(pub u8); }\n"
+            "struct K { a: u8, b: (u8, u16) }\nmod geo { pub struct Point(pub u8); pub trait Named {} }\n"
             "let k = K { a: 1, b: (2, 3) }; let map: std::collections::HashMap<u8, std::rc::Rc<u8>> = Default::default();\n"
             "let count = std::sync::atomic::AtomicU8::new(4); let point = geo::Point(5);"
         )
