@@ -69,7 +69,7 @@ impl Known {
     /// All variables, also those that the notebook has no more, whose type is another one among these types.
     pub fn retyped(&self, types: &Types) -> impl Iterator<Item = &str> {
         let kept = self.kept.iter();
-        kept.filter(|(_, (of_type, digest))| types.digest(of_type) != *digest)
+        kept.filter(|(_, (of_type, digest))| types.digest(&self.spelled(of_type)) != *digest)
             .map(|(name, _)| name.as_str())
     }
 

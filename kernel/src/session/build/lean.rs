@@ -40,7 +40,8 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
         .iter()
         .flatten()
         .filter(|line| {
-            line.what == What::Check && known.was_retyped(line.plain(), types.digest(line.of_type))
+            line.what == What::Check
+                && known.was_retyped(line.plain(), types.digest(&known.spelled(line.of_type)))
         })
         .map(Handling::plain)
         .collect();
@@ -73,7 +74,7 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
             if !is_named(plain) || lost.contains(plain) && !own {
                 return String::new();
             }
-            let digest = types.digest(handling.of_type);
+            let digest = types.digest(&known.spelled(handling.of_type));
             if handling.what == What::Put {
                 kept.push((plain.to_owned(), handling.of_type.to_owned(), digest));
             }

@@ -121,7 +121,17 @@ impl Types {
     fn add_imports(&mut self, item: &ast::Use) {
         let definition = Definition::of(item.syntax(), false);
         let trees = item.syntax().descendants().filter_map(ast::UseTree::cast);
+        // A trait without a name is in no type.
+        let nameless = |tree: &ast::UseTree| {
+            tree.rename()
+                .is_some_and(|rename| rename.underscore_token().is_some())
+        };
+        let trees: Vec<ast::UseTree> = trees.filter(|tree| !nameless(tree)).collect();
+        if !trees.iter().any(|tree| tree.use_tree_list().is_none()) {
+            return;
+        }
         let names: Vec<String> = trees
+            .into_iter()
             .filter(|tree| tree.use_tree_list().is_none() && tree.star_token().is_none())
             .filter_map(|tree| match tree.rename() {
                 Some(rename) => Some(plain(rename.name()?.text())),
@@ -304,6 +314,7 @@ mod tests {
             ("struct B", "pub struct B"),
             ("struct B", "mod k { pub struct C; }\nuse k::*;\nstruct B"),
             ("struct B", "use m::P;\nstruct B"),
+            ("struct B", "use m::P as _;\nstruct B"),
         ] {
             let other = items.replace(from, to);
             for of_type in ["B", "m::P", "Box<dyn T>"] {

@@ -1,0 +1,151 @@
+"""What a cell does shows or is told: C's output, the place of panics, the user's own names, what cannot be kept."""
+
+import re
+import time
+
+import pytest
+
+from client import ok
+from test_dependencies import crate
+
+OWN_NAMES = re.compile(r"evcxr|jook_cell|jook_static|jook_check|__jook|cell/lib\.rs|EvcxrUserCodeError|run_user_code|/tmp/")
+
+
+def value(cell):
+    return ok(cell).contents("execute_result")[0]["data"]["text/plain"]
+
+
+def said(cell):
+    assert cell.status == "error"
+    text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(cell.reply["content"]["traceback"]))
+    assert not OWN_NAMES.search(text), text
+    return text
+
+
+def test_what_c_prints_shows(module_kernel):
+    ok(
+        module_kernel.run(
+            'unsafe extern "C" { fn puts(s: *const std::ffi::c_char) -> i32; fn printf(f: *const std::ffi::c_char, ...) -> i32; }'
+        )
+    )
+    cell = module_kernel.run('println!("a"); unsafe { puts(c"b".as_ptr()); } println!("c"); unsafe { printf(c"%d".as_ptr(), 42i32); }')
+    assert ok(cell).text() == "a\nb\nc\n42"
+    cell = module_kernel.run('for i in 0..3000i32 { unsafe { printf(c"%d line of text\\n".as_ptr(), i); } }')
+    assert ok(cell).text().splitlines() == [f"{i} line of text" for i in range(3000)]
+
+
+@pytest.mark.parametrize(
+    ("code", "place"),
+    [
+        ("let a = 1;\nboom(5)", "line 4 of cell ["),
+        ("vec![1]\n    .into_iter()\n    .map(|x: u32| x / (x - 1))\n    .sum::<u32>()", "--> line 3\n"),
+        ("let list = [1, 2, 3]; list[7]", "--> line 1\n"),
+        ("fn late() { broken!() }\nmacro_rules! broken { () => { panic!(\"in a macro\") } }\nlate();", "--> line 1\n"),
+        ("let none: Option<u8> = None;\nprintln!(\"a\");\nnone.expect(\"nothing\")", "--> line 3\n"),
+    ],
+)
+def test_a_panic_has_its_place(module_kernel, code, place):
+    ok(module_kernel.run("fn boom(x: u32) -> u32 {\n    let v = vec![1];\n\n    v[x as usize]\n}"))
+    assert place in said(module_kernel.run(code))
+
+
+def test_a_panic_of_a_replaced_value_is_told_and_costs_nothing_else(module_kernel):
+    ok(
+        module_kernel.run(
+            'struct D(u8); impl Drop for D { fn drop(&mut self) { if self.0 == 1 { panic!("in drop") } } }\nlet d = D(1); let other = 99;'
+        )
+    )
+    cell = module_kernel.run("let d = D(2);\nother")
+    assert value(cell) == "99" and "in drop" in cell.text("stderr")
+    assert value(module_kernel.run("d.0")) == "2"
+
+
+def test_names_of_the_users_own_are_no_trouble(start):
+    kernel = start()
+    kernel.wait_until_warm()
+    ok(
+        kernel.run(
+            "struct Box<T>(T); trait Show { fn show(&self) {} } trait From {} enum Option { Some(u8), None } enum Result { Ok, Err }\n"
+            "struct String; struct Vec; fn Some() {} fn Ok<T>(t: T) -> T { t } fn Err() {}\n"
+            "macro_rules! println { ($($x:tt)*) => { 1 } }\nmacro_rules! format { () => { 1 } }\n"
+            "mod std { pub fn mine() -> u8 { 3 } } mod core { pub fn mine() -> u8 { 4 } } mod jook { pub fn mine() -> u8 { 5 } }"
+        )
+    )
+    ok(kernel.run("let a = 5; let b = Box(6); let w = vec![1, 2]; let o = Option::Some(3); let r = Result::Ok;"))
+    assert value(kernel.run('(a, b.0, w.len(), println!("x"), std::mine() + core::mine() + jook::mine())')) == "(5, 6, 2, 1, 12)"
+    assert "own" in said(kernel.run('::std::panic!("own")'))
+    text = said(kernel.run('let e: ::std::result::Result<u8, &str> = ::std::result::Result::Err("bad"); e?'))
+    assert "bad" in text and "line 1" in text
+    # The type of `it` is asked of the compiler.
+    assert "`it` has the type" in said(kernel.run("let it = (0..3).map(|x| x);"))
+
+
+def test_names_of_any_script_and_renamed_imports(module_kernel):
+    ok(module_kernel.run("let नमस्ते = 5; let ไทย = 6; let cafe\u0301 = 7;"))
+    assert value(module_kernel.run("नमस्ते + ไทย + cafe\u0301")) == "18"
+    ok(
+        module_kernel.run(
+            "use ::std::collections::{self as col, HashMap as Map, hash_map::{self, Entry as Ent}};\n"
+            "use ::std::{fmt::{self as f, Display as Disp}, io::{self, Write as _}};"
+        )
+    )
+    cell = module_kernel.run(
+        "struct X13; impl Disp for X13 { fn fmt(&self, to: &mut f::Formatter<'_>) -> f::Result { to.write_str(\"x\") } }\n"
+        'writeln!(io::stdout(), "written")?; let m: Map<u8, u8> = col::HashMap::new(); format!("{X13}{}", m.len())'
+    )
+    assert value(cell) == "x0" and cell.text() == "written\n"
+
+
+def test_what_a_let_makes_is_kept(module_kernel):
+    ok(
+        module_kernel.run(
+            "fn fails() -> Result<String, Box<dyn std::error::Error>> { Err(\"no\".into()) }\n"
+            "mod hid { pub trait T { fn t(&self) -> u8 { 3 } } impl T for u8 {} pub fn make() -> Box<dyn T> { Box::new(1u8) } }\n"
+            "let e = fails(); let joined = std::thread::spawn(|| 5u8).join(); let caught = std::panic::catch_unwind(|| 7u8); let t = hid::make();"
+        )
+    )
+    assert value(module_kernel.run("use hid::T as _; (e.is_err(), joined.is_ok(), caught.is_ok(), t.t())")) == "(true, true, true, 3)"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("let cl = |x: u8| x + 1;", "cl"),
+        ("let it = (0..3).map(|x| x * 2);", "it"),
+        ("let fut = async { 5 };", "fut"),
+        ("let deep = private::deep();", "deep"),
+        ("let r = &base;", "r"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_by_name_and_line(module_kernel, line, name):
+    ok(module_kernel.run("mod private { mod inner { pub struct Deep; } pub fn deep() -> inner::Deep { inner::Deep } }"))
+    text = said(module_kernel.run(f"let base = 1;\n{line}"))
+    assert f"`{name}`" in text.splitlines()[0] and "line 2" in text
+
+
+def test_a_long_value_is_cut_with_its_length(module_kernel):
+    text = value(module_kernel.run("let long: Vec<u32> = (0..100000).collect();\nlong"))
+    assert len(text) < 10_000 and "…" in text and "100000" in text
+
+
+def test_what_an_added_crate_keeps_lasts(start, tmp_path):
+    name = f"counts_{int(time.time())}"
+    line = crate(
+        tmp_path,
+        name,
+        "use std::sync::atomic::{AtomicU32, Ordering::SeqCst};\npub static N: AtomicU32 = AtomicU32::new(0);\n"
+        "pub fn next() -> u32 { N.fetch_add(1, SeqCst) }\npub fn of<T>(_: T) -> u32 { static G: AtomicU32 = AtomicU32::new(0); G.fetch_add(1, SeqCst) }\n"
+        "thread_local! { static T: std::cell::Cell<u32> = const { std::cell::Cell::new(0) }; }\n"
+        "pub fn local() -> u32 { T.set(T.get() + 1); T.get() }\n"
+        "pub struct Size(pub u8); pub trait Wide { fn wide(&self) -> u8 { 9 } } impl Wide for Size {}",
+    )
+    kernel = start()
+    kernel.wait_until_warm()
+    ok(kernel.run("let map: std::collections::HashMap<u8, std::rc::Rc<u8>> = Default::default();"))
+    call = f"({name}::next(), {name}::of(1u8), {name}::local())"
+    assert value(kernel.run(f"{line}let size = {name}::Size(1); {call}", timeout=300)) == "(0, 0, 1)"
+    assert value(kernel.run(call)) == "(1, 1, 2)"
+    # The trait is in the crate's own `lib.rs`, at a line that the cell's has, too.
+    text = said(kernel.run("(size.wide(), 1)"))
+    assert "no method named `wide` found" in text and "line 1, column 7" in text
+    assert value(kernel.run(f"use {name}::*; (next(), size.wide(), map.len())")) == "(2, 9, 0)"

@@ -1,0 +1,188 @@
+"""Cells that run again and definitions that change: what changed its type is lost with a word, all else stays."""
+
+import pytest
+
+from client import ok
+
+
+def shown(cell):
+    return ok(cell).contents("execute_result")[0]["data"]["text/plain"]
+
+
+def lost(cell):
+    """The variables that a cell, which went well, said it had lost."""
+    lines = ok(cell).text("stderr").splitlines()
+    return {line.split("`")[1] for line in lines if "was lost because its type was defined anew" in line}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "gone"),
+    [
+        pytest.param(
+            "struct A1 { x: u8 }\nlet v1 = vec![A1 { x: 7 }]; let b1 = Box::new(A1 { x: 1 }); let t1 = (1u8, A1 { x: 2 });\n"
+            "let r1 = std::rc::Rc::new(std::cell::RefCell::new(Some(A1 { x: 3 }))); let n1 = 5;",
+            "struct A1 { x: u8, y: String }",
+            {"v1", "b1", "t1", "r1"},
+            id="within",
+        ),
+        pytest.param(
+            "enum E2 { A, B(u8) }\nstruct G2<T> { t: T }\ntype L2 = Vec<G2<E2>>;\n"
+            "let l2: L2 = vec![G2 { t: E2::B(1) }]; let f2: fn(E2) -> u8 = |_| 1; let g2 = G2 { t: 1u8 };",
+            "enum E2 { A(u64), B(u8) }",
+            {"l2", "f2"},
+            id="generic-alias-function",
+        ),
+        pytest.param(
+            "mod m3 { pub mod inner { pub struct P(pub u8); } pub struct Q(pub inner::P); }\n"
+            "let q3 = m3::Q(m3::inner::P(1)); let s3 = String::from(\"stays\");",
+            "mod m3 { pub mod inner { pub struct P(pub u64); } pub struct Q(pub inner::P); }",
+            {"q3"},
+            id="module",
+        ),
+        pytest.param(
+            "const N4: usize = 2;\nstruct R4 { all: [u8; N4] }\nlet r4 = R4 { all: [1, 2] }; let a4 = [1u8; 2];",
+            "const N4: usize = 3;",
+            {"r4"},
+            id="constant",
+        ),
+        pytest.param(
+            "trait O5 { type Out; }\nimpl O5 for u8 { type Out = u32; }\nstruct W5<T: O5>(T::Out);\nlet w5 = W5::<u8>(1);",
+            "impl O5 for u8 { type Out = [u64; 40]; }",
+            {"w5"},
+            id="associated-type",
+        ),
+        pytest.param(
+            "trait S6 { fn area(&self) -> f64; }\nstruct Q6(f64);\nimpl S6 for Q6 { fn area(&self) -> f64 { self.0 } }\n"
+            "let s6: Vec<Box<dyn S6>> = vec![Box::new(Q6(2.0))]; let d6: Box<dyn std::fmt::Debug> = Box::new(5);",
+            "trait S6 { fn name(&self) -> String { \"s\".into() } fn area(&self) -> f64; }",
+            {"s6"},
+            id="trait-object",
+        ),
+        pytest.param(
+            "mod m12 { pub trait S12 { fn t(&self) -> u8 { 3 } } impl S12 for u8 {} pub fn make() -> Box<dyn S12> { Box::new(1u8) } }\n"
+            "let s12 = m12::make();",
+            "mod m12 { pub trait S12 { fn first(&self) -> String; fn t(&self) -> u8 { 3 } } }",
+            {"s12"},
+            id="trait-of-a-module",
+        ),
+    ],
+)
+def test_what_changed_its_type_is_lost_with_a_word_and_nothing_else(module_kernel, first, second, gone):
+    ok(module_kernel.run(first))
+    assert lost(module_kernel.run(second)) == gone
+    name = sorted(gone)[0]
+    cell = module_kernel.run(f"size_of_val(&{name})")
+    said = "\n".join(cell.reply["content"].get("traceback", []))
+    assert cell.status == "error" and "its type was defined anew" in said
+    # Told once.
+    assert lost(module_kernel.run("1 + 1")) == set()
+
+
+SAME = [
+    "/// Documented.\n#[derive(Debug, Clone)]\nstruct K { a: u8, b: (u8, u16) }",
+    "struct K {\n    a: u8,\n    b: (u8, u16), // as rustfmt has it\n}",
+    "pub struct K { pub a: u8, pub b: (u8, u16) }",
+    "impl K { fn sum(&self) -> u8 { self.a } }",
+    "impl K { fn sum(&self) -> u8 { self.a + 1 } }",
+    "use std::rc::Rc; use std::collections::HashMap;",
+    "mod side { pub struct Unrelated; } use side::*;",
+    "mod side { pub struct Unrelated(u8); pub fn new() {} }",
+    "use geo::Point;",
+    "use std::io::Write as _; use geo::Named as _;",
+    "struct Other(u8);",
+    "struct Other(u16);",
+]
+
+
+def test_what_did_not_change_its_type_stays(module_kernel):
+    ok(
+        module_kernel.run(
+            "struct K { a: u8, b: (u8, u16) }\nmod geo { pub struct Point(pub u8); pub trait Named {} }\n"
+            "let k = K { a: 1, b: (2, 3) }; let map: std::collections::HashMap<u8, std::rc::Rc<u8>> = Default::default();\n"
+            "let count = std::sync::atomic::AtomicU8::new(4); let point = geo::Point(5);"
+        )
+    )
+    for change in SAME:
+        assert lost(module_kernel.run(change)) == set(), change
+    assert shown(module_kernel.run("(k.a, k.b, k.sum(), map.len(), count, point.0)")) == "(1, (2, 3), 2, 0, 4, 5)"
+
+
+def test_a_value_of_the_new_type_is_kept(module_kernel):
+    ok(module_kernel.run("struct N7 { a: u8 }\nlet n7 = N7 { a: 1 };"))
+    ok(module_kernel.run("struct N7 { a: u16, b: String }\nlet n7 = N7 { a: 300, b: \"new\".into() };"))
+    assert shown(module_kernel.run("(n7.a, n7.b)")) == '(300, "new")'
+
+
+ALL = """
+macro_rules! twice { ($x:expr) => { $x * 2 } }
+mod kinds { pub const A: u8 = 1; pub fn f() -> u8 { A } pub enum Q { X, Y } pub fn m() -> u8 { twice!(4) } }
+use kinds::*;
+use kinds::Q::*;
+trait Area8 { const SIDES: u32; type Unit: Default; fn area(&self) -> u32; fn double(&self) -> u32 { twice!(self.area()) } }
+#[derive(Clone, Debug, Default)] struct Circle8 { r: u32 }
+impl Area8 for Circle8 { const SIDES: u32 = 0; type Unit = u8; fn area(&self) -> u32 { self.r } }
+impl<T: Area8> Area8 for Vec<T> { const SIDES: u32 = 9; type Unit = u16; fn area(&self) -> u32 { self.iter().map(|x| x.area()).sum() } }
+type Circles = Vec<Circle8>;
+impl std::fmt::Display for Circle8 { fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result { write!(f, "c{}", self.r) } }
+impl From<u32> for Circle8 { fn from(r: u32) -> Self { Circle8 { r } } }
+union Bits { a: u32, b: f32 }
+static RUNS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+let c8 = Circle8::from(3); let all8: Circles = vec![c8.clone(), c8.clone()];
+RUNS.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+(f(), m(), all8.double(), c8.to_string(), matches!(X, Q::X), Circles::SIDES, RUNS.load(std::sync::atomic::Ordering::SeqCst))
+"""
+
+
+def test_a_cell_of_all_kinds_of_items_gives_the_same_again(module_kernel):
+    results = [shown(module_kernel.run(ALL)) for _ in range(2)]
+    assert results == ['(1, 8, 12, "c3", true, 9, 1)'] * 2
+    assert shown(module_kernel.run("(c8.double(), RUNS.load(std::sync::atomic::Ordering::SeqCst))")) == "(6, 1)"
+
+
+def test_impls_are_replaced_and_not_doubled(module_kernel):
+    ok(module_kernel.run("struct I9;"))
+    ok(module_kernel.run("impl I9 { fn a(&self) -> u8 { 1 } fn b(&self) -> u8 { 1 } }"))
+    ok(module_kernel.run("impl I9 { fn b(&self) -> u8 { 2 } fn c(&self) -> u8 { 2 } }"))
+    ok(module_kernel.run("impl From<u8> for I9 { fn from(_: u8) -> Self { I9 } }"))
+    ok(module_kernel.run("impl From<u8> for I9 { fn from(_: u8) -> I9 { I9 } }"))
+    assert shown(module_kernel.run("(I9::from(1).a(), I9.b(), I9.c())")) == "(1, 2, 2)"
+
+
+STATICS = """
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst}; use std::sync::{LazyLock, Mutex, OnceLock};
+static PLAIN: AtomicU32 = AtomicU32::new(0);
+static mut RAW: u32 = 5;
+static ONCE: OnceLock<String> = OnceLock::new();
+static LAZY: LazyLock<Mutex<Vec<u32>>> = LazyLock::new(|| { println!("made"); Mutex::new(vec![]) });
+static WORDS: &[&str] = &["a", "b"]; static ADD: fn(&u8) -> u8 = |x| x + 1;
+fn next() -> u32 { static IN: AtomicU32 = AtomicU32::new(100); IN.fetch_add(1, SeqCst) }
+struct Z10; impl Z10 { fn go() -> u32 { static S: AtomicU32 = AtomicU32::new(7); S.fetch_add(1, SeqCst) } }
+mod keep { pub static M: std::sync::Mutex<u8> = std::sync::Mutex::new(3); }
+fn of<T: 'static>() -> u32 { static G: AtomicU32 = AtomicU32::new(0); G.fetch_add(1, SeqCst) }
+thread_local! { static LOCAL: std::cell::RefCell<Vec<&str>> = const { std::cell::RefCell::new(Vec::new()) }; }
+"""
+USE = """
+PLAIN.fetch_add(1, SeqCst); unsafe { RAW += 1 }; ONCE.get_or_init(|| "one".into()); LAZY.lock().unwrap().push(1);
+next(); Z10::go(); *keep::M.lock().unwrap() += 1; of::<u8>(); of::<u16>(); LOCAL.with_borrow_mut(|all| all.push("x"));
+"""
+READ = """
+(PLAIN.load(SeqCst), unsafe { RAW }, ONCE.get(), LAZY.lock().unwrap().len(), WORDS.len(), ADD(&1), next(), Z10::go(),
+ *keep::M.lock().unwrap(), of::<u32>(), LOCAL.with_borrow(|all| all.len()))
+"""
+
+
+def test_statics_last_until_their_cell_runs_again(module_kernel):
+    ok(module_kernel.run(STATICS))
+    assert ok(module_kernel.run(USE)).text() == "made\n"
+    assert shown(module_kernel.run(READ)) == '(1, 6, Some("one"), 1, 2, 2, 101, 8, 4, 2, 1)'
+    ok(module_kernel.run("static PLAIN: AtomicU32 = AtomicU32::new(50);"))
+    assert shown(module_kernel.run("(PLAIN.load(SeqCst), ONCE.get())")) == '(50, Some("one"))'
+    ok(module_kernel.run(STATICS))
+    assert shown(module_kernel.run(READ)) == "(0, 5, None, 0, 2, 2, 100, 7, 3, 0, 0)"
+
+
+def test_a_static_whose_type_changed_begins_anew_with_a_word(module_kernel):
+    ok(module_kernel.run("struct P11(u8);\nstatic ALL11: std::sync::Mutex<Vec<P11>> = std::sync::Mutex::new(vec![]);"))
+    ok(module_kernel.run("ALL11.lock().unwrap().push(P11(1));"))
+    assert "the static `ALL11` begins anew" in ok(module_kernel.run("struct P11(String);")).text("stderr")
+    assert shown(module_kernel.run("ALL11.lock().unwrap().len()")) == "0"
