@@ -186,3 +186,13 @@ def test_a_static_whose_type_changed_begins_anew_with_a_word(module_kernel):
     ok(module_kernel.run("ALL11.lock().unwrap().push(P11(1));"))
     assert "the static `ALL11` begins anew" in ok(module_kernel.run("struct P11(String);")).text("stderr")
     assert shown(module_kernel.run("ALL11.lock().unwrap().len()")) == "0"
+
+
+def test_a_cell_that_loses_what_it_uses_says_why(kernel):
+    kernel.run("struct Losing(u8); let losing = Losing(1); let hidden: Box<dyn std::any::Any> = Box::new(Losing(2));")
+    cell = kernel.run("struct Losing(u16); losing.0")
+    assert cell.status == "error"
+    assert "this cell defines the type of `losing` anew" in "\n".join(cell.reply["content"]["traceback"])
+    cell = kernel.run("struct Losing(u16);")
+    assert "what `hidden` holds is no type of the notebook's" in cell.text("stderr")
+    assert "`losing` was lost" in cell.text("stderr")

@@ -341,6 +341,8 @@ impl Engine {
         let died = died || (killed && self.replace_the_process());
         self.processes += u64::from(died);
         self.losses.retyped(&notes.retyped);
+        let losing = self.take_note(compile::LOSING);
+        let losing: BTreeSet<&str> = losing.lines().collect();
         let result = match &outcome {
             _ if notes.unloadable.is_some() => Err(report::unloadable(
                 notes.unloadable.as_deref().unwrap_or_default(),
@@ -368,7 +370,11 @@ impl Engine {
                 Err(report::of_error(
                     error,
                     &notes,
-                    &report::Cell { code, named: &named },
+                    &report::Cell {
+                        code,
+                        named: &named,
+                        losing: &losing,
+                    },
                     &self.losses,
                     stop,
                 ))
@@ -403,13 +409,11 @@ impl Engine {
 
     /// Tells which variables are lost, and which statics begin anew, because their type is another one now. evcxr still lists them.
     fn tell_losses(&mut self, sink: &Sink) {
-        let read = |name| {
-            let file = self.crate_dir.join(compile::NOTES).join(name);
-            std::fs::read_to_string(file).unwrap_or_default()
-        };
-        let (lost, anew) = (read(compile::LOST), read(compile::ANEW));
-        // Told once, also when the next cell is not compiled.
-        let _ = std::fs::remove_file(self.crate_dir.join(compile::NOTES).join(compile::ANEW));
+        let notes = self.crate_dir.join(compile::NOTES);
+        let lost = std::fs::read_to_string(notes.join(compile::LOST)).unwrap_or_default();
+        let anew = self.take_note(compile::ANEW);
+        let regenerated = notes.join(compile::REGENERATED).exists();
+        self.take_note(compile::REGENERATED);
         for name in anew.lines() {
             let told = format!("note: the static `{name}` begins anew: its type was defined anew\n");
             let _ = sink.send(Message::Event(Event::Stderr(told)));
@@ -422,10 +426,31 @@ impl Engine {
         let before = std::mem::replace(&mut self.retyped, lost.collect());
         let new: Vec<String> = self.retyped.difference(&before).cloned().collect();
         self.losses.retyped(&new);
+        let hides = |of_type: &str| {
+            ["dyn Any", "dyn std::any::Any"]
+                .iter()
+                .any(|any| of_type.contains(any))
+        };
+        for (name, of_type) in self.variables() {
+            if regenerated && hides(&of_type) {
+                let told = format!(
+                    "note: what `{name}` holds is no type of the notebook's for a `downcast` any more: a type was defined anew\n"
+                );
+                let _ = sink.send(Message::Event(Event::Stderr(told)));
+            }
+        }
         for name in new {
             let told = format!("note: {}\n", self.losses.why(&name).unwrap_or_default());
             let _ = sink.send(Message::Event(Event::Stderr(told)));
         }
+    }
+
+    /// What the compiler has noted, which is told once: also when the next cell is not compiled.
+    fn take_note(&self, name: &str) -> String {
+        let file = self.crate_dir.join(compile::NOTES).join(name);
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let _ = std::fs::remove_file(file);
+        text
     }
 
     /// Tells what rustc has noted about the cell `code`.

@@ -35,6 +35,10 @@ pub const NOTES: &str = ".jook";
 pub const LOST: &str = "lost";
 /// There: the statics that begin anew in the last cell, for the same reason.
 pub const ANEW: &str = "anew";
+/// There, when the last cell was refused: the variables that it would lose.
+pub const LOSING: &str = "losing";
+/// There, when the last cell has defined a type anew.
+pub const REGENERATED: &str = "regenerated";
 
 impl CellCrate {
     /// Compiles the cell into the library that the child process loads; returns the compiler's exit code.
@@ -82,7 +86,10 @@ impl CellCrate {
                 cell.note(&notes, library.as_ref())?;
                 self.tell_warnings(&said, &notes, hold)?;
             }
-            _ => said = spelling::refusal(&said, &cell.generated).map_or(said, |refusal| vec![refusal]),
+            _ => {
+                cell.note_failure(&notes)?;
+                said = spelling::refusal(&said, &cell.generated).map_or(said, |refusal| vec![refusal]);
+            }
         }
         Ok(report(hold, said, code))
     }
@@ -293,6 +300,8 @@ struct Cell {
     statics: Statics,
     anew: Vec<String>,
     exports: bool,
+    /// Whether it defines a type anew.
+    regenerated: bool,
     needs: BTreeSet<u64>,
     /// What brings in the library of the added crates.
     brought: String,
@@ -305,7 +314,7 @@ impl Cell {
         self.known = Known::read(notes);
         self.run = Run::read(notes);
         self.known.is_in(self.run.process);
-        self.known.learn(&self.types);
+        self.regenerated = self.known.learn(&self.types);
         Ok(())
     }
 
@@ -327,6 +336,12 @@ impl Cell {
         lean.source
     }
 
+    /// The cell was refused: a variable may not be found because of it.
+    fn note_failure(&self, notes: &Path) -> Result<()> {
+        let losing: Vec<&str> = self.known.retyped(&self.types).collect();
+        Ok(std::fs::write(notes.join(LOSING), losing.join("\n"))?)
+    }
+
     /// The cell is about to run: what it keeps and loses is known to the next, and to the kernel.
     fn note(&mut self, notes: &Path, library: Option<&Library>) -> Result<()> {
         for (variable, of_type, digest) in &self.kept {
@@ -339,6 +354,9 @@ impl Cell {
         }
         self.known.write(notes)?;
         std::fs::write(notes.join(ANEW), self.anew.join("\n"))?;
+        if self.regenerated {
+            std::fs::write(notes.join(REGENERATED), "")?;
+        }
         let lost: Vec<&str> = self.known.retyped(&self.types).collect();
         Ok(std::fs::write(notes.join(LOST), lost.join("\n"))?)
     }

@@ -51,14 +51,15 @@ impl Known {
         }
     }
 
-    /// Learns what a cell defines.
-    pub fn learn(&mut self, types: &Types) {
+    /// Learns what a cell defines; whether it is a type that was another one before.
+    pub fn learn(&mut self, types: &Types) -> bool {
         let mut anew = false;
         for (name, digest) in types.definitions() {
             let before = self.types.insert(name.to_owned(), digest);
             anew |= before.is_some_and(|before| before != digest);
         }
         self.generation += u64::from(anew);
+        anew
     }
 
     /// Whether `variable` was kept with a type whose digest was another one.

@@ -8,6 +8,7 @@ use crate::session::tell::notes::Notes;
 use crate::session::tell::place;
 use crate::session::tell::sources::{Place, Sources};
 use evcxr::{CompilationError, Error};
+use std::collections::BTreeSet;
 
 mod advice;
 mod death;
@@ -120,6 +121,8 @@ pub fn of_notes(
 pub struct Cell<'a> {
     pub code: &'a str,
     pub named: &'a Named,
+    /// Variables that it would lose: it defines their types anew.
+    pub losing: &'a BTreeSet<&'a str>,
 }
 
 /// A line of another cell.
@@ -303,9 +306,23 @@ fn one_error(error: &CompilationError, cell: &Cell, losses: &Losses) -> Vec<Stri
     for (kind, text) in advice::of(&error.json) {
         out.push(remark(kind, &as_written(&text)));
     }
-    let hint = kept.or_else(|| hints::of_compiler(error, losses));
+    let hint = kept
+        .or_else(|| losing(error, cell))
+        .or_else(|| hints::of_compiler(error, losses));
     out.extend(hint.map(|hint| remark("hint", &as_written(&hint))));
     out
+}
+
+/// Why a variable that was there is not found in this cell.
+fn losing(error: &CompilationError, cell: &Cell) -> Option<String> {
+    let message = error.message();
+    let name = message.split('`').nth(1)?;
+    let lost = error.code() == Some("E0425") && cell.losing.contains(name);
+    lost.then(|| {
+        format!(
+            "this cell defines the type of `{name}` anew, by which `{name}` is lost: make a new one in it"
+        )
+    })
 }
 
 /// The cell's line that is in the code that rustc shows, when it is only one.
