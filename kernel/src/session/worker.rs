@@ -342,7 +342,11 @@ impl Engine {
         self.processes += u64::from(died);
         self.losses.retyped(&notes.retyped);
         let losing = self.take_note(compile::LOSING);
-        let losing: BTreeSet<&str> = losing.lines().collect();
+        // Of those that earlier cells have lost the reader knows.
+        let losing: BTreeSet<&str> = losing
+            .lines()
+            .filter(|name| !self.retyped.contains(*name))
+            .collect();
         let result = match &outcome {
             _ if notes.unloadable.is_some() => Err(report::unloadable(
                 notes.unloadable.as_deref().unwrap_or_default(),
