@@ -10,18 +10,17 @@ pub const BODY: &str = "pub extern \"C-unwind\" fn jook_cell_";
 /// the code of the cell's own statements.
 pub fn item_at(generated: &str, line: usize) -> Option<(String, usize)> {
     let items = &generated[..generated.find(BODY)?];
-    let start: usize = items
-        .split_inclusive('\n')
-        .take(line.checked_sub(1)?)
-        .map(str::len)
-        .sum();
+    let lines: Vec<&str> = items.split_inclusive('\n').take(line).collect();
+    let (last, before) = lines.split_last().filter(|_| lines.len() == line)?;
+    // The end of the line: copies of the notebook's macros may stand before its item.
+    let start = before.iter().map(|line| line.len()).sum::<usize>() + last.trim_end().len().checked_sub(1)?;
     let parsed = SourceFile::parse(items, Edition::Edition2024);
     let item = parsed.tree().items().find(|item| {
         let range = item.syntax().text_range();
         usize::from(range.start()) <= start && start < usize::from(range.end())
     })?;
     let from = usize::from(item.syntax().text_range().start());
-    let before = items.get(from..start)?.matches('\n').count();
+    let before = items.get(from..)?.get(..start - from)?.matches('\n').count();
     Some((item.syntax().text().to_string(), before))
 }
 
@@ -117,6 +116,8 @@ mod tests {
         let generated = format!("use a::b;\nstruct A;\n{function}\n{BODY}3(\nf();\n");
         assert_eq!(item_at(&generated, 5), Some((function.to_owned(), 2)));
         assert_eq!(item_at(&generated, 8), None);
+        let copied = generated.replace("fn f() {", "macro_rules! m { () => {} } fn f() {");
+        assert_eq!(item_at(&copied, 3), Some((function.to_owned(), 0)));
         assert_eq!(
             line_of_item(&format!("let x = 1;\n\n{function}\nf()"), function, 2),
             Some(5)
