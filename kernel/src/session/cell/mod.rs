@@ -1,5 +1,9 @@
-//! What the text of a cell says, before anything is made of it: [`items`] makes `impl`s replaceable ([`unnamed`]) and keeps what [`thread_locals`] and macros ([`made`]) make, [`imports`] writes a `use` out, [`builtin`] answers for the source file, [`folded`] makes long lists short, [`edit`] is how all of that changes the text, [`lines`] tells code from text, [`whole`] whether it is
-//! one block of statements.
+//! What the text of a cell says, before anything is made of it.
+//!
+//! [`lines`] tells code from text, [`whole`] whether all of it can be read. [`items`] writes down what evcxr would lose:
+//! `impl`s get a name ([`unnamed`]), [`thread_locals`] and macros ([`made`]) keep what they make, [`imports`] are written
+//! out, [`builtin`] answers for the source file, [`folded`] makes long lists short; [`edit`] is how all of that changes the
+//! text.
 
 /// How names begin that are given to what a cell leaves without one; evcxr's own begin so, too.
 pub const ALIAS: &str = "evcxr_item_";
