@@ -11,7 +11,7 @@ from test_gate import memory
 from test_running import until
 
 # Text of a cell is cut at some size; what it shows is not.
-PAGE = 'show(&"0123456789".repeat(10_000))'
+PAGE = 'show(&Bundle::text("0123456789".repeat(10_000)))'
 
 
 def sleeper(kernel):
@@ -87,7 +87,7 @@ def test_it_is_disconnected_and_the_others_miss_nothing(own_kernel):
     before = memory(own_kernel.manager.provisioner.pid)
     pages = 3000
     with sleeper(own_kernel) as raw:
-        running = own_kernel.start(f'for i in 0..{pages} {{ show(&format!("{{i}} {{}}", "0123456789".repeat(10_000))); }}')
+        running = own_kernel.start(f'for i in 0..{pages} {{ show(&Bundle::text(format!("{{i}} {{}}", "0123456789".repeat(10_000)))); }}')
         most, text, told = 0, [], False
         end = time.monotonic() + 180
         while not told:
