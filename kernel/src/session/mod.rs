@@ -44,6 +44,7 @@ mod cell;
 mod commands;
 mod complete;
 mod control;
+mod digest;
 #[path = "../../../toolkit/src/show/figure.rs"]
 mod figure;
 mod know;

@@ -128,9 +128,7 @@ mod tests {
             assert_eq!(mode(&written(ordinary)), Some(Mode::Entered), "{ordinary}");
         }
         assert_eq!(mode("let x = 1;"), None);
-        let said = ["{\"code\":{\"code\":\"E0728\""
-            .to_owned()
-            .replace("{\"code\":{", "{")];
+        let said = ["{\"code\":{\"code\":\"E0728\"}}".to_owned()];
         assert_eq!(another(Mode::Entered, &said), Some(Mode::Awaited));
         assert_eq!(another(Mode::Awaited, &said), None);
     }

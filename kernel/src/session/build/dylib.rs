@@ -4,9 +4,9 @@
 //! next, nor is the runtime of tokio. When crates are added later, the new library holds the new ones and stands on the
 //! one before.
 
-use crate::session::build::digest::digest_of;
 use crate::session::build::home;
 use crate::session::build::private;
+use crate::session::digest::digest_of;
 use crate::session::life::hold::Hold;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};

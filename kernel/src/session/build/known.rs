@@ -2,7 +2,8 @@
 
 use crate::session::build::dylib::Library;
 use crate::session::build::statics::Statics;
-use crate::session::build::types::{Types, is_of_a_word};
+use crate::session::build::types::Types;
+use crate::session::cell::lines::is_of_a_word;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;

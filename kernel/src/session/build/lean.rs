@@ -5,7 +5,8 @@
 //! thirty variables that is a third of the compiler's work. No line moves.
 
 use crate::session::build::known::Known;
-use crate::session::build::types::{Types, is_of_a_word};
+use crate::session::build::types::Types;
+use crate::session::cell::lines::is_of_a_word;
 use std::collections::HashSet;
 
 const TAKE: &str = "= evcxr_variable_store.take_variable::<";

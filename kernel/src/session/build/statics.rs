@@ -6,9 +6,9 @@
 //! What `thread_local!` makes is exported as a function that gives the key. A static begins anew when the cell that
 //! defines it runs again, or when its type is another one.
 
-use crate::session::build::digest::digest_of;
 use crate::session::build::types::Types;
 use crate::session::cell::thread_locals;
+use crate::session::digest::digest_of;
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _, HasVisibility as _};
 use ra_ap_syntax::{AstNode as _, Edition, SourceFile, SyntaxKind, SyntaxNode, TextRange, TextSize};
 use serde::{Deserialize, Serialize};

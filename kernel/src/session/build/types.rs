@@ -5,9 +5,9 @@
 //! names, those that they name, and the crates that the notebook has added. Functions' bodies, comments and derives do
 //! not matter.
 
-use crate::session::build::digest::digest_of;
 use crate::session::build::dylib;
 use crate::session::cell::made;
+use crate::session::digest::digest_of;
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{
     AstNode as _, Edition, SourceFile, SyntaxElement, SyntaxKind, SyntaxNode, SyntaxToken, TextRange,
@@ -17,7 +17,6 @@ use std::path::PathBuf;
 
 mod tokens;
 
-pub use tokens::is_of_a_word;
 use tokens::{free_words, is_last_comma, is_of_std, is_skipped, is_visibility, plain, words};
 
 /// What a crate that evcxr has written defines.

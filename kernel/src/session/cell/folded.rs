@@ -3,9 +3,9 @@
 //!
 //! `[1, 2, …]` with thousands of literals is analysed as `[1; 20000]`, which has the same type. The compiler gets the list.
 
+use crate::session::digest::digest_of;
 use ra_ap_syntax::ast;
 use ra_ap_syntax::{AstNode as _, SyntaxKind, SyntaxNode, SyntaxToken};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Shorter lists are analysed as they are.
 const LONG: usize = 256;
@@ -116,8 +116,6 @@ fn fold(tokens: &[SyntaxToken], open: usize) -> Option<(usize, Fold)> {
         .map(SyntaxToken::text)
         .collect();
     let sample = sample.join(" ");
-    let mut key = DefaultHasher::new();
-    text.hash(&mut key);
     let lines = text
         .matches('\n')
         .count()
@@ -125,7 +123,7 @@ fn fold(tokens: &[SyntaxToken], open: usize) -> Option<(usize, Fold)> {
     let short = format!(
         "{sample}; {} /*jook:{:016x}*/{}",
         elements.len(),
-        key.finish(),
+        digest_of(&text),
         "\n".repeat(lines)
     );
     let start = tokens.first()?.text_range().start();

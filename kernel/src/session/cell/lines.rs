@@ -105,7 +105,8 @@ impl Reader {
     }
 }
 
-fn is_of_a_word(c: char) -> bool {
+/// Whether a name goes on with it.
+pub fn is_of_a_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || !c.is_ascii()
 }
 

@@ -4,10 +4,10 @@
 //! evcxr gets the call in a module, with a copy of the macro that makes everything public, so that rust-analyzer knows what
 //! there is. The compiler gets the call alone, among the items of the notebook.
 
+use crate::session::digest::digest_of;
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{AstNode as _, Edition, NodeOrToken, SourceFile, SyntaxKind, SyntaxNode};
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How the modules' names begin.
 pub const MODULE: &str = "evcxr_made_";
@@ -50,9 +50,7 @@ impl Macros {
         let place = |at: ra_ap_syntax::TextSize| usize::from(at) - before;
         let Some(Macro { public: rules, names }) = self.0.get(&name) else {
             let given = given(&call)?;
-            let mut key = DefaultHasher::new();
-            (&name, &given.names).hash(&mut key);
-            let module = format!("{MODULE}{:016x}", key.finish());
+            let module = format!("{MODULE}{:016x}", digest_of(&(&name, &given.names)));
             let range = call.syntax().text_range();
             let mut edits = vec![(place(range.start()), format!("mod {module} {{ use super::*; "))];
             edits.extend(given.private.into_iter().map(|at| (place(at), "pub ".to_owned())));
@@ -61,13 +59,9 @@ impl Macros {
         };
         let arguments = arguments(&call.token_tree()?);
         let named: Vec<&String> = names.iter().filter_map(|at| arguments.get(*at)).collect();
-        let mut key = DefaultHasher::new();
         // Another call that makes things of the same names replaces this one.
-        (&name, &named).hash(&mut key);
-        if named.is_empty() {
-            call.syntax().text().to_string().hash(&mut key);
-        }
-        let module = format!("{MODULE}{:016x}", key.finish());
+        let whole = named.is_empty().then(|| call.syntax().text().to_string());
+        let module = format!("{MODULE}{:016x}", digest_of(&(&name, &named, whole)));
         let begin = format!("mod {module} {{ use super::*; macro_rules! {name} {rules} ");
         let range = call.syntax().text_range();
         let open = match call.token_tree()?.right_delimiter_token()?.kind() {

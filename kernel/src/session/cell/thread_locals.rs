@@ -1,9 +1,9 @@
 //! `thread_local!`, which is a call of a macro and defines statics.
 
 use crate::session::cell::ALIAS;
+use crate::session::digest::digest_of;
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{AstNode as _, Edition, SourceFile, SyntaxKind, SyntaxNode, TextSize};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The statics that a call of `thread_local!` declares.
 pub fn declared(call: &ast::MacroCall) -> Option<Vec<ast::Static>> {
@@ -50,9 +50,7 @@ pub fn as_item(node: &SyntaxNode, before: usize) -> Option<(String, Vec<(usize, 
         .iter()
         .filter_map(|item| Some(item.name()?.text().to_string()))
         .collect();
-    let mut key = DefaultHasher::new();
-    names.hash(&mut key);
-    let alias = format!("{ALIAS}{:016x}", key.finish());
+    let alias = format!("{ALIAS}{:016x}", digest_of(&names));
     let place = |at: TextSize| usize::from(at) - before;
     let mut edits = vec![(
         place(node.text_range().start()),

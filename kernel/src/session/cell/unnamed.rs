@@ -1,10 +1,11 @@
 //! Items without a name, above all `impl`s: what they are of, and which replace which.
 
 use crate::session::cell::ALIAS;
+use crate::session::cell::lines::is_of_a_word;
+use crate::session::digest::digest_of;
 use ra_ap_syntax::ast::{self, HasGenericParams as _, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{AstNode as _, Edition, SourceFile, SyntaxKind, SyntaxNode};
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// An item without a name.
 #[derive(Clone, Debug)]
@@ -120,15 +121,11 @@ pub fn unnamed(item: &ast::Item) -> Option<Item> {
         ),
         _ => return None,
     };
-    let mut key = DefaultHasher::new();
-    header.hash(&mut key);
-    if many {
-        let mut sorted: Vec<&String> = names.iter().collect();
-        sorted.sort();
-        sorted.hash(&mut key);
-    }
+    let mut sorted: Vec<&String> = names.iter().filter(|_| many).collect();
+    sorted.sort();
+    let key = digest_of(&(&header, sorted));
     Some(Item {
-        alias: format!("{ALIAS}{:016x}", key.finish()),
+        alias: format!("{ALIAS}{key:016x}"),
         header,
         many,
         names,
@@ -138,7 +135,6 @@ pub fn unnamed(item: &ast::Item) -> Option<Item> {
 }
 
 fn words(text: &str) -> HashSet<String> {
-    let is_of_a_word = |c: char| c.is_alphanumeric() || c == '_' || !c.is_ascii();
     let words = text
         .split(|c: char| !is_of_a_word(c))
         .filter(|word| !word.is_empty());

@@ -1,6 +1,7 @@
 //! Which tokens of a definition its layout depends on, and which names it looks up.
 
-use ra_ap_syntax::ast::{self};
+use crate::session::cell::lines::is_of_a_word;
+use ra_ap_syntax::ast;
 use ra_ap_syntax::{AstNode as _, SyntaxKind, SyntaxNode, SyntaxToken};
 
 /// What no layout depends on: the body of a function that is not `const`, derives.
@@ -56,9 +57,12 @@ pub fn plain(name: &str) -> String {
 }
 
 pub fn words(text: &str) -> impl Iterator<Item = String> {
+    pieces(text).map(plain)
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !is_of_a_word(c))
         .filter(|word| !word.is_empty())
-        .map(plain)
 }
 
 /// The words of a type that are looked up where it stands, and not behind a path.
@@ -66,19 +70,11 @@ pub fn free_words(text: &str) -> impl Iterator<Item = String> {
     const KEYWORDS: [&str; 10] = [
         "dyn", "impl", "for", "fn", "mut", "const", "unsafe", "extern", "as", "static",
     ];
-    let words = text
-        .split(|c: char| !is_of_a_word(c))
-        .filter(|word| !word.is_empty());
-    let free = words.filter(move |word| {
+    let free = pieces(text).filter(move |word| {
         let before = &text[..word.as_ptr() as usize - text.as_ptr() as usize];
         !before.ends_with("::") && !before.ends_with('\'') && !KEYWORDS.contains(word)
     });
     free.map(plain)
-}
-
-/// Whether a name goes on with it.
-pub fn is_of_a_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || !c.is_ascii()
 }
 
 /// Whether nobody imports it.
