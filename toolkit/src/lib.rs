@@ -7,6 +7,7 @@
 //! and buttons that change them, made of [`comm`]s).
 //! [`prelude`] brings the names a notebook cell wants.
 
+mod canonical;
 #[doc(hidden)]
 pub mod cells;
 pub mod comm;

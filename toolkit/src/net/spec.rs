@@ -3,12 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{Activation, Init, Window};
+use crate::canonical;
 use crate::data::Shape;
-use crate::hex::hex;
 use crate::{Error, Result};
 
 /// Layers, first to last: a chain, or a graph where layers say whose output they read. The output of the
@@ -41,7 +39,7 @@ pub struct Layer {
     pub from: Vec<String>,
     /// A frozen layer takes no update; batch norm then also normalizes with its running statistics,
     /// which stay as they are.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "canonical::is_false")]
     pub frozen: bool,
 }
 
@@ -165,42 +163,7 @@ impl NetSpec {
     /// The SHA-256, in hex, of the spec as JSON with sorted keys: equal for equal specs, on every machine
     /// and in every version that reads the same spec.
     pub fn digest(&self) -> String {
-        let mut text = String::new();
-        if let Ok(value) = serde_json::to_value(self) {
-            canonical(&value, &mut text);
-        }
-        hex(&Sha256::digest(text.as_bytes()))
-    }
-}
-
-/// JSON without spaces and with the keys of every object in order, whatever serde_json's features are.
-fn canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort();
-            out.push('{');
-            for (i, key) in keys.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push(':');
-                canonical(&map[key], out);
-            }
-            out.push('}');
-        }
-        Value::Array(items) => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                canonical(item, out);
-            }
-            out.push(']');
-        }
-        leaf => out.push_str(&leaf.to_string()),
+        canonical::digest(self)
     }
 }
 

@@ -9,11 +9,13 @@ use crate::net::builder::for_each_builder;
 use crate::train::Recipe;
 use crate::{Error, Result};
 
-/// A network and a recipe in their serde form.
+/// A network and a recipe in their serde form, the recipe with all its fields.
 #[derive(Clone, Debug)]
 pub(super) struct Base {
     net: Json,
     recipe: Json,
+    /// What they say, for keys: without what is as by default.
+    text: String,
 }
 
 impl Base {
@@ -30,13 +32,14 @@ impl Base {
         let lost = |e: serde_json::Error| Error::spec(e.to_string()).at("the study's base");
         Ok(Self {
             net: serde_json::to_value(net).map_err(lost)?,
-            recipe: serde_json::to_value(recipe).map_err(lost)?,
+            recipe: recipe.whole().map_err(lost)?,
+            text: format!("{} {}", net.digest(), recipe.digest()),
         })
     }
 
-    /// What it says, for keys.
-    pub(super) fn text(&self) -> String {
-        format!("{}{}", self.net, self.recipe)
+    /// What they say, for keys.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The base network with the settings of `net. ..` put in.
@@ -107,9 +110,10 @@ fn put_all<T: DeserializeOwned>(base: &Json, root: &str, settings: &Settings) ->
 }
 
 /// Replaces what is at `path`: names of fields and variants, numbers or `name`s of list entries, with dots
-/// between.
+/// between. A field that is as by default may not be written there; whoever reads the whole knows if there is one.
 fn put(json: &mut Json, path: &str, new: Json) -> Result<()> {
     let mut here = json;
+    let last = path.split('.').count() - 1;
     for (depth, part) in path.split('.').enumerate() {
         let unknown = |known: String| {
             let before: Vec<_> = path.split('.').take(depth).collect();
@@ -122,6 +126,9 @@ fn put(json: &mut Json, path: &str, new: Json) -> Result<()> {
         };
         here = match here {
             Json::Object(fields) => {
+                if depth == last && fields.contains_key("kind") {
+                    fields.entry(part).or_insert(Json::Null);
+                }
                 let known = fields.keys().cloned().collect::<Vec<_>>().join(", ");
                 fields.get_mut(part).ok_or_else(|| unknown(known))?
             }

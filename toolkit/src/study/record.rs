@@ -6,6 +6,7 @@ use serde::Serialize as _;
 use super::settings::Settings;
 use super::value::Content;
 use crate::hex::hex;
+use crate::net::cpu;
 use crate::show::{Bundle, Show, Table, readable_number};
 use crate::{Error, Result};
 
@@ -326,9 +327,14 @@ pub(super) fn history_columns(history: &DataFrame) -> Vec<(String, Vec<f64>)> {
         .collect()
 }
 
-/// The key of a trial: 32 hex digits of the SHA-256 of all that decides its result, as far as it is known.
-/// The order in which names were varied does not matter.
+/// The key of a trial: 32 hex digits of the SHA-256 of all that decides its result, as far as it is known: also the
+/// version that computes it and the instruction set. The order in which names were varied does not matter.
 pub(super) fn key(study: &str, version: &str, base: &str, settings: &Settings, seed: u64) -> String {
+    let machine = [crate::train::VERSION, crate::train::DEVICE, cpu::INSTRUCTIONS];
+    key_on(machine, [study, version, base], settings, seed)
+}
+
+fn key_on(machine: [&str; 3], [study, version, base]: [&str; 3], settings: &Settings, seed: u64) -> String {
     use sha2::{Digest, Sha256};
     let mut pairs: Vec<_> = settings
         .values()
@@ -344,7 +350,7 @@ pub(super) fn key(study: &str, version: &str, base: &str, settings: &Settings, s
         })
         .collect();
     pairs.sort_by_key(|pair| pair.0);
-    let all = serde_json::json!(["jook study 1", study, version, base, pairs, seed]);
+    let all = serde_json::json!(["jook study 2", machine, study, version, base, pairs, seed]);
     hex(&Sha256::digest(all.to_string().as_bytes())[..16])
 }
 
@@ -387,6 +393,23 @@ mod tests {
             back.metric("accuracy").unwrap().to_bits(),
             (0.1_f64 + 0.2).to_bits()
         );
+    }
+
+    // Fixed for good: stores of earlier versions are found by it.
+    #[test]
+    fn a_key_stays_what_it_is() {
+        let settings = vec![
+            ("recipe.batch", Value::from(16)),
+            ("activation", Activation::Maxout(2).into()),
+            ("rate", 0.1.into()),
+        ];
+        let key = key_on(
+            ["0.1.0", "cpu", "AVX-512"],
+            ["first bowl", "2", "base"],
+            &settings.into(),
+            7,
+        );
+        assert_eq!(key, "688a5a4fad755585a5001af4d7462d41");
     }
 
     #[test]

@@ -16,9 +16,12 @@ use polars::prelude::*;
 use super::claim::{self, Claim};
 use super::record::{TrialResult, frame_of, table_error};
 use crate::show::{Bundle, Show};
-use crate::{Error, Result};
+use crate::{Error, Result, replace};
 
 const FAILED: &str = "failed";
+/// The file that names the layout of a store and of its trials' keys.
+const LAYOUT_FILE: &str = "layout";
+const LAYOUT: &str = "2";
 
 /// A folder of finished trials.
 #[derive(Clone, Debug)]
@@ -39,13 +42,45 @@ impl Store {
     }
 
     /// Opens the store in `dir`, made if need be, and clears away what a killed process left half written.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or holds trials under keys of another layout.
     pub(super) fn create(dir: &Path) -> Result<Self> {
         let failed = dir.join(FAILED);
         fs::create_dir_all(&failed).map_err(|e| Error::io(&failed, &e))?;
         let store = Self { dir: dir.into() };
+        store.check_layout()?;
         store.clean(dir);
         store.clean(&failed);
         Ok(store)
+    }
+
+    /// Refuses trials whose keys say less than today's; marks a store that has none.
+    fn check_layout(&self) -> Result<()> {
+        let path = self.dir.join(LAYOUT_FILE);
+        match fs::read_to_string(&path) {
+            Ok(layout) if layout.trim() == LAYOUT => return Ok(()),
+            Ok(_) => {}
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                let of_trial = |path: &Path| {
+                    path.extension().is_some_and(|e| e == "parquet") && path.file_stem().is_some_and(is_key)
+                };
+                let empty = [self.dir.clone(), self.dir.join(FAILED)].iter().all(|dir| {
+                    let mut entries = fs::read_dir(dir).into_iter().flatten().flatten();
+                    !entries.any(|entry| of_trial(&entry.path()))
+                });
+                if empty {
+                    return replace::file(&path, format!("{LAYOUT}\n").as_bytes());
+                }
+            }
+            Err(e) => return Err(Error::io(&path, &e)),
+        }
+        Err(Error::data(format!(
+            "expected a store of layout {LAYOUT}, found trials of another version of Jook: their keys do not say what \
+             they were computed with, so none can be used again"
+        ))
+        .at(self.dir.display().to_string())
+        .fix("give the study another folder by .store(..), or remove this one; Store::open still reads its table"))
     }
 
     /// The store's folder.

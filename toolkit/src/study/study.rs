@@ -331,7 +331,7 @@ impl Study {
             Place::At(dir) => Some(Store::create(&dir)?),
             Place::Default => Some(Store::create(&Path::new("jook-results").join(slug(&self.name)))?),
         };
-        let mut base = self.base.as_ref().map(|base| base.text()).unwrap_or_default();
+        let mut base = self.base.as_ref().map_or("", |base| base.text()).to_owned();
         if let Some(split) = &self.data {
             base += &format!(" {} {}", split.train.digest(), split.test.digest());
         }

@@ -21,7 +21,7 @@ use crate::net::NetSpec;
 use crate::{Error, Result, replace};
 
 /// The version of the layout of files.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a file says about its training besides numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -196,9 +196,11 @@ pub(super) fn read(path: &Path) -> Result<File> {
     let label: Label = serde_json::from_str(part("label")).map_err(|e| unread("label", e))?;
     if label.format != FORMAT {
         return Err(broken(format!(
-            "expected layout {FORMAT}, found {}",
-            label.format
-        )));
+            "expected a file of layout {FORMAT}, found one of layout {}, written by Jook {} before recipes and networks got \
+             the names that they keep",
+            label.format, label.version
+        ))
+        .fix("train anew; the tensors alone can still be read as safetensors"));
     }
     let scalars: Scalars = serde_json::from_str(part("state")).map_err(|e| unread("state", e))?;
     let floats = |name: &str| -> Result<Vec<f32>> {

@@ -45,6 +45,6 @@ pub use typed::{Train, TypedLogits, TypedOneHot};
 /// Checks without a better held-out loss before stopping, when the recipe does not say.
 const PATIENCE: usize = 10;
 /// The version of this crate, written into every result.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Where trainings run.
-const DEVICE: &str = "cpu";
+pub(crate) const DEVICE: &str = "cpu";

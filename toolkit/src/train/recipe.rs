@@ -3,13 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize, Serializer};
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value as Json;
 
 use super::Rule;
 use super::number::{Number, whole};
 use super::rule::Penalty;
-use crate::hex::hex;
+use crate::canonical;
 use crate::loss::Loss;
 use crate::show::{Bundle, Show};
 use crate::{Error, Result};
@@ -57,9 +57,9 @@ pub enum RateSchedule {
 /// recipe, network and data give the same bits.
 ///
 /// The defaults: Adam at 0.001, which learns without tuning on features of any usual scale; 100 epochs of
-/// batches of 32; no penalty; no early stopping; seed 0.
+/// batches of 32; no penalty; no early stopping; seed 0. Written down, a recipe has the fields that differ from these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Recipe {
     /// How long to train at most.
     pub length: Budget,
@@ -100,6 +100,21 @@ pub struct Recipe {
 fn refuse<S: Serializer>(error: &Option<Error>, _: S) -> Result<S::Ok, S::Error> {
     let words = error.as_ref().map(Error::to_string).unwrap_or_default();
     Err(<S::Error as serde::ser::Error>::custom(words))
+}
+
+impl Serialize for Recipe {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let lost = <S::Error as serde::ser::Error>::custom;
+        let default = Recipe::default().whole().map_err(lost)?;
+        let whole = self.whole().map_err(lost)?;
+        canonical::without_defaults(whole, &default).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Recipe {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Recipe::deserialize(deserializer)
+    }
 }
 
 impl Default for Recipe {
@@ -295,10 +310,14 @@ impl Recipe {
     }
 
     /// A name for what the recipe says (sha256, hex): equal recipes have equal digests, on every
-    /// machine. Where checkpoints go is no part of it.
+    /// machine and in every version that reads the same recipe. Where checkpoints go is no part of it.
     pub fn digest(&self) -> String {
-        let json = serde_json::to_string(self).unwrap_or_default();
-        hex(&Sha256::digest(json))
+        canonical::digest(self)
+    }
+
+    /// All fields, those that are as by default too.
+    pub(crate) fn whole(&self) -> serde_json::Result<Json> {
+        Recipe::serialize(self, serde_json::value::Serializer)
     }
 
     /// The rate of update `step` (from 0), with `per_epoch` updates an epoch.

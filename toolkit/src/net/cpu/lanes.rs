@@ -1,5 +1,8 @@
 //! One vector register of f32, as wide as the machine this is built for has it.
 
+/// The instruction set.
+pub const NAME: &str = native::NAME;
+
 /// Numbers in a register.
 pub const LANES: usize = native::LANES;
 
@@ -21,6 +24,7 @@ pub use native::Lanes;
 mod native {
     use std::arch::x86_64::*;
 
+    pub const NAME: &str = "AVX-512";
     pub const LANES: usize = 16;
     pub const ROWS: usize = 12;
 
@@ -80,6 +84,7 @@ mod native {
 mod native {
     use std::arch::x86_64::*;
 
+    pub const NAME: &str = "AVX2";
     pub const LANES: usize = 8;
     pub const ROWS: usize = 6;
 
@@ -136,6 +141,7 @@ mod native {
 mod native {
     use crate::net::cpu::math::fma;
 
+    pub const NAME: &str = "portable";
     pub const LANES: usize = 4;
     pub const ROWS: usize = 6;
 

@@ -17,6 +17,9 @@ pub(crate) mod math;
 mod pool;
 mod rows;
 
+/// The instruction set that the passes were compiled for: it decides the last bits of every result.
+pub const INSTRUCTIONS: &str = lanes::NAME;
+
 use std::ops::Range;
 
 use block::{Block, Gradient, Pass};

@@ -1,6 +1,7 @@
 //! Recipes: said, written, read, judged.
 
 use super::super::{Budget, RateSchedule, Recipe, Rule};
+use crate::loss::Loss;
 
 #[test]
 fn literals_of_any_kind_fit() {
@@ -47,6 +48,57 @@ fn recipes_travel_as_json_and_have_a_name() {
     let partial: Recipe = serde_json::from_str(r#"{"batch": 8}"#).expect("a recipe");
     assert_eq!(partial, Recipe::new().batch(8));
     assert!(serde_json::from_str::<Recipe>(r#"{"bach": 8}"#).is_err());
+}
+
+// Fixed for good: checkpoints and stores of earlier versions are known by them. A new field of a recipe is no reason to
+// change one.
+#[test]
+fn digests_stay_what_they_are() {
+    let golden = [
+        (
+            Recipe::new(),
+            "{}",
+            "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        ),
+        (
+            Recipe::new().epochs(60).batch(16).sgd(0.05).seed(3),
+            r#"{"batch":16,"length":{"Epochs":60},"rule":{"Sgd":{"rate":0.05}},"seed":3}"#,
+            "29ad7c711a511165478d574e23d26ed827b15d3e1e83825632201122668d9f18",
+        ),
+        (
+            Recipe::new()
+                .steps(70)
+                .nesterov(0.1, 0.8)
+                .stepped_by_steps(0.5, 10),
+            r#"{"length":{"Steps":70},"rule":{"Nesterov":{"momentum":0.8,"rate":0.1}},"schedule":{"Stepped":{"every":{"Steps":10},"factor":0.5}}}"#,
+            "d79948c23f2cce19f880736021e9fdc1f818d3464bc83b2316c16a3d08cedb2e",
+        ),
+        (
+            Recipe::new()
+                .momentum(0.05, 0.9)
+                .l1(1e-5)
+                .l2(1e-4)
+                .early_stopping(0.2)
+                .patience(5),
+            r#"{"early_stopping":0.2,"l1":0.00001,"l2":0.0001,"patience":5,"rule":{"Momentum":{"momentum":0.9,"rate":0.05}}}"#,
+            "57978897ab0d80d212ce03ae86684fcdd646bf1e3ba744711b5dc27ad92ca30c",
+        ),
+        (
+            Recipe::new()
+                .loss(Loss::MeanSquaredError)
+                .check_every(7)
+                .stepped(0.1, 30),
+            r#"{"check_every":7,"loss":"MeanSquaredError","schedule":{"Stepped":{"every":{"Epochs":30},"factor":0.1}}}"#,
+            "4d42e9fcf869dd77ce5ae96480908d4138c7e3f4e4032c81c37096295e1c296e",
+        ),
+    ];
+    let said = |recipe: &Recipe| (serde_json::to_string(recipe).expect("json"), recipe.digest());
+    let found: Vec<(String, String)> = golden.iter().map(|(recipe, ..)| said(recipe)).collect();
+    let expected: Vec<(String, String)> = golden
+        .iter()
+        .map(|&(_, text, digest)| (text.into(), digest.into()))
+        .collect();
+    assert_eq!(found, expected);
 }
 
 #[test]
