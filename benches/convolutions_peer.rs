@@ -140,7 +140,8 @@ fn cnn(work: &Value) -> Result<f64> {
     let recipe = Recipe::new()
         .steps(steps)
         .batch(work["batch"].as_u64().unwrap_or(64))
-        .momentum(0.01, 0.9);
+        .sgd(0.01)
+        .momentum(0.9);
     let start = Instant::now();
     quiet(|| network.train(&data, recipe))?;
     Ok(start.elapsed().as_secs_f64() / steps as f64)

@@ -34,10 +34,8 @@ fn steps(work: &Value) -> Result<f64> {
     let recipe = Recipe::new()
         .steps(work["steps"].as_u64().unwrap_or(100))
         .batch(work["batch"].as_u64().unwrap_or(32))
-        .momentum(
-            work["rate"].as_f64().unwrap_or(0.05),
-            work["momentum"].as_f64().unwrap_or(0.9),
-        );
+        .sgd(work["rate"].as_f64().unwrap_or(0.05))
+        .momentum(work["momentum"].as_f64().unwrap_or(0.9));
     let start = Instant::now();
     quiet(|| net.train(&data, recipe))?;
     Ok(start.elapsed().as_secs_f64())
@@ -49,10 +47,8 @@ fn study(work: &Value) -> Result<f64> {
     let recipe = Recipe::new()
         .epochs(number("epochs"))
         .batch(number("batch"))
-        .momentum(
-            work["rate"].as_f64().unwrap_or(0.05),
-            work["momentum"].as_f64().unwrap_or(0.9),
-        );
+        .sgd(work["rate"].as_f64().unwrap_or(0.05))
+        .momentum(work["momentum"].as_f64().unwrap_or(0.9));
     let net = Mlp::new([FEATURES, number("hidden") as usize, CLASSES]);
     let store = std::env::temp_dir().join(format!("jook-bench-{}", std::process::id()));
     let start = Instant::now();

@@ -20,6 +20,7 @@ pub mod interrupt;
 pub mod loss;
 mod memory;
 pub mod net;
+pub mod optim;
 pub mod prelude;
 mod replace;
 pub mod seed;

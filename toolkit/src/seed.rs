@@ -1,6 +1,8 @@
 //! One seed decides everything: each use draws from its own named stream of it.
 
-use rand::SeedableRng;
+use std::f64::consts::TAU;
+
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
@@ -16,10 +18,27 @@ pub fn stream(seed: u64, name: &str) -> Rng {
     Rng::from_seed(hash.finalize().into())
 }
 
+/// Uniform in [0, 1), 53 bits.
+pub(crate) fn uniform(rng: &mut Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// Two independent standard normal numbers (Box and Muller 1958).
+pub(crate) fn normal_pair(rng: &mut Rng) -> (f64, f64) {
+    // 1 - u lies in (0, 1], so that the logarithm is finite.
+    let radius = (-2.0 * (1.0 - uniform(rng)).ln()).sqrt();
+    let (sin, cos) = (TAU * uniform(rng)).sin_cos();
+    (radius * cos, radius * sin)
+}
+
+/// A standard normal number; draws two uniform ones.
+pub(crate) fn normal(rng: &mut Rng) -> f64 {
+    normal_pair(rng).0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::RngCore;
 
     #[test]
     fn streams_repeat_and_differ() {

@@ -1,27 +1,32 @@
-//! [`Dataset`]: examples of one shape, with labels or none.
+//! [`Dataset`]: examples of one shape, with targets or none.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use sha2::{Digest, Sha256};
-
-use super::Shape;
+use super::digest::digest_of;
 use super::names::repeated;
-use crate::hex::hex;
+use super::targets::{Kept, rows_of};
+use super::{Shape, Targets};
 use crate::{Error, Result};
 
-/// Examples of one shape, with labels or none. Cloning is cheap: the numbers are shared.
+/// Examples of one shape, with targets (labels, shares of classes or values) or none; they may have weights and belong to
+/// groups. Cloning is cheap: the numbers are shared.
 #[derive(Clone)]
 pub struct Dataset {
     name: String,
     shape: Shape,
     features: Arc<[f32]>,
-    labels: Option<Arc<[u32]>>,
+    targets: Kept,
     class_names: Arc<[String]>,
+    value_names: Arc<[String]>,
+    weights: Option<Arc<[f32]>>,
+    groups: Option<Arc<[u32]>>,
     feature_names: Arc<[String]>,
     source: String,
     licence: String,
     notes: Arc<[String]>,
+    /// Made when it is first asked for, and shared by clones.
+    digest: Arc<OnceLock<String>>,
 }
 
 impl Dataset {
@@ -63,8 +68,12 @@ impl Dataset {
             name,
             shape,
             features: features.into(),
-            labels: None,
+            targets: Kept::None,
             class_names: Arc::new([]),
+            value_names: Arc::new([]),
+            weights: None,
+            groups: None,
+            digest: Arc::default(),
             feature_names: Arc::new([]),
             source: String::new(),
             licence: String::new(),
@@ -101,9 +110,133 @@ impl Dataset {
             .at(format!("dataset {}", self.name))
             .fix("give every class its own name"));
         }
-        self.labels = Some(labels.into());
+        self.targets = Kept::Classes(labels.into());
         self.class_names = class_names.into();
-        Ok(self)
+        Ok(self.changed())
+    }
+
+    /// Adds to each example how much each class is the right one: rows x classes, each row of shares of 0 or more
+    /// that add up to 1 (soft labels).
+    ///
+    /// # Errors
+    /// When there is another number of them, two classes have the same name, or a row is no such shares.
+    pub fn with_shares(mut self, shares: Vec<f32>, class_names: Vec<String>) -> Result<Self> {
+        let classes = class_names.len();
+        self.check_table(&shares, classes, "shares")?;
+        if let Some(name) = repeated(&class_names) {
+            return Err(Error::data(format!(
+                "expected classes with different names, found {name} twice"
+            ))
+            .at(format!("dataset {}", self.name)));
+        }
+        let wrong =
+            |row: &[f32]| row.iter().any(|&x| x < 0.0) || (row.iter().sum::<f32>() - 1.0).abs() > 1e-3;
+        if let Some(row) = shares.chunks_exact(classes.max(1)).position(wrong) {
+            return Err(Error::data("expected shares of 0 or more that add up to 1")
+                .at(format!("dataset {}, row {}", self.name, row + 1))
+                .fix("divide each row by its sum"));
+        }
+        self.targets = Kept::Shares(shares.into());
+        self.class_names = class_names.into();
+        Ok(self.changed())
+    }
+
+    /// Adds the values to predict for each example: rows x values, in the order of `names` (regression).
+    ///
+    /// # Errors
+    /// When there is another number of them, no name or one twice, or a value is not finite.
+    pub fn with_values<S: Into<String>>(
+        mut self,
+        values: Vec<f32>,
+        names: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        self.check_table(&values, names.len(), "values")?;
+        if let Some(name) = repeated(&names) {
+            return Err(Error::data(format!(
+                "expected values with different names, found {name} twice"
+            ))
+            .at(format!("dataset {}", self.name)));
+        }
+        self.targets = Kept::Values(values.into());
+        self.class_names = Arc::new([]);
+        self.value_names = names.into();
+        Ok(self.changed())
+    }
+
+    /// Adds how much each example counts in the loss, 0 or more. Training divides them by their mean, so that weights
+    /// that are all alike change nothing.
+    ///
+    /// # Errors
+    /// When there are more or fewer than examples, one is negative or not finite, or all are 0.
+    pub fn with_weights(mut self, weights: Vec<f32>) -> Result<Self> {
+        self.check_count(weights.len(), "weights")?;
+        let wrong = |&w: &f32| !(w >= 0.0 && w.is_finite());
+        if let Some(row) = weights.iter().position(wrong) {
+            return Err(
+                Error::data(format!("expected a weight of 0 or more, found {}", weights[row])).at(format!(
+                    "dataset {}, row {}",
+                    self.name,
+                    row + 1
+                )),
+            );
+        }
+        if !weights.is_empty() && weights.iter().all(|&w| w == 0.0) {
+            return Err(Error::data("expected a weight above 0, found zeros alone")
+                .at(format!("dataset {}", self.name)));
+        }
+        self.weights = Some(weights.into());
+        Ok(self.changed())
+    }
+
+    /// Adds which group each example belongs to, by a number: one patient, writer or recording. Splits, folds and early
+    /// stopping then keep a group in one part.
+    ///
+    /// # Errors
+    /// When there are more or fewer than examples.
+    pub fn with_groups(mut self, groups: Vec<u32>) -> Result<Self> {
+        self.check_count(groups.len(), "groups")?;
+        self.groups = Some(groups.into());
+        Ok(self.changed())
+    }
+
+    /// The same, whose digest is no longer that of before.
+    fn changed(mut self) -> Self {
+        self.digest = Arc::default();
+        self
+    }
+
+    fn check_count(&self, found: usize, what: &str) -> Result<()> {
+        if found == self.len() {
+            return Ok(());
+        }
+        Err(Error::data(format!(
+            "expected {} {what}, one an example, found {found}",
+            self.len()
+        ))
+        .at(format!("dataset {}", self.name)))
+    }
+
+    /// Whether `table` has a row of so many finite numbers for each example.
+    fn check_table(&self, table: &[f32], width: usize, what: &str) -> Result<()> {
+        let place = || format!("dataset {}", self.name);
+        if width == 0 {
+            return Err(Error::data(format!("expected a name or more for {what}, found none")).at(place()));
+        }
+        if self.len().checked_mul(width) != Some(table.len()) {
+            return Err(Error::data(format!(
+                "expected {width} {what} for each of {} examples, found {} in all",
+                self.len(),
+                table.len()
+            ))
+            .at(place()));
+        }
+        match table.iter().position(|x| !x.is_finite()) {
+            Some(i) => Err(Error::data(format!("expected finite {what}, found {}", table[i]))
+                .at(format!("{}, row {}", place(), i / width + 1))
+                .fix("drop or fill missing values first")),
+            None => Ok(()),
+        }
     }
 
     /// Adds a name for each feature, in the order of the numbers of an example.
@@ -137,7 +270,7 @@ impl Dataset {
             .at(format!("dataset {}", self.name)));
         }
         self.shape = shape;
-        Ok(self)
+        Ok(self.changed())
     }
 
     /// The same data under another name.
@@ -205,7 +338,47 @@ impl Dataset {
 
     /// The labels, one per example.
     pub fn labels(&self) -> Option<&[u32]> {
-        self.labels.as_deref()
+        match &self.targets {
+            Kept::Classes(labels) => Some(labels),
+            _ => None,
+        }
+    }
+
+    /// What the outputs should be.
+    pub fn targets(&self) -> Targets<'_> {
+        self.targets.view(self.class_names.len())
+    }
+
+    /// Numbers of the targets of one example that has shares or values; outputs that classes need.
+    pub fn target_width(&self) -> usize {
+        match self.targets {
+            Kept::None => 0,
+            Kept::Classes(_) | Kept::Shares(_) => self.classes(),
+            Kept::Values(_) => self.value_names.len(),
+        }
+    }
+
+    /// The values to predict, rows x values an example; none unless [`with_values`](Self::with_values) gave them.
+    pub fn values(&self) -> Option<&[f32]> {
+        match &self.targets {
+            Kept::Values(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// The names of the values; empty without values.
+    pub fn value_names(&self) -> &[String] {
+        &self.value_names
+    }
+
+    /// How much each example counts, if that was said.
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.weights.as_deref()
+    }
+
+    /// The group of each example, if that was said.
+    pub fn groups(&self) -> Option<&[u32]> {
+        self.groups.as_deref()
     }
 
     /// The names of the classes; empty without labels.
@@ -307,34 +480,10 @@ impl Dataset {
         ranges.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
-    /// SHA-256 (hexadecimal) of shape, features and labels: equal exactly when training on the data would
-    /// be. The names and the origin do not count.
+    /// SHA-256 (hexadecimal) of shape, features, targets, weights and groups: equal exactly when training on the data
+    /// would be. The names and the origin do not count. It is computed once.
     pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        let shape = match self.shape {
-            Shape::Flat(width) => vec![0, width],
-            Shape::Image {
-                height,
-                width,
-                channels,
-            } => vec![1, height, width, channels],
-        };
-        for number in shape.into_iter().chain([self.len()]) {
-            hash.update((number as u64).to_le_bytes());
-        }
-        // In pieces, so that hashing needs no second copy of the data.
-        let mut bytes = Vec::with_capacity(4 * 4096);
-        for piece in self.features.chunks(4096) {
-            bytes.clear();
-            bytes.extend(piece.iter().flat_map(|x| x.to_le_bytes()));
-            hash.update(&bytes);
-        }
-        if let Some(labels) = self.labels() {
-            hash.update(b"labels");
-            hash.update((self.classes() as u64).to_le_bytes());
-            labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
-        }
-        hex(&hash.finalize())
+        self.digest.get_or_init(|| digest_of(self)).clone()
     }
 
     /// Where the data come from.
@@ -365,13 +514,61 @@ impl Dataset {
             );
         }
         Ok(Self {
-            features: rows.iter().flat_map(|&row| self.row(row)).copied().collect(),
-            labels: self
-                .labels
+            features: rows_of(&self.features, rows, self.width()),
+            targets: self.targets.at(rows, self.target_width()),
+            weights: self.weights.as_ref().map(|weights| rows_of(weights, rows, 1)),
+            groups: self
+                .groups
                 .as_ref()
-                .map(|labels| rows.iter().map(|&row| labels[row]).collect()),
+                .map(|groups| rows.iter().map(|&row| groups[row]).collect()),
+            ..self.clone()
+        }
+        .changed())
+    }
+
+    /// The examples of both, those of `other` behind. Classes are matched by name, and new ones are added; features
+    /// and values that have names are brought into the order of this dataset's.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let digits = datasets::digits()?;
+    /// let (ones, rest) = (digits.of_classes(&["1"])?, digits.of_classes(&["7", "8"])?);
+    /// let both = ones.join(&rest)?;
+    /// assert_eq!((both.len(), both.class_names()), (ones.len() + rest.len(), &["1", "7", "8"].map(String::from)[..]));
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the shapes, the kinds of targets or the names of features or values differ, or only one has groups.
+    pub fn join(&self, other: &Dataset) -> Result<Self> {
+        super::join::join(self, other)
+    }
+
+    /// Other examples of the same shape and origin, without targets, weights and groups yet.
+    pub(super) fn with_examples(&self, features: Vec<f32>) -> Result<Self> {
+        let made = Self::new(self.name.clone(), self.shape, features)?;
+        Ok(Self {
+            features: made.features,
             ..self.clone()
         })
+    }
+
+    /// The same examples with other targets, weights and groups.
+    pub(super) fn with_rest(
+        self,
+        targets: Kept,
+        class_names: Vec<String>,
+        weights: Option<Vec<f32>>,
+        groups: Option<Vec<u32>>,
+    ) -> Self {
+        Self {
+            targets,
+            class_names: class_names.into(),
+            weights: weights.map(Into::into),
+            groups: groups.map(Into::into),
+            ..self
+        }
+        .changed()
     }
 
     /// The same examples with other numbers of the same shape, as a transformation makes them.
@@ -391,7 +588,8 @@ impl Dataset {
         Ok(Self {
             features: made.features,
             ..self.clone()
-        })
+        }
+        .changed())
     }
 }
 
@@ -399,10 +597,22 @@ impl Dataset {
 impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} examples, {}", self.name, self.len(), self.shape)?;
-        match (&self.labels, self.classes()) {
-            (None, _) => f.write_str(", no labels"),
-            (Some(_), 1) => f.write_str(", 1 class"),
-            (Some(_), classes) => write!(f, ", {classes} classes"),
+        match (&self.targets, self.target_width()) {
+            (Kept::None, _) => f.write_str(", no labels"),
+            (Kept::Classes(_), 1) => f.write_str(", 1 class"),
+            (Kept::Classes(_), classes) => write!(f, ", {classes} classes"),
+            (Kept::Shares(_), classes) => write!(f, ", shares of {classes} classes"),
+            (Kept::Values(_), _) => write!(f, ", {} to predict", self.value_names.join(", ")),
+        }?;
+        if self.weights.is_some() {
+            f.write_str(", weighted")?;
+        }
+        match &self.groups {
+            Some(groups) => {
+                let different: std::collections::HashSet<_> = groups.iter().collect();
+                write!(f, ", {} groups", different.len())
+            }
+            None => Ok(()),
         }
     }
 }

@@ -2,13 +2,16 @@
 
 mod dataset;
 pub mod datasets;
+mod digest;
 mod display;
 mod images;
+mod join;
 mod load;
 mod names;
 mod shape;
 mod split;
 mod standardize;
+mod targets;
 mod transpose;
 
 pub use dataset::Dataset;
@@ -21,3 +24,4 @@ pub use shape::Shape;
 pub use split::Split;
 pub(crate) use split::check_test_share;
 pub use standardize::Standardizer;
+pub use targets::Targets;

@@ -15,7 +15,8 @@ pub struct Evaluation {
     pub interval: (f64, f64),
     /// Mean F1 score of the classes that occur or were predicted.
     pub macro_f1: f64,
-    /// Mean of -ln(probability given to the true class), in nats.
+    /// Mean of -ln(probability given to the true class), in nats; NaN when the outputs were not trained to give
+    /// probabilities.
     pub log_loss: f64,
     /// Which class was taken for which.
     pub confusion: ConfusionMatrix,
@@ -24,6 +25,14 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// The same without a log loss: for outputs that were not trained to give probabilities.
+    pub(crate) fn without_log_loss(self) -> Self {
+        Self {
+            log_loss: f64::NAN,
+            ..self
+        }
+    }
+
     /// From `logits`, row-major, one row an example and one column a class: probabilities are their softmax.
     ///
     /// # Errors
@@ -88,9 +97,7 @@ impl Evaluation {
                     .at(place())
                     .fix("look for a diverged training: a lower rate, or standardized features"));
             }
-            // The first of equal scores, as numpy's argmax.
-            let best = (1..classes).fold(0, |best, c| if row[c] > row[best] { c } else { best });
-            predicted.push(best as u32);
+            predicted.push(largest(row) as u32);
             total += loss(row, label as usize).map_err(|e| e.at(place()))?;
         }
         let confusion = ConfusionMatrix::new(labels, &predicted, class_names)?;
@@ -104,6 +111,11 @@ impl Evaluation {
             n,
         })
     }
+}
+
+/// The place of the largest number; of equal ones the first, as numpy's argmax.
+pub(crate) fn largest(row: &[f32]) -> usize {
+    (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
 }
 
 /// The 97.5% point of the standard normal distribution.
@@ -130,14 +142,16 @@ impl fmt::Display for Evaluation {
         let (low, high) = self.interval;
         write!(
             f,
-            "accuracy {:.1}% (95% interval {:.1} to {:.1}), macro F1 {:.3}, log loss {:.3}, n {}",
+            "accuracy {:.1}% (95% interval {:.1} to {:.1}), macro F1 {:.3}",
             100.0 * self.accuracy,
             100.0 * low,
             100.0 * high,
             self.macro_f1,
-            self.log_loss,
-            self.n
-        )
+        )?;
+        if !self.log_loss.is_nan() {
+            write!(f, ", log loss {:.3}", self.log_loss)?;
+        }
+        write!(f, ", n {}", self.n)
     }
 }
 
@@ -145,18 +159,18 @@ impl Show for Evaluation {
     fn bundle(&self) -> Bundle {
         let (low, high) = self.interval;
         let row = |name: &str, value: String| vec![name.to_owned(), value];
-        let html = table_html(
-            &[format!("on {} examples", self.n), String::new()],
-            &[
-                row("accuracy", format!("{:.1}%", 100.0 * self.accuracy)),
-                row(
-                    "95% interval",
-                    format!("{:.1}% to {:.1}%", 100.0 * low, 100.0 * high),
-                ),
-                row("macro F1", format!("{:.3}", self.macro_f1)),
-                row("log loss", format!("{:.3}", self.log_loss)),
-            ],
-        );
+        let mut rows = vec![
+            row("accuracy", format!("{:.1}%", 100.0 * self.accuracy)),
+            row(
+                "95% interval",
+                format!("{:.1}% to {:.1}%", 100.0 * low, 100.0 * high),
+            ),
+            row("macro F1", format!("{:.3}", self.macro_f1)),
+        ];
+        if !self.log_loss.is_nan() {
+            rows.push(row("log loss", format!("{:.3}", self.log_loss)));
+        }
+        let html = table_html(&[format!("on {} examples", self.n), String::new()], &rows);
         let table = self.confusion.table();
         Bundle::text(format!("{self}\n{}", table.plain())).html(format!("{html}\n{}", table.to_html()))
     }

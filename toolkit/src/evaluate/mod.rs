@@ -2,8 +2,11 @@
 
 mod confusion;
 mod metrics;
+mod regression;
 #[cfg(test)]
 mod tests;
 
 pub use confusion::ConfusionMatrix;
+pub(crate) use metrics::largest;
 pub use metrics::{Evaluation, wilson_interval};
+pub use regression::Regression;

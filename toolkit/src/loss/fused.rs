@@ -1,6 +1,7 @@
 //! Standard losses fused: the value and the gradient by the logits in one pass.
 
-use super::{Loss, Targets};
+use super::Loss;
+use crate::data::Targets;
 use crate::net::cpu::math;
 
 impl Loss {
@@ -11,6 +12,17 @@ impl Loss {
     /// # Panics
     /// If `grad` is not as long as `logits`.
     pub fn value_and_gradient(&self, logits: &[f32], targets: Targets<'_>, grad: &mut [f32]) -> f32 {
+        self.weighted(logits, targets, None, grad)
+    }
+
+    /// As [`Loss::value_and_gradient`], where each row counts as much as its weight: the mean of weight x loss.
+    pub fn weighted(
+        &self,
+        logits: &[f32],
+        targets: Targets<'_>,
+        weights: Option<&[f32]>,
+        grad: &mut [f32],
+    ) -> f32 {
         assert!(
             grad.len() == logits.len(),
             "a gradient of {} numbers for {} logits",
@@ -18,10 +30,19 @@ impl Loss {
             logits.len()
         );
         let value = match (self, targets) {
-            (Loss::SoftmaxCrossEntropy, Targets::Classes(classes)) => cross_entropy(logits, classes, grad),
-            (Loss::MeanSquaredError, Targets::Classes(classes)) => squared_to_classes(logits, classes, grad),
-            (Loss::MeanSquaredError, Targets::Values(values)) => squared(logits, values, grad),
-            (Loss::SoftmaxCrossEntropy, Targets::Values(_)) => None,
+            (Loss::SoftmaxCrossEntropy, Targets::Classes(classes)) => {
+                cross_entropy(logits, classes, weights, grad)
+            }
+            (Loss::SoftmaxCrossEntropy, Targets::Shares { classes, shares }) => {
+                cross_entropy_to_shares(logits, (classes, shares), weights, grad)
+            }
+            (Loss::MeanSquaredError, Targets::Classes(classes)) => {
+                squared_to_classes(logits, classes, weights, grad)
+            }
+            (Loss::MeanSquaredError, Targets::Values(values) | Targets::Shares { shares: values, .. }) => {
+                squared(logits, values, weights, grad)
+            }
+            (Loss::SoftmaxCrossEntropy, Targets::Values(_)) | (_, Targets::None) => None,
         };
         value.unwrap_or_else(|| {
             grad.fill(0.0);
@@ -42,16 +63,11 @@ fn width(logits: &[f32], rows: usize) -> Option<usize> {
 }
 
 /// The mean of -log softmax(row)\[class\]. The largest logit is taken off first, so that nothing overflows.
-fn cross_entropy(logits: &[f32], classes: &[u32], grad: &mut [f32]) -> Option<f32> {
+fn cross_entropy(logits: &[f32], classes: &[u32], weights: Option<&[f32]>, grad: &mut [f32]) -> Option<f32> {
     let width = width(logits, classes.len())?;
-    let rows = || logits.chunks_exact(width).zip(classes);
-    for ((row, _), grad) in rows().zip(grad.chunks_exact_mut(width)) {
-        let most = row
-            .iter()
-            .fold(f32::NEG_INFINITY, |most, &x| if x > most { x } else { most });
-        for (grad, &x) in grad.iter_mut().zip(row) {
-            *grad = x - most;
-        }
+    below_the_largest(logits, width, grad);
+    if let Some(weights) = weights {
+        return weighted_cross_entropy(classes, width, weights, grad);
     }
     let mut total = 0.0f64;
     for (grad, &class) in grad.chunks_exact(width).zip(classes) {
@@ -70,29 +86,102 @@ fn cross_entropy(logits: &[f32], classes: &[u32], grad: &mut [f32]) -> Option<f3
     Some((total / classes.len() as f64) as f32)
 }
 
+/// What each logit lies below the largest of its row.
+fn below_the_largest(logits: &[f32], width: usize, grad: &mut [f32]) {
+    for (row, grad) in logits.chunks_exact(width).zip(grad.chunks_exact_mut(width)) {
+        let most = row
+            .iter()
+            .fold(f32::NEG_INFINITY, |most, &x| if x > most { x } else { most });
+        for (grad, &x) in grad.iter_mut().zip(row) {
+            *grad = x - most;
+        }
+    }
+}
+
+/// The mean of weight x -log softmax(row)\[class\], from logits below the largest of their row in `grad`.
+fn weighted_cross_entropy(classes: &[u32], width: usize, weights: &[f32], grad: &mut [f32]) -> Option<f32> {
+    let share = 1.0 / classes.len() as f32;
+    let mut total = 0.0f64;
+    for ((grad, &class), &weight) in grad.chunks_exact_mut(width).zip(classes).zip(weights) {
+        let own = *grad.get(class as usize)?;
+        grad.iter_mut().for_each(|x| *x = math::exp(*x));
+        let sum: f32 = grad.iter().sum();
+        total += f64::from(weight) * f64::from(sum.ln() - own);
+        let factor = weight * share / sum;
+        grad.iter_mut().for_each(|p| *p *= factor);
+        grad[class as usize] -= weight * share;
+    }
+    Some((total / classes.len() as f64) as f32)
+}
+
+/// The mean of -sum share log softmax(row), each row's shares adding up to 1.
+fn cross_entropy_to_shares(
+    logits: &[f32],
+    (width, shares): (usize, &[f32]),
+    weights: Option<&[f32]>,
+    grad: &mut [f32],
+) -> Option<f32> {
+    if logits.is_empty() || width == 0 || shares.len() != logits.len() {
+        return None;
+    }
+    let rows = logits.len() / width;
+    below_the_largest(logits, width, grad);
+    let mut total = 0.0f64;
+    for (row, (grad, shares)) in grad
+        .chunks_exact_mut(width)
+        .zip(shares.chunks_exact(width))
+        .enumerate()
+    {
+        let weight = weights.map_or(1.0, |weights| weights[row]);
+        let sum: f32 = grad.iter().map(|&x| math::exp(x)).sum();
+        let log = sum.ln();
+        for (grad, &share) in grad.iter_mut().zip(shares) {
+            total -= f64::from(weight * share) * f64::from(*grad - log);
+            *grad = weight * (math::exp(*grad) / sum - share) / rows as f32;
+        }
+    }
+    Some((total / rows as f64) as f32)
+}
+
 /// The mean of (output - value)^2.
-fn squared(logits: &[f32], values: &[f32], grad: &mut [f32]) -> Option<f32> {
+fn squared(logits: &[f32], values: &[f32], weights: Option<&[f32]>, grad: &mut [f32]) -> Option<f32> {
     if logits.is_empty() || values.len() != logits.len() {
         return None;
     }
     for ((grad, &x), &value) in grad.iter_mut().zip(logits).zip(values) {
         *grad = x - value;
     }
-    Some(finish_squared(grad))
+    Some(finish_squared(grad, weights))
 }
 
 /// [`squared`] towards 1 for the class and 0 elsewhere.
-fn squared_to_classes(logits: &[f32], classes: &[u32], grad: &mut [f32]) -> Option<f32> {
+fn squared_to_classes(
+    logits: &[f32],
+    classes: &[u32],
+    weights: Option<&[f32]>,
+    grad: &mut [f32],
+) -> Option<f32> {
     let width = width(logits, classes.len())?;
     grad.copy_from_slice(logits);
     for (grad, &class) in grad.chunks_exact_mut(width).zip(classes) {
         *grad.get_mut(class as usize)? -= 1.0;
     }
-    Some(finish_squared(grad))
+    Some(finish_squared(grad, weights))
 }
 
 /// From differences to the gradient, giving the mean square.
-fn finish_squared(differences: &mut [f32]) -> f32 {
+fn finish_squared(differences: &mut [f32], weights: Option<&[f32]>) -> f32 {
+    if let Some(weights) = weights {
+        let count = differences.len() as f64;
+        let width = differences.len() / weights.len().max(1);
+        let mut total = 0.0f64;
+        for (row, &weight) in differences.chunks_exact_mut(width.max(1)).zip(weights) {
+            total += f64::from(weight) * row.iter().map(|&d| f64::from(d) * f64::from(d)).sum::<f64>();
+            let factor = (2.0 * f64::from(weight) / count) as f32;
+            row.iter_mut().for_each(|d| *d *= factor);
+        }
+        return (total / count) as f32;
+    }
     let total: f64 = differences.iter().map(|&d| f64::from(d) * f64::from(d)).sum();
     let count = differences.len() as f64;
     let factor = (2.0 / count) as f32;

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Loss, Targets};
+use super::Loss;
+use crate::data::Targets;
 use crate::net::tests::relative_error;
 
 #[derive(Deserialize)]
@@ -91,24 +92,24 @@ fn targets_that_do_not_fit_are_refused() {
     };
     let cross_entropy = Loss::SoftmaxCrossEntropy;
     refused(
-        cross_entropy,
+        cross_entropy.clone(),
         2,
         Targets::Classes(&[0, 3]),
         &["label 3", "0 to 2", "example 2"],
     );
     refused(
-        cross_entropy,
+        cross_entropy.clone(),
         2,
         Targets::Classes(&[0, u32::MAX]),
         &["label 4294967295"],
     );
     refused(
-        cross_entropy,
+        cross_entropy.clone(),
         2,
         Targets::Classes(&[0, 1, 2, 0]),
         &["4 labels for 2"],
     );
-    refused(cross_entropy, 2, Targets::Values(&[0.0; 6]), &["classes"]);
+    refused(cross_entropy.clone(), 2, Targets::Values(&[0.0; 6]), &["classes"]);
     refused(
         Loss::MeanSquaredError,
         2,

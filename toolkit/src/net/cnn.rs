@@ -19,7 +19,7 @@ use crate::{Error, Result};
 /// ```
 /// use jook::prelude::*;
 /// let digits = datasets::digits()?.few_shot(10, 7)?;
-/// let recipe = Recipe::new().epochs(20).batch(20).momentum(0.05, 0.9);
+/// let recipe = Recipe::new().epochs(20).batch(20).sgd(0.05).momentum(0.9);
 /// let run = Cnn::new((8, 8, 1), 10).channels([8, 16]).dropout(0.2).train(&digits.train, recipe)?;
 /// assert!(run.evaluate(&digits.test)?.accuracy > 0.6);
 /// # Ok::<(), jook::Error>(())

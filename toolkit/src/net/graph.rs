@@ -138,7 +138,7 @@ impl LayerKind {
                 }
                 with_channels(first, channels / k)
             }
-            LayerKind::Dropout(_) | LayerKind::BatchNorm { .. } => first,
+            LayerKind::Dropout(_) | LayerKind::ReverseGradient(_) | LayerKind::BatchNorm { .. } => first,
             LayerKind::Affine { scale, shift } => {
                 let channels = channels_of(first);
                 if scale.len() != channels || shift.len() != channels {

@@ -1,12 +1,10 @@
 //! Initial weights.
 
-use std::f64::consts::TAU;
 use std::fmt;
 
-use rand::RngCore;
 use serde::{Deserialize, Serialize};
 
-use crate::seed::Rng;
+use crate::seed::{Rng, normal_pair, uniform};
 use crate::{Error, Result};
 
 /// How the weights of a layer start. Fan-in is the number of inputs of a unit, fan-out the number of
@@ -126,17 +124,4 @@ impl fmt::Display for Init {
             Init::Word2Vec => f.write_str("word2vec"),
         }
     }
-}
-
-/// Uniform in [0, 1), 53 bits.
-fn uniform(rng: &mut Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
-}
-
-/// Two independent standard normal numbers (Box and Muller 1958).
-fn normal_pair(rng: &mut Rng) -> (f64, f64) {
-    // 1 - u lies in (0, 1], so that the logarithm is finite.
-    let radius = (-2.0 * (1.0 - uniform(rng)).ln()).sqrt();
-    let (sin, cos) = (TAU * uniform(rng)).sin_cos();
-    (radius * cos, radius * sin)
 }

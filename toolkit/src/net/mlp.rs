@@ -96,15 +96,3 @@ impl Mlp {
         Ok(())
     }
 }
-
-impl NetSpec {
-    /// Freezes the layer of this name: it takes no update.
-    ///
-    /// # Errors
-    /// When there is no such layer.
-    pub fn freeze(&mut self, name: &str) -> Result<()> {
-        let at = self.position(name)?;
-        self.layers[at].frozen = true;
-        Ok(())
-    }
-}

@@ -4,6 +4,7 @@ mod activation;
 pub(crate) mod builder;
 mod cnn;
 pub mod cpu;
+pub mod executor;
 pub(crate) mod graph;
 mod inception;
 mod init;

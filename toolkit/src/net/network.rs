@@ -49,6 +49,7 @@ pub struct Network {
     tensors: Vec<TensorInfo>,
     parameters: Vec<f32>,
     buffers: Vec<f32>,
+    wiring: u64,
     pub(super) leaf: Leaf,
 }
 
@@ -72,6 +73,7 @@ impl Network {
             parameters: zeros(count(false))?,
             buffers: zeros(count(true))?,
             spec: spec.clone(),
+            wiring: wiring(spec),
             tensors,
             leaf: Leaf::default(),
         };
@@ -133,6 +135,11 @@ impl Network {
     /// What the network is.
     pub fn spec(&self) -> &NetSpec {
         &self.spec
+    }
+
+    /// Tells networks of other layers or another wiring apart; names and what is frozen do not count.
+    pub(crate) fn wiring(&self) -> u64 {
+        self.wiring
     }
 
     /// Numbers in one example.
@@ -217,6 +224,37 @@ impl Network {
         self.tensors = layout(&self.spec);
         Ok(())
     }
+
+    /// The layer of this name takes updates from now on.
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub fn unfreeze(&mut self, name: &str) -> Result<()> {
+        self.spec.unfreeze(name)?;
+        self.tensors = layout(&self.spec);
+        Ok(())
+    }
+
+    /// As [`NetSpec::freeze_to`].
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub fn freeze_to(&mut self, name: &str) -> Result<()> {
+        self.spec.freeze_to(name)?;
+        self.tensors = layout(&self.spec);
+        Ok(())
+    }
+}
+
+/// A hash of what decides how a network is run.
+fn wiring(spec: &NetSpec) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    let kinds: Vec<&LayerKind> = spec.layers.iter().map(|layer| &layer.kind).collect();
+    // A valid spec has its sources.
+    let sources = spec.sources().unwrap_or_default();
+    format!("{:?}", (spec.input, spec.image, kinds, sources)).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Zeros, or an error where the memory is not there.

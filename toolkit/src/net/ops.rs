@@ -1,7 +1,7 @@
 //! Layers on images as ops on dfdx tensors, with gradients: what dfdx itself has on nightly Rust only.
 //!
 //! Images are in PyTorch's and dfdx's order, images x channels x height x width; inside, the ops are those of
-//! the fused executor. What has a tape gets its gradient; weights without one get theirs from the tape of the
+//! the fused passes. What has a tape gets its gradient; weights without one get theirs from the tape of the
 //! images, as in dfdx's own ops.
 //!
 //! ```
@@ -27,7 +27,8 @@ use dfdx::prelude::{
 };
 
 use super::builder::Layers;
-use super::cpu::{Executor, Mode};
+use super::cpu::Passes;
+use super::executor::How;
 use super::permute::{inverse, permuted};
 use super::tape::{add, no_memory};
 use super::{Init, LayerKind, NetSpec, Network, Window};
@@ -249,7 +250,7 @@ where
 /// Where the gradient of an operand goes.
 type Add = Box<dyn FnOnce(&mut Gradients<f32, Cpu>, &[f32]) -> Result<(), CpuError>>;
 
-/// A tensor in the executor's order, and how its gradient comes back.
+/// A tensor in the passes's order, and how its gradient comes back.
 struct Operand {
     values: Vec<f32>,
     add: Add,
@@ -289,7 +290,7 @@ impl Operand {
 
 /// One layer run forward, with what its backward pass needs.
 struct Pass {
-    executor: Executor,
+    passes: Passes,
     network: Network,
     x: Operand,
     learned: Vec<Operand>,
@@ -325,17 +326,17 @@ impl Pass {
             .copied()
             .collect();
         network.parameters_mut().copy_from_slice(&parameters);
-        Executor::check_rows(&network, rows)?;
-        let mut executor = Executor::new(&network, rows);
-        executor.input(rows).copy_from_slice(&x.values);
+        Passes::check_rows(&network, rows)?;
+        let mut passes = Passes::new(&network, rows);
+        passes.input(rows).copy_from_slice(&x.values);
         if training {
             // Only dropout draws, and none is here.
-            executor.run(&mut network, Mode::Train(&mut stream(0, "ops")));
+            passes.run(&mut network, How::train(&mut stream(0, "ops")));
         } else {
-            executor.run_still(&network);
+            passes.run_still(&network);
         }
         Ok(Self {
-            executor,
+            passes,
             network,
             x,
             learned,
@@ -367,14 +368,14 @@ impl Pass {
         mut tape: T,
     ) -> Result<Tensor<D, f32, Cpu, T>> {
         let Self {
-            mut executor,
+            mut passes,
             network,
             x,
             learned,
             ..
         } = self;
         let outputs: Tensor<D, f32, Cpu> = Cpu::default()
-            .try_tensor_from_vec(permuted(executor.outputs(), ours, axes), shape)
+            .try_tensor_from_vec(permuted(passes.outputs(), ours, axes), shape)
             .map_err(no_memory)?;
         if T::OWNS_TAPE {
             let result = outputs.clone();
@@ -382,9 +383,9 @@ impl Pass {
             let back = inverse(axes);
             tape.add_backward_op(move |gradients| {
                 let above = permuted(gradients.get_or_alloc_mut(&result)?, &theirs, &back);
-                executor.backward_to_input(&network, &above);
-                (x.add)(gradients, executor.input_gradient())?;
-                let mut rest = executor.gradients();
+                passes.backward_to_input(&network, &above);
+                (x.add)(gradients, passes.input_gradient())?;
+                let mut rest = passes.gradients();
                 for operand in learned {
                     let (gradient, others) = rest.split_at(operand.values.len());
                     (operand.add)(gradients, gradient)?;

@@ -1,7 +1,7 @@
 //! What a network puts out for examples, in evaluation mode.
 
 use super::Network;
-use super::cpu::Executor;
+use super::cpu::Passes;
 use super::cpu::inference::Inference;
 use crate::{Error, Result, memory};
 
@@ -27,13 +27,13 @@ impl Network {
         }
         let inputs = self.inputs();
         let rows = rows_of(examples, inputs)?;
-        let together = (NUMBERS / Executor::floats_per_row(self)).clamp(1, ROWS);
-        Executor::check_rows(self, rows.min(together))?;
+        let together = (NUMBERS / Passes::floats_per_row(self)).clamp(1, ROWS);
+        Passes::check_rows(self, rows.min(together))?;
         check_outputs(rows, self.outputs())?;
-        let mut executor = Executor::new(self, rows.min(together));
+        let mut passes = Passes::new(self, rows.min(together));
         let mut predictions = Vec::with_capacity(rows * self.outputs());
         for chunk in examples.chunks(together * inputs) {
-            predictions.extend_from_slice(executor.evaluate(self, chunk));
+            predictions.extend_from_slice(passes.evaluate(self, chunk));
         }
         Ok(predictions)
     }

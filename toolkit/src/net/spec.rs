@@ -60,6 +60,9 @@ pub enum LayerKind {
     },
     /// An activation.
     Activation(Activation),
+    /// The same numbers; on the way back the gradient is multiplied by minus this strength (0 or more): what lies
+    /// before learns to make the loss behind larger (Ganin and Lempitsky 2015, equation 9).
+    ReverseGradient(f32),
     /// In training each number becomes 0 with this probability, else is divided by 1 - p.
     Dropout(f32),
     /// Batch normalization (Ioffe and Szegedy 2015) with PyTorch's conventions: running = (1 - momentum) *
@@ -160,6 +163,39 @@ impl NetSpec {
             })
     }
 
+    /// Freezes the layer of this name: it takes no update.
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub fn freeze(&mut self, name: &str) -> Result<()> {
+        let at = self.position(name)?;
+        self.layers[at].frozen = true;
+        Ok(())
+    }
+
+    /// The layer of this name takes updates again.
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub fn unfreeze(&mut self, name: &str) -> Result<()> {
+        let at = self.position(name)?;
+        self.layers[at].frozen = false;
+        Ok(())
+    }
+
+    /// Freezes the layers before the one of this name, and no others: it and those behind it take updates.
+    /// fastai's `freeze_to`, by name.
+    ///
+    /// # Errors
+    /// When there is no such layer.
+    pub fn freeze_to(&mut self, name: &str) -> Result<()> {
+        let first = self.position(name)?;
+        for (at, layer) in self.layers.iter_mut().enumerate() {
+            layer.frozen = at < first;
+        }
+        Ok(())
+    }
+
     /// The SHA-256, in hex, of the spec as JSON with sorted keys: equal for equal specs, on every machine
     /// and in every version that reads the same spec.
     pub fn digest(&self) -> String {
@@ -206,6 +242,7 @@ impl fmt::Display for LayerKind {
             LayerKind::Dense { units, bias, .. } => write!(f, "dense {units}{}", without(bias)),
             LayerKind::Activation(activation) => activation.fmt(f),
             LayerKind::Dropout(p) => write!(f, "dropout {p}"),
+            LayerKind::ReverseGradient(strength) => write!(f, "reverse gradient {strength}"),
             LayerKind::BatchNorm { .. } => f.write_str("batch norm"),
             LayerKind::Conv2d {
                 channels,

@@ -17,7 +17,8 @@
 //! # Ok::<(), jook::Error>(())
 //! ```
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use dfdx::prelude::{
     AsArray, Backward, Cpu, CpuError, Gradients, HasShape, OwnedTape, PutTape, Rank0, ReshapeTo, Shape,
@@ -25,7 +26,8 @@ use dfdx::prelude::{
 };
 
 use super::Network;
-use super::cpu::{Executor, Mode};
+use super::cpu::Passes;
+use super::executor::How;
 use crate::seed::Rng;
 use crate::{Error, Result};
 
@@ -65,8 +67,8 @@ impl Network {
         S: Shape<Concrete = [usize; 2]>,
         T: Tape<f32, Cpu>,
     {
-        self.on_tape(x, |executor| {
-            executor.run_still(self);
+        self.on_tape(x, |passes| {
+            passes.run_still(self);
             self.clone()
         })
     }
@@ -86,8 +88,8 @@ impl Network {
         T: Tape<f32, Cpu>,
     {
         let mut moved = self.clone();
-        let outputs = self.on_tape(x, |executor| {
-            executor.run(&mut moved, Mode::Train(rng));
+        let outputs = self.on_tape(x, |passes| {
+            passes.run(&mut moved, How::train(rng));
             moved.clone()
         })?;
         self.buffers_mut().copy_from_slice(moved.buffers());
@@ -109,7 +111,7 @@ impl Network {
     fn on_tape<S, T>(
         &self,
         x: Tensor<S, f32, Cpu, T>,
-        run: impl FnOnce(&mut Executor) -> Network,
+        run: impl FnOnce(&mut Passes) -> Network,
     ) -> Result<Tensor<(usize, usize), f32, Cpu, T>>
     where
         S: Shape<Concrete = [usize; 2]>,
@@ -122,23 +124,23 @@ impl Network {
                 self.inputs()
             )));
         }
-        Executor::check_rows(self, rows)?;
+        Passes::check_rows(self, rows)?;
         // No copy unless the tensor is transposed or broadcast; then this is an op of its own.
         let (x, mut tape) = x.try_contiguous().map_err(no_memory)?.split_tape();
-        let mut executor = Executor::new(self, rows);
-        x.copy_into(executor.input(rows));
-        let network = run(&mut executor);
+        let mut passes = Passes::new(self, rows);
+        x.copy_into(passes.input(rows));
+        let network = run(&mut passes);
         let outputs: Tensor<(usize, usize), f32, Cpu> = x
             .device()
-            .try_tensor_from_vec(executor.outputs().to_vec(), (rows, self.outputs()))
+            .try_tensor_from_vec(passes.outputs().to_vec(), (rows, self.outputs()))
             .map_err(no_memory)?;
         if T::OWNS_TAPE {
             let leaf = self.leaf.of(self.parameters().len());
             let result = outputs.clone();
             tape.add_backward_op(move |gradients| {
-                executor.backward_to_input(&network, gradients.get_or_alloc_mut(&result)?);
-                add(gradients.get_or_alloc_mut(&leaf)?, executor.gradients());
-                add(gradients.get_or_alloc_mut(&x)?, executor.input_gradient());
+                passes.backward_to_input(&network, gradients.get_or_alloc_mut(&result)?);
+                add(gradients.get_or_alloc_mut(&leaf)?, passes.gradients());
+                add(gradients.get_or_alloc_mut(&x)?, passes.input_gradient());
                 Ok(())
             });
         }
@@ -146,11 +148,77 @@ impl Network {
     }
 }
 
+/// Runs a loss written in dfdx on several outputs, each with its width, and gives its value; d loss / d output goes to
+/// the gradient at the same place, as long as the output.
+///
+/// # Errors
+/// When the loss comes from none of the outputs by their tape, or dfdx finds no memory.
+pub(crate) fn value_and_gradients(
+    outputs: &[(&[f32], usize)],
+    gradients: &mut [&mut [f32]],
+    loss: impl FnOnce(Vec<Logits>) -> LossValue,
+) -> Result<f64> {
+    let leaf = |&(numbers, width): &(&[f32], usize)| {
+        let shape = (numbers.len() / width.max(1), width);
+        Cpu::default()
+            .try_tensor_from_vec(numbers.to_vec(), shape)
+            .map_err(no_memory)
+    };
+    let leaves: Vec<Tensor<(usize, usize), f32, Cpu>> = outputs.iter().map(leaf).collect::<Result<_>>()?;
+    let reached = Arc::new(AtomicBool::new(false));
+    let result = loss(leaves.iter().map(|leaf| traced(leaf, &reached)).collect());
+    let (value, mut found) = finish(result, &reached)?;
+    for (leaf, gradient) in leaves.iter().zip(gradients) {
+        gradient.copy_from_slice(found.get_or_alloc_mut(leaf).map_err(no_memory)?);
+    }
+    Ok(value)
+}
+
+/// As [`value_and_gradients`], of one tensor of any shape.
+pub(crate) fn slope_of<S: Shape>(
+    leaf: &Tensor<S, f32, Cpu>,
+    gradient: &mut [f32],
+    loss: impl FnOnce(Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>) -> LossValue,
+) -> Result<f64> {
+    let reached = Arc::new(AtomicBool::new(false));
+    let (value, mut found) = finish(loss(traced(leaf, &reached)), &reached)?;
+    gradient.copy_from_slice(found.get_or_alloc_mut(leaf).map_err(no_memory)?);
+    Ok(value)
+}
+
+/// The tensor with a tape. dfdx hands out zeros for what a tape does not know: an op of our own says in `reached`
+/// whether the way back led here.
+fn traced<S: Shape>(
+    leaf: &Tensor<S, f32, Cpu>,
+    reached: &Arc<AtomicBool>,
+) -> Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>> {
+    let (leaf, mut tape) = leaf.leaky_trace().split_tape();
+    let reached = reached.clone();
+    tape.add_backward_op(move |_| {
+        reached.store(true, Ordering::Relaxed);
+        Ok(())
+    });
+    leaf.put_tape(tape)
+}
+
+/// The value of a loss, and the gradients on its tape.
+fn finish(result: LossValue, reached: &AtomicBool) -> Result<(f64, Gradients<f32, Cpu>)> {
+    let value = f64::from(result.array());
+    let found = result.try_backward().map_err(no_memory)?;
+    if reached.load(Ordering::Relaxed) {
+        return Ok((value, found));
+    }
+    Err(Error::spec("the loss does not come from the outputs by their tape: nothing could be learnt from it")
+        .at("a loss written in dfdx")
+        .fix("compute it from the tensors it is given, without .array(), .as_vec(), a clone or a new trace between"))
+}
+
 /// Runs a loss written in dfdx on `logits`, rows x `outputs`, and gives its value; d loss / d logits goes
 /// to `gradient`, as long as `logits`.
 ///
 /// # Errors
-/// When `logits` is not a whole number of rows, `gradient` has another length, or dfdx finds no memory.
+/// When `logits` is not a whole number of rows, `gradient` has another length, the loss leaves the tape, or dfdx finds
+/// no memory.
 pub fn value_and_gradient(
     logits: &[f32],
     outputs: usize,
@@ -164,15 +232,11 @@ pub fn value_and_gradient(
             gradient.len()
         )));
     }
-    let shape = (logits.len() / outputs, outputs);
-    let leaf = Cpu::default()
-        .try_tensor_from_vec(logits.to_vec(), shape)
-        .map_err(no_memory)?;
-    let result = loss(leaf.leaky_trace());
-    let value = result.array();
-    let mut gradients = result.try_backward().map_err(no_memory)?;
-    gradient.copy_from_slice(gradients.get_or_alloc_mut(&leaf).map_err(no_memory)?);
-    Ok(value)
+    let one = |mut outputs: Vec<Logits>| match outputs.pop() {
+        Some(logits) => loss(logits),
+        None => unreachable!("one output was given"),
+    };
+    Ok(value_and_gradients(&[(logits, outputs)], &mut [gradient], one)? as f32)
 }
 
 pub(super) fn add(sum: &mut [f32], values: &[f32]) {
@@ -188,8 +252,9 @@ mod tests {
     use dfdx::prelude::*;
 
     use super::value_and_gradient;
-    use crate::loss::{Loss, Targets};
-    use crate::net::cpu::Executor;
+    use crate::data::Targets;
+    use crate::loss::Loss;
+    use crate::net::cpu::Passes;
     use crate::net::tests::{relative_error, scattered};
     use crate::net::{Mlp, Network};
     use crate::seed::stream;
@@ -230,12 +295,12 @@ mod tests {
         assert!(relative_error(&got, &wide(&expected)) < 1e-5);
 
         let gradients = network.parameter_gradients(&mut here).unwrap();
-        let mut executor = Executor::new(&network, 4);
+        let mut passes = Passes::new(&network, 4);
         let scaled: Vec<f32> = x.as_vec().iter().map(|x| 1.5 * x).collect();
-        let y = executor.evaluate(&network, &scaled).to_vec();
+        let y = passes.evaluate(&network, &scaled).to_vec();
         let above: Vec<f32> = y.iter().map(|y| 2.0 * y / y_count(&network)).collect();
-        executor.backward(&network, &above);
-        assert!(relative_error(&gradients, &wide(executor.gradients())) < 1e-5);
+        passes.backward(&network, &above);
+        assert!(relative_error(&gradients, &wide(passes.gradients())) < 1e-5);
         assert!(gradients.iter().any(|g| g.abs() > 1e-3));
     }
 

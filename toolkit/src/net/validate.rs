@@ -119,6 +119,10 @@ impl Layer {
             }
             LayerKind::Activation(activation) => activation.validate(),
             LayerKind::Dropout(p) => check_dropout(f64::from(*p)),
+            LayerKind::ReverseGradient(strength) if *strength >= 0.0 && strength.is_finite() => Ok(()),
+            LayerKind::ReverseGradient(strength) => Err(Error::spec(format!(
+                "the strength of a gradient's reversal is {strength}: expected a finite number of 0 or more"
+            ))),
             LayerKind::BatchNorm { momentum, epsilon } => {
                 if !(0.0..=1.0).contains(momentum) {
                     return Err(Error::spec(format!(

@@ -4,7 +4,7 @@ use super::trial::{Measured, Outcome};
 use super::value::Value;
 use crate::Result;
 use crate::data::Split;
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Evaluation, Regression};
 use crate::net::{NetSpec, Network};
 use crate::train::{Ending, Number, Recipe, Run};
 
@@ -21,14 +21,15 @@ impl Fit {
     }
 }
 
-/// Metrics accuracy, macro_f1 and log_loss when it was evaluated; epochs; the loss in training, and on held-out
+/// Metrics accuracy, macro_f1 and log_loss when it was evaluated, rmse, mae and r2 when that was on values; epochs; the loss in training, and on held-out
 /// examples where there are any, of the network that was evaluated (the best one, where held-out examples are watched;
 /// else the last). A training that was stopped is not complete.
 impl<M> Outcome for Run<M> {
     fn measured(self) -> Result<Measured> {
-        let mut measured = match &self.evaluation {
-            Some(evaluation) => evaluated(evaluation),
-            None => Measured::new(),
+        let mut measured = match (&self.evaluation, &self.regression) {
+            (Some(evaluation), _) => evaluated(evaluation),
+            (None, Some(regression)) => regressed(regression),
+            (None, None) => Measured::new(),
         };
         measured = measured.metric("epochs", self.epochs);
         if let Some(row) = self.row() {
@@ -58,10 +59,26 @@ impl Outcome for Evaluation {
 }
 
 fn evaluated(evaluation: &Evaluation) -> Measured {
-    Measured::new()
+    let measured = Measured::new()
         .metric("accuracy", evaluation.accuracy)
-        .metric("macro_f1", evaluation.macro_f1)
-        .metric("log_loss", evaluation.log_loss)
+        .metric("macro_f1", evaluation.macro_f1);
+    match evaluation.log_loss.is_nan() {
+        true => measured,
+        false => measured.metric("log_loss", evaluation.log_loss),
+    }
+}
+
+impl Outcome for Regression {
+    fn measured(self) -> Result<Measured> {
+        Ok(regressed(&self))
+    }
+}
+
+fn regressed(regression: &Regression) -> Measured {
+    Measured::new()
+        .metric("rmse", regression.rmse)
+        .metric("mae", regression.mae)
+        .metric("r2", regression.r2)
 }
 
 /// So that `recipe.batch(t["batch"])` works.

@@ -13,6 +13,8 @@ pub enum Ending {
     Completed,
     /// The held-out loss stopped falling; the network is as it was after `best_step`.
     EarlyStopped { step: u64, best_step: u64 },
+    /// A watcher ended it after `step`. The network is the best so far with a held-out part, else the newest.
+    Stopped { step: u64, why: String },
     /// Somebody asked it to stop after `step`. The network is what there was: with a held-out part the
     /// best so far, else the newest. Saved, it can be resumed.
     Interrupted { step: u64 },
@@ -35,6 +37,7 @@ impl fmt::Display for Ending {
             Ending::EarlyStopped { step, best_step } => {
                 write!(f, "stopped early at step {step}, best at step {best_step}")
             }
+            Ending::Stopped { step, why } => write!(f, "stopped at step {step}: {why}"),
             Ending::Interrupted { step } => write!(f, "interrupted after step {step}"),
             Ending::Diverged { step, cause } => write!(f, "DIVERGED at step {step}: {cause}"),
         }

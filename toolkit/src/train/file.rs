@@ -12,12 +12,11 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::learner::Named;
 use super::state::{Counters, Kept, State};
 use super::{History, Recipe, Record};
 use crate::data::Names;
 use crate::hex::hex;
-use crate::net::NetSpec;
+use crate::net::{NetSpec, Role, TensorInfo};
 use crate::{Error, Result, replace};
 
 /// The version of the layout of files.
@@ -42,6 +41,9 @@ pub(super) struct Label {
     pub names: Names,
     /// Whether the loss was written by the user; then the file cannot hold it.
     pub own_loss: bool,
+    /// What else the user gave that the file cannot hold: watchers by name, a rule, more streams by their digests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub besides: Vec<String>,
     /// How often checkpoints were written, in steps.
     pub every: Option<usize>,
 }
@@ -61,6 +63,10 @@ struct Scalars {
     kept_step: u64,
     kept_loss: u64,
     moments: usize,
+    #[serde(default)]
+    learned: usize,
+    #[serde(default)]
+    watchers: usize,
     rows: usize,
     /// Name of each tensor and whether it lies in the buffers, in the order of the flat vectors.
     tensors: Vec<(String, bool)>,
@@ -74,7 +80,7 @@ fn bytes<const N: usize, T: Copy>(values: &[T], to: impl Fn(T) -> [u8; N]) -> Ve
 pub(super) fn write(
     path: &Path,
     label: &Label,
-    tensors: &[Named],
+    tensors: &[TensorInfo],
     state: &State,
     (parameters, buffers): (&[f32], &[f32]),
 ) -> Result<()> {
@@ -83,7 +89,11 @@ pub(super) fn write(
     };
     let mut parts: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     for tensor in tensors {
-        let store = if tensor.buffer { buffers } else { parameters };
+        let store = if tensor.role == Role::Running {
+            buffers
+        } else {
+            parameters
+        };
         let values = bytes(&store[tensor.range.clone()], f32::to_le_bytes);
         parts.push((tensor.name.clone(), Dtype::F32, tensor.shape.clone(), values));
     }
@@ -96,12 +106,28 @@ pub(super) fn write(
             values_bytes,
         ));
     };
-    flat("parameters", &state.parameters);
-    flat("buffers", &state.buffers);
-    flat("kept.parameters", &state.kept.parameters);
-    flat("kept.buffers", &state.kept.buffers);
-    for (i, moment) in state.moments.iter().enumerate() {
-        flat(&format!("moment{i}"), moment);
+    // What is the same as the numbers to use is not written again.
+    for (name, values, used) in [
+        ("parameters", &state.parameters, parameters),
+        ("buffers", &state.buffers, buffers),
+        ("kept.parameters", &state.kept.parameters, parameters),
+        ("kept.buffers", &state.kept.buffers, buffers),
+    ] {
+        if values != used {
+            flat(name, values);
+        }
+    }
+    for (name, several) in [
+        ("moment", &state.moments),
+        ("learned", &state.learned),
+        ("watcher", &state.watchers),
+    ] {
+        for (i, values) in several.iter().enumerate() {
+            flat(&format!("{name}{i}"), values);
+        }
+    }
+    if !state.stand_in.is_empty() {
+        flat("stand_in", &state.stand_in);
     }
     let rows: Vec<f64> = state.history.records.iter().flat_map(Record::numbers).collect();
     let shape = vec![state.history.len(), Record::COLUMNS];
@@ -116,8 +142,13 @@ pub(super) fn write(
         kept_step: state.kept.step,
         kept_loss: state.kept.loss.to_bits(),
         moments: state.moments.len(),
+        learned: state.learned.len(),
+        watchers: state.watchers.len(),
         rows: state.history.len(),
-        tensors: tensors.iter().map(|t| (t.name.clone(), t.buffer)).collect(),
+        tensors: tensors
+            .iter()
+            .map(|t| (t.name.clone(), t.role == Role::Running))
+            .collect(),
     };
     let json = |value: Result<String, serde_json::Error>| value.map_err(|e| broken(&e));
     let mut metadata = BTreeMap::from([
@@ -226,17 +257,25 @@ pub(super) fn read(path: &Path) -> Result<File> {
     let (rows, _) = rows.data().as_chunks::<8>();
     let rows: Vec<f64> = rows.iter().map(|&chunk| f64::from_le_bytes(chunk)).collect();
     let (rows, _) = rows.as_chunks::<{ Record::COLUMNS }>();
+    let or_used = |name: &str, used: &[f32]| match tensors.tensor(name) {
+        Ok(_) => floats(name),
+        Err(_) => Ok(used.to_vec()),
+    };
+    let several = |name: &str, count: usize| -> Result<Vec<Vec<f32>>> {
+        (0..count).map(|i| floats(&format!("state.{name}{i}"))).collect()
+    };
     let state = State {
-        parameters: floats("state.parameters")?,
-        buffers: floats("state.buffers")?,
-        moments: (0..scalars.moments)
-            .map(|i| floats(&format!("state.moment{i}")))
-            .collect::<Result<_>>()?,
+        parameters: or_used("state.parameters", &parameters)?,
+        buffers: or_used("state.buffers", &buffers)?,
+        moments: several("moment", scalars.moments)?,
+        learned: several("learned", scalars.learned)?,
+        watchers: several("watcher", scalars.watchers)?,
+        stand_in: or_used("state.stand_in", &[])?,
         kept: Kept {
             step: scalars.kept_step,
             loss: f64::from_bits(scalars.kept_loss),
-            parameters: floats("state.kept.parameters")?,
-            buffers: floats("state.kept.buffers")?,
+            parameters: or_used("state.kept.parameters", &parameters)?,
+            buffers: or_used("state.kept.buffers", &buffers)?,
         },
         history: History {
             records: rows.iter().map(|&row| Record::from_numbers(row)).collect(),
@@ -247,7 +286,7 @@ pub(super) fn read(path: &Path) -> Result<File> {
     let fits = state.parameters.len() == p
         && state.kept.parameters.len() == p
         && state.moments.iter().all(|moment| moment.len() == p)
-        && state.moments.len() == label.recipe.rule.moments()
+        && (state.stand_in.is_empty() || state.stand_in.len() == p)
         && state.buffers.len() == b
         && state.kept.buffers.len() == b
         && state.history.len() == scalars.rows;
@@ -270,6 +309,7 @@ impl Label {
         dataset: String,
         names: Names,
         own_loss: bool,
+        besides: Vec<String>,
     ) -> Self {
         Self {
             format: FORMAT,
@@ -281,6 +321,7 @@ impl Label {
             dataset,
             names,
             own_loss,
+            besides,
             every: recipe.checkpoint.as_ref().map(|(_, every)| *every),
         }
     }
@@ -311,6 +352,14 @@ impl Label {
                 name(self.own_loss),
                 name(asked.own_loss),
                 "give the same loss",
+            );
+        }
+        if self.besides != asked.besides {
+            return differs(
+                "what was given beside recipe and data",
+                &self.besides.join(", "),
+                &asked.besides.join(", "),
+                "give the same watchers, rule and streams",
             );
         }
         if self.recipe.digest() != asked.recipe.digest() {

@@ -14,23 +14,54 @@ pub(super) struct Parts {
 }
 
 /// Holds out `share` of each class, drawn by `seed`; all is for training when there is no share. A class of
-/// one example stays in training.
-pub(super) fn parts(data: &Dataset, labels: &[u32], share: Option<f64>, seed: u64) -> Result<Parts> {
+/// one example stays in training. Without labels the share is of all examples; with groups it is of whole groups.
+pub(super) fn parts(data: &Dataset, share: Option<f64>, seed: u64) -> Result<Parts> {
+    let examples = data.len() as u32;
     let Some(share) = share else {
         return Ok(Parts {
-            training: (0..labels.len() as u32).collect(),
+            training: (0..examples).collect(),
             held_out: Vec::new(),
         });
     };
     let mut rng = stream(seed, "held out");
-    let mut held = vec![false; labels.len()];
-    let (mut owed, mut taken) = (0.0, 0);
-    let mut by_class: Vec<Vec<u32>> = vec![Vec::new(); data.class_names().len()];
-    for (row, &label) in (0u32..).zip(labels) {
-        by_class[label as usize].push(row);
+    let held = match (data.groups(), data.labels()) {
+        (Some(groups), _) => of_groups(groups, share, &mut rng),
+        (None, Some(labels)) => {
+            let mut by_class: Vec<Vec<u32>> = vec![Vec::new(); data.classes()];
+            for (row, &label) in (0u32..).zip(labels) {
+                by_class[label as usize].push(row);
+            }
+            of_each(by_class, data.len(), share, &mut rng)
+        }
+        (None, None) => of_each(vec![(0..examples).collect()], data.len(), share, &mut rng),
+    };
+    let pick = |wanted: bool| -> Vec<u32> {
+        (0..examples)
+            .filter(|&row| held[row as usize] == wanted)
+            .collect()
+    };
+    let (training, held_out) = (pick(false), pick(true));
+    if held_out.is_empty() || training.is_empty() {
+        let what = match data.groups() {
+            Some(_) => "examples in so few groups",
+            None => "examples",
+        };
+        return Err(Error::data(format!(
+            "{} {what} are too few to hold out {share} of them",
+            data.len()
+        ))
+        .at(format!("dataset {}", data.name()))
+        .fix("train without early_stopping, for a fixed number of steps"));
     }
-    for mut rows in by_class {
-        shuffle(&mut rows, &mut rng);
+    Ok(Parts { training, held_out })
+}
+
+/// A mark for each row that is held out: `share` of the rows of each part.
+fn of_each(parts: Vec<Vec<u32>>, examples: usize, share: f64, rng: &mut Rng) -> Vec<bool> {
+    let mut held = vec![false; examples];
+    let (mut owed, mut taken) = (0.0, 0);
+    for mut rows in parts {
+        shuffle(&mut rows, rng);
         // What rounding gave to one class is taken from the next, so that the whole share comes out right.
         owed += share * rows.len() as f64;
         let due = (owed.round() as usize).saturating_sub(taken);
@@ -40,35 +71,31 @@ pub(super) fn parts(data: &Dataset, labels: &[u32], share: Option<f64>, seed: u6
             held[row as usize] = true;
         }
     }
-    let pick = |wanted: bool| -> Vec<u32> {
-        (0..labels.len() as u32)
-            .filter(|&row| held[row as usize] == wanted)
-            .collect()
-    };
-    if taken == 0 {
-        return Err(Error::data(format!(
-            "{} examples are too few to hold out {share} of them",
-            labels.len()
-        ))
-        .at(format!("dataset {}", data.name()))
-        .fix("train without early_stopping, for a fixed number of steps"));
-    }
-    Ok(Parts {
-        training: pick(false),
-        held_out: pick(true),
-    })
+    held
 }
 
-/// The order of epoch `epoch`: `rows` shuffled by a stream of its own, so that any epoch can be entered
-/// without going through those before it.
-pub(super) fn epoch_order(rows: &[u32], order: &mut Vec<u32>, seed: u64, epoch: u64) {
-    order.clear();
-    order.extend_from_slice(rows);
-    shuffle(order, &mut stream(seed, &format!("batch order {epoch}")));
+/// A mark for each row that is held out: whole groups, in a drawn order, as long as they bring the count nearer to the
+/// share.
+fn of_groups(groups: &[u32], share: f64, rng: &mut Rng) -> Vec<bool> {
+    let mut different: Vec<u32> = groups.to_vec();
+    different.sort_unstable();
+    different.dedup();
+    shuffle(&mut different, rng);
+    let wanted = share * groups.len() as f64;
+    let mut taken = 0.0;
+    let mut chosen = std::collections::HashSet::new();
+    for group in different {
+        let size = groups.iter().filter(|&&other| other == group).count() as f64;
+        if (taken + size - wanted).abs() < (taken - wanted).abs() {
+            chosen.insert(group);
+            taken += size;
+        }
+    }
+    groups.iter().map(|group| chosen.contains(group)).collect()
 }
 
 /// Fisher and Yates' shuffle.
-fn shuffle(rows: &mut [u32], rng: &mut Rng) {
+pub(super) fn shuffle(rows: &mut [u32], rng: &mut Rng) {
     for i in (1..rows.len()).rev() {
         rows.swap(i, rng.random_range(0..=i as u32) as usize);
     }
@@ -95,7 +122,7 @@ mod tests {
     fn every_class_gives_its_share_and_no_row_is_lost() {
         let data = dataset(&[50, 100, 10]);
         let labels = data.labels().expect("labels").to_vec();
-        let made = parts(&data, &labels, Some(0.2), 7).expect("parts");
+        let made = parts(&data, Some(0.2), 7).expect("parts");
         let held = |class| {
             made.held_out
                 .iter()
@@ -106,32 +133,34 @@ mod tests {
         let mut all = [made.training.clone(), made.held_out.clone()].concat();
         all.sort_unstable();
         assert_eq!(all, (0..160).collect::<Vec<u32>>());
-        assert_ne!(made, parts(&data, &labels, Some(0.2), 8).expect("parts"));
+        assert_ne!(made, parts(&data, Some(0.2), 8).expect("parts"));
     }
 
     #[test]
     fn a_class_of_one_stays_and_nothing_to_hold_out_is_an_error() {
         let data = dataset(&[1, 1, 1]);
-        let labels = data.labels().expect("labels").to_vec();
-        assert!(parts(&data, &labels, Some(0.3), 0).is_err());
+        assert!(parts(&data, Some(0.3), 0).is_err());
         let data = dataset(&[2, 2, 2, 2, 2, 2]);
-        let labels = data.labels().expect("labels").to_vec();
-        let made = parts(&data, &labels, Some(0.25), 0).expect("parts");
+        let made = parts(&data, Some(0.25), 0).expect("parts");
         assert_eq!(made.held_out.len(), 3);
     }
 
     #[test]
-    fn epochs_differ_and_repeat() {
-        let rows: Vec<u32> = (0..100).collect();
-        let order = |epoch| {
-            let mut order = Vec::new();
-            epoch_order(&rows, &mut order, 3, epoch);
-            order
-        };
-        assert_eq!(order(0), order(0));
-        assert_ne!(order(0), order(1));
-        let mut sorted = order(5);
-        sorted.sort_unstable();
-        assert_eq!(sorted, rows);
+    fn groups_stay_together_and_without_labels_it_is_a_share_of_all() {
+        let groups: Vec<u32> = (0..160).map(|row| row / 8).collect();
+        let data = dataset(&[50, 100, 10])
+            .with_groups(groups.clone())
+            .expect("groups");
+        let made = parts(&data, Some(0.25), 7).expect("parts");
+        assert_eq!(made.held_out.len(), 40);
+        for held in made.held_out.chunks(8) {
+            assert!(
+                held.iter()
+                    .all(|&row| groups[row as usize] == groups[held[0] as usize])
+            );
+        }
+        assert!(parts(&data.with_groups(vec![3; 160]).expect("a group"), Some(0.25), 7).is_err());
+        let plain = Dataset::new("d", Shape::Flat(1), vec![0.0; 30]).expect("a dataset");
+        assert_eq!(parts(&plain, Some(0.5), 0).expect("parts").held_out.len(), 15);
     }
 }

@@ -8,39 +8,50 @@
 //! ```
 //! use jook::prelude::*;
 //! let moons = datasets::two_moons(300, 0.1, 0)?.split(0.2, 0)?;
-//! let recipe = Recipe::new().epochs(30).batch(16).momentum(0.1, 0.9).early_stopping(0.2);
+//! let recipe = Recipe::new().epochs(30).batch(16).sgd(0.1).momentum(0.9).early_stopping(0.2);
 //! let run = Mlp::new([2, 16, 2]).fit(&moons, recipe)?;
 //! println!("{run:?}\n{}", run.history().frame());
 //! # Ok::<(), jook::Error>(())
 //! ```
 
+mod augment;
+mod batches;
 mod ending;
 mod engine;
 mod file;
-mod fused;
+mod gather;
 mod history;
 mod holdout;
-mod learner;
-mod live;
 mod number;
 mod recipe;
-mod rule;
 mod run;
+mod setters;
 mod show;
 mod state;
+mod stepper;
 #[cfg(test)]
 mod tests;
+mod training;
 mod typed;
+mod watch;
+mod watchers;
 
+pub use augment::Augmentation;
+pub use batches::{Batches, Sampler};
+
+pub use crate::loss::OneHot;
+pub use crate::optim::Rule;
 pub use ending::{Cause, Ending};
 pub(crate) use engine::check_shape;
-pub use fused::OneHot;
 pub use history::{History, Record};
 pub use number::Number;
 pub use recipe::{Budget, RateSchedule, Recipe};
-pub use rule::Rule;
 pub use run::Run;
+pub use stepper::Stepper;
+pub use training::Training;
 pub use typed::{Train, TypedLogits, TypedOneHot};
+pub use watch::{Flow, Moment, Watcher};
+pub use watchers::Plateau;
 
 /// Checks without a better held-out loss before stopping, when the recipe does not say.
 const PATIENCE: usize = 10;

@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
-use super::Rule;
-use super::number::{Number, whole};
-use super::rule::Penalty;
+use super::watch::Watcher;
+use super::watchers::{Average, Checkpoints, Plateau, PlateauWatcher};
+use super::{Augmentation, Sampler};
 use crate::canonical;
+use crate::data::Dataset;
 use crate::loss::Loss;
+use crate::optim::{Group, Optimizer, Rule, Settings, UpdateRule};
 use crate::show::{Bundle, Show};
 use crate::{Error, Result};
 
@@ -69,17 +72,38 @@ pub struct Recipe {
     pub rule: Rule,
     /// How the rate changes.
     pub schedule: RateSchedule,
-    /// Weight of the penalty sum |p| over all trainable parameters, biases included.
+    /// Weight of the penalty sum |p| over the weights. Biases, and the scales and shifts of norms, have none.
     pub l1: f64,
-    /// Weight of the penalty (sum p^2) / 2 over all trainable parameters, biases included: PyTorch's
-    /// `weight_decay`.
+    /// Weight of the penalty (sum p^2) / 2 over the weights. Biases, and the scales and shifts of norms, have none.
     pub l2: f64,
+    /// Decoupled decay of the weights: what AdamW adds to Adam.
+    pub decay: f64,
+    /// The largest norm of the weights that meet in one unit.
+    pub max_norm: Option<f64>,
+    /// Tensors that are treated in another way.
+    pub groups: Vec<Group>,
+    /// The largest norm of the gradient.
+    pub clip_norm: Option<f64>,
+    /// The largest size of a number of the gradient.
+    pub clip_value: Option<f64>,
+    /// A lower rate when nothing gets better.
+    pub plateau: Option<Plateau>,
+    /// What stays of the parameters' exponential average at each update; none: the last parameters are given.
+    pub average: Option<f64>,
+    /// Which rows make a batch.
+    pub sampler: Sampler,
+    /// Changes of the examples, made anew each time they are shown.
+    pub augmentations: Vec<Augmentation>,
     /// What is made small, when the call brings no loss of its own.
     pub loss: Loss,
     /// Decides the initial weights, the batch order, dropout and the held-out part.
     pub seed: u64,
-    /// The share of the examples held out to watch, 0.1 to 0.3; none: train on all of them, to the end.
+    /// The share of the examples held out to watch, above 0 and up to 0.5; none: train on all of them, to the end.
     pub early_stopping: Option<f64>,
+    /// The digest of the examples watched instead of a share. The examples themselves are not written down.
+    pub validation: Option<String>,
+    #[serde(skip)]
+    pub(super) validation_data: Option<Validation>,
     /// Checks without a better held-out loss before stopping; 10 when not given.
     pub patience: Option<usize>,
     /// Updates between checks, each a row of the history; an epoch when not given.
@@ -93,7 +117,17 @@ pub struct Recipe {
         skip_serializing_if = "Option::is_none",
         serialize_with = "refuse"
     )]
-    error: Option<Error>,
+    pub(super) error: Option<Error>,
+}
+
+/// Examples to watch. Two are the same when their digests, which the recipe has beside them, are.
+#[derive(Clone, Debug)]
+pub(super) struct Validation(pub Arc<Dataset>);
+
+impl PartialEq for Validation {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.digest() == other.0.digest()
+    }
 }
 
 /// A recipe with an error in it is not written down: reading it back would lose the error.
@@ -131,9 +165,20 @@ impl Default for Recipe {
             schedule: RateSchedule::Constant,
             l1: 0.0,
             l2: 0.0,
+            decay: 0.0,
+            max_norm: None,
+            groups: Vec::new(),
+            clip_norm: None,
+            clip_value: None,
+            plateau: None,
+            average: None,
+            sampler: Sampler::Shuffled,
+            augmentations: Vec::new(),
             loss: Loss::default(),
             seed: 0,
             early_stopping: None,
+            validation: None,
+            validation_data: None,
             patience: None,
             check_every: None,
             checkpoint: None,
@@ -144,124 +189,6 @@ impl Default for Recipe {
 }
 
 impl Recipe {
-    /// The default recipe.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Trains for this many passes over the training part (1 or more).
-    pub fn epochs(self, epochs: impl Number) -> Self {
-        self.set_whole("epochs", epochs, |r, n| r.length = Budget::Epochs(n))
-    }
-
-    /// Trains for this many updates (1 or more).
-    pub fn steps(self, steps: impl Number) -> Self {
-        self.set_whole("steps", steps, |r, n| r.length = Budget::Steps(n))
-    }
-
-    /// Examples an update (1 or more; more than there are means all of them).
-    pub fn batch(self, batch: impl Number) -> Self {
-        self.set_whole("batch", batch, |r, n| r.batch = n)
-    }
-
-    /// Stochastic gradient descent at this rate (above 0).
-    pub fn sgd(self, rate: impl Number) -> Self {
-        self.set("sgd", rate, |r, rate| r.rule = Rule::Sgd { rate })
-    }
-
-    /// SGD with momentum (0 to below 1): PyTorch's `SGD(lr, momentum)`.
-    pub fn momentum(self, rate: impl Number, momentum: impl Number) -> Self {
-        self.set2("momentum", rate, momentum, |r, rate, momentum| {
-            r.rule = Rule::Momentum { rate, momentum };
-        })
-    }
-
-    /// SGD with Nesterov's momentum: PyTorch's `SGD(lr, momentum, nesterov=True)`.
-    pub fn nesterov(self, rate: impl Number, momentum: impl Number) -> Self {
-        self.set2("nesterov", rate, momentum, |r, rate, momentum| {
-            r.rule = Rule::Nesterov { rate, momentum };
-        })
-    }
-
-    /// Adam at this rate, with the paper's other constants (0.9, 0.999, 1e-8).
-    pub fn adam(self, rate: impl Number) -> Self {
-        self.set("adam", rate, |r, rate| {
-            r.rule = Rule::Adam {
-                rate,
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
-            };
-        })
-    }
-
-    /// Any update rule, with all its constants.
-    pub fn rule(mut self, rule: Rule) -> Self {
-        self.rule = rule;
-        self
-    }
-
-    /// Multiplies the rate by `factor` after every `epochs` epochs.
-    pub fn stepped(self, factor: impl Number, epochs: impl Number) -> Self {
-        self.set_stepped(factor, epochs, Budget::Epochs)
-    }
-
-    /// Multiplies the rate by `factor` after every `steps` updates.
-    pub fn stepped_by_steps(self, factor: impl Number, steps: impl Number) -> Self {
-        self.set_stepped(factor, steps, Budget::Steps)
-    }
-
-    /// Adds the penalty `weight` * sum |p| (0 or more) over all trainable parameters.
-    pub fn l1(self, weight: impl Number) -> Self {
-        self.set("l1", weight, |r, weight| r.l1 = weight)
-    }
-
-    /// Adds the penalty `weight` / 2 * sum p^2 (0 or more) over all trainable parameters.
-    pub fn l2(self, weight: impl Number) -> Self {
-        self.set("l2", weight, |r, weight| r.l2 = weight)
-    }
-
-    /// What is made small.
-    pub fn loss(mut self, loss: Loss) -> Self {
-        self.loss = loss;
-        self
-    }
-
-    /// The seed of every random choice.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Holds out this share of the examples (0.1 to 0.3, the same of each class), stops when their loss
-    /// has stopped falling, and returns the network as it was at its lowest.
-    pub fn early_stopping(self, share: impl Number) -> Self {
-        self.set("early_stopping", share, |r, share| r.early_stopping = Some(share))
-    }
-
-    /// Stops after this many checks without a better held-out loss (1 or more; needs `early_stopping`).
-    pub fn patience(self, checks: impl Number) -> Self {
-        self.set_whole("patience", checks, |r, n| r.patience = Some(n))
-    }
-
-    /// Checks, and adds a row to the history, every this many updates (1 or more).
-    pub fn check_every(self, steps: impl Number) -> Self {
-        self.set_whole("check_every", steps, |r, n| r.check_every = Some(n))
-    }
-
-    /// Writes a checkpoint to `path` every `steps` updates and at the end. The file is replaced in one
-    /// move: a crash leaves the one before. Not part of what the recipe *is*: see [`Recipe::digest`].
-    pub fn checkpoint(self, path: impl Into<PathBuf>, steps: impl Number) -> Self {
-        let path = path.into();
-        self.set_whole("checkpoint", steps, |r, n| r.checkpoint = Some((path, n)))
-    }
-
-    /// Goes on from the checkpoint at `path`, which must come from this recipe, network and data.
-    pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
-        self.resume = Some(path.into());
-        self
-    }
-
     /// Whether the recipe can be followed; training asks this first.
     ///
     /// # Errors
@@ -284,24 +211,59 @@ impl Recipe {
                 ));
             }
         }
-        for (name, weight) in [("l1", self.l1), ("l2", self.l2)] {
+        for (name, weight) in [("l1", self.l1), ("l2", self.l2), ("decay", self.decay)] {
             if !(weight >= 0.0 && (weight as f32).is_finite()) {
                 return wrong(format!("expected {name} of 0 or more, found {weight}"));
             }
         }
         if let Some(share) = self.early_stopping
-            && !(0.1..=0.3).contains(&share)
+            && !(share > 0.0 && share <= 0.5)
         {
+            return Err(Error::spec(format!(
+                "expected a held-out share above 0 and up to 0.5, found {share}"
+            ))
+            .at("recipe, early_stopping")
+            .fix("0.2 is a good start: less judges badly, more leaves too little to learn from"));
+        }
+        if self.early_stopping.is_some() && self.validation.is_some() {
             return Err(
-                Error::spec(format!("expected a held-out share of 0.1 to 0.3, found {share}"))
-                    .at("recipe, early_stopping")
-                    .fix("0.2 is a good start: less judges badly, more leaves too little to learn from"),
+                Error::spec("both a share and examples of their own are to be watched")
+                    .at("recipe, validation")
+                    .fix("keep .early_stopping(share) or .validation(&data)"),
             );
         }
+        if self.validation.is_some() && self.validation_data.is_none() {
+            return Err(
+                Error::spec("the examples to watch are not written in a recipe, only their digest")
+                    .at("recipe, validation")
+                    .fix("give them again with .validation(&data)"),
+            );
+        }
+        for (name, most) in [
+            ("max_norm", self.max_norm),
+            ("clip_norm", self.clip_norm),
+            ("clip_value", self.clip_value),
+        ] {
+            if let Some(most) = most
+                && !(most > 0.0 && (most as f32).is_finite())
+            {
+                return wrong(format!("expected {name} above 0, found {most}"));
+            }
+        }
+        if let Some(decay) = self.average
+            && !(0.0..1.0).contains(&decay)
+        {
+            return wrong(format!(
+                "expected an average's decay of 0 to below 1, found {decay}"
+            ));
+        }
+        self.groups.iter().try_for_each(Group::validate)?;
+        self.augmentations.iter().try_for_each(Augmentation::validate)?;
+        self.plateau.iter().try_for_each(Plateau::validate)?;
         if self.patience == Some(0) || self.check_every == Some(0) {
             return wrong("expected a patience and check_every of at least 1, found 0".into());
         }
-        if self.patience.is_some() && self.early_stopping.is_none() {
+        if self.patience.is_some() && !self.is_watched() {
             return Err(Error::spec("patience was set, but nothing is held out to watch")
                 .at("recipe, patience")
                 .fix("add .early_stopping(0.2), or leave patience out"));
@@ -336,55 +298,46 @@ impl Recipe {
         self.checkpoint.is_some() || self.resume.is_some()
     }
 
-    pub(super) fn penalty(&self) -> Penalty {
-        Penalty {
-            l1: self.l1 as f32,
-            l2: self.l2 as f32,
+    /// The recipe with its examples to watch brought into the order of names of those to learn from.
+    pub(super) fn matched_to(mut self, data: &Dataset) -> Result<Self> {
+        if let Some(Validation(validation)) = &self.validation_data {
+            self.validation_data = Some(Validation(Arc::new(validation.matched_to(&data.names())?)));
         }
+        Ok(self)
     }
 
-    fn set(self, what: &str, value: impl Number, put: impl FnOnce(&mut Self, f64)) -> Self {
-        self.set_result(value.number().map_err(|e| e.at(format!("recipe, {what}"))), put)
+    /// Whether held-out examples are watched.
+    pub(super) fn is_watched(&self) -> bool {
+        self.early_stopping.is_some() || self.validation.is_some()
     }
 
-    fn set2(self, what: &str, a: impl Number, b: impl Number, put: impl FnOnce(&mut Self, f64, f64)) -> Self {
-        let both = a.number().and_then(|a| Ok((a, b.number()?)));
-        let place = |e: Error| e.at(format!("recipe, {what}"));
-        self.set_result(both.map_err(place), |r, (a, b)| put(r, a, b))
+    /// The optimizer that it describes, with another rule where one is given.
+    pub(super) fn optimizer(&self, own: Option<Arc<dyn UpdateRule>>) -> Optimizer {
+        let base = Settings {
+            rate: 1.0,
+            decay: self.decay,
+            l1: self.l1,
+            l2: self.l2,
+            max_norm: self.max_norm,
+            frozen: false,
+        };
+        let rule = own.unwrap_or_else(|| Arc::new(self.rule));
+        Optimizer::with(rule, base, self.groups.clone(), (self.clip_norm, self.clip_value))
     }
 
-    fn set_whole(self, what: &str, value: impl Number, put: impl FnOnce(&mut Self, usize)) -> Self {
-        let place = format!("recipe, {what}");
-        let value = value.number().map_err(|e| e.at(place.clone()));
-        self.set_result(value.and_then(|value| whole(&place, value, 1)), put)
-    }
-
-    fn set_stepped(
-        self,
-        factor: impl Number,
-        every: impl Number,
-        unit: impl FnOnce(usize) -> Budget,
-    ) -> Self {
-        let both = factor
-            .number()
-            .and_then(|factor| Ok((factor, whole("recipe, stepped", every.number()?, 1)?)));
-        self.set_result(both, |r, (factor, every)| {
-            r.schedule = RateSchedule::Stepped {
-                factor,
-                every: unit(every),
-            };
-        })
-    }
-
-    /// Keeps the first error, so that a chain of setters reads straight and is judged once.
-    fn set_result<V>(mut self, value: Result<V>, put: impl FnOnce(&mut Self, V)) -> Self {
-        match value {
-            Ok(value) => put(&mut self, value),
-            Err(error) => {
-                self.error.get_or_insert(error);
-            }
+    /// The watchers that it describes.
+    pub(super) fn watchers<'w>(&self) -> Vec<Box<dyn Watcher + 'w>> {
+        let mut watchers: Vec<Box<dyn Watcher + 'w>> = Vec::new();
+        if let Some(plateau) = self.plateau {
+            watchers.push(Box::new(PlateauWatcher(plateau)));
         }
-        self
+        if let Some(decay) = self.average {
+            watchers.push(Box::new(Average::new(decay)));
+        }
+        if let Some((_, every)) = self.checkpoint {
+            watchers.push(Box::new(Checkpoints { every: every as u64 }));
+        }
+        watchers
     }
 }
 
@@ -400,12 +353,41 @@ impl fmt::Display for Recipe {
         if let RateSchedule::Stepped { factor, every } = self.schedule {
             write!(f, " times {factor} every {every}")?;
         }
-        for (name, weight) in [("L1", self.l1), ("L2", self.l2)] {
+        if let Some(plateau) = self.plateau {
+            write!(f, ", {plateau}")?;
+        }
+        for (name, weight) in [("L1", self.l1), ("L2", self.l2), ("decay", self.decay)] {
             if weight != 0.0 {
                 write!(f, ", {name} {weight}")?;
             }
         }
+        for (name, most) in [
+            ("max norm", self.max_norm),
+            ("gradient's norm up to", self.clip_norm),
+            ("gradient up to", self.clip_value),
+            ("averaged by", self.average),
+        ] {
+            if let Some(most) = most {
+                write!(f, ", {name} {most}")?;
+            }
+        }
+        for group in &self.groups {
+            write!(f, ", {group}")?;
+        }
+        if self.sampler != Sampler::Shuffled {
+            write!(f, ", {}", self.sampler)?;
+        }
+        for augmentation in &self.augmentations {
+            write!(f, ", {augmentation}")?;
+        }
         write!(f, ", {:?}", self.loss)?;
+        if self.validation.is_some() {
+            let patience = self.patience.unwrap_or(super::PATIENCE);
+            write!(
+                f,
+                ", early stopping (on examples of their own, patience {patience})"
+            )?;
+        }
         if let Some(share) = self.early_stopping {
             let patience = self.patience.unwrap_or(super::PATIENCE);
             write!(f, ", early stopping (hold out {share}, patience {patience})")?;

@@ -1,21 +1,20 @@
 //! [`Run`]: a trained model with everything that led to it; and the calls that make one.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::engine::{self, Outcome, Saver};
+use super::engine::{self, Outcome, Task};
 use super::file::{self, Label};
-use super::fused::{FusedLearner, OneHot, OwnLoss};
-use super::learner::{Learner, Named};
 use super::state::State;
+use super::training::Training;
 use super::{Ending, History, Recipe, Record};
-use crate::data::{Dataset, Split};
-use crate::evaluate::Evaluation;
-use crate::loss::Loss;
+use crate::data::{Dataset, Split, Targets};
+use crate::evaluate::{Evaluation, Regression};
+use crate::loss::{Loss, Objective, OneHot, WithTable};
 use crate::net::builder::for_each_builder;
-use crate::net::cpu::Executor;
+use crate::net::executor::Executor;
 use crate::net::tape::{Logits, LossValue};
-use crate::net::{NetSpec, Network};
+use crate::net::{NetSpec, Network, TensorInfo};
 use crate::show::{Bundle, Show};
 use crate::{Error, Result, replace};
 
@@ -32,8 +31,10 @@ pub struct Run<M = Network> {
     pub history: History,
     /// Why it stopped.
     pub ending: Ending,
-    /// How good it is on the test part, when `fit` made it.
+    /// How good it is on the test part, when `fit` made it from data with labels.
     pub evaluation: Option<Evaluation>,
+    /// How good it is on the test part, when `fit` made it from data with values.
+    pub regression: Option<Regression>,
     /// Why there is no evaluation although one was asked for: the scores of a model that broke are no numbers.
     pub unevaluated: Option<Error>,
     /// Why the last checkpoint is not on disk, when it could not be written.
@@ -54,7 +55,7 @@ pub struct Run<M = Network> {
     widths: (usize, usize),
     predict: fn(&M, &[f32]) -> Result<Vec<f32>>,
     label: Label,
-    tensors: Vec<Named>,
+    tensors: Vec<TensorInfo>,
     state: State,
 }
 
@@ -62,44 +63,51 @@ pub struct Run<M = Network> {
 pub(super) struct Numbers {
     recipe: Recipe,
     label: Label,
-    tensors: Vec<Named>,
+    tensors: Vec<TensorInfo>,
     outcome: Outcome,
     epochs: f64,
 }
 
-/// Trains `learner`, with the checkpoints the recipe asks for.
-pub(super) fn run_learner(
-    learner: &mut dyn Learner,
-    data: &Dataset,
-    recipe: &Recipe,
-    spec: Option<&NetSpec>,
-    model: &str,
+/// What is trained: the model in words, and as data where it is a network.
+pub(super) struct Subject<'a> {
+    pub spec: Option<&'a NetSpec>,
+    pub model: &'a str,
+    /// What the user gave that no file can hold.
+    pub besides: Vec<String>,
+}
+
+/// Trains what is in `executor`, with the checkpoints the recipe asks for.
+pub(super) fn run_executor(
+    executor: &mut dyn Executor,
+    task: Task<'_>,
+    subject: Subject<'_>,
 ) -> Result<Numbers> {
+    let (data, recipe) = (task.data, task.recipe);
+    let Subject { spec, model, besides } = subject;
     let label = Label::new(
         spec.cloned(),
         model.to_owned(),
         recipe,
         data.digest(),
         data.names(),
-        learner.own_loss(),
+        task.objective.is_own(),
+        besides,
     );
-    let tensors = learner.tensors();
+    let tensors = executor.tensors().to_vec();
     let state = match &recipe.resume {
-        Some(path) => resumed(path, &label, learner)?,
-        None => State::start(learner.parameters(), learner.buffers(), recipe.rule.moments()),
+        Some(path) => resumed(path, &label, executor)?,
+        None => State::start(executor.parameters().to_vec(), executor.buffers().to_vec()),
     };
-    let watched = recipe.early_stopping.is_some();
+    let watched = recipe.is_watched();
     if let Some((path, _)) = &recipe.checkpoint {
         replace::try_out(path)?;
     }
-    let write =
-        |path: &PathBuf, state: &State| file::write(path, &label, &tensors, state, state.result(watched));
-    let saver = recipe.checkpoint.as_ref().map(|(path, every)| Saver {
-        path: path.clone(),
-        every: *every as u64,
-        write: &write,
-    });
-    let (outcome, per_epoch) = engine::train(learner, data, recipe, state, saver)?;
+    let write = |state: &State| match &recipe.checkpoint {
+        Some((path, _)) => file::write(path, &label, &tensors, state, state.result(watched)),
+        None => Ok(()),
+    };
+    let asked = recipe.checkpoint.is_some();
+    let (outcome, per_epoch) = engine::train(executor, task, state, asked.then_some(&write))?;
     let epochs = outcome.state.counters.step as f64 / per_epoch as f64;
     Ok(Numbers {
         recipe: recipe.clone(),
@@ -110,34 +118,16 @@ pub(super) fn run_learner(
     })
 }
 
-fn resumed(path: &Path, label: &Label, learner: &dyn Learner) -> Result<State> {
+fn resumed(path: &Path, label: &Label, executor: &mut dyn Executor) -> Result<State> {
     let file = file::read(path)?;
     file.label.check(label, path)?;
-    let fits =
-        file.parameters.len() == learner.parameters().len() && file.buffers.len() == learner.buffers().len();
+    let fits = file.parameters.len() == executor.parameters().len()
+        && file.buffers.len() == executor.buffers().len();
     if fits {
         Ok(file.state)
     } else {
         Err(Error::data("the numbers in the file do not fit the network").at(path.display().to_string()))
     }
-}
-
-fn train_network(network: Network, data: &Dataset, recipe: &Recipe, own: Option<OwnLoss<'_>>) -> Result<Run> {
-    recipe.validate()?;
-    let widths = (network.inputs(), network.outputs());
-    engine::check_shape(data, network.spec())?;
-    engine::labels_for(data, widths, recipe)?;
-    let spec = network.spec().clone();
-    let rows = engine::most_rows(recipe, data);
-    Executor::check_rows(&network, rows)?;
-    let mut learner = FusedLearner::new(network, rows, recipe.loss, own);
-    let numbers = run_learner(&mut learner, data, recipe, Some(&spec), &spec.to_string())?;
-    Ok(Run::new(
-        learner.into_network(),
-        numbers,
-        widths,
-        Network::predict,
-    ))
 }
 
 impl Network {
@@ -148,7 +138,7 @@ impl Network {
     /// When the recipe cannot be followed, the data have no labels or do not fit the network, or a
     /// checkpoint to resume from does not fit.
     pub fn train(&self, data: &Dataset, recipe: impl Into<Recipe>) -> Result<Run> {
-        train_network(self.clone(), data, &recipe.into(), None)
+        self.training().run(data, recipe)
     }
 
     /// As [`Mlp::fit`](crate::net::Mlp::fit), from the network's numbers as they are.
@@ -160,12 +150,10 @@ impl Network {
         // Before the work, so that a wrong test part costs none of it.
         let test = split.test.matched_to(&split.train.names())?;
         engine::check_shape(&test, self.spec())?;
-        engine::labels_for(&test, (self.inputs(), self.outputs()), &recipe)?;
+        engine::check_width(&test, self.inputs())?;
+        Objective::check(&mut recipe.loss.clone(), &[&test], &[self.outputs()])?;
         let mut run = self.train(&split.train, recipe)?;
-        match run.evaluate(&test) {
-            Ok(evaluation) => run.evaluation = Some(evaluation),
-            Err(error) => run.unevaluated = Some(error),
-        }
+        run.judge_on(&test);
         Ok(run)
     }
 
@@ -178,9 +166,9 @@ impl Network {
         &self,
         data: &Dataset,
         recipe: impl Into<Recipe>,
-        mut loss: impl FnMut(Logits, OneHot) -> LossValue,
+        loss: impl FnMut(Logits, OneHot) -> LossValue,
     ) -> Result<Run> {
-        train_network(self.clone(), data, &recipe.into(), Some(&mut loss))
+        self.training().objective(WithTable::new(loss)).run(data, recipe)
     }
 
     /// The network in a file written by [`Run::save`] or a checkpoint. It knows its classes by their numbers alone:
@@ -250,7 +238,7 @@ macro_rules! trained {
             pub fn train(&self, data: &Dataset, recipe: impl Into<Recipe>) -> Result<Run> {
                 let recipe = recipe.into();
                 recipe.validate()?;
-                train_network(self.build(recipe.seed)?, data, &recipe, None)
+                Training::new(self.build(recipe.seed)?).run(data, recipe)
             }
 
             /// As `train` with a loss of one's own instead of the recipe's, written in dfdx: it is given the logits
@@ -263,11 +251,12 @@ macro_rules! trained {
                 &self,
                 data: &Dataset,
                 recipe: impl Into<Recipe>,
-                mut loss: impl FnMut(Logits, OneHot) -> LossValue,
+                loss: impl FnMut(Logits, OneHot) -> LossValue,
             ) -> Result<Run> {
                 let recipe = recipe.into();
                 recipe.validate()?;
-                train_network(self.build(recipe.seed)?, data, &recipe, Some(&mut loss))
+                let network = self.build(recipe.seed)?;
+                Training::new(network).objective(WithTable::new(loss)).run(data, recipe)
             }
 
             /// Trains on the training part of `split` and evaluates on its test part: [`Run::evaluation`]. A
@@ -308,7 +297,7 @@ impl Run {
         };
         let mut recipe = label.recipe.clone().resume(path);
         recipe.checkpoint = label.every.map(|every| (path.to_owned(), every));
-        train_network(Network::new(spec, recipe.seed)?, data, &recipe, None)
+        Training::new(Network::new(spec, recipe.seed)?).run(data, recipe)
     }
 }
 
@@ -333,6 +322,7 @@ impl<M> Run<M> {
             history: outcome.history,
             ending: outcome.ending,
             evaluation: None,
+            regression: None,
             unevaluated: None,
             unsaved: outcome.unsaved,
             seconds: outcome.state.counters.seconds(),
@@ -357,7 +347,7 @@ impl<M> Run<M> {
     /// What was seen of the model as it is: the row of the best check when a held-out part was watched (its numbers
     /// are those of that step), else the newest row. None when training ended before its first check.
     pub fn row(&self) -> Option<&Record> {
-        let watched = self.recipe.early_stopping.is_some();
+        let watched = self.recipe.is_watched();
         self.state.row(watched, &self.history)
     }
 
@@ -383,32 +373,77 @@ impl<M> Run<M> {
     pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
         let place = || format!("dataset {}", data.name());
         let lacking = || {
-            Error::data("expected labelled examples to evaluate on, found none")
-                .at(place())
-                .fix("evaluate on data with labels; predict needs none")
+            let error = Error::data("expected labelled examples to evaluate on, found none").at(place());
+            match data.values() {
+                Some(_) => error.fix("ask for Run::regression of data with values"),
+                None => error.fix("evaluate on data with labels; predict needs none"),
+            }
         };
         if data.is_empty() || data.labels().is_none() {
             return Err(lacking());
         }
+        let data = &self.matched(data)?;
+        let labels = data.labels().ok_or_else(lacking)?;
+        let logits = self.predict(data.features()).map_err(|e| e.at(place()))?;
+        // A model may know more classes than these data name.
+        let mut names = data.class_names().to_vec();
+        names.extend((names.len()..self.widths.1).map(|class| format!("class {class}")));
+        let evaluation = Evaluation::of(&logits, labels, &names).map_err(|e| e.at(place()))?;
+        Ok(match self.gives_log_probabilities() {
+            true => evaluation,
+            false => evaluation.without_log_loss(),
+        })
+    }
+
+    /// How good the model's numbers are on `data` with values. Features that have names are matched by name to those it
+    /// was trained on.
+    ///
+    /// # Errors
+    /// Without values or examples, or when the data do not fit the model.
+    pub fn regression(&self, data: &Dataset) -> Result<Regression> {
+        let place = || format!("dataset {}", data.name());
+        let Some(_) = data.values().filter(|_| !data.is_empty()) else {
+            return Err(Error::data("expected examples with values, found none")
+                .at(place())
+                .fix("give the values with Dataset::with_values; for labels there is Run::evaluate"));
+        };
+        let data = &self.matched(data)?;
+        let outputs = self.predict(data.features()).map_err(|e| e.at(place()))?;
+        let values = data.values().unwrap_or_default();
+        Regression::of(&outputs, values, data.value_names()).map_err(|e| e.at(place()))
+    }
+
+    /// The data in the order of names that the model was trained on, if they fit it.
+    fn matched(&self, data: &Dataset) -> Result<Dataset> {
         if let Some(spec) = &self.spec {
             engine::check_shape(data, spec)?;
         }
-        let (inputs, outputs) = self.widths;
+        let inputs = self.widths.0;
         if data.width() != inputs {
             return Err(Error::data(format!(
                 "expected {inputs} numbers an example, as the model was trained on, found {}",
                 data.width()
             ))
-            .at(place())
+            .at(format!("dataset {}", data.name()))
             .fix("evaluate on data prepared as the training data were"));
         }
-        let data = &data.matched_to(&self.label.names)?;
-        let labels = data.labels().ok_or_else(lacking)?;
-        let logits = self.predict(data.features()).map_err(|e| e.at(place()))?;
-        // A model may know more classes than these data name.
-        let mut names = data.class_names().to_vec();
-        names.extend((names.len()..outputs).map(|class| format!("class {class}")));
-        Evaluation::of(&logits, labels, &names).map_err(|e| e.at(place()))
+        data.matched_to(&self.label.names)
+    }
+
+    /// Evaluates on a test part; what cannot be evaluated is said in the run.
+    pub(super) fn judge_on(&mut self, test: &Dataset) {
+        let judged = match test.targets() {
+            Targets::Values(_) => self.regression(test).map(|found| self.regression = Some(found)),
+            _ => self.evaluate(test).map(|found| self.evaluation = Some(found)),
+        };
+        if let Err(error) = judged {
+            self.unevaluated = Some(error);
+        }
+    }
+
+    /// Whether the softmax of its outputs was trained to be probabilities.
+    fn gives_log_probabilities(&self) -> bool {
+        self.recipe.loss == Loss::SoftmaxCrossEntropy && !self.label.own_loss
     }
 
     /// How many times the loss of even guessing (ln of the number of classes) the training ended at, when that is
@@ -417,7 +452,7 @@ impl<M> Run<M> {
         const FAR: f64 = 10.0;
         let guessing = (self.widths.1.max(2) as f64).ln();
         let ratio = self.row()?.loss / guessing;
-        let meant = self.recipe.loss == Loss::SoftmaxCrossEntropy && !self.label.own_loss;
+        let meant = self.gives_log_probabilities();
         (meant && ratio > FAR && !self.ending.is_diverged()).then_some(ratio)
     }
 
@@ -427,7 +462,7 @@ impl<M> Run<M> {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let watched = self.recipe.early_stopping.is_some();
+        let watched = self.recipe.is_watched();
         let numbers = self.state.result(watched);
         file::write(path.as_ref(), &self.label, &self.tensors, &self.state, numbers)
     }
@@ -456,12 +491,10 @@ impl<M> fmt::Display for Run<M> {
             let place = if is_last { "at last" } else { "at best" };
             write!(f, "  {place}  loss {:.4}", row.loss)?;
             if !row.held_out_loss.is_nan() {
-                let accuracy = 100.0 * row.held_out_accuracy;
-                write!(
-                    f,
-                    ", held out: loss {:.4}, accuracy {accuracy:.1}%",
-                    row.held_out_loss
-                )?;
+                write!(f, ", held out: loss {:.4}", row.held_out_loss)?;
+            }
+            if !row.held_out_accuracy.is_nan() {
+                write!(f, ", accuracy {:.1}%", 100.0 * row.held_out_accuracy)?;
             }
             if !is_last {
                 write!(f, " (step {})", row.step)?;
@@ -470,6 +503,9 @@ impl<M> fmt::Display for Run<M> {
         }
         if let Some(evaluation) = &self.evaluation {
             writeln!(f, "  test     {evaluation}")?;
+        }
+        if let Some(regression) = &self.regression {
+            writeln!(f, "  test     {regression}")?;
         }
         if let Some(why) = &self.unevaluated {
             writeln!(f, "  test     \u{26a0} not evaluated: {}", first_line(why))?;

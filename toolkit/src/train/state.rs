@@ -24,6 +24,12 @@ pub(super) struct State {
     pub moments: Vec<Vec<f32>>,
     /// What to go back to: with a held-out part the best check, else the last one that was finite.
     pub kept: Kept,
+    /// What the objective learns itself.
+    pub learned: Vec<Vec<f32>>,
+    /// What each watcher remembers.
+    pub watchers: Vec<Vec<f32>>,
+    /// Parameters that stand in for the trained ones; empty when none do.
+    pub stand_in: Vec<f32>,
     pub history: History,
     pub counters: Counters,
 }
@@ -41,8 +47,15 @@ pub(super) struct Counters {
     /// Position in the dropout stream, high and low half.
     dropout: (u64, u64),
     seconds: u64,
+    /// What a watcher has the schedule's rate multiplied by.
+    #[serde(default = "one")]
+    rate_factor: u64,
     /// Set when there is nothing left to do.
     pub ending: Option<Ending>,
+}
+
+fn one() -> u64 {
+    1.0_f64.to_bits()
 }
 
 impl Counters {
@@ -62,6 +75,14 @@ impl Counters {
         self.seconds = seconds.to_bits();
     }
 
+    pub fn rate_factor(&self) -> f64 {
+        f64::from_bits(self.rate_factor)
+    }
+
+    pub fn set_rate_factor(&mut self, factor: f64) {
+        self.rate_factor = factor.to_bits();
+    }
+
     pub fn dropout(&self) -> u128 {
         (u128::from(self.dropout.0) << 64) | u128::from(self.dropout.1)
     }
@@ -73,17 +94,20 @@ impl Counters {
 
 impl State {
     /// The state before the first update.
-    pub fn start(parameters: &[f32], buffers: &[f32], moments: usize) -> Self {
+    pub fn start(parameters: Vec<f32>, buffers: Vec<f32>) -> Self {
         Self {
-            moments: vec![vec![0.0; parameters.len()]; moments],
+            moments: Vec::new(),
+            learned: Vec::new(),
+            watchers: Vec::new(),
+            stand_in: Vec::new(),
             kept: Kept {
                 step: 0,
                 loss: f64::INFINITY,
-                parameters: parameters.to_vec(),
-                buffers: buffers.to_vec(),
+                parameters: parameters.clone(),
+                buffers: buffers.clone(),
             },
-            parameters: parameters.to_vec(),
-            buffers: buffers.to_vec(),
+            parameters,
+            buffers,
             history: History::default(),
             counters: Counters {
                 step: 0,
@@ -92,6 +116,7 @@ impl State {
                 stale: 0,
                 dropout: (0, 0),
                 seconds: 0.0_f64.to_bits(),
+                rate_factor: one(),
                 ending: None,
             },
         }
@@ -103,6 +128,8 @@ impl State {
         let broke = self.counters.ending.as_ref().is_some_and(Ending::is_diverged);
         if broke || self.best_is_kept(watched) {
             (&self.kept.parameters, &self.kept.buffers)
+        } else if !self.stand_in.is_empty() {
+            (&self.stand_in, &self.buffers)
         } else {
             (&self.parameters, &self.buffers)
         }

@@ -1,24 +1,23 @@
-//! Typed dfdx models as [`Learner`]s: the same loop, the same update rules, dfdx's own forward and backward.
+//! Typed dfdx models as [`Executor`]s: the same loop, the same update rules, dfdx's own forward and backward.
 //!
 //! The flat parameters here are the ones that train; after each update they are copied into the model.
 
-use std::ops::Range;
-
 use dfdx::prelude::{
-    AsArray, Backward, Const, Cpu, CpuError, Gradients, Module, ModuleMut, OwnedTape, Rank0, RecursiveWalker,
-    Shape, SumTo, Tensor, TensorCollection, TensorFromVec, TensorOptions, TensorVisitor, Trace,
-    ViewTensorMut, ViewTensorName, ViewTensorRef,
+    Backward, Const, Cpu, CpuError, Gradients, Module, ModuleMut, OwnedTape, Rank0, RecursiveWalker, Shape,
+    SumTo, Tensor, TensorCollection, TensorFromVec, TensorOptions, TensorVisitor, Trace, ViewTensorMut,
+    ViewTensorName, ViewTensorRef,
 };
 use rand::RngCore as _;
 
-use super::fused::one_hot;
-use super::learner::{Learner, Named, count_correct};
-use super::run::{self, Numbers};
+use super::engine::Task;
+use super::run::{self, Subject};
 use super::{Recipe, Run};
-use crate::data::Dataset;
-use crate::loss::{Loss, Targets};
-use crate::net::tape::LossValue;
-use crate::seed::Rng;
+use crate::data::{Dataset, Targets};
+use crate::loss::{self, Objective, Seen};
+use crate::net::executor::{Executor, How, Norm};
+use crate::net::tape::{LossValue, slope_of};
+use crate::net::{Role, TensorInfo};
+use crate::optim::{Optimizer, Update};
 use crate::{Error, Result};
 
 /// A batch of a typed model, rows x `N`, on dfdx's tape.
@@ -60,26 +59,25 @@ where
         + Module<TypedOneHot<I>, Output = TypedOneHot<O>>,
 {
     fn train(&self, data: &Dataset, recipe: impl Into<Recipe>) -> Result<Run<Self>> {
-        train_typed(self, data, recipe.into(), None)
+        let recipe = recipe.into();
+        train_typed(self, data, recipe.clone(), &mut recipe.loss.clone())
     }
 
     fn train_with(
         &self,
         data: &Dataset,
         recipe: impl Into<Recipe>,
-        mut loss: impl FnMut(TypedLogits<O>, TypedOneHot<O>) -> LossValue,
+        loss: impl FnMut(TypedLogits<O>, TypedOneHot<O>) -> LossValue,
     ) -> Result<Run<Self>> {
-        train_typed(self, data, recipe.into(), Some(&mut loss))
+        train_typed(self, data, recipe.into(), &mut TypedLoss::<_, O>(loss))
     }
 }
-
-type OwnTypedLoss<'a, const O: usize> = &'a mut dyn FnMut(TypedLogits<O>, TypedOneHot<O>) -> LossValue;
 
 fn train_typed<M, const I: usize, const O: usize>(
     model: &M,
     data: &Dataset,
     recipe: Recipe,
-    own: Option<OwnTypedLoss<'_, O>>,
+    objective: &mut dyn Objective,
 ) -> Result<Run<M>>
 where
     M: TensorCollection<f32, Cpu>
@@ -87,10 +85,62 @@ where
         + ModuleMut<TypedLogits<I>, Output = TypedLogits<O>>
         + Module<TypedOneHot<I>, Output = TypedOneHot<O>>,
 {
+    let recipe = recipe.matched_to(data)?;
     recipe.validate()?;
-    let mut learner = TypedLearner::new(model.clone(), recipe.loss, own)?;
-    let numbers: Numbers = run::run_learner(&mut learner, data, &recipe, None, std::any::type_name::<M>())?;
-    Ok(Run::new(learner.model, numbers, (I, O), predict::<M, I, O>))
+    if let [tap, ..] = &objective.taps()[..] {
+        return Err(Error::spec(format!("a dfdx model has no layer named {tap}"))
+            .fix("use an objective of the model's outputs"));
+    }
+    let mut executor = TypedExecutor::new(model.clone())?;
+    let task = Task {
+        data,
+        beside: &[],
+        recipe: &recipe,
+        objective,
+        optimizer: recipe.optimizer(None),
+        watchers: recipe.watchers(),
+    };
+    let subject = Subject {
+        spec: None,
+        model: std::any::type_name::<M>(),
+        besides: Vec::new(),
+    };
+    let numbers = run::run_executor(&mut executor, task, subject)?;
+    Ok(Run::new(executor.model, numbers, (I, O), predict::<M, I, O>))
+}
+
+/// A loss written in dfdx over a typed model's outputs.
+struct TypedLoss<F, const O: usize>(F);
+
+impl<F, const O: usize> Objective for TypedLoss<F, O>
+where
+    F: FnMut(TypedLogits<O>, TypedOneHot<O>) -> LossValue,
+{
+    fn check(&mut self, data: &[&Dataset], widths: &[usize]) -> Result<()> {
+        match data[0].targets() {
+            Targets::None => Err(loss::lacking(data[0])),
+            Targets::Classes(labels) => loss::in_range(data[0], labels, widths[0]),
+            Targets::Shares { .. } | Targets::Values(_) if data[0].target_width() == O => Ok(()),
+            Targets::Shares { .. } | Targets::Values(_) => Err(Error::data(format!(
+                "expected {O} targets an example, as the model has outputs, found {}",
+                data[0].target_width()
+            ))),
+        }
+    }
+
+    fn value(&mut self, seen: &Seen<'_>, slopes: &mut [&mut [f32]]) -> Result<f64> {
+        let part = &seen.streams[0];
+        let shape = (part.range.len(), Const::<O>);
+        let table = match part.targets {
+            Targets::Classes(labels) => loss::one_hot(labels, O),
+            Targets::Shares { shares: table, .. } | Targets::Values(table) => table.to_vec(),
+            Targets::None => return Err(Error::data("expected targets, found none")),
+        };
+        let device = Cpu::default();
+        let targets: TypedOneHot<O> = device.tensor_from_vec(table, shape);
+        let logits: TypedOneHot<O> = device.tensor_from_vec(seen.output(0, 0).to_vec(), shape);
+        slope_of(&logits, slopes[0], |logits| (self.0)(logits, targets))
+    }
 }
 
 /// Outputs in evaluation mode, rows x `O`.
@@ -113,44 +163,51 @@ where
     Ok(outputs)
 }
 
-struct TypedLearner<'a, M, const I: usize, const O: usize> {
+/// A typed model with its numbers as flat vectors, and what the optimizer remembers.
+struct TypedExecutor<M, const I: usize, const O: usize> {
     model: M,
-    loss: Loss,
-    own: Option<OwnTypedLoss<'a, O>>,
     parameters: Vec<f32>,
     buffers: Vec<f32>,
     gradients: Vec<f32>,
-    tensors: Vec<Named>,
+    states: Vec<Vec<f32>>,
+    tensors: Vec<TensorInfo>,
     input: Vec<f32>,
+    /// The outputs of the last forward pass, with their tape if it was one of training.
+    taped: Option<TypedLogits<O>>,
     logits: Vec<f32>,
     slope: Vec<f32>,
 }
 
-impl<'a, M, const I: usize, const O: usize> TypedLearner<'a, M, I, O>
+impl<M, const I: usize, const O: usize> TypedExecutor<M, I, O>
 where
     M: TensorCollection<f32, Cpu>
         + ModuleMut<TypedLogits<I>, Output = TypedLogits<O>>
         + Module<TypedOneHot<I>, Output = TypedOneHot<O>>,
 {
-    fn new(model: M, loss: Loss, own: Option<OwnTypedLoss<'a, O>>) -> Result<Self> {
-        let mut read = Read::default();
-        M::iter_tensors(&mut RecursiveWalker {
-            m: (&model, String::new()),
-            f: &mut read,
-        })
-        .map_err(refused)?;
+    fn new(model: M) -> Result<Self> {
+        let read = Self::read(&model)?;
         Ok(Self {
             model,
-            loss,
-            own,
             gradients: vec![0.0; read.parameters.len()],
             parameters: read.parameters,
             buffers: read.buffers,
             tensors: read.tensors,
+            states: Vec::new(),
             input: Vec::new(),
+            taped: None,
             logits: Vec::new(),
             slope: Vec::new(),
         })
+    }
+
+    fn read(model: &M) -> Result<Read> {
+        let mut read = Read::default();
+        M::iter_tensors(&mut RecursiveWalker {
+            m: (model, String::new()),
+            f: &mut read,
+        })
+        .map_err(refused)?;
+        Ok(read)
     }
 
     /// Copies the flat numbers into the model.
@@ -177,18 +234,115 @@ where
     }
 }
 
-impl<M, const I: usize, const O: usize> Learner for TypedLearner<'_, M, I, O>
+impl<M, const I: usize, const O: usize> Executor for TypedExecutor<M, I, O>
 where
     M: TensorCollection<f32, Cpu>
         + ModuleMut<TypedLogits<I>, Output = TypedLogits<O>>
         + Module<TypedOneHot<I>, Output = TypedOneHot<O>>,
 {
-    fn parameters(&self) -> &[f32] {
+    fn inputs(&self) -> usize {
+        I
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        vec![O]
+    }
+
+    fn input(&mut self, rows: usize) -> &mut [f32] {
+        self.input.resize(rows * I, 0.0);
+        &mut self.input
+    }
+
+    fn forward(&mut self, how: How<'_>) -> Result<()> {
+        self.taped = None;
+        match how {
+            How {
+                dropout: Some(rng),
+                norm: Norm::Batch { moves: true },
+            } => {
+                // dfdx draws dropout from the device of the batch: a device a step makes it a matter of our stream.
+                let device = Cpu::seed_from_u64(rng.next_u64());
+                let x = self.batch(&device).leaky_traced();
+                let logits = self.model.try_forward_mut(x).map_err(refused)?;
+                self.keep_logits(&logits.as_vec());
+                self.taped = Some(logits);
+            }
+            how if how.is_still() => {
+                let device = Cpu::default();
+                let logits = self.model.try_forward(self.batch(&device)).map_err(refused)?;
+                self.keep_logits(&logits.as_vec());
+            }
+            _ => {
+                return Err(Error::spec(
+                    "a dfdx model takes dropout and batch norm together: both as in training, or both as in evaluation",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn taps(&mut self) -> (Vec<&[f32]>, Vec<&mut [f32]>) {
+        (vec![&self.logits], vec![&mut self.slope])
+    }
+
+    fn backward(&mut self, add: bool) -> Result<()> {
+        let Some(logits) = self.taped.take() else {
+            return Err(Error::spec(
+                "there is no forward pass in training to go back through",
+            ));
+        };
+        let rows = self.logits.len() / O.max(1);
+        // The gradient of sum(logits * slope) by the logits is the slope: any objective joins the tape.
+        let slope: TypedOneHot<O> = Cpu::default().tensor_from_vec(self.slope.clone(), (rows, Const::<O>));
+        let weighted = (logits * slope).sum::<Rank0, _>();
+        let mut gradients = weighted.try_backward().map_err(refused)?;
+        let mut read = ReadGradient {
+            gradients: &mut gradients,
+            out: &mut self.gradients,
+            at: 0,
+            add,
+        };
+        M::iter_tensors(&mut RecursiveWalker {
+            m: &self.model,
+            f: &mut read,
+        })
+        .map_err(refused)?;
+        if rows == 1 && !self.buffers.is_empty() {
+            // A single row has no variance: dfdx would divide by n - 1 = 0 and leave NaN in the running
+            // variance. They go back to what they were, as in the fused executor.
+            self.write();
+        } else if !self.buffers.is_empty() {
+            // Batch norm has moved its running statistics.
+            self.buffers = Self::read(&self.model)?.buffers;
+        }
+        Ok(())
+    }
+
+    fn gradients(&mut self) -> &[f32] {
+        &self.gradients
+    }
+
+    fn update(&mut self, optimizer: &Optimizer, update: Update) -> Result<()> {
+        optimizer.step(
+            &mut self.parameters,
+            &mut self.gradients,
+            &mut self.states,
+            update,
+        );
+        self.write();
+        Ok(())
+    }
+
+    fn parameters(&mut self) -> &[f32] {
         &self.parameters
     }
 
-    fn buffers(&self) -> &[f32] {
+    fn buffers(&mut self) -> &[f32] {
         &self.buffers
+    }
+
+    fn states(&mut self) -> Vec<Vec<f32>> {
+        self.states.clone()
     }
 
     fn restore(&mut self, parameters: &[f32], buffers: &[f32]) {
@@ -197,107 +351,31 @@ where
         self.write();
     }
 
-    fn trainable(&self) -> Vec<Range<usize>> {
-        vec![Range {
-            start: 0,
-            end: self.parameters.len(),
-        }]
+    fn restore_states(&mut self, states: Vec<Vec<f32>>) {
+        self.states = states;
     }
 
-    fn tensors(&self) -> Vec<Named> {
-        self.tensors.clone()
+    fn tensors(&self) -> &[TensorInfo] {
+        &self.tensors
     }
 
-    fn widths(&self) -> (usize, usize) {
-        (I, O)
-    }
-
-    fn input(&mut self, rows: usize) -> &mut [f32] {
-        self.input.resize(rows * I, 0.0);
-        &mut self.input
-    }
-
-    fn gradient(&mut self, labels: &[u32], rng: &mut Rng) -> Result<f32> {
-        // dfdx draws dropout from the device of the batch: a device a step makes it a matter of our stream.
-        let device = Cpu::seed_from_u64(rng.next_u64());
-        let x = self.batch(&device).leaky_traced();
-        let logits = self.model.try_forward_mut(x).map_err(refused)?;
-        self.keep_logits(&logits.as_vec());
-        let shape = (labels.len(), Const::<O>);
-        let (value, mut gradients) = match &mut self.own {
-            Some(own) => {
-                let targets = device.tensor_from_vec(one_hot(labels, O), shape);
-                let loss: Tensor<Rank0, f32, Cpu, OwnedTape<f32, Cpu>> = own(logits, targets);
-                (loss.array(), loss.try_backward().map_err(refused)?)
+    fn set_frozen(&mut self, layer: &str, frozen: bool) -> Result<()> {
+        let mut found = false;
+        for tensor in &mut self.tensors {
+            if tensor
+                .name
+                .strip_prefix(layer)
+                .is_some_and(|rest| rest.starts_with('.'))
+            {
+                (tensor.frozen, found) = (frozen, true);
             }
-            None => {
-                let targets = Targets::Classes(labels);
-                let value = self
-                    .loss
-                    .value_and_gradient(&self.logits, targets, &mut self.slope);
-                // The gradient of sum(logits * slope) by the logits is the slope: the fused loss joins the
-                // tape.
-                let slope: TypedOneHot<O> = device.tensor_from_vec(self.slope.clone(), shape);
-                let weighted = (logits * slope).sum::<Rank0, _>();
-                (value, weighted.try_backward().map_err(refused)?)
-            }
-        };
-        let mut read = ReadGradient {
-            gradients: &mut gradients,
-            out: &mut self.gradients,
-            at: 0,
-        };
-        M::iter_tensors(&mut RecursiveWalker {
-            m: &self.model,
-            f: &mut read,
-        })
-        .map_err(refused)?;
-        if labels.len() == 1 && !self.buffers.is_empty() {
-            // A single row has no variance: dfdx would divide by n - 1 = 0 and leave NaN in the running
-            // variance. They go back to what they were, as in the fused executor.
-            self.write();
-        } else if !self.buffers.is_empty() {
-            // Batch norm has moved its running statistics.
-            let mut read = Read::default();
-            M::iter_tensors(&mut RecursiveWalker {
-                m: (&self.model, String::new()),
-                f: &mut read,
-            })
-            .map_err(refused)?;
-            self.buffers = read.buffers;
         }
-        Ok(value)
-    }
-
-    fn gradients(&self) -> &[f32] {
-        &self.gradients
-    }
-
-    fn update(&mut self, change: &mut dyn FnMut(&mut [f32], &[f32])) {
-        change(&mut self.parameters, &self.gradients);
-        self.write();
-    }
-
-    fn evaluate(&mut self, labels: &[u32]) -> Result<(f32, usize)> {
-        let device = Cpu::default();
-        let logits = self.model.try_forward(self.batch(&device)).map_err(refused)?;
-        self.keep_logits(&logits.as_vec());
-        let loss = match &mut self.own {
-            None => self.loss.value(&self.logits, Targets::Classes(labels)),
-            Some(own) => {
-                let targets = device.tensor_from_vec(one_hot(labels, O), (labels.len(), Const::<O>));
-                own(logits.leaky_traced(), targets).array()
-            }
-        };
-        Ok((loss, count_correct(&self.logits, labels)))
-    }
-
-    fn logits_finite(&self) -> bool {
-        self.logits.iter().all(|x| x.is_finite())
-    }
-
-    fn own_loss(&self) -> bool {
-        self.own.is_some()
+        match found {
+            true => Ok(()),
+            false => Err(Error::spec(format!(
+                "there is no layer {layer:?} in the dfdx model"
+            ))),
+        }
     }
 }
 
@@ -310,7 +388,7 @@ fn refused(error: impl std::fmt::Debug) -> Error {
 struct Read {
     parameters: Vec<f32>,
     buffers: Vec<f32>,
-    tensors: Vec<Named>,
+    tensors: Vec<TensorInfo>,
 }
 
 impl TensorVisitor<f32, Cpu> for Read {
@@ -332,13 +410,20 @@ impl TensorVisitor<f32, Cpu> for Read {
         };
         let start = store.len();
         store.extend(tensor.as_vec());
-        self.tensors.push(Named {
+        let shape: Vec<usize> = dfdx::prelude::HasShape::shape(tensor)
+            .concrete()
+            .into_iter()
+            .collect();
+        self.tensors.push(TensorInfo {
+            role: match (buffer, name.rsplit('.').next(), shape.len()) {
+                (true, ..) => Role::Running,
+                (_, Some("scale" | "gamma"), _) => Role::Scale,
+                (_, _, 0 | 1) => Role::Bias,
+                _ => Role::Weight,
+            },
             name,
-            shape: dfdx::prelude::HasShape::shape(tensor)
-                .concrete()
-                .into_iter()
-                .collect(),
-            buffer,
+            shape,
+            frozen: false,
             range: start..store.len(),
         });
         Ok(None)
@@ -380,6 +465,8 @@ struct ReadGradient<'a> {
     gradients: &'a mut Gradients<f32, Cpu>,
     out: &'a mut [f32],
     at: usize,
+    /// Whether to add to what is there.
+    add: bool,
 }
 
 impl TensorVisitor<f32, Cpu> for ReadGradient<'_> {
@@ -395,7 +482,14 @@ impl TensorVisitor<f32, Cpu> for ReadGradient<'_> {
     ) -> Result<Option<Tensor<S, f32, Cpu>>, CpuError> {
         if options.do_gradient_update {
             let found = self.gradients.get_or_alloc_mut(tensor)?;
-            self.out[self.at..][..found.len()].copy_from_slice(found);
+            let out = &mut self.out[self.at..][..found.len()];
+            match self.add {
+                true => out
+                    .iter_mut()
+                    .zip(found.iter())
+                    .for_each(|(sum, more)| *sum += more),
+                false => out.copy_from_slice(found),
+            }
             self.at += found.len();
         }
         Ok(None)

@@ -13,7 +13,7 @@
 //! // ... learns 5 to 9 by a new last layer; its convolutions stay.
 //! let unseen = digits.of_classes(&["5", "6", "7", "8", "9"])?;
 //! let retrained = Retrain::of(&net, "logits").without_cache()
-//!     .recipe(Recipe::new().steps(500).batch(100).momentum(0.01, 0.9))
+//!     .recipe(Recipe::new().steps(500).batch(100).sgd(0.01).momentum(0.9))
 //!     .run(&unseen)?;
 //! println!("{retrained}");
 //! assert_eq!(retrained.network.predict(unseen.row(0))?.len(), 5);

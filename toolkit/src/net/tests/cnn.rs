@@ -84,7 +84,7 @@ fn wrong_settings_are_refused_with_a_way_out() {
 #[test]
 fn networks_on_images_train_like_any_other() {
     let digits = datasets::digits().unwrap().few_shot(10, 7).unwrap();
-    let recipe = || Recipe::new().epochs(40).batch(20).momentum(0.05, 0.9);
+    let recipe = || Recipe::new().epochs(40).batch(20).sgd(0.05).momentum(0.9);
     let lenet = Cnn::new((8, 8, 1), 10)
         .channels([8, 16])
         .hidden(32)

@@ -5,7 +5,8 @@
 
 use super::scattered;
 use crate::data::Shape;
-use crate::net::cpu::{Executor, Mode};
+use crate::net::cpu::Passes;
+use crate::net::executor::How;
 use crate::net::{Activation, Init, Layer, LayerKind, NetSpec, Network, Role, Window};
 use crate::seed::stream;
 
@@ -36,15 +37,15 @@ fn spec(kinds: Vec<LayerKind>) -> NetSpec {
 }
 
 /// The loss, with the same dropout masks each time and the running statistics left alone.
-fn loss(executor: &mut Executor, network: &Network, x: &[f32], above: &[f32], training: bool) -> f64 {
+fn loss(passes: &mut Passes, network: &Network, x: &[f32], above: &[f32], training: bool) -> f64 {
     let mut network = network.clone();
     let mut rng = stream(3, "dropout");
     let mode = if training {
-        Mode::Train(&mut rng)
+        How::train(&mut rng)
     } else {
-        Mode::Evaluate
+        How::evaluate()
     };
-    let y = executor.forward(&mut network, x, mode);
+    let y = passes.forward(&mut network, x, mode);
     y.iter()
         .zip(above)
         .map(|(&y, &a)| f64::from(y) * f64::from(a))
@@ -68,13 +69,13 @@ fn check_rows(name: &str, spec: &NetSpec, training: bool, rows: usize) {
     }
     let x = scattered(rows * spec.input, 3);
     let above = scattered(rows * spec.outputs(), 4);
-    let mut executor = Executor::new(&network, rows);
-    loss(&mut executor, &network, &x, &above, training);
-    executor.backward_to_input(&network, &above);
-    let expected: Vec<f32> = executor
+    let mut passes = Passes::new(&network, rows);
+    loss(&mut passes, &network, &x, &above, training);
+    passes.backward_to_input(&network, &above);
+    let expected: Vec<f32> = passes
         .gradients()
         .iter()
-        .chain(executor.input_gradient())
+        .chain(passes.input_gradient())
         .copied()
         .collect();
     let scale = expected.iter().fold(0.0f32, |most, g| most.max(g.abs()));
@@ -100,7 +101,7 @@ fn check_rows(name: &str, spec: &NetSpec, training: bool, rows: usize) {
                     None => network.parameters_mut()[i] += moved,
                     Some(i) => x[i] += moved,
                 }
-                loss(&mut executor, &network, &x, &above, training)
+                loss(&mut passes, &network, &x, &above, training)
             };
             (at(step) - at(-step)) / f64::from(2.0 * step)
         };
@@ -225,8 +226,8 @@ fn a_frozen_batch_norm_lets_gradients_through() {
     let mut network = Network::new(&spec, 11).unwrap();
     let (x, above) = (scattered(ROWS * 4, 3), scattered(ROWS * 3, 4));
     let mut rng = stream(0, "dropout");
-    let mut executor = Executor::new(&network, ROWS);
-    let y = executor.forward(&mut network, &x, Mode::Train(&mut rng)).to_vec();
+    let mut passes = Passes::new(&network, ROWS);
+    let y = passes.forward(&mut network, &x, How::train(&mut rng)).to_vec();
     assert_eq!(
         network.buffers(),
         free.buffers(),
@@ -237,10 +238,10 @@ fn a_frozen_batch_norm_lets_gradients_through() {
         free.predict(&x).unwrap(),
         "frozen batch norm evaluates with them"
     );
-    executor.backward(&network, &above);
+    passes.backward(&network, &above);
     let gradient = |name: &str| {
         let tensor = network.tensors().iter().find(|t| t.name == name).unwrap();
-        executor.gradients()[tensor.range.clone()].to_vec()
+        passes.gradients()[tensor.range.clone()].to_vec()
     };
     assert!(gradient("layer0.weight").iter().any(|g| g.abs() > 1e-3));
     assert!(gradient("layer1.scale").iter().all(|&g| g == 0.0));

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::relative_error;
-use crate::net::cpu::{Executor, Mode};
+use crate::net::cpu::Passes;
+use crate::net::executor::How;
 use crate::net::{Init, NetSpec, Network, Role};
 use crate::seed::stream;
 
@@ -56,26 +57,26 @@ fn networks_give_pytorchs_outputs_and_gradients() {
         network.buffers_mut().copy_from_slice(&case.buffers);
         let rows = case.x.len() / case.spec.input;
         // Room for more rows than come, with rubbish in it: it must not matter.
-        let mut executor = Executor::new(&network, rows + 3);
-        executor.input(rows + 3).fill(f32::NAN);
+        let mut passes = Passes::new(&network, rows + 3);
+        passes.input(rows + 3).fill(f32::NAN);
         let mut rng = stream(0, "none");
         let mode = if case.training {
-            Mode::Train(&mut rng)
+            How::train(&mut rng)
         } else {
-            Mode::Evaluate
+            How::evaluate()
         };
-        let y = executor.forward(&mut network, &case.x, mode).to_vec();
-        executor.gradients_mut().fill(f32::NAN);
-        executor.backward_to_input(&network, &case.above);
+        let y = passes.forward(&mut network, &case.x, mode).to_vec();
+        passes.gradients_mut().fill(f32::NAN);
+        passes.backward_to_input(&network, &case.above);
 
         let close = |what: &str, got: &[f32], expected: &[f64]| {
             let error = relative_error(got, expected);
             assert!(error < TOLERANCE, "{}: {what} off by {error}", case.name);
         };
         close("outputs", &y, &case.y);
-        close("input gradient", executor.input_gradient(), &case.input_gradient);
+        close("input gradient", passes.input_gradient(), &case.input_gradient);
         close("running statistics", network.buffers(), &case.buffers_after);
-        close("gradients", executor.gradients(), &case.gradients);
+        close("gradients", passes.gradients(), &case.gradients);
         // Each tensor on its own scale, but for those of no gradient (a bias in front of batch norm).
         let size = |values: &[f64]| values.iter().fold(0.0f64, |most, g| most.max(g.abs()));
         for tensor in network.tensors().iter().filter(|t| t.role != Role::Running) {
@@ -83,22 +84,22 @@ fn networks_give_pytorchs_outputs_and_gradients() {
             if tensor.frozen || size(&case.gradients[range.clone()]) > 1e-9 * size(&case.gradients) {
                 close(
                     &tensor.name,
-                    &executor.gradients()[range.clone()],
+                    &passes.gradients()[range.clone()],
                     &case.gradients[range],
                 );
             }
         }
         // The same without the input's gradient.
-        let all = executor.gradients().to_vec();
-        executor.gradients_mut().fill(f32::NAN);
-        executor.backward(&network, &case.above);
+        let all = passes.gradients().to_vec();
+        passes.gradients_mut().fill(f32::NAN);
+        passes.backward(&network, &case.above);
         assert_eq!(
-            executor.gradients(),
+            passes.gradients(),
             all,
             "{}: gradients without the input's",
             case.name
         );
-        assert!(executor.input_gradient().is_empty());
+        assert!(passes.input_gradient().is_empty());
     }
 }
 

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::{relative_error, scatter};
-use crate::net::cpu::{Executor, Mode};
+use crate::net::cpu::Passes;
+use crate::net::executor::How;
 use crate::net::{Layer, LayerKind, NetSpec, Network, Role};
 use crate::seed::stream;
 
@@ -62,36 +63,36 @@ impl Case {
         let mut network = self.network();
         let x = scatter("x", self.rows * self.spec.input);
         // Room for more images than come, with rubbish in it: it must not matter.
-        let mut executor = Executor::new(&network, self.rows + 2);
-        executor.input(self.rows + 2).fill(f32::NAN);
+        let mut passes = Passes::new(&network, self.rows + 2);
+        passes.input(self.rows + 2).fill(f32::NAN);
         let mut rng = stream(0, "none");
         let mode = if self.training {
-            Mode::Train(&mut rng)
+            How::train(&mut rng)
         } else {
-            Mode::Evaluate
+            How::evaluate()
         };
-        let y = executor.forward(&mut network, &x, mode).to_vec();
-        executor.gradients_mut().fill(f32::NAN);
-        executor.backward_to_input(&network, &scatter("above", y.len()));
+        let y = passes.forward(&mut network, &x, mode).to_vec();
+        passes.gradients_mut().fill(f32::NAN);
+        passes.backward_to_input(&network, &scatter("above", y.len()));
 
         let close = |what: &str, got: &[f32], expected: &[f64]| {
             let error = relative_error(got, expected);
             assert!(error < tolerance, "{}: {what} off by {error}", self.name);
         };
         close("outputs", &y, &self.y);
-        close("input gradient", executor.input_gradient(), &self.input_gradient);
+        close("input gradient", passes.input_gradient(), &self.input_gradient);
         close("running statistics", network.buffers(), &self.buffers_after);
-        close("gradients", executor.gradients(), &self.gradients);
+        close("gradients", passes.gradients(), &self.gradients);
         // Each tensor on its own scale, but for those of no gradient (a bias in front of batch norm).
         let size = |values: &[f64]| values.iter().fold(0.0f64, |most, g| most.max(g.abs()));
         for tensor in network.tensors().iter().filter(|t| t.role != Role::Running) {
             let range = tensor.range.clone();
             if tensor.frozen {
-                assert!(executor.gradients()[range].iter().all(|&g| g == 0.0));
+                assert!(passes.gradients()[range].iter().all(|&g| g == 0.0));
             } else if size(&self.gradients[range.clone()]) > 1e-6 * size(&self.gradients) {
                 close(
                     &tensor.name,
-                    &executor.gradients()[range.clone()],
+                    &passes.gradients()[range.clone()],
                     &self.gradients[range],
                 );
             }
@@ -103,10 +104,10 @@ impl Case {
             close("prediction", &network.predict(&x).unwrap(), &self.y);
         }
         // The same without the input's gradient.
-        let all = executor.gradients().to_vec();
-        executor.gradients_mut().fill(f32::NAN);
-        executor.backward(&network, &scatter("above", y.len()));
-        assert_eq!(executor.gradients(), all, "{}", self.name);
+        let all = passes.gradients().to_vec();
+        passes.gradients_mut().fill(f32::NAN);
+        passes.backward(&network, &scatter("above", y.len()));
+        assert_eq!(passes.gradients(), all, "{}", self.name);
     }
 }
 
@@ -159,13 +160,13 @@ fn a_window_that_sees_nothing_of_the_image_gives_it_no_gradient() {
     )
     .unwrap();
     let network = Network::new(&spec, 0).unwrap();
-    let mut executor = Executor::new(&network, 1);
+    let mut passes = Passes::new(&network, 1);
     assert_eq!(
-        executor.evaluate(&network, &[1.0, 2.0, 3.0, 4.0]),
+        passes.evaluate(&network, &[1.0, 2.0, 3.0, 4.0]),
         [f32::NEG_INFINITY]
     );
-    executor.backward_to_input(&network, &[1.0]);
-    assert_eq!(executor.input_gradient(), [0.0; 4]);
+    passes.backward_to_input(&network, &[1.0]);
+    assert_eq!(passes.input_gradient(), [0.0; 4]);
 }
 
 #[test]
@@ -185,14 +186,14 @@ fn the_number_of_threads_changes_no_bit() {
             .build()
             .unwrap();
         pool.install(|| {
-            let mut executor = Executor::new(&network, rows);
-            let y = executor.evaluate(&network, &x).to_vec();
-            executor.backward_to_input(&network, &above);
-            let gradients = executor.gradients().to_vec();
+            let mut passes = Passes::new(&network, rows);
+            let y = passes.evaluate(&network, &x).to_vec();
+            passes.backward_to_input(&network, &above);
+            let gradients = passes.gradients().to_vec();
             (
                 y,
                 gradients,
-                executor.input_gradient().to_vec(),
+                passes.input_gradient().to_vec(),
                 network.predict(&x).unwrap(),
             )
         })
@@ -251,7 +252,7 @@ fn a_relu_joins_no_layer_that_others_read_as_well() {
             })
             .collect()
     };
-    let mut executor = Executor::new(&network, 3);
-    assert!(relative_error(executor.evaluate(&network, &x), &expected) < 1e-6);
+    let mut passes = Passes::new(&network, 3);
+    assert!(relative_error(passes.evaluate(&network, &x), &expected) < 1e-6);
     assert!(relative_error(&network.predict(&x).unwrap(), &expected) < 1e-6);
 }

@@ -1,7 +1,8 @@
 //! Passes through whole networks: the same bits, dropout, small batches, prediction.
 
 use super::scattered;
-use crate::net::cpu::{Executor, Mode};
+use crate::net::cpu::Passes;
+use crate::net::executor::How;
 use crate::net::{Activation, Init, Mlp, Role};
 use crate::seed::stream;
 
@@ -15,12 +16,12 @@ fn the_same_seed_gives_the_same_bits() {
             .build(seed)
             .unwrap();
         let mut rng = stream(seed, "dropout");
-        let mut executor = Executor::new(&network, 50);
+        let mut passes = Passes::new(&network, 50);
         let x = scattered(50 * 20, 1);
         for _ in 0..3 {
-            let y = executor.forward(&mut network, &x, Mode::Train(&mut rng)).to_vec();
-            executor.backward(&network, &y);
-            for (p, g) in network.parameters_mut().iter_mut().zip(executor.gradients()) {
+            let y = passes.forward(&mut network, &x, How::train(&mut rng)).to_vec();
+            passes.backward(&network, &y);
+            for (p, g) in network.parameters_mut().iter_mut().zip(passes.gradients()) {
                 *p -= 0.01 * g;
             }
         }
@@ -81,11 +82,11 @@ fn dropout_acts_in_training_only_and_differs_each_step() {
     let mut network = Mlp::new([6, 200, 3]).dropout(0.5).build(1).unwrap();
     let x = scattered(4 * 6, 1);
     let mut rng = stream(1, "dropout");
-    let mut executor = Executor::new(&network, 4);
-    let first = executor.forward(&mut network, &x, Mode::Train(&mut rng)).to_vec();
-    let second = executor.forward(&mut network, &x, Mode::Train(&mut rng)).to_vec();
+    let mut passes = Passes::new(&network, 4);
+    let first = passes.forward(&mut network, &x, How::train(&mut rng)).to_vec();
+    let second = passes.forward(&mut network, &x, How::train(&mut rng)).to_vec();
     assert_ne!(first, second);
-    let still = executor.forward(&mut network, &x, Mode::Evaluate).to_vec();
+    let still = passes.forward(&mut network, &x, How::evaluate()).to_vec();
     assert_eq!(still, network.predict(&x).unwrap());
     assert_eq!(
         still,
@@ -98,13 +99,13 @@ fn a_single_row_goes_through_batch_norm() {
     let mut network = Mlp::new([6, 5, 3]).batch_norm().build(1).unwrap();
     let before = network.buffers().to_vec();
     let mut rng = stream(1, "dropout");
-    let mut executor = Executor::new(&network, 8);
-    let y = executor
-        .forward(&mut network, &scattered(6, 1), Mode::Train(&mut rng))
+    let mut passes = Passes::new(&network, 8);
+    let y = passes
+        .forward(&mut network, &scattered(6, 1), How::train(&mut rng))
         .to_vec();
     assert!(y.iter().all(|y| y.is_finite()));
     assert_eq!(network.buffers(), before);
-    executor.forward(&mut network, &scattered(12, 1), Mode::Train(&mut rng));
+    passes.forward(&mut network, &scattered(12, 1), How::train(&mut rng));
     assert_ne!(network.buffers(), before);
 }
 
@@ -156,39 +157,39 @@ fn optimizers_learn_what_to_move() {
 fn an_empty_batch_leaves_no_gradient_of_the_one_before() {
     let mut network = Mlp::new([6, 5, 3]).batch_norm().build(1).unwrap();
     let mut rng = stream(1, "dropout");
-    let mut executor = Executor::new(&network, 4);
-    executor.forward(&mut network, &scattered(24, 1), Mode::Train(&mut rng));
-    executor.backward(&network, &scattered(12, 2));
-    assert!(executor.gradients().iter().any(|&g| g != 0.0));
-    executor.forward(&mut network, &[], Mode::Train(&mut rng));
-    executor.backward(&network, &[]);
-    assert!(executor.gradients().iter().all(|&g| g == 0.0));
+    let mut passes = Passes::new(&network, 4);
+    passes.forward(&mut network, &scattered(24, 1), How::train(&mut rng));
+    passes.backward(&network, &scattered(12, 2));
+    assert!(passes.gradients().iter().any(|&g| g != 0.0));
+    passes.forward(&mut network, &[], How::train(&mut rng));
+    passes.backward(&network, &[]);
+    assert!(passes.gradients().iter().all(|&g| g == 0.0));
 }
 
 #[test]
 #[should_panic(expected = "another network")]
-fn an_executor_knows_its_layers() {
+fn an_passes_knows_its_layers() {
     // As many inputs, parameters and layers, and other shapes.
     let (one, mut other) = (
         Mlp::new([1, 3, 1]).build(0).unwrap(),
         Mlp::new([1, 1, 4]).build(0).unwrap(),
     );
     assert_eq!(one.parameters().len(), other.parameters().len());
-    Executor::new(&one, 1).forward(&mut other, &[1.0], Mode::Evaluate);
+    Passes::new(&one, 1).forward(&mut other, &[1.0], How::evaluate());
 }
 
 #[test]
-fn an_executor_takes_the_same_layers_frozen() {
+fn an_passes_takes_the_same_layers_frozen() {
     let plain = Mlp::new([3, 4, 2]).build(1).unwrap();
     let frozen = Mlp::new([3, 4, 2]).freeze("dense1").build(2).unwrap();
     let x = scattered(3, 1);
-    let y = Executor::new(&plain, 1).evaluate(&frozen, &x).to_vec();
+    let y = Passes::new(&plain, 1).evaluate(&frozen, &x).to_vec();
     assert_eq!(y, frozen.predict(&x).unwrap());
 }
 
 #[test]
-fn what_a_row_costs_is_what_an_executor_holds() {
-    let floats = |mlp: Mlp| Executor::floats_per_row(&mlp.build(0).unwrap());
+fn what_a_row_costs_is_what_an_passes_holds() {
+    let floats = |mlp: Mlp| Passes::floats_per_row(&mlp.build(0).unwrap());
     // The input, the blocks' outputs, and twice the widest for the gradient.
     assert_eq!(floats(Mlp::new([3, 7, 2])), 3 + 7 + 2 + 2 * 7);
     let tanh = Mlp::new([3, 7, 2]).activation(Activation::Tanh);
@@ -203,10 +204,8 @@ fn what_a_row_costs_is_what_an_executor_holds() {
 #[test]
 fn rows_that_memory_cannot_hold_are_refused() {
     let network = Mlp::new([2, 1 << 16, 2]).build(0).unwrap();
-    assert!(Executor::check_rows(&network, 1).is_ok());
-    let error = Executor::check_rows(&network, usize::MAX)
-        .unwrap_err()
-        .to_string();
+    assert!(Passes::check_rows(&network, 1).is_ok());
+    let error = Passes::check_rows(&network, usize::MAX).unwrap_err().to_string();
     assert!(
         error.contains("GiB of free memory") && error.contains("smaller batches"),
         "{error}"

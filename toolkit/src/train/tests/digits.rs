@@ -17,7 +17,12 @@ fn four_fifths_of_the_digits_give_97_percent_and_a_half() {
     let _turn = undisturbed();
     let found = mean(|seed| {
         let split = datasets::digits()?.split(0.2, seed)?;
-        let recipe = Recipe::new().epochs(40).batch(32).momentum(0.05, 0.9).seed(seed);
+        let recipe = Recipe::new()
+            .epochs(40)
+            .batch(32)
+            .sgd(0.05)
+            .momentum(0.9)
+            .seed(seed);
         Ok(Mlp::new([64, 128, 128, 10])
             .fit(&split, recipe)?
             .evaluation

@@ -30,7 +30,7 @@ fn a_resumed_training_is_the_uninterrupted_one_bit_for_bit() {
     let _turn = undisturbed();
     let data = clouds(150, 6, 3, 0.6, 21);
     let (net, recipe) = everything();
-    for recipe in [recipe.clone(), recipe.clone().nesterov(0.02, 0.9), {
+    for recipe in [recipe.clone(), recipe.clone().sgd(0.02).nesterov(0.9), {
         let mut unwatched = recipe;
         unwatched.early_stopping = None;
         unwatched

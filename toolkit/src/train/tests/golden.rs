@@ -2,13 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::fused::FusedLearner;
-use super::super::learner::{Gather, Learner};
-use super::super::rule::Updater;
-use super::super::{Recipe, Rule};
-use crate::data::{Dataset, Shape};
+use super::super::{RateSchedule, Recipe, Rule, Stepper};
+use crate::data::{Dataset, Shape, Targets};
 use crate::net::{Mlp, Network};
-use crate::seed::stream;
 
 const GOLDEN: &str = include_str!("../../../../tests/reference/train.json");
 
@@ -65,29 +61,49 @@ fn error(found: &[f32], expected: &[f32]) -> f64 {
         .fold(0.0, f64::max)
 }
 
+/// The recipe of a case; PyTorch's penalties act on all parameters.
 fn recipe(case: &Value) -> Recipe {
-    serde_json::from_value(case["recipe"].clone()).expect("a recipe")
+    let recipe: Recipe = serde_json::from_value(case["recipe"].clone()).expect("a recipe");
+    let (l1, l2) = (recipe.l1, recipe.l2);
+    match (l1, l2) {
+        (0.0, 0.0) => recipe,
+        _ => recipe.l1_of("*", l1).l2_of("*", l2),
+    }
 }
 
 #[test]
 fn fifty_steps_on_given_batches_are_those_of_pytorch() {
     let golden = golden();
-    let labels = golden.data.labels().expect("labels");
+    let (labels, width) = (golden.data.labels().expect("labels"), golden.data.width());
     assert!(golden.cases.len() >= 11);
     for case in &golden.cases {
         let recipe = recipe(case);
-        let mut learner = FusedLearner::new(golden.network.clone(), 8, recipe.loss, None);
-        let mut gather = Gather::new(&golden.data, labels, 8);
-        let mut updater = Updater::new(recipe.rule, recipe.penalty(), learner.parameters().len());
-        let (trainable, mut rng) = (learner.trainable(), stream(0, "unused"));
-        let mut losses = Vec::new();
+        // The schedules of the cases count epochs of five batches.
+        let optimizer = |step| recipe.rate_at(step, 5);
+        let (mut loss, mut losses) = (recipe.loss.clone(), Vec::new());
+        let flat = Recipe {
+            schedule: RateSchedule::Constant,
+            ..recipe.clone()
+        };
+        let mut stepper = Stepper::new(&golden.network, flat).expect("a stepper");
         for (step, batch) in golden.batches.iter().enumerate() {
-            let labels = gather.rows(batch, &mut learner);
-            losses.push(learner.gradient(labels, &mut rng).expect("a loss"));
-            let rate = recipe.rate_at(step, 5);
-            learner.update(&mut |p, g| updater.step(p, g, &trainable, rate, step as u64 + 1));
+            let x: Vec<f32> = batch
+                .iter()
+                .flat_map(|&row| golden.data.row(row as usize))
+                .copied()
+                .collect();
+            let classes: Vec<u32> = batch.iter().map(|&row| labels[row as usize]).collect();
+            assert_eq!(x.len(), batch.len() * width);
+            stepper.set_rate(optimizer(step));
+            let value = stepper
+                .minimize(&x, Targets::Classes(&classes), &mut loss)
+                .expect("a loss");
+            losses.push(value as f32);
         }
-        let off = error(learner.parameters(), &floats(&case["batches"]["parameters"]));
+        let off = error(
+            stepper.network().parameters(),
+            &floats(&case["batches"]["parameters"]),
+        );
         let loss_off = error(&losses, &floats(&case["batches"]["losses"]));
         println!("{}: parameters {off:.1e}, losses {loss_off:.1e}", case["name"]);
         assert!(
@@ -126,8 +142,8 @@ fn momentum_of_zero_is_plain_descent_and_rules_differ() {
         run.network().parameters().to_vec()
     };
     let plain = train(Recipe::new().sgd(0.1));
-    assert!(error(&train(Recipe::new().momentum(0.1, 0)), &plain) < 1e-6);
-    assert!(error(&train(Recipe::new().momentum(0.1, 0.9)), &plain) > 1e-2);
+    assert!(error(&train(Recipe::new().sgd(0.1).momentum(0)), &plain) < 1e-6);
+    assert!(error(&train(Recipe::new().sgd(0.1).momentum(0.9)), &plain) > 1e-2);
     let rule = Rule::Nesterov {
         rate: 0.1,
         momentum: 0.9,
@@ -135,7 +151,7 @@ fn momentum_of_zero_is_plain_descent_and_rules_differ() {
     assert!(
         error(
             &train(Recipe::new().rule(rule)),
-            &train(Recipe::new().momentum(0.1, 0.9))
+            &train(Recipe::new().sgd(0.1).momentum(0.9))
         ) > 1e-3
     );
 }

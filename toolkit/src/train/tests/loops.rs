@@ -38,7 +38,7 @@ fn learns_clouds_and_evaluates_on_the_test_part() {
         .train(&split.train, Recipe::new().sgd(1e-9).steps(1))
         .expect("a run");
     let before = before.evaluate(&split.test).expect("an evaluation").accuracy;
-    let run = Mlp::new([8, 32, 4]).fit(&split, Recipe::new().epochs(20).batch(32).momentum(0.05, 0.9));
+    let run = Mlp::new([8, 32, 4]).fit(&split, Recipe::new().epochs(20).batch(32).sgd(0.05).momentum(0.9));
     let run = run.expect("a run");
     let evaluation = run.evaluation.as_ref().expect("an evaluation");
     assert!(
@@ -186,7 +186,7 @@ fn divergence_names_its_step_and_cause_and_keeps_the_history() {
     // Leaky units: plain ones would all die in the first step, and stay finite.
     let net = Mlp::new([4, 16, 16, 2]).activation(Activation::LeakyRelu(0.1));
     let run = net
-        .train(&data, Recipe::new().epochs(50).batch(10).momentum(1e12, 0.9))
+        .train(&data, Recipe::new().epochs(50).batch(10).sgd(1e12).momentum(0.9))
         .expect("a run");
     let Ending::Diverged { step, cause } = &run.ending else {
         panic!("{}", run.ending)
@@ -252,7 +252,8 @@ fn a_loss_written_in_dfdx_trains_like_the_fused_one() {
     let recipe = Recipe::new()
         .epochs(3)
         .batch(25)
-        .momentum(0.05, 0.9)
+        .sgd(0.05)
+        .momentum(0.9)
         .early_stopping(0.2);
     let net = Mlp::new([6, 20, 3]);
     let fused = net.train(&data, &recipe).expect("a run");
@@ -379,7 +380,8 @@ fn microseconds_a_step() {
         let recipe = Recipe::new()
             .steps(160_000 / batch)
             .batch(batch)
-            .momentum(0.01, 0.9);
+            .sgd(0.01)
+            .momentum(0.9);
         let best = (0..7)
             .map(|_| {
                 let run = net.train(&data, &recipe).expect("a run");

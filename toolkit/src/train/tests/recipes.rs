@@ -1,6 +1,6 @@
 //! Recipes: said, written, read, judged.
 
-use super::super::{Budget, RateSchedule, Recipe, Rule};
+use super::super::{Augmentation, Budget, RateSchedule, Recipe, Rule};
 use crate::loss::Loss;
 
 #[test]
@@ -25,7 +25,8 @@ fn literals_of_any_kind_fit() {
 fn recipes_travel_as_json_and_have_a_name() {
     let recipe = Recipe::new()
         .steps(70)
-        .nesterov(0.1, 0.8)
+        .sgd(0.1)
+        .nesterov(0.8)
         .stepped_by_steps(0.5, 10)
         .l1(0.25)
         .early_stopping(0.1)
@@ -68,14 +69,16 @@ fn digests_stay_what_they_are() {
         (
             Recipe::new()
                 .steps(70)
-                .nesterov(0.1, 0.8)
+                .sgd(0.1)
+                .nesterov(0.8)
                 .stepped_by_steps(0.5, 10),
             r#"{"length":{"Steps":70},"rule":{"Nesterov":{"momentum":0.8,"rate":0.1}},"schedule":{"Stepped":{"every":{"Steps":10},"factor":0.5}}}"#,
             "d79948c23f2cce19f880736021e9fdc1f818d3464bc83b2316c16a3d08cedb2e",
         ),
         (
             Recipe::new()
-                .momentum(0.05, 0.9)
+                .sgd(0.05)
+                .momentum(0.9)
                 .l1(1e-5)
                 .l2(1e-4)
                 .early_stopping(0.2)
@@ -113,14 +116,22 @@ fn recipes_that_cannot_be_followed_say_so() {
         Recipe::new().sgd(-0.1),
         Recipe::new().sgd(f64::INFINITY),
         Recipe::new().sgd(1e-300),
-        Recipe::new().momentum(0.1, 1.0),
-        Recipe::new().momentum(0.1, -0.1),
-        Recipe::new().nesterov(0.1, f64::NAN),
+        Recipe::new().sgd(0.1).momentum(1.0),
+        Recipe::new().sgd(0.1).momentum(-0.1),
+        Recipe::new().sgd(0.1).nesterov(f64::NAN),
         Recipe::new().adam(f64::NAN),
         Recipe::new().l1(-1),
         Recipe::new().l2(f64::NAN),
-        Recipe::new().early_stopping(0.05),
-        Recipe::new().early_stopping(0.35),
+        Recipe::new().early_stopping(0),
+        Recipe::new().early_stopping(0.55),
+        Recipe::new().momentum(0.9),
+        Recipe::new().rate(0),
+        Recipe::new().clip_norm(-1),
+        Recipe::new().max_norm(0),
+        Recipe::new().average(1),
+        Recipe::new().plateau(1.5, 2),
+        Recipe::new().rate_of("logits", -1),
+        Recipe::new().augment(Augmentation::Noise(f64::NAN)),
         Recipe::new().early_stopping(f64::NAN),
         Recipe::new().patience(3),
         Recipe::new().early_stopping(0.2).patience(0),
@@ -134,7 +145,7 @@ fn recipes_that_cannot_be_followed_say_so() {
     for (i, recipe) in wrong.into_iter().enumerate() {
         assert!(recipe.validate().is_err(), "case {i}: {recipe}");
     }
-    for share in [0.1, 0.2, 0.3] {
+    for share in [0.01, 0.2, 0.5] {
         Recipe::new().early_stopping(share).validate().expect("a recipe");
     }
     // The first error is the one reported.

@@ -51,7 +51,8 @@ fn a_typed_model_trains_as_the_fused_network_does() {
         Recipe::new()
             .epochs(4)
             .batch(16)
-            .momentum(0.05, 0.9)
+            .sgd(0.05)
+            .momentum(0.9)
             .early_stopping(0.2),
         Recipe::new().epochs(4).batch(16).adam(0.01).l2(0.01),
     ] {
@@ -74,7 +75,7 @@ fn a_typed_model_trains_as_the_fused_network_does() {
 fn a_typed_model_takes_a_loss_of_ones_own() {
     let _turn = undisturbed();
     let data = clouds(150, 6, 3, 0.3, 32);
-    let recipe = Recipe::new().epochs(3).batch(16).momentum(0.05, 0.9);
+    let recipe = Recipe::new().epochs(3).batch(16).sgd(0.05).momentum(0.9);
     let own = model()
         .train_with(&data, &recipe, cross_entropy_with_logits_loss)
         .expect("a run");

@@ -11,7 +11,7 @@ use crate::transfer::Retrain;
 fn the_new_network_is_the_frozen_old_one_with_the_trained_layer() {
     let (net, data) = (small_net(), digits(400));
     let data = data.of_classes(&["3", "5", "8"]).unwrap();
-    let recipe = Retrain::tutorial().steps(300).momentum(0.01, 0.9);
+    let recipe = Retrain::tutorial().steps(300).sgd(0.01).momentum(0.9);
     let made = Retrain::of(&net, "logits")
         .without_cache()
         .recipe(recipe)

@@ -6,7 +6,7 @@ use rand::Rng as _;
 
 use super::ImageDomain;
 use super::forms::{Part, Point, Role};
-use crate::seed::Rng;
+use crate::seed::{Rng, normal};
 
 /// Red, green and blue.
 pub(super) const CHANNELS: usize = 3;
@@ -259,10 +259,4 @@ fn hsv(hue: f64, saturation: f64, value: f64) -> Colour {
         let k = (shift + 6.0 * hue).rem_euclid(6.0);
         value * (1.0 - saturation * k.min(4.0 - k).clamp(0.0, 1.0))
     })
-}
-
-/// A standard normal number, by Box and Muller.
-fn normal(rng: &mut Rng) -> f64 {
-    let (u, v): (f64, f64) = (rng.random(), rng.random());
-    (-2.0 * (1.0 - u).ln()).sqrt() * (TAU * v).cos()
 }

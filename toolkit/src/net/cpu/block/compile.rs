@@ -10,13 +10,14 @@ use crate::net::cpu::pool::{Pool, PoolKind};
 use crate::net::graph::{Source, channels_of};
 use crate::net::{Activation, LayerKind, NetSpec, Network, TensorInfo, Window};
 
-/// The blocks of a network, with room for `max_rows` examples: those that its last layer needs.
-pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
+/// The blocks of a network that the layers `taps` need, with room for `max_rows` examples; and, for each layer, the
+/// block that puts out what it puts out (none: the network's input, or a layer that no tap needs).
+pub fn compile(network: &Network, max_rows: usize, taps: &[usize]) -> (Vec<Block>, Vec<Option<usize>>) {
     let spec = network.spec();
     let shapes = spec.shapes();
     // The spec of a network is valid, and a valid spec has its sources.
     let sources = spec.sources().unwrap_or_default();
-    let needed = spec.needed(&sources, &[spec.layers.len() - 1]);
+    let needed = spec.needed(&sources, taps);
     let mut tensors = network.tensors().iter();
     let mut next = || {
         tensors
@@ -68,6 +69,8 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
                     (activation, sources[i][0], from[0])
                     && needed[i]
                     && alone(at)
+                    // What is asked for there is what the ReLU reads.
+                    && !taps.contains(&at)
                     // The layer itself and no flattened form of another, which others may read as well.
                     && blocks[place].layer == at
                     && let Kind::Dense {
@@ -87,6 +90,7 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
                     saved,
                 }
             }
+            LayerKind::ReverseGradient(strength) => Kind::Turned(-strength),
             LayerKind::Dropout(p) => Kind::Dropout {
                 p: *p,
                 mask: vec![0.0; rows * outputs],
@@ -146,7 +150,7 @@ pub fn compile(network: &Network, max_rows: usize) -> Vec<Block> {
             y: vec![0.0; rows * outputs + PADDING],
         });
     }
-    blocks
+    (blocks, places)
 }
 
 /// Rows and columns of an image.

@@ -10,8 +10,8 @@ use super::conv::{Conv, PixelsMut};
 use super::gemm::{self, Workspace};
 use super::pool::{self, Pool, PoolKind};
 use super::{activation, dropout, rows};
+use crate::net::executor::{How, Norm};
 use crate::net::{Activation, Network};
-use crate::seed::Rng;
 pub use compile::{compile, conv, floats_per_row, pool};
 
 /// A block with its output and what its backward pass needs.
@@ -42,6 +42,8 @@ enum Kind {
         activation: Activation,
         saved: Vec<f32>,
     },
+    /// The same numbers; the gradient comes back times this.
+    Turned(f32),
     Dropout {
         p: f32,
         mask: Vec<f32>,
@@ -184,41 +186,58 @@ impl Block {
         }
     }
 
+    /// Where the parameters lie that the block learns.
+    pub fn learned(&self) -> Option<Range<usize>> {
+        match &self.kind {
+            Kind::Dense { weight, bias, .. } | Kind::Conv { weight, bias, .. } => {
+                Some(weight.start..bias.as_ref().map_or(weight.end, |bias| bias.end))
+            }
+            Kind::BatchNorm { scale, shift, .. } => Some(scale.start..shift.end),
+            _ => None,
+        }
+    }
+
     /// Whether the block has parameters that take updates.
     pub fn learns(&self, network: &Network) -> bool {
-        matches!(
-            self.kind,
-            Kind::Dense { .. } | Kind::Conv { .. } | Kind::BatchNorm { .. }
-        ) && !self.frozen(network)
+        self.learned().is_some() && !self.frozen(network)
     }
 
     fn frozen(&self, network: &Network) -> bool {
         network.spec().layers[self.layer].frozen
     }
 
-    /// The forward pass in training.
-    pub fn train(&mut self, pass: Pass<'_>, network: &mut Network, rng: &mut Rng) {
+    /// The forward pass in training: dropout and batch norm as `how` says.
+    pub fn train(&mut self, pass: Pass<'_>, network: &mut Network, how: &mut How<'_>) {
         let frozen = self.frozen(network);
         let (x, y) = (
             &pass.read(self.sources[0])[..pass.rows * self.inputs],
             &mut self.y[..pass.rows * self.outputs],
         );
-        match &mut self.kind {
-            Kind::Dropout { p, mask, dropped } => {
+        match (&mut self.kind, &mut how.dropout, how.norm) {
+            (Kind::Dropout { p, mask, dropped }, Some(rng), _) => {
                 let mask = &mut mask[..y.len()];
                 dropout::draw(mask, *p, rng);
                 dropout::apply(x, mask, y);
                 *dropped = true;
             }
-            Kind::BatchNorm {
-                scale,
-                shift,
-                running,
-                constants,
-                saved,
-            } if x.len() > self.channels && !frozen => {
-                let running = network.buffers_mut()[running.clone()].split_at_mut(self.channels);
-                saved.measure(x, *constants, running);
+            (
+                Kind::BatchNorm {
+                    scale,
+                    shift,
+                    running,
+                    constants,
+                    saved,
+                },
+                _,
+                Norm::Batch { moves },
+            ) if x.len() > self.channels && !frozen => {
+                if moves {
+                    let running = network.buffers_mut()[running.clone()].split_at_mut(self.channels);
+                    saved.measure(x, *constants, running);
+                } else {
+                    let mut aside = network.buffers()[running.clone()].to_vec();
+                    saved.measure(x, *constants, aside.split_at_mut(self.channels));
+                }
                 let parameters = network.parameters();
                 saved.normalize(x, &parameters[scale.clone()], &parameters[shift.clone()], y);
             }
@@ -257,6 +276,7 @@ impl Block {
                 );
             }
             Kind::Activation { activation, saved } => activation::forward(*activation, x, y, saved),
+            Kind::Turned(_) => y.copy_from_slice(x),
             Kind::Dropout { dropped, .. } => {
                 y.copy_from_slice(x);
                 *dropped = false;
@@ -378,6 +398,7 @@ impl Block {
                 ..
             } if gated => {}
             Kind::Activation { activation, saved } => activation::backward(*activation, x, y, saved, grad),
+            Kind::Turned(factor) => grad.iter_mut().for_each(|grad| *grad *= *factor),
             Kind::Dropout { mask, dropped, .. } => {
                 if *dropped {
                     dropout::scale(grad, mask);

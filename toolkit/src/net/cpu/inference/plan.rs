@@ -115,7 +115,10 @@ fn draft(network: &Network, targets: &[usize]) -> (Vec<Draft>, Vec<Value>, Vec<O
                 let packed = conv.pack(&weights.numbers, Some(&weights.bias));
                 Work::Conv { conv, packed, relu }
             }
-            LayerKind::Dropout(_) | LayerKind::Flatten | LayerKind::Activation(Activation::Identity) => {
+            LayerKind::Dropout(_)
+            | LayerKind::ReverseGradient(_)
+            | LayerKind::Flatten
+            | LayerKind::Activation(Activation::Identity) => {
                 // A target that is the input, or somebody else's value, is still that.
                 value_of[at] = reads[0];
                 continue;

@@ -1,10 +1,10 @@
-//! [`Rule`]: how a gradient changes the parameters. PyTorch's conventions, one fused pass each.
+//! [`Rule`]: the update rules that come with Jook, as data. PyTorch's conventions, one fused pass each.
 
 use std::fmt;
-use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::{TensorStep, UpdateRule};
 use crate::{Error, Result};
 
 /// An update rule. `g` is the gradient plus the penalties' gradients, `r` the rate, `p` a parameter.
@@ -36,16 +36,22 @@ impl Rule {
         }
     }
 
-    /// How many numbers a parameter the rule remembers between steps.
-    pub(super) fn moments(&self) -> usize {
-        match self {
-            Rule::Sgd { .. } => 0,
-            Rule::Momentum { .. } | Rule::Nesterov { .. } => 1,
-            Rule::Adam { .. } => 2,
+    /// The same rule at another rate.
+    pub fn at_rate(mut self, new: f64) -> Self {
+        match &mut self {
+            Rule::Sgd { rate }
+            | Rule::Momentum { rate, .. }
+            | Rule::Nesterov { rate, .. }
+            | Rule::Adam { rate, .. } => *rate = new,
         }
+        self
     }
 
-    pub(super) fn validate(&self) -> Result<()> {
+    /// Whether its constants are in their ranges.
+    ///
+    /// # Errors
+    /// When one is not.
+    pub(crate) fn validate(&self) -> Result<()> {
         let share = |name: &str, value: f64| {
             if (0.0..1.0).contains(&value) {
                 Ok(())
@@ -104,145 +110,118 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Weights of the penalties on all trainable parameters, biases included (as PyTorch's `weight_decay`).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Penalty {
-    /// Adds l1 * sign(p) to the gradient: the penalty l1 * sum |p|.
-    pub l1: f32,
-    /// Adds l2 * p to the gradient: the penalty l2 / 2 * sum p^2.
-    pub l2: f32,
-}
+/// Parameters above so many are shared among threads.
+const PIECE: usize = 1 << 16;
 
-/// A rule at work on one flat vector of parameters.
-pub(super) struct Updater {
-    rule: Rule,
-    penalty: Penalty,
-    /// What the rule remembers: the velocity, or Adam's first and second moment. As long as the parameters.
-    pub moments: Vec<Vec<f32>>,
-}
-
-impl Updater {
-    pub fn new(rule: Rule, penalty: Penalty, parameters: usize) -> Self {
-        Self {
-            rule,
-            penalty,
-            moments: vec![vec![0.0; parameters]; rule.moments()],
+impl UpdateRule for Rule {
+    fn states(&self) -> usize {
+        match self {
+            Rule::Sgd { .. } => 0,
+            Rule::Momentum { .. } | Rule::Nesterov { .. } => 1,
+            Rule::Adam { .. } => 2,
         }
     }
 
-    /// One step at `rate`, the `step`-th (from 1), on the parameters in `trainable`; the others stay.
-    pub fn step(
-        &mut self,
-        parameters: &mut [f32],
-        gradients: &[f32],
-        trainable: &[Range<usize>],
-        rate: f64,
-        step: u64,
-    ) {
-        let update = Update {
-            rule: self.rule,
-            penalty: self.penalty,
-            rate,
-            step,
-        };
-        for range in trainable {
-            let mut moments = self.moments.iter_mut().map(|moment| &mut moment[range.clone()]);
-            let moments = [(); 2].map(|()| moments.next().unwrap_or_default());
-            update.share(&mut parameters[range.clone()], &gradients[range.clone()], moments);
-        }
+    fn elementwise(&self) -> bool {
+        true
     }
-}
 
-/// A step of a rule.
-#[derive(Clone, Copy)]
-struct Update {
-    rule: Rule,
-    penalty: Penalty,
-    rate: f64,
-    step: u64,
-}
-
-impl Update {
-    /// Parameters above so many are shared among threads.
-    const PIECE: usize = 1 << 16;
-
-    /// The step on a run of parameters, with what the rule remembers of them.
-    fn share(self, parameters: &mut [f32], gradients: &[f32], moments: [&mut [f32]; 2]) {
-        if parameters.len() > Self::PIECE {
+    fn update(&self, tensor: TensorStep<'_>) {
+        let TensorStep {
+            parameters,
+            gradients,
+            states,
+            ..
+        } = tensor;
+        if parameters.len() > PIECE {
             let middle = parameters.len() / 2;
             let (p, more_p) = parameters.split_at_mut(middle);
             let (g, more_g) = gradients.split_at(middle);
-            let halves = moments.map(|moment| moment.split_at_mut(middle.min(moment.len())));
-            let [(first, more_first), (second, more_second)] = halves;
-            rayon::join(
-                || self.share(p, g, [first, second]),
-                || self.share(more_p, more_g, [more_first, more_second]),
-            );
+            let (mut first, mut rest): (Vec<_>, Vec<_>) =
+                states.iter_mut().map(|state| state.split_at_mut(middle)).unzip();
+            let part = |parameters, gradients, states| TensorStep {
+                parameters,
+                gradients,
+                states,
+                ..tensor
+            };
+            let (left, right) = (part(p, g, &mut first[..]), part(more_p, more_g, &mut rest[..]));
+            rayon::join(|| self.update(left), || self.update(right));
             return;
         }
-        let Penalty { l1, l2 } = self.penalty;
+        let (l1, l2) = (tensor.l1, tensor.l2);
+        if tensor.decay != 0.0 {
+            let keep = (1.0 - tensor.rate * f64::from(tensor.decay)) as f32;
+            parameters.iter_mut().for_each(|p| *p *= keep);
+        }
+        let step = (tensor.rate, tensor.step);
         // Without L1 the loop has no comparison in it; an L2 of 0 costs one fused multiply-add.
         if l1 == 0.0 {
-            self.run(parameters, gradients, moments, |g, p| g + l2 * p);
+            self.run(parameters, gradients, states, step, |g, p| g + l2 * p);
         } else {
-            self.run(parameters, gradients, moments, |g, p| g + l2 * p + l1 * sign(p));
+            self.run(parameters, gradients, states, step, |g, p| {
+                g + l2 * p + l1 * super::sign(p)
+            });
         }
     }
+}
 
+impl Rule {
     #[inline(always)]
     fn run(
-        self,
+        &self,
         parameters: &mut [f32],
         gradients: &[f32],
-        [first, second]: [&mut [f32]; 2],
+        states: &mut [&mut [f32]],
+        (rate, step): (f64, u64),
         penalized: impl Fn(f32, f32) -> f32,
     ) {
-        let r = self.rate as f32;
-        match self.rule {
-            Rule::Sgd { .. } => {
+        let r = rate as f32;
+        match (*self, states) {
+            (Rule::Sgd { .. }, _) => {
                 for (p, &g) in parameters.iter_mut().zip(gradients) {
                     *p -= r * penalized(g, *p);
                 }
             }
-            Rule::Momentum { momentum, .. } => {
+            (Rule::Momentum { momentum, .. }, [velocity, ..]) => {
                 let m = momentum as f32;
-                for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(first) {
+                for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(velocity.iter_mut()) {
                     *v = m * *v + penalized(g, *p);
                     *p -= r * *v;
                 }
             }
-            Rule::Nesterov { momentum, .. } => {
+            (Rule::Nesterov { momentum, .. }, [velocity, ..]) => {
                 let m = momentum as f32;
-                for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(first) {
+                for ((p, &g), v) in parameters.iter_mut().zip(gradients).zip(velocity.iter_mut()) {
                     let g = penalized(g, *p);
                     *v = m * *v + g;
                     *p -= r * (g + m * *v);
                 }
             }
-            Rule::Adam {
-                beta1,
-                beta2,
-                epsilon,
-                ..
-            } => {
+            (
+                Rule::Adam {
+                    beta1,
+                    beta2,
+                    epsilon,
+                    ..
+                },
+                [first, second, ..],
+            ) => {
                 // In f64: 1 - beta^t loses its digits in f32 for small t.
-                let exponent = self.step.min(i32::MAX as u64) as i32;
-                let scale = (self.rate / (1.0 - beta1.powi(exponent))) as f32;
+                let exponent = step.min(i32::MAX as u64) as i32;
+                let scale = (rate / (1.0 - beta1.powi(exponent))) as f32;
                 let spread = (1.0 / (1.0 - beta2.powi(exponent)).sqrt()) as f32;
                 let (b1, b2, epsilon) = ((1.0 - beta1) as f32, beta2 as f32, epsilon as f32);
                 let c2 = (1.0 - beta2) as f32;
-                for (((p, &g), m), v) in parameters.iter_mut().zip(gradients).zip(first).zip(second) {
+                let moments = first.iter_mut().zip(second.iter_mut());
+                for ((p, &g), (m, v)) in parameters.iter_mut().zip(gradients).zip(moments) {
                     let g = penalized(g, *p);
                     *m += b1 * (g - *m);
                     *v = b2 * *v + c2 * g * g;
                     *p -= scale * *m / (v.sqrt() * spread + epsilon);
                 }
             }
+            (rule, states) => unreachable!("{rule} was given {} states", states.len()),
         }
     }
-}
-
-/// -1, 0 or 1; `f32::signum` calls 0 positive, which would push a zero weight away from zero.
-fn sign(x: f32) -> f32 {
-    f32::from(i8::from(x > 0.0) - i8::from(x < 0.0))
 }

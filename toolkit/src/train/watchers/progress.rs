@@ -1,11 +1,13 @@
 //! What a training shows while it runs: a bar with the losses. Off inside [`quiet`](crate::show::quiet),
 //! as in a study.
 
-use super::{Ending, History, Record};
+use super::super::watch::{Flow, Moment, Watcher};
+use super::super::{Ending, Record};
+use crate::Result;
 use crate::show::Progress;
 
 /// The live display of one training.
-pub(super) struct Live {
+pub(in crate::train) struct Live {
     progress: Progress,
     held_out: String,
 }
@@ -15,19 +17,6 @@ impl Live {
         Self {
             progress: Progress::new("training", total as usize),
             held_out: String::new(),
-        }
-    }
-
-    pub fn step(&mut self, step: u64, loss: f32) {
-        let note = format_args!("loss {loss:.4}{}", self.held_out);
-        self.progress.step(step as usize, note);
-    }
-
-    /// After a check: a point of the curve.
-    pub fn checked(&mut self, history: &History) {
-        if let Some(last) = history.last() {
-            self.progress.value(last.loss);
-            self.held_out = held_out(last);
         }
     }
 
@@ -45,10 +34,30 @@ impl Live {
     }
 }
 
+impl Watcher for Live {
+    fn after_step(&mut self, at: &mut Moment<'_, '_>) -> Result<Flow> {
+        let note = format_args!("loss {:.4}{}", at.loss(), self.held_out);
+        self.progress.step(at.step() as usize, note);
+        Ok(Flow::On)
+    }
+
+    /// A point of the curve.
+    fn after_check(&mut self, at: &mut Moment<'_, '_>) -> Result<Flow> {
+        if let Some(row) = at.row() {
+            self.progress.value(row.loss);
+            self.held_out = held_out(row);
+        }
+        Ok(Flow::On)
+    }
+}
+
 fn held_out(row: &Record) -> String {
     if !row.held_out_loss.is_finite() {
         return String::new();
     }
-    let accuracy = 100.0 * row.held_out_accuracy;
-    format!(", held out {:.4} ({accuracy:.1}% right)", row.held_out_loss)
+    let accuracy = match row.held_out_accuracy.is_nan() {
+        true => String::new(),
+        false => format!(" ({:.1}% right)", 100.0 * row.held_out_accuracy),
+    };
+    format!(", held out {:.4}{accuracy}", row.held_out_loss)
 }

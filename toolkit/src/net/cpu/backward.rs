@@ -1,0 +1,175 @@
+//! The backward pass: from the gradients at the taps to those of the parameters and of the input.
+
+use super::Passes;
+use super::block::{Gradient, Pass};
+use crate::net::{Network, Role};
+
+impl Passes {
+    /// Backward pass for the last forward pass: from d loss / d outputs of the first tap, rows x its width, to
+    /// [`Passes::gradients`].
+    ///
+    /// # Panics
+    /// If `grad_outputs` is not as long as the last outputs.
+    pub fn backward(&mut self, network: &Network, grad_outputs: &[f32]) {
+        self.put_in(grad_outputs);
+        self.back(network, false);
+    }
+
+    /// As [`Passes::backward`], and also computes [`Passes::input_gradient`].
+    ///
+    /// # Panics
+    /// As [`Passes::backward`].
+    pub fn backward_to_input(&mut self, network: &Network, grad_outputs: &[f32]) {
+        self.put_in(grad_outputs);
+        self.back(network, true);
+    }
+
+    /// Backward pass from what stands in [`Passes::slope`] of every tap, to [`Passes::gradients`]: in place of what
+    /// is there, or added to it.
+    pub fn backward_from_taps(&mut self, network: &Network, add: bool) {
+        if add {
+            self.held.clear();
+            self.held.extend_from_slice(&self.gradients);
+        }
+        self.back(network, false);
+        if add {
+            let pairs = self.gradients.iter_mut().zip(&self.held);
+            pairs.for_each(|(sum, before)| *sum += before);
+        }
+    }
+
+    /// d loss / d outputs of the first tap; the others put in nothing.
+    fn put_in(&mut self, grad_outputs: &[f32]) {
+        let rows = self.rows;
+        let (first, others) = self.taps.split_at_mut(1);
+        let slope = &mut first[0].slope[..rows * first[0].width];
+        assert!(
+            grad_outputs.len() == slope.len(),
+            "a gradient of {} numbers for {} outputs",
+            grad_outputs.len(),
+            slope.len()
+        );
+        slope.copy_from_slice(grad_outputs);
+        for tap in others {
+            tap.slope.fill(0.0);
+        }
+    }
+
+    fn back(&mut self, network: &Network, to_input: bool) {
+        self.fits(network);
+        for tensor in network
+            .tensors()
+            .iter()
+            .filter(|t| t.frozen && t.role != Role::Running)
+        {
+            self.gradients[tensor.range.clone()].fill(0.0);
+        }
+        for range in &self.unread {
+            self.gradients[range.clone()].fill(0.0);
+        }
+        for place in &mut self.flowing {
+            self.spare.extend(place.take());
+        }
+        self.input_gradient = if to_input { self.rows * self.inputs } else { 0 };
+        for tap in 0..self.taps.len() {
+            let mut gradient = self.buffer();
+            let tap = &self.taps[tap];
+            let (block, numbers) = (tap.block, self.rows * tap.width);
+            gradient[..numbers].copy_from_slice(&tap.slope[..numbers]);
+            self.pass_on(block, gradient, numbers);
+        }
+        // The gradient need not flow into blocks before which nothing learns.
+        let mut wanted: Vec<bool> = Vec::with_capacity(self.blocks.len());
+        for block in &self.blocks {
+            let before = block
+                .sources
+                .iter()
+                .any(|source| source.map_or(to_input, |at| wanted[at]));
+            wanted.push(before || block.learns(network));
+        }
+        let mut gated = vec![false; self.blocks.len()];
+        for i in (0..self.blocks.len()).rev() {
+            let Some(mut flowing) = self.flowing[i].take() else {
+                // Nothing that was put in depends on it.
+                if let Some(range) = self.blocks[i].learned() {
+                    self.gradients[range].fill(0.0);
+                }
+                continue;
+            };
+            if !wanted[i] {
+                self.spare.push(flowing);
+                continue;
+            }
+            if let [_, _, ..] = self.blocks[i].sources[..] {
+                self.pass_on_in_parts(i, &flowing, &wanted, to_input);
+                self.spare.push(flowing);
+                continue;
+            }
+            let source = self.blocks[i].sources[0];
+            let onward = source.map_or(to_input, |at| wanted[at]);
+            let mut spare = self.buffer();
+            let (before, rest) = self.blocks.split_at_mut(i);
+            let block = &mut rest[0];
+            // A product going back can take the derivative of the ReLU before it along.
+            let gate = source
+                .is_some_and(|at| block.takes_gate() && before[at].ends_in_relu() && before[at].readers == 1);
+            let gradient = Gradient {
+                flowing: &mut flowing,
+                spare: &mut spare,
+                learned: &mut self.gradients,
+                onward,
+                gate,
+                gated: gated[i],
+            };
+            let pass = Pass {
+                rows: self.rows,
+                input: &self.x,
+                before,
+                work: &mut self.work,
+            };
+            block.backward(pass, network, gradient);
+            self.spare.push(spare);
+            if onward {
+                let numbers = self.rows * self.blocks[i].inputs;
+                self.pass_on(source, flowing, numbers);
+                if let Some(at) = source {
+                    gated[at] = gate;
+                }
+            } else {
+                self.spare.push(flowing);
+            }
+        }
+    }
+
+    /// Hands each source of block `i` its part of the gradient.
+    fn pass_on_in_parts(&mut self, i: usize, grad: &[f32], wanted: &[bool], to_input: bool) {
+        for place in 0..self.blocks[i].sources.len() {
+            let source = self.blocks[i].sources[place];
+            if source.map_or(to_input, |at| wanted[at]) {
+                let mut part = self.buffer();
+                let numbers = self.rows * source.map_or(self.inputs, |at| self.blocks[at].outputs());
+                let outputs = self.rows * self.blocks[i].outputs();
+                self.blocks[i].part(place, &grad[..outputs], &mut part[..numbers]);
+                self.pass_on(source, part, numbers);
+            }
+        }
+    }
+
+    /// Puts a gradient of so many numbers where its block finds it, or adds it to what others put there.
+    fn pass_on(&mut self, source: Option<usize>, gradient: Vec<f32>, numbers: usize) {
+        let place = source.unwrap_or(self.blocks.len());
+        match &mut self.flowing[place] {
+            None => self.flowing[place] = Some(gradient),
+            Some(sum) => {
+                let pairs = sum[..numbers].iter_mut().zip(&gradient);
+                pairs.for_each(|(sum, more)| *sum += more);
+                self.spare.push(gradient);
+            }
+        }
+    }
+
+    /// A buffer for a gradient, with rubbish in it.
+    fn buffer(&mut self) -> Vec<f32> {
+        self.spare.pop().unwrap_or_else(|| vec![0.0; self.widest])
+    }
+}

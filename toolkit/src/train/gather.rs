@@ -1,0 +1,92 @@
+//! Examples on their way from a dataset to where a model reads them.
+
+use super::augment::Augmentation;
+use crate::data::{Dataset, Targets};
+use crate::seed::stream;
+
+/// Copies the examples of one dataset, with what is known of them; its buffers are made once.
+pub(super) struct Gather<'a> {
+    data: &'a Dataset,
+    /// By which weights are divided, so that they are 1 on average; none when all count alike.
+    mean_weight: Option<f64>,
+    classes: Vec<u32>,
+    numbers: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+impl<'a> Gather<'a> {
+    /// `training` are the rows whose weights are 1 on average.
+    pub fn new(data: &'a Dataset, training: &[u32], weighted: bool) -> Self {
+        let weights = data.weights().filter(|_| weighted);
+        let mean_weight = weights.map(|weights| {
+            let sum: f64 = training.iter().map(|&row| f64::from(weights[row as usize])).sum();
+            sum / training.len().max(1) as f64
+        });
+        Self {
+            data,
+            mean_weight: mean_weight.filter(|&mean| mean > 0.0),
+            classes: Vec::new(),
+            numbers: Vec::new(),
+            weights: Vec::new(),
+        }
+    }
+
+    /// The examples at `rows`, in that order, into `input`.
+    pub fn copy(&mut self, rows: &[u32], input: &mut [f32]) {
+        let (features, width) = (self.data.features(), self.data.width());
+        for (x, &row) in input.chunks_exact_mut(width).zip(rows) {
+            x.copy_from_slice(&features[row as usize * width..][..width]);
+        }
+        let table = |table: &[f32], width: usize, into: &mut Vec<f32>| {
+            into.clear();
+            for &row in rows {
+                into.extend_from_slice(&table[row as usize * width..][..width]);
+            }
+        };
+        match self.data.targets() {
+            Targets::None => {}
+            Targets::Classes(labels) => {
+                self.classes.clear();
+                self.classes.extend(rows.iter().map(|&row| labels[row as usize]));
+            }
+            Targets::Shares { shares: all, .. } | Targets::Values(all) => {
+                table(all, self.data.target_width(), &mut self.numbers);
+            }
+        }
+        if let (Some(mean), Some(weights)) = (self.mean_weight, self.data.weights()) {
+            self.weights.clear();
+            let share = |&row: &u32| (f64::from(weights[row as usize]) / mean) as f32;
+            self.weights.extend(rows.iter().map(share));
+        }
+    }
+
+    /// Changes the examples in `input`, each by a random stream of its own.
+    pub fn augment(&self, rows: &[u32], epoch: u64, seed: u64, all: &[Augmentation], input: &mut [f32]) {
+        if all.is_empty() {
+            return;
+        }
+        let (shape, width) = (self.data.shape(), self.data.width());
+        for (x, &row) in input.chunks_exact_mut(width).zip(rows) {
+            let mut rng = stream(seed, &format!("augment/{epoch}/{row}"));
+            all.iter().for_each(|one| one.apply(x, shape, &mut rng));
+        }
+    }
+
+    /// What the outputs for the examples that were last copied should be.
+    pub fn targets(&self) -> Targets<'_> {
+        match self.data.targets() {
+            Targets::None => Targets::None,
+            Targets::Classes(_) => Targets::Classes(&self.classes),
+            Targets::Shares { classes, .. } => Targets::Shares {
+                classes,
+                shares: &self.numbers,
+            },
+            Targets::Values(_) => Targets::Values(&self.numbers),
+        }
+    }
+
+    /// How much each of them counts.
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.mean_weight.map(|_| &self.weights[..])
+    }
+}

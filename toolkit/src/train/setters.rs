@@ -1,0 +1,335 @@
+//! The setters of [`Recipe`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::number::{Number, whole};
+use super::recipe::Validation;
+use super::watchers::Plateau;
+use super::{Augmentation, Budget, RateSchedule, Recipe, Sampler};
+use crate::data::Dataset;
+use crate::loss::Loss;
+use crate::optim::{Group, Rule};
+use crate::{Error, Result};
+
+impl Recipe {
+    /// The default recipe.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trains for this many passes over the training part (1 or more).
+    pub fn epochs(self, epochs: impl Number) -> Self {
+        self.set_whole("epochs", epochs, |r, n| r.length = Budget::Epochs(n))
+    }
+
+    /// Trains for this many updates (1 or more).
+    pub fn steps(self, steps: impl Number) -> Self {
+        self.set_whole("steps", steps, |r, n| r.length = Budget::Steps(n))
+    }
+
+    /// Examples an update (1 or more; more than there are means all of them).
+    #[doc(alias = "batch_size")]
+    #[doc(alias = "DataLoader")]
+    pub fn batch(self, batch: impl Number) -> Self {
+        self.set_whole("batch", batch, |r, n| r.batch = n)
+    }
+
+    /// Which rows make a batch.
+    #[doc(alias = "DataLoader")]
+    pub fn sampler(mut self, sampler: Sampler) -> Self {
+        self.sampler = sampler;
+        self
+    }
+
+    /// Changes examples at random each time they are shown; several changes follow one another.
+    pub fn augment(mut self, augmentation: Augmentation) -> Self {
+        self.augmentations.push(augmentation);
+        self
+    }
+
+    /// The rate (above 0), whatever the rule.
+    #[doc(alias = "learning_rate")]
+    #[doc(alias = "lr")]
+    pub fn rate(self, rate: impl Number) -> Self {
+        self.set("rate", rate, |r, rate| r.rule = r.rule.at_rate(rate))
+    }
+
+    /// Stochastic gradient descent at this rate (above 0).
+    #[doc(alias = "optimizer")]
+    pub fn sgd(self, rate: impl Number) -> Self {
+        self.set("sgd", rate, |r, rate| r.rule = Rule::Sgd { rate })
+    }
+
+    /// Gives SGD this momentum (0 to below 1), at the rate it has: PyTorch's `SGD(lr, momentum)`. Adam has its own.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let recipe = Recipe::new().sgd(0.05).momentum(0.9);
+    /// assert_eq!(recipe.rule, Rule::Momentum { rate: 0.05, momentum: 0.9 });
+    /// ```
+    pub fn momentum(self, momentum: impl Number) -> Self {
+        self.set_momentum("momentum", momentum, |rate, momentum| Rule::Momentum {
+            rate,
+            momentum,
+        })
+    }
+
+    /// Gives SGD Nesterov's momentum (0 to below 1): PyTorch's `SGD(lr, momentum, nesterov=True)`.
+    pub fn nesterov(self, momentum: impl Number) -> Self {
+        self.set_momentum("nesterov", momentum, |rate, momentum| Rule::Nesterov {
+            rate,
+            momentum,
+        })
+    }
+
+    /// Adam at this rate, with the paper's other constants (0.9, 0.999, 1e-8).
+    #[doc(alias = "optimizer")]
+    pub fn adam(self, rate: impl Number) -> Self {
+        self.set("adam", rate, |r, rate| {
+            r.rule = Rule::Adam {
+                rate,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+            };
+        })
+    }
+
+    /// Any update rule, with all its constants.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rule = rule;
+        self
+    }
+
+    /// Multiplies the rate by `factor` after every `epochs` epochs.
+    pub fn stepped(self, factor: impl Number, epochs: impl Number) -> Self {
+        self.set_stepped(factor, epochs, Budget::Epochs)
+    }
+
+    /// Multiplies the rate by `factor` after every `steps` updates.
+    pub fn stepped_by_steps(self, factor: impl Number, steps: impl Number) -> Self {
+        self.set_stepped(factor, steps, Budget::Steps)
+    }
+
+    /// Multiplies the rate by `factor` (between 0 and 1) when `patience` checks in a row brought no lower loss.
+    #[doc(alias = "ReduceLROnPlateau")]
+    pub fn plateau(self, factor: impl Number, patience: impl Number) -> Self {
+        let both = factor
+            .number()
+            .and_then(|factor| Ok((factor, whole("recipe, plateau", patience.number()?, 1)?)));
+        self.set_result(both, |r, (factor, patience)| {
+            r.plateau = Some(Plateau { factor, patience });
+        })
+    }
+
+    /// Gives the exponential average of the parameters over the updates instead of the last ones; `decay` (0 to below 1,
+    /// such as 0.99) is what stays of it at each.
+    #[doc(alias = "ema")]
+    #[doc(alias = "swa")]
+    pub fn average(self, decay: impl Number) -> Self {
+        self.set("average", decay, |r, decay| r.average = Some(decay))
+    }
+
+    /// Adds the penalty `weight` * sum |p| (0 or more) over the weights; biases and norms have none, unless
+    /// [`l1_of`](Self::l1_of) says so.
+    pub fn l1(self, weight: impl Number) -> Self {
+        self.set("l1", weight, |r, weight| r.l1 = weight)
+    }
+
+    /// Adds the penalty `weight` / 2 * sum p^2 (0 or more) over the weights; biases and norms have none, unless
+    /// [`l2_of`](Self::l2_of) says so.
+    #[doc(alias = "weight_decay")]
+    pub fn l2(self, weight: impl Number) -> Self {
+        self.set("l2", weight, |r, weight| r.l2 = weight)
+    }
+
+    /// Makes the weights smaller by `rate` * `decay` of themselves at each update, beside what the rule does
+    /// (Loshchilov and Hutter 2019): with Adam, AdamW. Biases and norms stay, unless [`decay_of`](Self::decay_of) says
+    /// otherwise.
+    #[doc(alias = "weight_decay")]
+    #[doc(alias = "AdamW")]
+    pub fn decay(self, decay: impl Number) -> Self {
+        self.set("decay", decay, |r, decay| r.decay = decay)
+    }
+
+    /// Scales down the weights that meet in one unit where their norm is above `most` (above 0), after each update.
+    pub fn max_norm(self, most: impl Number) -> Self {
+        self.set("max_norm", most, |r, most| r.max_norm = Some(most))
+    }
+
+    /// Scales the gradient down where its norm, over all parameters, is above `most`: PyTorch's `clip_grad_norm_`.
+    pub fn clip_norm(self, most: impl Number) -> Self {
+        self.set("clip_norm", most, |r, most| r.clip_norm = Some(most))
+    }
+
+    /// Keeps each number of the gradient within -`most` to `most`: PyTorch's `clip_grad_value_`.
+    pub fn clip_value(self, most: impl Number) -> Self {
+        self.set("clip_value", most, |r, most| r.clip_value = Some(most))
+    }
+
+    /// The rate of the tensors that fit a pattern (see [`Group::tensors`]) is the recipe's times `factor`.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// // The last layer learns ten times as fast as the rest.
+    /// let recipe = Recipe::new().sgd(0.01).rate_of("logits", 10.0);
+    /// ```
+    pub fn rate_of(self, tensors: impl Into<String>, factor: impl Number) -> Self {
+        self.set_group("rate_of", tensors, factor, |group, x| group.rate = Some(x))
+    }
+
+    /// [`decay`](Self::decay) of the tensors that fit a pattern.
+    pub fn decay_of(self, tensors: impl Into<String>, decay: impl Number) -> Self {
+        self.set_group("decay_of", tensors, decay, |group, x| group.decay = Some(x))
+    }
+
+    /// [`l1`](Self::l1) of the tensors that fit a pattern.
+    pub fn l1_of(self, tensors: impl Into<String>, weight: impl Number) -> Self {
+        self.set_group("l1_of", tensors, weight, |group, x| group.l1 = Some(x))
+    }
+
+    /// [`l2`](Self::l2) of the tensors that fit a pattern; `l2_of("*", x)` is PyTorch's `weight_decay` of SGD and Adam.
+    pub fn l2_of(self, tensors: impl Into<String>, weight: impl Number) -> Self {
+        self.set_group("l2_of", tensors, weight, |group, x| group.l2 = Some(x))
+    }
+
+    /// [`max_norm`](Self::max_norm) of the tensors that fit a pattern.
+    pub fn max_norm_of(self, tensors: impl Into<String>, most: impl Number) -> Self {
+        self.set_group("max_norm_of", tensors, most, |group, x| group.max_norm = Some(x))
+    }
+
+    /// Lets the tensors that fit a pattern take no update in this training.
+    pub fn frozen(mut self, tensors: impl Into<String>) -> Self {
+        self.groups.push(Group {
+            tensors: tensors.into(),
+            frozen: Some(true),
+            ..Group::default()
+        });
+        self
+    }
+
+    /// Any group of tensors with all that is said of them.
+    pub fn group(mut self, group: Group) -> Self {
+        self.groups.push(group);
+        self
+    }
+
+    /// What is made small.
+    pub fn loss(mut self, loss: Loss) -> Self {
+        self.loss = loss;
+        self
+    }
+
+    /// The seed of every random choice.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Holds out this share of the examples (above 0, up to 0.5; the same of each class, and of groups whole ones), stops
+    /// when their loss has stopped falling, and returns the network as it was at its lowest.
+    #[doc(alias = "validation")]
+    #[doc(alias = "callbacks")]
+    pub fn early_stopping(self, share: impl Number) -> Self {
+        self.set("early_stopping", share, |r, share| r.early_stopping = Some(share))
+    }
+
+    /// As [`early_stopping`](Self::early_stopping), watching these examples instead of a share of those to learn from.
+    /// Classes and features are matched by name.
+    #[doc(alias = "validation_data")]
+    pub fn validation(mut self, data: &Dataset) -> Self {
+        self.validation = Some(data.digest());
+        self.validation_data = Some(Validation(Arc::new(data.clone())));
+        self
+    }
+
+    /// Stops after this many checks without a better held-out loss (1 or more; needs `early_stopping`).
+    pub fn patience(self, checks: impl Number) -> Self {
+        self.set_whole("patience", checks, |r, n| r.patience = Some(n))
+    }
+
+    /// Checks, and adds a row to the history, every this many updates (1 or more).
+    pub fn check_every(self, steps: impl Number) -> Self {
+        self.set_whole("check_every", steps, |r, n| r.check_every = Some(n))
+    }
+
+    /// Writes a checkpoint to `path` every `steps` updates and at the end. The file is replaced in one
+    /// move: a crash leaves the one before. Not part of what the recipe *is*: see [`Recipe::digest`].
+    pub fn checkpoint(self, path: impl Into<PathBuf>, steps: impl Number) -> Self {
+        let path = path.into();
+        self.set_whole("checkpoint", steps, |r, n| r.checkpoint = Some((path, n)))
+    }
+
+    /// Goes on from the checkpoint at `path`, which must come from this recipe, network and data.
+    pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
+        self.resume = Some(path.into());
+        self
+    }
+
+    fn set(self, what: &str, value: impl Number, put: impl FnOnce(&mut Self, f64)) -> Self {
+        self.set_result(value.number().map_err(|e| e.at(format!("recipe, {what}"))), put)
+    }
+
+    fn set_whole(self, what: &str, value: impl Number, put: impl FnOnce(&mut Self, usize)) -> Self {
+        let place = format!("recipe, {what}");
+        let value = value.number().map_err(|e| e.at(place.clone()));
+        self.set_result(value.and_then(|value| whole(&place, value, 1)), put)
+    }
+
+    fn set_stepped(
+        self,
+        factor: impl Number,
+        every: impl Number,
+        unit: impl FnOnce(usize) -> Budget,
+    ) -> Self {
+        let both = factor
+            .number()
+            .and_then(|factor| Ok((factor, whole("recipe, stepped", every.number()?, 1)?)));
+        self.set_result(both, |r, (factor, every)| {
+            r.schedule = RateSchedule::Stepped {
+                factor,
+                every: unit(every),
+            };
+        })
+    }
+
+    fn set_momentum(self, what: &str, momentum: impl Number, make: fn(f64, f64) -> Rule) -> Self {
+        let rule = self.rule;
+        let made = momentum.number().and_then(|momentum| match rule {
+            Rule::Adam { .. } => Err(Error::spec("the rule is Adam, whose momentum is its beta1").fix(
+                format!("choose SGD first, as in Recipe::new().sgd(0.05).{what}(0.9)"),
+            )),
+            rule => Ok(make(rule.rate(), momentum)),
+        });
+        self.set_result(made.map_err(|e| e.at(format!("recipe, {what}"))), |r, rule| {
+            r.rule = rule
+        })
+    }
+
+    fn set_group(
+        self,
+        what: &str,
+        tensors: impl Into<String>,
+        value: impl Number,
+        put: impl FnOnce(&mut Group, f64),
+    ) -> Self {
+        let mut group = Group {
+            tensors: tensors.into(),
+            ..Group::default()
+        };
+        self.set(what, value, |r, x| {
+            put(&mut group, x);
+            r.groups.push(group);
+        })
+    }
+
+    /// Keeps the first error, so that a chain of setters reads straight and is judged once.
+    fn set_result<T>(mut self, value: Result<T>, put: impl FnOnce(&mut Self, T)) -> Self {
+        match value {
+            Ok(value) => put(&mut self, value),
+            Err(error) => self.error = self.error.or(Some(error)),
+        }
+        self
+    }
+}

@@ -1,0 +1,12 @@
+//! The watchers that come with Jook.
+
+mod average;
+mod checkpoints;
+mod plateau;
+mod progress;
+
+pub(super) use average::Average;
+pub(super) use checkpoints::Checkpoints;
+pub use plateau::Plateau;
+pub(super) use plateau::PlateauWatcher;
+pub(super) use progress::Live;
