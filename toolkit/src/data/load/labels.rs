@@ -8,9 +8,10 @@ use super::table::{Labels, Place, texts, unreadable};
 use crate::data::names::{listed, places};
 use crate::{Error, Result};
 
-/// Words by which programs write that a value is missing.
-const MISSING: [&str; 11] = [
-    "NA", "N/A", "#N/A", "<NA>", "n/a", "NaN", "nan", "NULL", "null", "None", "?",
+/// Words by which programs write that a value is missing, in any case of their letters.
+const MISSING: [&str; 15] = [
+    "NA", "N/A", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaN", "-NaN", "NaT", "NULL", "None", "?", "1.#IND",
+    "-1.#IND", "1.#QNAN",
 ];
 
 /// What a label column holds.
@@ -27,7 +28,7 @@ pub(super) fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_
     let name = column.name().as_str();
     let (found, raw) = distinct(column, place)?;
     let number = |text: &String| text.trim().parse::<f64>().ok().filter(|x| x.is_finite());
-    let missing = |text: &String| MISSING.contains(&text.trim());
+    let missing = |text: &String| MISSING.iter().any(|word| word.eq_ignore_ascii_case(text.trim()));
     let (mut order, mut notes): (Vec<usize>, Vec<String>) = ((0..found.len()).collect(), Vec::new());
     let row_of = |id: usize| raw.iter().position(|&other| other == id).unwrap_or(0);
     let numeric = found
