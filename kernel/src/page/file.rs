@@ -25,7 +25,11 @@ pub fn write_whole(path: &Path, text: &str) -> Result<()> {
         return fs::write(path, text).map_err(failed);
     }
     let target = match &old {
-        Some(_) => path.canonicalize().map_err(failed)?,
+        Some(_) => {
+            // A move asks for no leave of the file that it replaces: one that must not be written would be lost.
+            File::options().write(true).open(path).map_err(failed)?;
+            path.canonicalize().map_err(failed)?
+        }
         None => path.to_path_buf(),
     };
     let draft = target.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
