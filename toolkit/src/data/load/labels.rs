@@ -1,5 +1,6 @@
 //! Classes out of a label column.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use polars::prelude::{Column, DataType};
@@ -45,10 +46,17 @@ pub(super) fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_
         }
         // 2 comes before 10, and what is missing last.
         let key = |id: usize| number(&found[id]).unwrap_or(f64::INFINITY);
-        order.sort_by(|&a, &b| key(a).total_cmp(&key(b)).then_with(|| found[a].cmp(&found[b])));
-        let same = order
-            .windows(2)
-            .find(|pair| key(pair[0]) == key(pair[1]) && key(pair[0]).is_finite());
+        // Of large ones an f64 does not tell all apart.
+        let whole = |id: usize| found[id].trim().parse::<i128>().ok();
+        order.sort_by(|&a, &b| {
+            let by_whole = || whole(a).zip(whole(b)).map_or(Ordering::Equal, |(a, b)| a.cmp(&b));
+            let by_value = key(a).total_cmp(&key(b)).then_with(by_whole);
+            by_value.then_with(|| found[a].cmp(&found[b]))
+        });
+        let same = order.windows(2).find(|pair| {
+            let differ = whole(pair[0]).zip(whole(pair[1])).is_some_and(|(a, b)| a != b);
+            key(pair[0]) == key(pair[1]) && key(pair[0]).is_finite() && !differ
+        });
         if let Some(pair) = same {
             notes.push(format!(
                 "labels {} and {} in column {name} are one number but two classes: labels are taken as the text they are",

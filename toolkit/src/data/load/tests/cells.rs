@@ -20,6 +20,13 @@ fn labels_are_the_text_they_are() {
         data.class_names(),
         ["+5", "1e3", "9007199254740992", "9007199254740993"]
     );
+    // Told apart and in order, although their f64 are one.
+    let data = load("x,zip\n1,18446744073709551615\n2,-3\n3,18446744073709551614\n4,2\n");
+    let names = ["-3", "2", "18446744073709551614", "18446744073709551615"];
+    assert_eq!(
+        (data.class_names(), data.notes().len()),
+        (&names.map(str::to_owned)[..], 0)
+    );
     assert_eq!(load("x,zip\n1,True\n2,False\n").class_names(), ["False", "True"]);
 }
 
