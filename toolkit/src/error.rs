@@ -115,11 +115,15 @@ passed_on! {
         "name the file to be told which it was: `.map_err(|e| Error::io(path, &e))?`";
     std::num::ParseFloatError => data, "";
     std::num::ParseIntError => data, "";
+    std::array::TryFromSliceError => data, "";
+    std::char::ParseCharError => data, "";
     std::str::ParseBoolError => data, "";
+    std::env::VarError => system, "";
     std::str::Utf8Error => data, "";
     std::string::FromUtf8Error => data, "";
     std::fmt::Error => data, "";
     std::time::SystemTimeError => data, "";
+    image::ImageError => data, "";
     polars::error::PolarsError => data, "";
     serde_json::Error => data, "";
 }

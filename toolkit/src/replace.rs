@@ -1,5 +1,6 @@
 //! Files put in place in one move: whoever reads finds the old file or the whole new one. A link stays one, a file
-//! keeps its mode, and what is no file (a device, a pipe) is written into.
+//! keeps its mode, one that must not be written stays what it is, and what is no file (a device, a pipe) is written
+//! into. Other names of the same file (hard links) keep the old content.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -30,6 +31,12 @@ pub(crate) fn file(path: &Path, content: &[u8]) -> Result<()> {
 pub(crate) fn try_out(path: &Path) -> Result<()> {
     match Place::of(path)? {
         Place::File(target) => {
+            if target.exists() {
+                fs::File::options()
+                    .write(true)
+                    .open(&target)
+                    .map_err(|e| Error::io(path, &e).fix("choose a file that can be written to"))?;
+            }
             let temporary = beside(&target);
             fs::create_dir_all(folder(&target))
                 .and_then(|()| fs::File::create(&temporary))
@@ -135,6 +142,10 @@ fn beside(path: &Path) -> PathBuf {
 fn put(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = beside(path);
     let old = fs::metadata(path).ok();
+    if old.is_some() {
+        // A move asks for no leave of the file that it replaces: one that is to be kept would be lost.
+        fs::File::options().write(true).open(path)?;
+    }
     let written = fs::create_dir_all(folder(path))
         .and_then(|()| fs::File::create(&temporary))
         .and_then(|mut file| {
@@ -276,6 +287,48 @@ mod tests {
         let mut piped = Vec::new();
         reader.read_to_end(&mut piped).unwrap();
         assert_eq!(piped, b"piped");
+    }
+
+    /// Of a file's other names only its own new one changes; a path that ends in a slash names no file.
+    #[test]
+    fn hard_links_and_slashes() {
+        let dir = Scratch::new();
+        let path = dir.file("a.bin", "old");
+        let other = dir.path().join("b.bin");
+        fs::hard_link(&path, &other).unwrap();
+        file(&path, b"new").unwrap();
+        assert_eq!(
+            (fs::read(&path).unwrap(), fs::read(&other).unwrap()),
+            (b"new".to_vec(), b"old".to_vec())
+        );
+        for name in ["a.bin/", "none/"] {
+            assert!(file(&dir.path().join(name), b"x").is_err(), "{name}");
+        }
+        assert_eq!(names(dir.path()), ["a.bin", "b.bin"]);
+    }
+
+    #[test]
+    fn what_must_not_be_written_stays() {
+        let dir = Scratch::new();
+        let path = dir.file("kept.bin", "old");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        // The superuser may write anything: in this thread it is nobody.
+        let refused = std::thread::scope(|threads| {
+            let work = || {
+                // SAFETY: changes who this thread is for files, which ends with it.
+                unsafe { libc::setfsuid(65534) };
+                [file(&path, b"new"), try_out(&path)]
+            };
+            threads.spawn(work).join().unwrap()
+        });
+        for error in refused.map(Result::unwrap_err) {
+            assert!(error.to_string().contains("kept.bin"), "{error}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(dir.path()), ["kept.bin"]);
+        let error = file(Path::new("/dev/full"), b"x").unwrap_err().to_string();
+        assert!(error.contains("/dev/full"), "{error}");
     }
 
     #[test]

@@ -484,6 +484,8 @@ fn errors_of_other_libraries_pass_by_the_question_mark() {
                 3 => boxed()?,
                 4 => shared()?,
                 5 => Err("in a word")?,
+                6 => drop(u8::try_from(300)?),
+                7 => drop(std::env::var("JOOK_OF_NO_SUCH_NAME")?),
                 _ => drop(String::from_utf8(vec![0xff])?),
             }
             Ok(1.0)
@@ -504,6 +506,8 @@ fn errors_of_other_libraries_pass_by_the_question_mark() {
         "of one's own\n  to do: stay whole",
         "in a box",
         "in a word",
+        "out of range",
+        "environment variable not found",
         "invalid utf-8",
     ];
     for (n, said) in said.into_iter().enumerate() {
@@ -513,4 +517,24 @@ fn errors_of_other_libraries_pass_by_the_question_mark() {
     assert!(fails(0).contains("Error::io(path, &e)"), "{}", fails(0));
     let error = jook::Error::from(std::io::Error::other("no"));
     assert_eq!(error.kind(), jook::error::ErrorKind::Io);
+}
+
+/// A link in a store, as tools make them that keep large files elsewhere, stays one.
+#[test]
+fn a_trial_is_written_through_a_link() {
+    let folder = Folder::new("links");
+    let study = || {
+        let study = Study::new("links").vary("x", [0.5]).store(&folder.0).quiet();
+        study.run(|t| t["x"].number()).unwrap()
+    };
+    let name = format!("{}.parquet", study().trials()[0].key());
+    let (link, elsewhere) = (folder.0.join(&name), folder.0.join("elsewhere"));
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(elsewhere.join("kept"), b"PAR1 torn").unwrap();
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("elsewhere/kept", &link).unwrap();
+    assert_eq!(study().counts().computed, 1);
+    assert!(link.is_symlink());
+    assert_eq!(study().counts().reused, 1);
+    assert_eq!(std::fs::read_dir(elsewhere).unwrap().count(), 1);
 }

@@ -25,7 +25,11 @@ pub fn write_whole(path: &Path, text: &str) -> Result<()> {
         return fs::write(path, text).map_err(failed);
     }
     let target = match &old {
-        Some(_) => path.canonicalize().map_err(failed)?,
+        Some(_) => {
+            // A move asks for no leave of the file that it replaces: one that must not be written would be lost.
+            File::options().write(true).open(path).map_err(failed)?;
+            path.canonicalize().map_err(failed)?
+        }
         None => path.to_path_buf(),
     };
     let draft = target.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
@@ -115,6 +119,33 @@ mod tests {
         write_whole(&folder.join("out"), "page ").unwrap();
         open.write_all(b"after").unwrap();
         assert_eq!(std::fs::read_to_string(&log).unwrap(), "before page after");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_must_not_be_written_stays() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = std::env::temp_dir().join(format!("jook-readonly-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("a.html");
+        std::fs::write(&path, "old").unwrap();
+        let mode = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode(&path, 0o444);
+        mode(&folder, 0o777);
+        // The superuser may write anything: in this thread it is nobody.
+        let refused = std::thread::scope(|threads| {
+            let work = || {
+                // SAFETY: changes who this thread is for files, which ends with it.
+                unsafe { libc::setfsuid(65534) };
+                write_whole(&path, "new")
+            };
+            threads.spawn(work).join().unwrap()
+        });
+        assert!(refused.unwrap_err().to_string().contains("a.html"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

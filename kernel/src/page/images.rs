@@ -32,7 +32,7 @@ pub enum Picture {
 impl Images<'_> {
     /// Finds the picture behind `address`.
     pub fn find(&self, address: &str) -> Picture {
-        if address.starts_with("data:") {
+        if address.starts_with("data:image/") {
             return Picture::Inside(address.to_string());
         }
         if let Some(name) = address.strip_prefix("attachment:") {
@@ -184,7 +184,16 @@ mod tests {
         assert!(matches!(images.find("none.png"), Picture::Missing(_)));
         assert!(matches!(images.find("attachment:y.png"), Picture::Missing(_)));
         assert!(matches!(images.find("secret.txt"), Picture::Missing(_)));
-        assert!(matches!(images.find("javascript:alert(1)"), Picture::Missing(_)));
+        for address in [
+            "javascript:alert(1)",
+            "data:text/html,<b>",
+            "data:,x",
+            "vbscript:x",
+        ] {
+            assert!(matches!(images.find(address), Picture::Missing(_)), "{address}");
+        }
+        let own = "data:image/svg+xml,<svg></svg>";
+        assert_eq!(images.find(own), Picture::Inside(own.into()));
         std::fs::remove_dir_all(folder).unwrap();
     }
 

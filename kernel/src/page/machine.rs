@@ -97,14 +97,21 @@ impl Machine {
     }
 }
 
-/// Whether an absolute path may begin behind `before`: it does not in the middle of another path or address.
+/// Whether an absolute path may begin behind `before`: it does not in the middle of another path or address. Behind a
+/// colon it does, as in a list of folders; an address goes on with two slashes there.
 fn begins(before: &str) -> bool {
-    let scheme = before
-        .strip_suffix("//")
-        .is_some_and(|before| before.ends_with("file:"));
-    scheme
-        || !before.ends_with(|c: char| c.is_alphanumeric() || "/._-~$:".contains(c))
-        || before.ends_with(": ")
+    before.ends_with("file://")
+        || !before.ends_with(|c: char| c.is_alphanumeric() || "/._-~$".contains(c))
+        || ends_with_a_flag(before)
+}
+
+/// Whether the last word is an option of one letter, which its value may follow at once: `-L/usr/lib`.
+fn ends_with_a_flag(text: &str) -> bool {
+    let word = text
+        .rsplit(|c: char| c.is_whitespace() || "\"'".contains(c))
+        .next();
+    let letter = word.and_then(|word| word.strip_prefix('-'));
+    letter.is_some_and(|letter| letter.len() == 1 && letter.starts_with(char::is_alphabetic))
 }
 
 /// Whether the name of a folder ends before `rest`.
@@ -145,6 +152,8 @@ mod tests {
             ("at /srv/me/.cargo/x.rs, (/srv/me)", "at ~/.cargo/x.rs, (~)"),
             ("file:///srv/me/a", "file://~/a"),
             ("in /srv/me.", "in ~."),
+            ("PATH=/bin:/srv/me/bin:/srv/me/books", "PATH=/bin:~/bin:.."),
+            ("cc \"-L/srv/me/lib\" -I/srv/me", "cc \"-L~/lib\" -I~"),
         ] {
             assert_eq!(machine.without(text).as_deref(), Some(without));
         }
@@ -154,6 +163,7 @@ mod tests {
             "/srv/me-too",
             "/srv/other",
             "a/srv/me/b",
+            "x-a/srv/me/b",
             "https://example.org/srv/me/x",
             "1/2",
         ] {

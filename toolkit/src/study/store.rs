@@ -195,7 +195,9 @@ impl Store {
     }
 
     fn put(&self, dir: &Path, trial: &TrialResult) -> Result<()> {
-        let path = self.path(dir, &trial.key);
+        // A link stays one, as those of tools that keep large files elsewhere.
+        let path = replace::target(&self.path(dir, &trial.key))?;
+        let dir = path.parent().unwrap_or(dir);
         let mut frame = frame_of(&[trial], true)?;
         // Another process may take an unlocked new file for a leftover and remove it: then once more.
         for _ in 0..10 {

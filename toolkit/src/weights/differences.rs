@@ -75,12 +75,17 @@ impl Differences {
                  `weights.rename(|name| format!(\"{{}}{{name}}\", {prefix:?}))?`"
             );
         }
-        if let Some(layer) = self.only_layer() {
+        let layers = self.few_layers();
+        if !layers.is_empty() {
             let weights = self.without_unexpected();
+            let (have, names) = match layers.len() {
+                1 => ("has its", layers[0].to_owned()),
+                _ => ("have their", layers.join(" and ")),
+            };
             return format!(
                 "build the network with the sizes of the file, such as its number of classes; or take over all \
-                 layers but {layer}, which then has its fresh numbers to be trained: \
-                 `network.load_weights_except({weights}, [{layer:?}])?`"
+                 layers but {names}, which then {have} fresh numbers to be trained: \
+                 `network.load_weights_except({weights}, {layers:?})?`"
             );
         }
         match (self.fitting, self.missing.len(), self.unexpected.len()) {
@@ -100,11 +105,25 @@ impl Differences {
         .to_owned()
     }
 
-    /// The one layer that is missing or of another shape, when the others fit: most often a head for other classes.
-    fn only_layer(&self) -> Option<&str> {
+    /// The few layers that are missing or of another shape, when the others fit: most often a head for other classes.
+    /// None when there is no such head.
+    fn few_layers(&self) -> Vec<&str> {
+        const FEW: usize = 3;
         let reshaped = self.reshaped.iter().map(|(name, ..)| name);
         let lacking = self.missing.iter().map(|(name, _)| name).chain(reshaped);
-        only(lacking.map(|name| layer(name))).filter(|_| self.fitting > 0)
+        let mut layers: Vec<&str> = Vec::new();
+        let mut tensors = 0;
+        for name in lacking {
+            tensors += 1;
+            if !layers.contains(&layer(name)) {
+                layers.push(layer(name));
+            }
+        }
+        let is_head = match layers.len() {
+            0 | 1 => self.fitting > 0,
+            n => n <= FEW && self.fitting >= tensors,
+        };
+        if is_head { layers } else { Vec::new() }
     }
 
     /// The code for the weights that a network expects and no others.

@@ -52,6 +52,12 @@ pub fn download(address: &str, sha256: Option<&str>, path: impl AsRef<Path>) -> 
         scope: interrupt::scope(),
     };
     if path.exists() {
+        if !path.is_file() {
+            return Err(
+                Error::spec("expected the name of a file, found a device or a pipe")
+                    .at(path.display().to_string()),
+            );
+        }
         return job.check_present();
     }
     if let Some(folder) = path.parent() {

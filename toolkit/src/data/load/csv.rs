@@ -1,7 +1,7 @@
 //! CSV files. The structure (quotes, cells a line) is checked here, where the line is known; polars reads
 //! the cells.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ impl Dataset {
     /// [`notes`](Self::notes) say so.
     ///
     /// Classes are the labels as they are written, so that `01` is not `1`: whole numbers by value, or text in
-    /// alphabetical order. Cells are separated by commas, semicolons or tabs, whichever the header line has most of,
-    /// or by what a first line `sep=;` says; quotes may surround a cell. The text is UTF-8 or UTF-16, and may be
+    /// alphabetical order. Cells are separated by commas, semicolons, tabs or `|`, whichever the header line has most
+    /// of, or by what a first line `sep=;` says; quotes may surround a cell. The text is UTF-8 or UTF-16, and may be
     /// packed with gzip.
     ///
     /// # Errors
@@ -87,7 +87,8 @@ pub(super) fn parse(source: &Source<'_>, bytes: &[u8], labels: &Labels<'_>) -> R
         Some(line) => format!("{file}, line {line}, column {column}"),
         None => format!("{file}, column {column}"),
     };
-    let read = |dtype: &DataType| -> Result<DataFrame> {
+    let mut notes = Vec::new();
+    let mut read = |dtype: &DataType| -> Result<DataFrame> {
         let types = (0..layout.header.len())
             .map(|i| {
                 if Some(i) == label || options.leaves_out(&layout.header[i]) {
@@ -105,7 +106,9 @@ pub(super) fn parse(source: &Source<'_>, bytes: &[u8], labels: &Labels<'_>) -> R
             .set_column_names(&layout.header)
             .map_err(|e| table::unreadable(&e, file))?;
         if let Some(label) = label {
-            let trimmed = trimmed(&frame.columns()[label])?;
+            let whole = &frame.columns()[label];
+            notes = joined_by_blanks(whole)?.into_iter().collect();
+            let trimmed = trimmed(whole)?;
             frame
                 .with_column(trimmed)
                 .map_err(|e| table::unreadable(&e, file))?;
@@ -118,9 +121,10 @@ pub(super) fn parse(source: &Source<'_>, bytes: &[u8], labels: &Labels<'_>) -> R
         && !frame.columns().iter().any(beyond_f64)
         && let Ok(data) = table::build(source, &frame, labels, &place)
     {
-        return Ok(data);
+        return Ok(data.with_notes(notes));
     }
-    table::build(source, &read(&DataType::String)?, labels, &place)
+    let data = table::build(source, &read(&DataType::String)?, labels, &place)?;
+    Ok(data.with_notes(notes))
 }
 
 /// Whether whole numbers of the column may have been rounded already.
@@ -138,6 +142,21 @@ fn trimmed(column: &Column) -> Result<Column> {
     let mut text = Column::from(polars::prelude::IntoSeries::into_series(text));
     text.rename(column.name().clone());
     Ok(text)
+}
+
+/// What to say of labels that only their blanks tell apart.
+fn joined_by_blanks(labels: &Column) -> Result<Option<String>> {
+    let mut first = HashMap::new();
+    for label in table::texts(labels)?.flatten() {
+        let other = *first.entry(label.trim()).or_insert(label);
+        if other != label {
+            return Ok(Some(format!(
+                "labels {other:?} and {label:?} in column {} are taken for one class: blanks around a label do not count",
+                labels.name()
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// What a CSV text consists of.
@@ -180,15 +199,20 @@ impl<'a> Layout<'a> {
             } else if raw.trim().is_empty() && header.len() > 1 || record.ends.len() != header.len() {
                 let found = match record.ends.len() {
                     _ if raw.trim().is_empty() => "an empty line".to_owned(),
-                    1 => "1".to_owned(),
                     n => n.to_string(),
                 };
                 let error = Error::data(format!(
-                    "expected {} cells as in the header, found {found}",
-                    header.len()
+                    "expected {} {} as in the header, found {found}",
+                    header.len(),
+                    if header.len() == 1 { "cell" } else { "cells" }
                 ))
                 .at(format!("{file}, line {line}"));
-                return Err(if separator == b',' && record.ends.len() > header.len() {
+                return Err(if header.len() == 1 {
+                    error.fix(format!(
+                        "line {first_line} is taken for the header, which names the columns: remove what stands before \
+                         it, such as a title, a comment or an empty line"
+                    ))
+                } else if separator == b',' && record.ends.len() > header.len() {
                     error.fix(
                         "if it has commas in its numbers, put quotes around them or write the file with semicolons \
                          between cells, and load it with TableOptions::decimal_comma or TableOptions::thousands",
@@ -325,7 +349,7 @@ fn said_separator(text: &str) -> Option<(u8, &str)> {
 fn sniff(text: &str) -> u8 {
     let header = text.lines().next().unwrap_or("");
     let mut quoted = false;
-    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
+    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0), (b'|', 0)];
     for byte in header.bytes() {
         quoted ^= byte == b'"';
         let hit = counts

@@ -40,6 +40,7 @@ impl ImageFiles {
         let mut labels = Vec::new();
         let mut class_names = Vec::new();
         let mut others = Vec::new();
+        let mut hidden = hidden_images(dir);
         let entries = listing(dir)?;
         check_parts(dir, &entries)?;
         for entry in entries {
@@ -54,6 +55,7 @@ impl ImageFiles {
                 others.push(entry);
                 continue;
             }
+            hidden.extend(hidden_images(&entry));
             let images = images_in(&entry, &mut others)?;
             labels.extend(std::iter::repeat_n(class_names.len() as u32, images.len()));
             class_names.push(file_name(&entry));
@@ -64,20 +66,28 @@ impl ImageFiles {
                 .at(dir.display().to_string())
                 .fix("put the images into folders named after their classes"));
         }
+        let within = |paths: &[PathBuf]| -> Vec<String> {
+            let name = |path: &PathBuf| path.strip_prefix(dir).unwrap_or(path).display().to_string();
+            paths.iter().map(name).collect()
+        };
         let mut notes = Vec::new();
-        if !others.is_empty() {
-            let names: Vec<String> = others
-                .iter()
-                .map(|path| path.strip_prefix(dir).unwrap_or(path).display().to_string())
-                .collect();
-            notes.push(match names.as_slice() {
-                [name] => format!("1 file is no image and was left out: {name}"),
-                names => format!(
-                    "{} files are no images and were left out: {}",
-                    names.len(),
-                    listed(names)
-                ),
-            });
+        match within(&others).as_slice() {
+            [] => {}
+            [name] => notes.push(format!("1 file is no image and was left out: {name}")),
+            names => notes.push(format!(
+                "{} files are no images and were left out: {}",
+                names.len(),
+                listed(names)
+            )),
+        }
+        match within(&hidden).as_slice() {
+            [] => {}
+            [name] => notes.push(format!("1 image is hidden by its name and was left out: {name}")),
+            names => notes.push(format!(
+                "{} images are hidden by their names and were left out: {}",
+                names.len(),
+                listed(names)
+            )),
         }
         if class_names.iter().all(|name| is_part(name)) {
             notes.push(format!(
@@ -129,12 +139,41 @@ fn listing(dir: &Path) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(dir).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let name = file_name(&path);
-        if !name.starts_with('.') && name != "__MACOSX" {
-            entries.push(path);
+        if name.starts_with('.') || name == "__MACOSX" {
+            continue;
         }
+        if path.is_symlink()
+            && let Err(e) = std::fs::metadata(&path)
+        {
+            return Err(Error::data(format!(
+                "expected a link to an image or a folder, found one that leads nowhere ({e})"
+            ))
+            .at(path.display().to_string())
+            .fix("mend or remove the link"));
+        }
+        entries.push(path);
     }
     entries.sort();
     Ok(entries)
+}
+
+/// The images among the hidden files of `dir` and those of its hidden folders, by their contents: what macOS writes
+/// beside a file has its name, and is none. What cannot be looked at hides nothing that could be told.
+fn hidden_images(dir: &Path) -> Vec<PathBuf> {
+    let inside = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let hidden = inside(dir).map(|entry| entry.path());
+    let hidden = hidden.filter(|path| file_name(path).starts_with('.'));
+    let files = hidden.flat_map(|path| match path.is_dir() {
+        true => inside(&path).map(|entry| entry.path()).collect(),
+        false => vec![path],
+    });
+    let mut images: Vec<PathBuf> = files
+        .filter(|path| {
+            path.is_file() && beginning(path).is_ok_and(|bytes| !matches!(of_contents(&bytes), Kind::Other))
+        })
+        .collect();
+    images.sort();
+    images
 }
 
 fn file_name(path: &Path) -> String {

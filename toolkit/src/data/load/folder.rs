@@ -54,12 +54,15 @@ pub(in crate::data) struct Changed {
     pub turned: usize,
     /// They lost their transparency.
     pub transparent: usize,
+    /// They lost all pictures but their first.
+    pub animated: usize,
 }
 
 impl Changed {
     pub fn add(&mut self, other: Changed) {
         self.turned += other.turned;
         self.transparent += other.transparent;
+        self.animated += other.animated;
     }
 
     /// A sentence for each kind, if there are any.
@@ -78,7 +81,14 @@ impl Changed {
                 "{n} images are transparent in part: their colours are taken without their transparency"
             )),
         };
-        turned.into_iter().chain(transparent).collect()
+        let animated = match self.animated {
+            0 => None,
+            1 => Some("1 image is animated: its first picture is taken alone".to_owned()),
+            n => Some(format!(
+                "{n} images are animated: their first pictures are taken alone"
+            )),
+        };
+        turned.into_iter().chain(transparent).chain(animated).collect()
     }
 }
 
@@ -204,8 +214,27 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<(DynamicImage, Changed)> {
     let changed = Changed {
         turned: usize::from(orientation != Orientation::NoTransforms),
         transparent: usize::from(is_transparent(&image)),
+        animated: usize::from(is_animated(bytes)),
     };
     Ok((image, changed))
+}
+
+/// Whether a PNG file has more pictures than one: it says so (acTL) before the first begins (IDAT).
+fn is_animated(bytes: &[u8]) -> bool {
+    let mut rest = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n").unwrap_or_default();
+    // Each part is its length, its name, its contents and a checksum.
+    while let Some(([a, b, c, d], after)) = rest.split_first_chunk::<4>() {
+        if after.starts_with(b"acTL") {
+            let pictures = after.get(4..8).unwrap_or_default();
+            return pictures > &[0, 0, 0, 1][..];
+        }
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        match after.get(length.saturating_add(8)..) {
+            Some(next) if !after.starts_with(b"IDAT") => rest = next,
+            _ => break,
+        }
+    }
+    false
 }
 
 /// Whether something would shine through the image.

@@ -84,9 +84,17 @@ fn read_images(path: &Path) -> Result<Dataset> {
         _ => unreachable!("`read` allows 2 to 4 dimensions"),
     };
     let features = idx.bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-    let transposed = name_of(path).to_lowercase().contains("emnist") && matches!(shape, Shape::Image { .. });
+    // The file's name, or that of the folder it lies in.
+    let mut names = path.components().rev().take(2);
+    let emnist = names.any(|name| {
+        name.as_os_str()
+            .to_string_lossy()
+            .to_lowercase()
+            .contains("emnist")
+    });
+    let transposed = emnist && matches!(shape, Shape::Image { .. });
     let note = transposed.then(|| {
-        "by its name these are EMNIST's images, which lie transposed in their files (rows are columns): set them \
+        "by their file's name these are EMNIST's images, which lie transposed in their files (rows are columns): set them \
          right with Dataset::transposed"
             .to_owned()
     });

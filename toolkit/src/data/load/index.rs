@@ -2,11 +2,10 @@
 
 use polars::prelude::{Column, DataType};
 
-/// Names under which programs write a row's number. Other columns may have them too: then their numbers decide.
-const NUMBERING: [&str; 9] = [
+/// Names under which programs write what tells rows apart. Other columns may have them too: then their numbers decide.
+const IDENTIFYING: [&str; 8] = [
     "index",
     "id",
-    "row",
     "rownames",
     "row_names",
     "rowid",
@@ -27,41 +26,56 @@ pub(super) enum Numbering {
     Index,
     /// It counts from row to row, under a name that could be a feature's.
     Counts,
+    /// It has each number of a row of numbers once, in another order, under such a name.
+    Shuffled,
 }
 
-/// `stated` says whether the file itself calls the column an index.
-pub(super) fn numbering(column: &Column, stated: bool) -> Numbering {
+/// `stated` says whether the file itself calls the column an index, `level` whether it stands where a level of one
+/// does ([`levels`]).
+pub(super) fn numbering(column: &Column, stated: bool, level: bool) -> Numbering {
     let name = column.name().trim();
     if stated || is_index_name(name) {
         return Numbering::Index;
     }
-    if name.is_empty() {
-        // Of rows that were shuffled or chosen, the numbers are still whole and different.
-        return match whole(column) {
-            Some(numbers) if all_different(&numbers) => Numbering::Index,
-            _ => Numbering::None,
-        };
-    }
-    // R calls a nameless column X; a small x is anything.
-    let named = name == "X" || NUMBERING.contains(&name.to_lowercase().as_str());
-    if !named && column.len() < NO_ACCIDENT {
+    let small = name.to_lowercase();
+    let identifying = name.is_empty() || IDENTIFYING.contains(&small.as_str());
+    // As often a feature's name. R calls a nameless column X; a small x is anything.
+    let counting = name == "X" || small == "row";
+    if !identifying && !counting && !level && column.len() < NO_ACCIDENT {
         return Numbering::None;
     }
     let Some(mut numbers) = whole(column) else {
         return Numbering::None;
     };
-    if !named {
-        return match numbers.windows(2).all(|pair| pair[1] == pair[0] + 1) {
-            true => Numbering::Counts,
-            false => Numbering::None,
-        };
+    // Of rows that were shuffled, chosen or taken from the end of a larger table, the numbers are still different.
+    if level || identifying && all_different(&numbers) {
+        return Numbering::Index;
     }
+    let in_order = is_row(&numbers);
     numbers.sort_unstable();
-    let first = numbers.first().copied().unwrap_or(2);
-    match (0..=1).contains(&first) && numbers.iter().zip(first..).all(|(&n, want)| n == want) {
-        true => Numbering::Index,
-        false => Numbering::None,
+    match (is_row(&numbers), counting) {
+        (false, _) => Numbering::None,
+        (true, true) if matches!(numbers.first(), Some(0 | 1)) => Numbering::Index,
+        (true, _) if column.len() < NO_ACCIDENT => Numbering::None,
+        (true, _) if in_order => Numbering::Counts,
+        (true, _) => Numbering::Shuffled,
     }
+}
+
+/// Whether each number is by one larger than that before it.
+fn is_row(numbers: &[i64]) -> bool {
+    numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)
+}
+
+/// How many of the first columns are the levels of one index, by the names that pandas gives those without a name:
+/// `level_0`, `level_1`, or, read again from a file, `Unnamed: 0`, `Unnamed: 1`. One alone is no such row of levels.
+pub(super) fn levels(names: &[String]) -> usize {
+    let count = |begin: &str| {
+        let fits = |(i, name): &(usize, &String)| name.trim() == format!("{begin}{i}");
+        names.iter().enumerate().take_while(fits).count()
+    };
+    let most = count("level_").max(count("Unnamed: "));
+    if most > 1 { most } else { 0 }
 }
 
 /// `__index_level_0__` as pandas calls a nameless index in Parquet files; `Unnamed: 0`, also `Unnamed: 0.1`, as it

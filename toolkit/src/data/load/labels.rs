@@ -1,5 +1,6 @@
 //! Classes out of a label column.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use polars::prelude::{Column, DataType};
@@ -8,9 +9,10 @@ use super::table::{Labels, Place, texts, unreadable};
 use crate::data::names::{listed, places};
 use crate::{Error, Result};
 
-/// Words by which programs write that a value is missing.
-const MISSING: [&str; 11] = [
-    "NA", "N/A", "#N/A", "<NA>", "n/a", "NaN", "nan", "NULL", "null", "None", "?",
+/// Words by which programs write that a value is missing, in any case of their letters.
+const MISSING: [&str; 15] = [
+    "NA", "N/A", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaN", "-NaN", "NaT", "NULL", "None", "?", "1.#IND",
+    "-1.#IND", "1.#QNAN",
 ];
 
 /// What a label column holds.
@@ -27,7 +29,7 @@ pub(super) fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_
     let name = column.name().as_str();
     let (found, raw) = distinct(column, place)?;
     let number = |text: &String| text.trim().parse::<f64>().ok().filter(|x| x.is_finite());
-    let missing = |text: &String| MISSING.contains(&text.trim());
+    let missing = |text: &String| MISSING.iter().any(|word| word.eq_ignore_ascii_case(text.trim()));
     let (mut order, mut notes): (Vec<usize>, Vec<String>) = ((0..found.len()).collect(), Vec::new());
     let row_of = |id: usize| raw.iter().position(|&other| other == id).unwrap_or(0);
     let numeric = found
@@ -44,10 +46,17 @@ pub(super) fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_
         }
         // 2 comes before 10, and what is missing last.
         let key = |id: usize| number(&found[id]).unwrap_or(f64::INFINITY);
-        order.sort_by(|&a, &b| key(a).total_cmp(&key(b)).then_with(|| found[a].cmp(&found[b])));
-        let same = order
-            .windows(2)
-            .find(|pair| key(pair[0]) == key(pair[1]) && key(pair[0]).is_finite());
+        // Of large ones an f64 does not tell all apart.
+        let whole = |id: usize| found[id].trim().parse::<i128>().ok();
+        order.sort_by(|&a, &b| {
+            let by_whole = || whole(a).zip(whole(b)).map_or(Ordering::Equal, |(a, b)| a.cmp(&b));
+            let by_value = key(a).total_cmp(&key(b)).then_with(by_whole);
+            by_value.then_with(|| found[a].cmp(&found[b]))
+        });
+        let same = order.windows(2).find(|pair| {
+            let differ = whole(pair[0]).zip(whole(pair[1])).is_some_and(|(a, b)| a != b);
+            key(pair[0]) == key(pair[1]) && key(pair[0]).is_finite() && !differ
+        });
         if let Some(pair) = same {
             notes.push(format!(
                 "labels {} and {} in column {name} are one number but two classes: labels are taken as the text they are",

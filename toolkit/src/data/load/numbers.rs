@@ -43,7 +43,7 @@ pub(super) fn read_numbers(
             let value = options
                 .plain(text.trim())
                 .and_then(|plain| rounding.text(row, &plain));
-            *slot = value.ok_or_else(|| not_a_number(text, row, name, place))?;
+            *slot = value.ok_or_else(|| not_a_number(text, options, row, name, place))?;
         }
     } else if dtype.is_integer() {
         // Whole numbers of 64 bits, with or without a sign, and all smaller ones.
@@ -65,7 +65,7 @@ pub(super) fn read_numbers(
         for (row, (slot, value)) in slots.zip(values.iter()).enumerate() {
             let value = value.ok_or_else(|| missing(row))?;
             let read = rounding.float(row, value);
-            *slot = read.ok_or_else(|| not_a_number(&format!("{value:?}"), row, name, place))?;
+            *slot = read.ok_or_else(|| not_a_number(&format!("{value:?}"), options, row, name, place))?;
         }
     } else {
         return Err(
@@ -111,7 +111,7 @@ fn read_truths<'n>(
     Ok(())
 }
 
-fn not_a_number(found: &str, row: usize, column: &str, place: &Place<'_>) -> Error {
+fn not_a_number(found: &str, options: &TableOptions, row: usize, column: &str, place: &Place<'_>) -> Error {
     let shown: String = found.chars().take(40).collect();
     let error = if shown.trim().is_empty() {
         Error::data("expected a number, found an empty cell")
@@ -120,8 +120,10 @@ fn not_a_number(found: &str, row: usize, column: &str, place: &Place<'_>) -> Err
             "expected a finite number (below 3.4e38), found {shown:?}"
         ))
     };
-    let remedy = way_out(found).unwrap_or("correct the cell; text belongs into the label column alone");
-    error.at(place(row, column)).fix(remedy)
+    let remedy = way_out(found, options);
+    error.at(place(row, column)).fix(
+        remedy.unwrap_or_else(|| "correct the cell; text belongs into the label column alone".to_owned()),
+    )
 }
 
 /// Watches what a column loses: an `f32` has 24 binary digits.

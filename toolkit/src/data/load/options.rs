@@ -143,33 +143,50 @@ fn joined(whole: &str, separator: char) -> Option<String> {
     fits.then(|| whole.replace(separator, ""))
 }
 
-/// Which option reads `text`, if it is a number written with commas or with thousands apart.
-pub(super) fn way_out(text: &str) -> Option<&'static str> {
-    if text.trim().parse::<f64>().is_ok() {
-        return None;
-    }
+/// What stands between thousands, apart from commas and points: the blanks include those that do not break, the quotes
+/// a typesetter's.
+const SEPARATORS: [char; 6] = [' ', '\'', '\u{a0}', '\u{202f}', '\u{2019}', '_'];
+
+/// Which options read `text`, a cell that those `given` do not, if it is a number written with commas or with
+/// thousands apart.
+pub(super) fn way_out(text: &str, given: &TableOptions) -> Option<String> {
+    let text = text.trim();
     let reads = |options: TableOptions| {
-        let plain = options.plain(text.trim())?;
-        plain.parse::<f64>().ok().filter(|x| x.is_finite())
+        let number = options.plain(text)?.parse::<f64>().ok()?;
+        number.is_finite().then_some(options)
     };
     let comma = || TableOptions::new().decimal_comma();
-    let thousands = TableOptions::new().thousands(',');
-    match (reads(comma()).is_some(), reads(thousands).is_some()) {
-        (true, true) => Some(
-            "if the comma is a decimal point, load with TableOptions::decimal_comma; if it separates thousands, \
-             with TableOptions::thousands(',')",
-        ),
-        (true, false) => Some("load with TableOptions::decimal_comma"),
-        (false, true) => Some("load with TableOptions::thousands(',')"),
-        (false, false) if reads(comma().thousands('.')).is_some() => {
-            Some("load with TableOptions::decimal_comma and TableOptions::thousands('.')")
-        }
-        (false, false) if reads(TableOptions::new().thousands(' ')).is_some() => {
-            Some("load with TableOptions::thousands(' ')")
-        }
-        (false, false) if reads(TableOptions::new().thousands('\'')).is_some() => {
-            Some("load with TableOptions::thousands('\\'')")
-        }
-        (false, false) => None,
+    let points = || reads(comma().thousands('.'));
+    let thousands = reads(TableOptions::new().thousands(','));
+    // A number as Rust writes it is wrong only where its point separates thousands, as 1.234 beside 0,5.
+    let plain = text.parse::<f64>().is_ok();
+    if plain && !given.decimal_comma {
+        return None;
     }
+    if reads(comma()).is_some() && thousands.is_some() && !given.own_numbers() {
+        return Some(
+            "if the comma is a decimal point, load with TableOptions::decimal_comma; if it separates thousands, with \
+             TableOptions::thousands(',')"
+                .to_owned(),
+        );
+    }
+    let with_others = SEPARATORS.iter().flat_map(|&separator| {
+        [
+            TableOptions::new().thousands(separator),
+            comma().thousands(separator),
+        ]
+    });
+    let found = match plain {
+        true => points(),
+        false => reads(comma())
+            .or(thousands)
+            .or_else(points)
+            .or_else(|| with_others.into_iter().find_map(reads)),
+    }?;
+    let comma = found
+        .decimal_comma
+        .then(|| "TableOptions::decimal_comma".to_owned());
+    let thousands = found.thousands.map(|c| format!("TableOptions::thousands({c:?})"));
+    let ways: Vec<String> = comma.into_iter().chain(thousands).collect();
+    Some(format!("load with {}", ways.join(" and ")))
 }

@@ -2,7 +2,7 @@
 
 use polars::prelude::{Column, DataFrame};
 
-use super::index::{Numbering, numbering};
+use super::index::{Numbering, levels, numbering};
 use super::labels::read_labels;
 use super::numbers::read_numbers;
 use super::options::TableOptions;
@@ -120,6 +120,7 @@ pub(super) fn build(
         return Err(Error::data("expected at least 1 row of data, found none").at(file));
     }
     let mut notes = Vec::new();
+    let levels = levels(&names);
     let mut features: Vec<(String, &Column)> = Vec::with_capacity(columns.len());
     for (i, column) in columns.iter().enumerate() {
         if Some(i) == label || options.leaves_out(&names[i]) {
@@ -130,7 +131,7 @@ pub(super) fn build(
             "" => format!("{} (without a name)", i + 1),
             name => name.to_owned(),
         };
-        match numbering(column, stated) {
+        match numbering(column, stated, i < levels) {
             Numbering::Index if !options.keep_index => {
                 notes.push(format!(
                     "column {shown} is left out: it numbers the rows, as the index of a table does \
@@ -141,6 +142,10 @@ pub(super) fn build(
             Numbering::Counts => notes.push(format!(
                 "column {shown} counts from row to row: if it is only the row's number, leave it out with \
                  TableOptions::without"
+            )),
+            Numbering::Shuffled => notes.push(format!(
+                "column {shown} has each number of a row of numbers once, as rows have that were shuffled: if it is \
+                 only the row's number, leave it out with TableOptions::without"
             )),
             Numbering::Index => {}
             Numbering::None if names[i].trim().is_empty() => return Err(nameless(place(0, &shown))),

@@ -4,7 +4,9 @@ mod cells;
 mod csv;
 mod folder;
 mod idx;
+mod left_out;
 mod parquet;
+mod rows;
 
 use std::path::Path;
 

@@ -108,6 +108,24 @@ fn all_but_the_head_is_offered_and_loads() {
     assert!(same("dense1.weight", &trained) && same("dense1.bias", &trained));
     assert!(same("logits.weight", &before) && same("logits.bias", &before));
 
+    // A head of two layers.
+    let deep = Mlp::new([4, 3, 3, 3, 5]).build(1).unwrap().weights().unwrap();
+    let mut other = Mlp::new([4, 3, 3, 6, 2]).build(2).unwrap();
+    let error = other.load_weights(&deep).unwrap_err().to_string();
+    let call = "network.load_weights_except(&weights, [\"dense3\", \"logits\"])?";
+    assert!(
+        error.contains(call) && error.contains("but dense3 and logits"),
+        "{error}"
+    );
+    other.load_weights_except(&deep, ["dense3", "logits"]).unwrap();
+    // Most of another network is no head.
+    let mut other = Mlp::new([4, 6, 6, 2]).build(2).unwrap();
+    let error = other
+        .load_weights(&trained.weights().unwrap())
+        .unwrap_err()
+        .to_string();
+    assert!(!error.contains("load_weights_except"), "{error}");
+
     // A head of another name, and one that is for training only.
     let other = weights
         .rename(|name| name.replace("logits.", "head.fc."))

@@ -280,6 +280,14 @@ fn what_is_asked_for_wrongly_is_refused_before_anything_is_sent() {
         let error = download(address, hash, &path).unwrap_err().to_string();
         assert!(error.contains(words), "no {words:?} in: {error}");
     }
+    // Neither is read, which might never end, nor taken for the file.
+    let error = download("http://127.0.0.1:1/x", None, "/dev/null")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("found a device") && error.contains("/dev/null"),
+        "{error}"
+    );
     let error = download("http://127.0.0.1:1/x", None, std::env::temp_dir())
         .unwrap_err()
         .to_string();

@@ -20,6 +20,13 @@ fn labels_are_the_text_they_are() {
         data.class_names(),
         ["+5", "1e3", "9007199254740992", "9007199254740993"]
     );
+    // Told apart and in order, although their f64 are one.
+    let data = load("x,zip\n1,18446744073709551615\n2,-3\n3,18446744073709551614\n4,2\n");
+    let names = ["-3", "2", "18446744073709551614", "18446744073709551615"];
+    assert_eq!(
+        (data.class_names(), data.notes().len()),
+        (&names.map(str::to_owned)[..], 0)
+    );
     assert_eq!(load("x,zip\n1,True\n2,False\n").class_names(), ["False", "True"]);
 }
 
@@ -45,6 +52,38 @@ fn labels_that_say_that_they_are_missing_are_told() {
         "{:?}",
         data.notes()
     );
+}
+
+#[test]
+fn every_way_to_say_that_a_label_is_missing_is_told() {
+    let dir = Scratch::new();
+    for word in ["na", "Null", "NONE", "nan", "-NaN", "NaT", "#NA", "1.#IND"] {
+        let file = dir.file("m.csv", format!("x,k\n1,a\n2,{word}\n3,b\n"));
+        let data = Dataset::from_csv(&file, "k").unwrap();
+        assert_eq!(data.classes(), 3, "{word}");
+        assert!(
+            data.notes()[0].contains(&format!("1 label in column k is {word}")),
+            "{word}: {:?}",
+            data.notes()
+        );
+    }
+}
+
+#[test]
+fn labels_that_only_blanks_tell_apart_are_one_class_and_told() {
+    let dir = Scratch::new();
+    for (first, second) in [(" a", "a"), ("\"a \"", "a"), ("a", "a\u{a0}")] {
+        let file = dir.file("b.csv", format!("x,k\n1,{first}\n2,{second}\n3,b\n"));
+        let data = Dataset::from_csv(&file, "k").unwrap();
+        assert_eq!(data.class_names(), ["a", "b"]);
+        let [note] = data.notes() else {
+            panic!("{:?}", data.notes())
+        };
+        assert!(note.contains("one class") && note.contains("column k"), "{note}");
+    }
+    // The same blanks around all are those between cells.
+    let data = Dataset::from_csv(dir.file("s.csv", "x, k\n1, a\n2, b\n3, a\n"), "k").unwrap();
+    assert_eq!((data.classes(), data.notes().len()), (2, 0));
 }
 
 #[test]
@@ -224,6 +263,24 @@ fn commas_and_thousands_in_numbers_need_an_option_that_the_error_names() {
             TableOptions::new().thousands(' '),
             1234.0,
         ),
+        (
+            "1 234,5",
+            "decimal_comma and TableOptions::thousands(' ')",
+            TableOptions::new().decimal_comma().thousands(' '),
+            1234.5,
+        ),
+        (
+            "-1\u{a0}234\u{a0}567,5",
+            "decimal_comma and TableOptions::thousands('\\u{a0}')",
+            TableOptions::new().decimal_comma().thousands('\u{a0}'),
+            -1_234_567.5,
+        ),
+        (
+            "1\u{2019}234.5",
+            "thousands('\u{2019}')",
+            TableOptions::new().thousands('\u{2019}'),
+            1234.5,
+        ),
     ];
     for (cell, remedy, options, want) in cases {
         let file = dir.file("n.csv", format!("x;k\n{cell};a\n7;b\n"));
@@ -248,6 +305,13 @@ fn commas_and_thousands_in_numbers_need_an_option_that_the_error_names() {
             &["a finite number", "line 2"],
         );
     }
+    // The option that is lacking beside those that are given.
+    let beside = dir.file("beside.csv", "x;k\n0,5;a\n1.234;b\n");
+    assert_error(
+        Dataset::from_csv_with(&beside, "k", &TableOptions::new().decimal_comma()),
+        &beside,
+        &["line 3", "decimal_comma and TableOptions::thousands('.')"],
+    );
     let cut = dir.file("cut.csv", "x,k\n3,25,a\n");
     assert_error(
         Dataset::from_csv(&cut, "k"),

@@ -37,6 +37,7 @@ fn dialects_read_the_same() {
         "a,b,k\r\n1,2,x\r\n3,4,y",
         "a;b;k\n1;2;x\n3;4;y\n\n\n",
         "a\tb\tk\n1\t2\tx\n3\t4\ty\n",
+        "a|b|k\n1|2|x\n3|4|y\n",
         "\u{feff}\"a\",\"b\",\"k\"\n\"1\",2,\"x\"\n3,\"4\",y\n",
         " a , b , k \n1, 2, x\n3,4 , y \n",
     ];
@@ -140,6 +141,16 @@ fn broken_files_are_named_with_place_expected_and_found() {
             "header only",
             "a,b,k\n".into(),
             &["at least 1 row", "found only the header"],
+        ),
+        (
+            "comment",
+            "# made by hand\na,b,k\n1,2,x\n".into(),
+            &["expected 1 cell ", "line 2", "line 1 is taken for the header"],
+        ),
+        (
+            "lines before",
+            "\n\na,b,k\n1,2,x\n".into(),
+            &["expected 1 cell ", "an empty line"],
         ),
         ("lines only", "\n\r\n\n".into(), &["header line, found no text"]),
         (

@@ -357,6 +357,9 @@ fn transposed_images_are_told_and_set_right() {
         "{:?}",
         data.notes()
     );
+    // As those have that keep all files of a collection in one folder.
+    let letters = Dataset::from_idx_images(dir.file("EMNIST/letters-images-idx3-ubyte", images())).unwrap();
+    assert_eq!(letters.notes(), data.notes());
     let right = data.transposed().unwrap();
     assert_eq!(right.shape(), (3, 2, 1).into());
     let row: Vec<f32> = [0, 45, 15, 60, 30, 75]
