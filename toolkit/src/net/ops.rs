@@ -294,6 +294,7 @@ struct Pass {
     x: Operand,
     learned: Vec<Operand>,
     rows: usize,
+    memory: memory::Reserved,
 }
 
 impl Pass {
@@ -325,7 +326,7 @@ impl Pass {
             .copied()
             .collect();
         network.parameters_mut().copy_from_slice(&parameters);
-        Executor::check_rows(&network, rows)?;
+        let memory = Executor::check_rows(&network, rows)?;
         let mut executor = Executor::new(&network, rows);
         executor.input(rows).copy_from_slice(&x.values);
         if training {
@@ -340,6 +341,7 @@ impl Pass {
             x,
             learned,
             rows,
+            memory,
         })
     }
 
@@ -371,6 +373,7 @@ impl Pass {
             network,
             x,
             learned,
+            memory,
             ..
         } = self;
         let outputs: Tensor<D, f32, Cpu> = Cpu::default()
@@ -390,6 +393,7 @@ impl Pass {
                     (operand.add)(gradients, gradient)?;
                     rest = others;
                 }
+                drop(memory);
                 Ok(())
             });
         }

@@ -28,7 +28,7 @@ impl Network {
         let inputs = self.inputs();
         let rows = rows_of(examples, inputs)?;
         let together = (NUMBERS / Executor::floats_per_row(self)).clamp(1, ROWS);
-        Executor::check_rows(self, rows.min(together))?;
+        let _memory = Executor::check_rows(self, rows.min(together))?;
         check_outputs(rows, self.outputs())?;
         let mut executor = Executor::new(self, rows.min(together));
         let mut predictions = Vec::with_capacity(rows * self.outputs());
@@ -67,6 +67,7 @@ pub struct Prepared {
     together: usize,
     /// The outputs of several batches, one after another.
     outputs: Vec<Vec<f32>>,
+    _memory: memory::Reserved,
 }
 
 impl Prepared {
@@ -75,13 +76,14 @@ impl Prepared {
         let each = inference.floats_per_row();
         let together =
             (4 * NUMBERS / each.max(1)).clamp(1, IMAGES.max(ROWS * 1024 / network.inputs().max(1)));
-        if let Some(lack) = memory::lacking((each as u64).saturating_mul(together as u64).saturating_mul(4)) {
-            return Err(Error::spec(format!(
+        let bytes = (each as u64).saturating_mul(together as u64).saturating_mul(4);
+        let memory = memory::reserve(bytes).map_err(|lack| {
+            Error::spec(format!(
                 "{together} examples do not fit the memory, at {each} numbers each on the way through the \
                  network: {lack}"
             ))
-            .fix("use fewer units or fewer layers"));
-        }
+            .fix("use fewer units or fewer layers")
+        })?;
         let widths = network.spec().widths();
         Ok(Self {
             inference,
@@ -89,6 +91,7 @@ impl Prepared {
             widths: targets.iter().map(|&target| widths[target]).collect(),
             together,
             outputs: vec![Vec::new(); targets.len()],
+            _memory: memory,
         })
     }
 

@@ -122,7 +122,7 @@ impl Network {
                 self.inputs()
             )));
         }
-        Executor::check_rows(self, rows)?;
+        let memory = Executor::check_rows(self, rows)?;
         // No copy unless the tensor is transposed or broadcast; then this is an op of its own.
         let (x, mut tape) = x.try_contiguous().map_err(no_memory)?.split_tape();
         let mut executor = Executor::new(self, rows);
@@ -139,6 +139,7 @@ impl Network {
                 executor.backward_to_input(&network, gradients.get_or_alloc_mut(&result)?);
                 add(gradients.get_or_alloc_mut(&leaf)?, executor.gradients());
                 add(gradients.get_or_alloc_mut(&x)?, executor.input_gradient());
+                drop(memory);
                 Ok(())
             });
         }

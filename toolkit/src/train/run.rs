@@ -129,7 +129,7 @@ fn train_network(network: Network, data: &Dataset, recipe: &Recipe, own: Option<
     engine::labels_for(data, widths, recipe)?;
     let spec = network.spec().clone();
     let rows = engine::most_rows(recipe, data);
-    Executor::check_rows(&network, rows)?;
+    let _memory = Executor::check_rows(&network, rows)?;
     let mut learner = FusedLearner::new(network, rows, recipe.loss, own);
     let numbers = run_learner(&mut learner, data, recipe, Some(&spec), &spec.to_string())?;
     Ok(Run::new(
