@@ -9,6 +9,7 @@
 
 #[doc(hidden)]
 pub mod cells;
+mod code;
 pub mod comm;
 pub mod data;
 pub mod error;
