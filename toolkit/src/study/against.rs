@@ -6,15 +6,13 @@ use polars::prelude::*;
 
 use super::comparison::pairs_of;
 use super::record::setting_column;
-use super::result::Groups;
+use super::result::{Groups, StudyResult};
 use super::settings::Settings;
 use super::statistics::{Paired, holm};
 use crate::show::{Align, Bundle, Show, Table, even_numbers, readable_number};
 use crate::{Error, Result};
 
 /// Every other setting of a study compared with one: what [`StudyResult::compare_all`] gives.
-///
-/// [`StudyResult::compare_all`]: super::StudyResult::compare_all
 #[derive(Clone, Debug)]
 pub struct Comparisons {
     /// The metric compared.
@@ -39,6 +37,33 @@ pub struct Against {
     pub paired: Option<Paired>,
     /// The t-test's p-value corrected for all comparisons of the table ([`holm`]); none where there is none.
     pub p_holm: Option<f64>,
+}
+
+impl StudyResult {
+    /// Compares every other setting with `baseline` at once: difference, interval and p-value of each, with the
+    /// p-values corrected for their number ([`holm`](super::statistics::holm)). The others are all combinations of the
+    /// names that `baseline` sets; a name that it leaves open is averaged over as in [`StudyResult::compare`].
+    ///
+    /// ```
+    /// use jook::study::Study;
+    /// let study = Study::new("shifts").vary("shift", [0.0, 0.1, 1.0]).seeds(8).in_memory().quiet();
+    /// let study = study.run(|t| Ok(t["shift"].number()? + (t.seed() as f64 * (1.0 + t["shift"].number()?)).sin()))?;
+    /// let all = study.compare_all([("shift", 0.0)], "value")?;
+    /// assert_eq!(all.others.len(), 2);
+    /// assert!(all.others.iter().all(|other| other.p_holm >= other.paired.unwrap().p_value));
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the baseline or metric is unknown, the baseline sets nothing, there is no other setting, or none shares
+    /// two seeds with the baseline.
+    pub fn compare_all(&self, baseline: impl Into<Settings>, metric: &str) -> Result<Comparisons> {
+        let baseline = baseline.into();
+        self.known(metric)?;
+        self.has(&baseline)?;
+        Comparisons::new(baseline, metric, &self.groups(), self.goals().words(metric))
+            .map_err(|e| e.at(self.place()))
+    }
 }
 
 impl Comparisons {

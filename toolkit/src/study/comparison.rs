@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::result::Groups;
+use super::result::{Groups, StudyResult};
 use super::settings::Settings;
 use super::statistics::Paired;
 use crate::show::{Align, Bundle, Show, Table, even_numbers};
@@ -22,6 +22,43 @@ pub struct Comparison {
     pub pairs: Vec<(u64, f64, f64)>,
     /// What they say: mean difference a - b with its interval, effect size, p-values.
     pub paired: Paired,
+}
+
+impl StudyResult {
+    /// Compares two settings over the seeds both have: `a` minus `b`. Each names values of varied settings;
+    /// where it leaves a name open, each seed counts with its mean over that name's values that both have.
+    ///
+    /// # Errors
+    /// When a setting or metric is unknown, or fewer than two seeds have both.
+    pub fn compare(
+        &self,
+        a: impl Into<Settings>,
+        b: impl Into<Settings>,
+        metric: &str,
+    ) -> Result<Comparison> {
+        let (a, b) = (a.into(), b.into());
+        self.known(metric)?;
+        self.has(&a)?;
+        self.has(&b)?;
+        Comparison::new(a, b, metric, &self.groups()).map_err(|e| e.at(self.place()))
+    }
+
+    /// # Errors
+    /// When a value of `part` is not varied, or no combination has all of them.
+    pub(super) fn has(&self, part: &Settings) -> Result<()> {
+        let unknown = |name: &str| !self.varied().iter().any(|varied| varied == name);
+        if let Some(value) = part.values().iter().find(|v| unknown(v.name())) {
+            return Err(
+                Error::spec(format!("this study does not vary \"{}\"", value.name()))
+                    .at(self.place())
+                    .fix(format!("it varies: {}", self.varied().join(", "))),
+            );
+        }
+        match self.groups().0.iter().any(|group| group.0.agrees_with(part)) {
+            true => Ok(()),
+            false => Err(Error::spec(format!("this study has no trial with {part}")).at(self.place())),
+        }
+    }
 }
 
 impl Comparison {

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use polars::prelude::*;
 
-use super::against::Comparisons;
-use super::comparison::Comparison;
 use super::goal::Goals;
 use super::record::{TrialResult, frame_of, setting_column};
 use super::runner::Plan;
@@ -189,66 +187,6 @@ impl StudyResult {
         self.known(metric)?;
         best(&self.groups(), metric, &self.goals)
             .ok_or_else(|| Error::data(format!("no trial has a finite {metric}")).at(self.place()))
-    }
-
-    /// Compares two settings over the seeds both have: `a` minus `b`. Each names values of varied settings;
-    /// where it leaves a name open, each seed counts with its mean over that name's values that both have.
-    ///
-    /// # Errors
-    /// When a setting or metric is unknown, or fewer than two seeds have both.
-    pub fn compare(
-        &self,
-        a: impl Into<Settings>,
-        b: impl Into<Settings>,
-        metric: &str,
-    ) -> Result<Comparison> {
-        let (a, b) = (a.into(), b.into());
-        self.known(metric)?;
-        self.has(&a)?;
-        self.has(&b)?;
-        Comparison::new(a, b, metric, &self.groups()).map_err(|e| e.at(self.place()))
-    }
-
-    /// Compares every other setting with `baseline` at once: difference, interval and p-value of each, with the
-    /// p-values corrected for their number ([`holm`](super::statistics::holm)). The others are all combinations of the
-    /// names that `baseline` sets; a name that it leaves open is averaged over as in [`StudyResult::compare`].
-    ///
-    /// ```
-    /// use jook::study::Study;
-    /// let study = Study::new("shifts").vary("shift", [0.0, 0.1, 1.0]).seeds(8).in_memory().quiet();
-    /// let study = study.run(|t| Ok(t["shift"].number()? + (t.seed() as f64 * (1.0 + t["shift"].number()?)).sin()))?;
-    /// let all = study.compare_all([("shift", 0.0)], "value")?;
-    /// assert_eq!(all.others.len(), 2);
-    /// assert!(all.others.iter().all(|other| other.p_holm >= other.paired.unwrap().p_value));
-    /// # Ok::<(), jook::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// When the baseline or metric is unknown, the baseline sets nothing, there is no other setting, or none shares
-    /// two seeds with the baseline.
-    pub fn compare_all(&self, baseline: impl Into<Settings>, metric: &str) -> Result<Comparisons> {
-        let baseline = baseline.into();
-        self.known(metric)?;
-        self.has(&baseline)?;
-        Comparisons::new(baseline, metric, &self.groups(), self.goals.words(metric))
-            .map_err(|e| e.at(self.place()))
-    }
-
-    /// # Errors
-    /// When a value of `part` is not varied, or no combination has all of them.
-    fn has(&self, part: &Settings) -> Result<()> {
-        let unknown = |name: &str| !self.varied.iter().any(|varied| varied == name);
-        if let Some(value) = part.values().iter().find(|v| unknown(v.name())) {
-            return Err(
-                Error::spec(format!("this study does not vary \"{}\"", value.name()))
-                    .at(self.place())
-                    .fix(format!("it varies: {}", self.varied.join(", "))),
-            );
-        }
-        match self.combinations.iter().any(|all| all.agrees_with(part)) {
-            true => Ok(()),
-            false => Err(Error::spec(format!("this study has no trial with {part}")).at(self.place())),
-        }
     }
 
     pub(super) fn goals(&self) -> &Goals {
