@@ -10,6 +10,7 @@
 mod canonical;
 #[doc(hidden)]
 pub mod cells;
+mod code;
 pub mod comm;
 pub mod data;
 pub mod error;

@@ -112,3 +112,55 @@ fn mistakes_come_sorted_and_everything_shows() {
     assert!(bundle.plain().contains("accuracy 100.0%"));
     assert!(bundle.to_html().contains("95% interval") && !bundle.to_html().contains("<script>"));
 }
+
+#[test]
+fn a_million_classes_take_no_square_of_a_million() {
+    let classes = names(1 << 20);
+    let last = (1 << 20) - 1;
+    let truth = [0, last, last, 5, 7];
+    let predicted = [0, 3, 3, last, 7];
+    let matrix = ConfusionMatrix::new(&truth, &predicted, &classes).expect("a matrix");
+    let at = last as usize;
+    assert_eq!(
+        (matrix.count(at, 3), matrix.support(at), matrix.predicted(at)),
+        (2, 2, 1)
+    );
+    assert_eq!((matrix.total(), matrix.correct()), (5, 2));
+    assert_eq!(matrix.mistakes(), [("c1048575", "c3", 2), ("c5", "c1048575", 1)]);
+    // Of the five classes that occur or were predicted, two are right and three have no hit.
+    assert_eq!(
+        (matrix.f1(0), matrix.f1(3), matrix.f1(1)),
+        (Some(1.0), Some(0.0), None)
+    );
+    assert!((matrix.macro_f1() - 2.0 / 5.0).abs() < 1e-12);
+    assert_eq!(matrix.frame().height(), 4);
+    let bundle = matrix.bundle();
+    let text = bundle.plain();
+    assert!(
+        text.contains("2 of 5 right (40.0%)") && text.contains("the 2 most frequent of 2"),
+        "{text}"
+    );
+    assert!(text.len() < 1000 && bundle.plotly.expect("a chart").to_string().len() < 100_000);
+    // The whole way, from outputs on.
+    let mut logits = vec![0.0; 1 << 20];
+    logits[at] = 1.0;
+    let found = Evaluation::of(&logits, &[last], &classes).expect("an evaluation");
+    assert_eq!((found.accuracy, found.macro_f1), (1.0, 1.0));
+}
+
+#[test]
+fn many_classes_read_the_same_with_and_without_the_square() {
+    // 201 classes, each taken for the next: past what is drawn whole.
+    let truth: Vec<u32> = (0..201).collect();
+    let predicted: Vec<u32> = (0..201).map(|c| (c + 1) % 201).collect();
+    let matrix = ConfusionMatrix::new(&truth, &predicted, &names(201)).expect("a matrix");
+    assert_eq!(
+        (matrix.mistakes().len(), matrix.frame().height()),
+        (201, 201 * 201)
+    );
+    let text = matrix.bundle().plain().to_owned();
+    assert!(
+        text.contains("0 of 201 right") && text.contains("the 40 most frequent of 201"),
+        "{text}"
+    );
+}

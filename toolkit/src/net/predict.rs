@@ -28,7 +28,7 @@ impl Network {
         let inputs = self.inputs();
         let rows = rows_of(examples, inputs)?;
         let together = (NUMBERS / Passes::floats_per_row(self)).clamp(1, ROWS);
-        Passes::check_rows(self, rows.min(together))?;
+        let _promised = Passes::check_rows(self, rows.min(together))?;
         check_outputs(rows, self.outputs())?;
         let mut passes = Passes::new(self, rows.min(together));
         let mut predictions = Vec::with_capacity(rows * self.outputs());

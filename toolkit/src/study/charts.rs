@@ -6,7 +6,7 @@ use plotly::Plot;
 
 use super::parallel::parallel_coordinates;
 use super::record::TrialResult;
-use super::result::{Groups, StudyResult, lower_is_better, values};
+use super::result::{Groups, StudyResult, values};
 use super::settings::Settings;
 use super::statistics::Mean;
 use super::value::Value;
@@ -174,7 +174,11 @@ impl StudyResult {
             by(&names)
         );
         Ok(Chart::new(
-            banded([&title, across, metric], lines, lower_is_better(metric)),
+            banded(
+                [&title, across, metric],
+                lines,
+                self.goals().less_is_better(metric),
+            ),
             self.text_of(metric),
         ))
     }
@@ -236,7 +240,11 @@ impl StudyResult {
         );
         let text = title.clone();
         Ok(Chart::new(
-            banded([&title, across, column], lines, lower_is_better(column)),
+            banded(
+                [&title, across, column],
+                lines,
+                self.goals().less_is_better(column),
+            ),
             text,
         ))
     }
@@ -256,7 +264,13 @@ impl StudyResult {
             .filter_map(|(settings, trials)| Some((*settings, Mean::of(&values(trials, metric))?.mean)))
             .collect();
         Ok(Chart::new(
-            parallel_coordinates(&title, self.varied(), metric, &lines),
+            parallel_coordinates(
+                &title,
+                self.varied(),
+                metric,
+                &lines,
+                self.goals().less_is_better(metric),
+            ),
             self.text_of(metric),
         ))
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::goal::Goals;
 use super::record::TrialResult;
 use super::result::{Groups, summary};
 use super::runner::Plan;
@@ -16,6 +17,7 @@ pub(super) struct Live {
     name: String,
     varied: Vec<String>,
     metric: Option<String>,
+    goals: Goals,
     combinations: Vec<Settings>,
     results: Vec<Option<TrialResult>>,
     done: usize,
@@ -34,6 +36,7 @@ impl Live {
             name: plan.name.clone(),
             varied: plan.varied.clone(),
             metric: plan.metric.clone(),
+            goals: plan.goals.clone(),
             combinations: plan.combinations.clone(),
             done: 0,
             failed: 0,
@@ -84,7 +87,14 @@ impl Live {
 
     fn draw(&mut self) {
         let groups = Groups::new(&self.combinations, &self.results);
-        let bundle: Bundle = summary(&self.name, &self.varied, &groups, self.metric.as_deref()).bundle();
+        let bundle: Bundle = summary(
+            &self.name,
+            &self.varied,
+            &groups,
+            self.metric.as_deref(),
+            &self.goals,
+        )
+        .bundle();
         match &self.table {
             Some(table) => table.update(&bundle),
             None => self.table = Some(show_updatable(&bundle)),

@@ -28,15 +28,22 @@
 //! **Same bits.** A trial depends on its settings and seed alone: not on the number of threads, the
 //! order of the trials, or on being in a study at all.
 //!
+//! **Two settings or many.** [`StudyResult::compare`] compares two. Who compares many finds a difference by chance:
+//! [`StudyResult::compare_all`] compares all with a baseline and corrects their p-values. Intervals over seeds speak of
+//! the training's chance on one test part; over several splits of the same data they overlap
+//! ([`Paired::resampled`]).
+//!
 //! **The store** is a folder of small Parquet files, one a finished trial: see [`Store`]. Processes that run the same
 //! study at once share its trials: each is computed by one of them and read by the others, and what a process that was
 //! killed had begun is taken over.
 
+mod against;
 mod base;
 mod charts;
 mod claim;
 mod comparison;
 mod domain;
+mod goal;
 mod live;
 mod outcome;
 mod parallel;
@@ -52,6 +59,7 @@ mod study;
 mod trial;
 mod value;
 
+pub use against::{Against, Comparisons};
 pub use charts::Chart;
 pub use comparison::Comparison;
 pub use domain::Domain;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use polars::prelude::*;
 
-use super::comparison::Comparison;
+use super::goal::Goals;
 use super::record::{TrialResult, frame_of, setting_column};
 use super::runner::Plan;
 use super::settings::Settings;
@@ -90,6 +90,7 @@ pub struct StudyResult {
     name: String,
     varied: Vec<String>,
     metric: Option<String>,
+    goals: Goals,
     combinations: Vec<Settings>,
     results: Vec<Option<TrialResult>>,
     counts: Counts,
@@ -110,6 +111,7 @@ impl StudyResult {
             name: plan.name,
             varied: plan.varied,
             metric: plan.metric,
+            goals: plan.goals,
             combinations: plan.combinations,
             results,
             counts,
@@ -174,47 +176,21 @@ impl StudyResult {
         Ok(table(&self.varied, &self.groups(), metric))
     }
 
-    /// The combination with the best mean of `metric`: the lowest when its name speaks of a loss, an error
-    /// (also mse, rmse, mae, nll, ece), perplexity or time, else the highest.
+    /// The combination with the best mean of `metric`: the lowest or highest as set by
+    /// [`Study::minimize`](super::Study::minimize) and [`Study::maximize`](super::Study::maximize); else the lowest
+    /// when its name speaks of a loss, an error (also mse, rmse, mae, nll, ece), perplexity or time, and the highest
+    /// otherwise.
     ///
     /// # Errors
     /// When no trial measured it.
     pub fn best(&self, metric: &str) -> Result<(Settings, Mean)> {
         self.known(metric)?;
-        best(&self.groups(), metric)
+        best(&self.groups(), metric, &self.goals)
             .ok_or_else(|| Error::data(format!("no trial has a finite {metric}")).at(self.place()))
     }
 
-    /// Compares two settings over the seeds both have: `a` minus `b`. Each names values of varied settings;
-    /// where it leaves a name open, each seed counts with its mean over that name's values that both have.
-    ///
-    /// # Errors
-    /// When a setting or metric is unknown, or fewer than two seeds have both.
-    pub fn compare(
-        &self,
-        a: impl Into<Settings>,
-        b: impl Into<Settings>,
-        metric: &str,
-    ) -> Result<Comparison> {
-        let (a, b) = (a.into(), b.into());
-        self.known(metric)?;
-        for part in [&a, &b] {
-            if let Some(value) = part
-                .values()
-                .iter()
-                .find(|v| !self.varied.iter().any(|name| name == v.name()))
-            {
-                return Err(
-                    Error::spec(format!("this study does not vary \"{}\"", value.name()))
-                        .at(self.place())
-                        .fix(format!("it varies: {}", self.varied.join(", "))),
-                );
-            }
-            if !self.combinations.iter().any(|all| all.agrees_with(part)) {
-                return Err(Error::spec(format!("this study has no trial with {part}")).at(self.place()));
-            }
-        }
-        Comparison::new(a, b, metric, &self.groups()).map_err(|e| e.at(self.place()))
+    pub(super) fn goals(&self) -> &Goals {
+        &self.goals
     }
 
     pub(super) fn groups(&self) -> Groups<'_> {
@@ -241,8 +217,8 @@ impl StudyResult {
     }
 }
 
-fn best(groups: &Groups<'_>, metric: &str) -> Option<(Settings, Mean)> {
-    let sign = if lower_is_better(metric) { -1.0 } else { 1.0 };
+fn best(groups: &Groups<'_>, metric: &str, goals: &Goals) -> Option<(Settings, Mean)> {
+    let sign = if goals.less_is_better(metric) { -1.0 } else { 1.0 };
     groups
         .0
         .iter()
@@ -250,27 +226,6 @@ fn best(groups: &Groups<'_>, metric: &str) -> Option<(Settings, Mean)> {
         // The first of equals, as a reader of the table would.
         .rev()
         .max_by(|a, b| (sign * a.1.mean).total_cmp(&(sign * b.1.mean)))
-}
-
-/// Whether less of this metric is better, by its name.
-pub(super) fn lower_is_better(metric: &str) -> bool {
-    const LOW: [&str; 11] = [
-        "loss",
-        "error",
-        "err",
-        "seconds",
-        "time",
-        "mse",
-        "rmse",
-        "mae",
-        "nll",
-        "perplexity",
-        "ece",
-    ];
-    let whole = |word: &str| LOW.contains(&word.to_lowercase().as_str());
-    metric.contains("loss")
-        || metric.contains("error")
-        || metric.split(|c: char| !c.is_alphanumeric()).any(whole)
 }
 
 fn table(varied: &[String], groups: &Groups<'_>, metric: &str) -> DataFrame {
@@ -318,7 +273,13 @@ fn table(varied: &[String], groups: &Groups<'_>, metric: &str) -> DataFrame {
 const ROWS: usize = 40;
 
 /// The table for people, with the best combination below.
-pub(super) fn summary(name: &str, varied: &[String], groups: &Groups<'_>, metric: Option<&str>) -> Table {
+pub(super) fn summary(
+    name: &str,
+    varied: &[String],
+    groups: &Groups<'_>,
+    metric: Option<&str>,
+    goals: &Goals,
+) -> Table {
     let metric = groups.main_metric(metric);
     let failures = |trials: &[&TrialResult]| trials.iter().filter(|t| t.error.is_some()).count();
     let any_failed = groups.0.iter().any(|(_, trials)| failures(trials) > 0);
@@ -336,7 +297,7 @@ pub(super) fn summary(name: &str, varied: &[String], groups: &Groups<'_>, metric
         .collect();
     let all = rows.len();
     if all > ROWS {
-        let sign = if lower_is_better(&metric) { 1.0 } else { -1.0 };
+        let sign = if goals.less_is_better(&metric) { 1.0 } else { -1.0 };
         let place = |mean: &Option<Mean>| mean.map_or(f64::INFINITY, |m| sign * m.mean);
         rows.sort_by(|a, b| place(&a.2).total_cmp(&place(&b.2)));
         rows.truncate(ROWS / 2);
@@ -374,8 +335,12 @@ pub(super) fn summary(name: &str, varied: &[String], groups: &Groups<'_>, metric
     for column in varied.len()..varied.len() + 5 {
         table = table.align(column, Align::Right);
     }
-    let mut note = match best(groups, &metric) {
-        Some((settings, mean)) => format!("best: {settings} with {metric} {}", readable_number(mean.mean)),
+    let mut note = match best(groups, &metric, goals) {
+        Some((settings, mean)) => format!(
+            "best: {settings} with {metric} {} ({})",
+            readable_number(mean.mean),
+            goals.words(&metric)
+        ),
         None => "no result yet".to_owned(),
     };
     if rows.len() < all {
@@ -443,7 +408,14 @@ impl Show for StudyResult {
             (None, Some(dir)) => name += &format!(", kept in {}", dir.display()),
             (None, None) => {}
         }
-        summary(&name, &self.varied, &self.groups(), self.metric.as_deref()).bundle()
+        summary(
+            &name,
+            &self.varied,
+            &self.groups(),
+            self.metric.as_deref(),
+            &self.goals,
+        )
+        .bundle()
     }
 }
 

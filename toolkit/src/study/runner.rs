@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::base::Base;
 use super::claim::Claim;
+use super::goal::Goals;
 use super::live::Live;
 use super::record::{TAKEN, TrialResult, history_columns, key};
 use super::result::{Counts, StudyResult};
@@ -29,6 +30,7 @@ pub(super) struct Plan {
     pub store: Option<Store>,
     pub threads: usize,
     pub metric: Option<String>,
+    pub goals: Goals,
     pub quiet: bool,
     pub retry: bool,
     pub base: Option<Arc<Base>>,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::TrialResult;
 use super::base::Base;
 use super::domain::{Domain, MOST, grid, random};
+use super::goal::Goals;
 use super::outcome::Fit;
 use super::record::TAKEN;
 use super::result::StudyResult;
@@ -49,6 +50,7 @@ pub struct Study {
     place: Place,
     threads: Option<usize>,
     metric: Option<String>,
+    goals: Goals,
     quiet: bool,
     retry: bool,
     base: Option<Arc<Base>>,
@@ -97,6 +99,7 @@ impl Study {
             place: Place::Default,
             threads: None,
             metric: None,
+            goals: Goals::default(),
             quiet: false,
             retry: true,
             base: None,
@@ -164,6 +167,27 @@ impl Study {
     /// The metric that tables show by default; else `accuracy` where there is one, else the first.
     pub fn metric(mut self, name: impl Into<String>) -> Self {
         self.metric = Some(name.into());
+        self
+    }
+
+    /// Less of this metric is better: the best combinations, and the lines drawn on top, are the lowest. Without a
+    /// word from you its name decides ([`StudyResult::best`]); tables say which way it was.
+    ///
+    /// ```
+    /// # use jook::study::Study;
+    /// let study = Study::new("bandit").vary("greed", [0.0, 0.5, 1.0]).minimize("regret").in_memory();
+    /// let study = study.run(|t| Ok([("regret", 1.0 - t["greed"].number()?)]))?;
+    /// assert_eq!(study.best("regret")?.1.mean, 0.0);
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    pub fn minimize(mut self, metric: impl Into<String>) -> Self {
+        self.goals.set(metric.into(), true);
+        self
+    }
+
+    /// More of this metric is better: the opposite of [`Study::minimize`].
+    pub fn maximize(mut self, metric: impl Into<String>) -> Self {
+        self.goals.set(metric.into(), false);
         self
     }
 
@@ -346,6 +370,7 @@ impl Study {
             store,
             threads: self.threads.unwrap_or_else(cores),
             metric: self.metric,
+            goals: self.goals,
             quiet: self.quiet,
             retry: self.retry,
             base: self.base,

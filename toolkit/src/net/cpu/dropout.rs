@@ -52,33 +52,55 @@ mod tests {
     fn drops_its_share_everywhere_and_keeps_the_mean() {
         const WIDTH: usize = 100;
         const ROWS: usize = 4000;
-        let mut rng = stream(5, "dropout");
-        let mut mask = vec![0.0; WIDTH * ROWS];
-        draw(&mut mask, 0.3, &mut rng);
-        let mean = mask.iter().sum::<f32>() / mask.len() as f32;
-        // Six standard errors of a mean of 400,000.
-        assert!(
-            (mean - 1.0).abs() < 6.0 * (0.3f32 / 0.7 / mask.len() as f32).sqrt(),
-            "{mean}"
-        );
-        for column in 0..WIDTH {
-            let dropped = (0..ROWS).filter(|row| mask[row * WIDTH + column] == 0.0).count() as f32;
-            assert!((dropped / ROWS as f32 - 0.3).abs() < 6.0 * (0.21 / ROWS as f32).sqrt());
-        }
-        // Neighbours, along and across, fall independently: 9% of pairs drop both.
-        for distance in [1, 2, 16, WIDTH, 4 * WIDTH] {
-            let pairs = mask.len() - distance;
-            let both = (0..pairs)
-                .filter(|&i| mask[i] == 0.0 && mask[i + distance] == 0.0)
-                .count();
+        for p in [0.01_f32, 0.1, 0.3, 0.5, 0.8, 0.95] {
+            // A share of n numbers, drawn with this probability, lies within six standard errors of it.
+            let near = |share: f64, chance: f64, n: usize| {
+                (share - chance).abs() < 6.0 * (chance * (1.0 - chance) / n as f64).sqrt()
+            };
+            let chance = f64::from(p);
+            let mut rng = stream(5, "dropout");
+            let mut mask = vec![0.0; WIDTH * ROWS];
+            draw(&mut mask, p, &mut rng);
+            let kept = 1.0 / (1.0 - p);
+            assert!(mask.iter().all(|&x| x == 0.0 || x == kept), "p {p}");
+            let mean = mask.iter().map(|&x| f64::from(x)).sum::<f64>() / mask.len() as f64;
             assert!(
-                (both as f32 / pairs as f32 - 0.09).abs() < 0.004,
-                "distance {distance}: {both}"
+                near(1.0 - mean * (1.0 - chance), chance, mask.len()),
+                "p {p}: mean {mean}"
+            );
+            for column in 0..WIDTH {
+                let dropped = (0..ROWS).filter(|row| mask[row * WIDTH + column] == 0.0).count();
+                assert!(
+                    near(dropped as f64 / ROWS as f64, chance, ROWS),
+                    "p {p}, column {column}: {dropped}"
+                );
+            }
+            // Neighbours, along and across, fall independently.
+            for distance in [1, 2, 16, WIDTH, 4 * WIDTH] {
+                let pairs = mask.len() - distance;
+                let both = (0..pairs)
+                    .filter(|&i| mask[i] == 0.0 && mask[i + distance] == 0.0)
+                    .count();
+                assert!(
+                    near(both as f64 / pairs as f64, chance * chance, pairs),
+                    "p {p}, distance {distance}: {both}"
+                );
+            }
+            let before = mask.clone();
+            draw(&mut mask, p, &mut rng);
+            let same = mask.iter().zip(&before).filter(|(a, b)| a == b).count();
+            let expected = chance * chance + (1.0 - chance) * (1.0 - chance);
+            assert!(
+                near(same as f64 / mask.len() as f64, expected, mask.len()),
+                "p {p}: the next mask is a new one: {same}"
             );
         }
-        let before = mask.clone();
-        draw(&mut mask, 0.3, &mut rng);
-        let same = mask.iter().zip(&before).filter(|(a, b)| a == b).count() as f32 / mask.len() as f32;
-        assert!((same - 0.58).abs() < 0.01, "the next mask is a new one: {same}");
+    }
+
+    #[test]
+    fn a_share_of_nothing_drops_nothing() {
+        let mut mask = vec![f32::NAN; 1000];
+        draw(&mut mask, 0.0, &mut stream(1, "dropout"));
+        assert!(mask.iter().all(|&x| x == 1.0));
     }
 }

@@ -118,23 +118,23 @@ impl Passes {
     }
 
     /// Refuses batches of `rows` examples whose numbers do not fit the memory that is free now. Ask before
-    /// [`Passes::new`], which takes what it needs.
+    /// [`Passes::new`], which takes what it needs, and keep what is given as long as the passes: until then
+    /// the memory is promised to them.
     ///
     /// # Errors
     /// When there is too little memory.
-    pub(crate) fn check_rows(network: &Network, rows: usize) -> Result<()> {
+    pub(crate) fn check_rows(network: &Network, rows: usize) -> Result<memory::Reserved> {
         let per_row = Self::floats_per_row(network) as u64;
         let floats = per_row
             .saturating_mul(rows as u64)
             .saturating_add(network.parameters().len() as u64);
-        match memory::lacking(floats.saturating_mul(4)) {
-            None => Ok(()),
-            Some(lack) => Err(Error::spec(format!(
+        memory::reserve(floats.saturating_mul(4)).map_err(|lack| {
+            Error::spec(format!(
                 "a batch of {rows} examples does not fit the memory, at {per_row} numbers each on the way \
                  through the network: {lack}"
             ))
-            .fix("use smaller batches, fewer units or fewer layers")),
-        }
+            .fix("use smaller batches, fewer units or fewer layers")
+        })
     }
 
     /// The most examples a batch may have.

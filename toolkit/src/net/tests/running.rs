@@ -202,6 +202,23 @@ fn what_a_row_costs_is_what_an_passes_holds() {
 }
 
 #[test]
+fn rows_promised_to_one_executor_are_not_free_for_the_next() {
+    let network = Mlp::new([2, 1 << 16, 2]).build(0).unwrap();
+    let _turn = crate::memory::MOST_OF_IT
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let Some(free) = crate::memory::free() else { return };
+    let each = 4 * Passes::floats_per_row(&network) as u64;
+    // Five eighths of the memory: one fits, two do not, though neither has taken any yet.
+    let rows = (free / 8 * 5 / each) as usize;
+    let first = Passes::check_rows(&network, rows).unwrap();
+    let error = Passes::check_rows(&network, rows).unwrap_err().to_string();
+    assert!(error.contains("promised to what runs already"), "{error}");
+    drop(first);
+    assert!(Passes::check_rows(&network, rows).is_ok());
+}
+
+#[test]
 fn rows_that_memory_cannot_hold_are_refused() {
     let network = Mlp::new([2, 1 << 16, 2]).build(0).unwrap();
     assert!(Passes::check_rows(&network, 1).is_ok());
