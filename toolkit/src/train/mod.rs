@@ -51,7 +51,7 @@ pub use stepper::Stepper;
 pub use training::Training;
 pub use typed::{Train, TypedLogits, TypedOneHot};
 pub use watch::{Flow, Moment, Watcher};
-pub use watchers::Plateau;
+pub use watchers::{Plateau, RateSearch};
 
 /// Checks without a better held-out loss before stopping, when the recipe does not say.
 const PATIENCE: usize = 10;
