@@ -30,6 +30,19 @@ pub const VARIABLE_CHANGED_TYPE: &str = "EVCXR_VARIABLE_CHANGED_TYPE:";
 /// evcxr's word for a cell that left by `?`.
 pub const USER_ERROR_OCCURRED: &str = "EVCXR_ERROR_OCCURRED";
 
+/// `!` as a type of its own: it can only be written as what a function returns.
+pub type Never = <fn() -> ! as Function>::Returned;
+
+/// A function without parameters.
+pub trait Function {
+    /// What it returns.
+    type Returned;
+}
+
+impl<R> Function for fn() -> R {
+    type Returned = R;
+}
+
 /// The variables of a notebook between its cells. Has the face of evcxr's own, which is compiled with every cell.
 #[derive(Default)]
 pub struct VariableStore {

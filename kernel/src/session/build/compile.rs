@@ -367,7 +367,7 @@ fn report(hold: &Hold, said: Vec<String>, code: i32) -> i32 {
     if code != 0 {
         hold.has_failed();
     }
-    for line in said.into_iter().filter(|line| !warnings::is_told(line)) {
+    for line in said.into_iter().filter(|line| !warnings::is_warning(line)) {
         eprintln!("{}", about_the_display(line));
     }
     code
