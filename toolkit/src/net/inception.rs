@@ -61,7 +61,8 @@ impl InceptionV3 {
     }
 
     /// Adds the auxiliary head on the 17 x 17 grid, whose logits are the layer `AuxLogits-fc`. Nobody reads
-    /// it: it is computed only where it is asked for.
+    /// it: it is computed only where it is asked for, as by an objective of both heads:
+    /// `Sum::of(1.0, loss.clone().at("fc")).plus(0.4, loss.at("AuxLogits-fc"))`.
     pub fn aux(mut self, aux: bool) -> Self {
         self.aux = aux;
         self

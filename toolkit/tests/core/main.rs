@@ -1,6 +1,7 @@
 //! What the training core carries: each file is one feature on top of it, by public names only.
 
 mod adaptation;
+mod auxiliary_head;
 mod center_loss;
 mod deep_q;
 mod embedding_loss;

@@ -168,7 +168,7 @@ fn an_empty_batch_leaves_no_gradient_of_the_one_before() {
 
 #[test]
 #[should_panic(expected = "another network")]
-fn an_passes_knows_its_layers() {
+fn passes_know_their_layers() {
     // As many inputs, parameters and layers, and other shapes.
     let (one, mut other) = (
         Mlp::new([1, 3, 1]).build(0).unwrap(),
@@ -179,7 +179,23 @@ fn an_passes_knows_its_layers() {
 }
 
 #[test]
-fn an_passes_takes_the_same_layers_frozen() {
+#[should_panic(expected = "another network")]
+fn passes_know_their_wiring() {
+    // The same layers, of which the last reads another one.
+    let spec = |from: &str| {
+        let mut spec = Mlp::new([2, 2, 2, 2])
+            .activation(crate::net::Activation::Identity)
+            .spec()
+            .unwrap();
+        spec.layers[2].from = vec![from.to_owned()];
+        Network::new(&spec, 0).unwrap()
+    };
+    let (one, mut other) = (spec("dense2"), spec("dense1"));
+    Passes::new(&one, 1).forward(&mut other, &[1.0, 2.0], How::evaluate());
+}
+
+#[test]
+fn passes_take_the_same_layers_frozen() {
     let plain = Mlp::new([3, 4, 2]).build(1).unwrap();
     let frozen = Mlp::new([3, 4, 2]).freeze("dense1").build(2).unwrap();
     let x = scattered(3, 1);
