@@ -18,12 +18,16 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **What runs again.** A trial's key is a hash of the study's name, its [`Study::version`], the settings, the
-//! seed, and, when given, the base network and recipe and the digests of the data ([`Study::base`],
-//! [`Study::data`]). A trial whose key is in the store is not run again. The code of a closure is not part
-//! of the key, nor what it captures: after changing either, change the version. Failed trials are tried
-//! again ([`Study::keep_failed`] keeps them); trials that were stopped on their way always are. More seeds, more
-//! values or a longer random search compute only what is new.
+//! **What runs again.** A trial's key is a hash of the study's name, the settings, the seed, the version of Jook and the
+//! instruction set, the base network and recipe and the digests of the data, when given ([`Study::base`],
+//! [`Study::data`]), and of what the closure is made of: in a notebook its cell, all functions and types of the notebook,
+//! and what the variables that the cell takes came from, back to their own cells; in a program the program itself. So
+//! a closure that changed, or that captured other data, computes its trials anew. What it reads from files is not part
+//! of the key. A [`Study::version`] stands in place of the closure: trials of the same version count as the same.
+//! A trial whose key is in the store is not run again, and the result says how many were found there. Failed trials are
+//! tried again ([`Study::keep_failed`] keeps them); trials that were stopped on their way always are. More seeds, more
+//! values or a longer random search compute only what is new: what `seeds`, `seed_list`, `vary`, `threads` and `metric`
+//! are given is no part of the code.
 //!
 //! **Same bits.** A trial depends on its settings and seed alone: not on the number of threads, the
 //! order of the trials, or on being in a study at all.

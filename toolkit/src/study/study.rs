@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::TrialResult;
 use super::base::Base;
@@ -15,7 +15,9 @@ use super::runner::{Plan, run};
 use super::settings::Settings;
 use super::store::Store;
 use super::trial::{Outcome, Trial};
+use crate::cells;
 use crate::data::Split;
+use crate::hex::{hex, sha256_of_file};
 use crate::net::NetSpec;
 use crate::show::{Bundle, Show};
 use crate::train::Recipe;
@@ -157,8 +159,8 @@ impl Study {
         self
     }
 
-    /// Part of every trial's key. Change it when the closure changes its meaning: code cannot be compared,
-    /// so trials of the same version count as the same.
+    /// Part of every trial's key, in place of the code of the closure: trials of the same version count as the same,
+    /// whatever the closure does now and has captured. Change it when the closure changes its meaning.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = version.into();
         self
@@ -253,7 +255,13 @@ impl Study {
         F: Fn(&Trial) -> Result<O> + Sync,
         O: Outcome,
     {
-        run(self.plan()?, &|one: &Trial| trial(one)?.measured())
+        let code = match self.version.as_str() {
+            "" => code_of_closure()?,
+            _ => String::new(),
+        };
+        let mut plan = self.plan()?;
+        plan.fingerprint += &code;
+        run(plan, &|one: &Trial| trial(one)?.measured())
     }
 
     /// Runs the study as described by [`Study::base`] and [`Study::data`]: each trial puts its settings in at
@@ -377,6 +385,20 @@ impl Study {
             announce: self.announce,
         })
     }
+}
+
+/// What a closure is made of, for keys: the cell that runs, what it names, and what the variables that it takes came
+/// from; in a program, the program itself.
+fn code_of_closure() -> Result<String> {
+    if let Some(cell) = cells::running_cell() {
+        return Ok(format!(" cell {cell:x}"));
+    }
+    static PROGRAM: OnceLock<Result<String>> = OnceLock::new();
+    let program = || {
+        let path = std::env::current_exe().map_err(|e| Error::io("the running program", &e))?;
+        Ok(format!(" program {}", hex(&sha256_of_file(&path)?)))
+    };
+    PROGRAM.get_or_init(program).clone()
 }
 
 impl fmt::Display for Study {

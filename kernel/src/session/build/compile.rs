@@ -333,7 +333,7 @@ impl Cell {
         (self.exports, self.needs) = (shared.exports, shared.needs);
         let lean = lean(&source, &self.types, &self.known);
         self.kept = lean.kept;
-        lean.source
+        source::with_its_digest(&lean.source)
     }
 
     /// The cell was refused: a variable may not be found because of it.

@@ -60,6 +60,18 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
             .flat_map(|(line, _)| line.split(|c: char| !is_of_a_word(c)))
             .collect(),
     };
+    // Variables that the cell puts another value under: what stood there before is not what is kept.
+    let own_puts = lines
+        .iter()
+        .zip(&handled)
+        .enumerate()
+        .filter_map(|(at, (_, handling))| {
+            let handling = handling.as_ref().filter(|handling| handling.what == What::Put)?;
+            let plain = handling.plain();
+            end.map_or_else(|| in_code.contains(plain), |end| at < end)
+                .then_some(plain)
+        });
+    let replaced: HashSet<&str> = own_puts.collect();
     let mut kept = Vec::new();
     let out: Vec<String> = lines
         .iter()
@@ -79,7 +91,7 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
             if handling.what == What::Put {
                 kept.push((plain.to_owned(), handling.of_type.to_owned(), digest));
             }
-            handling.written(digest, known)
+            handling.written(digest, known, replaced.contains(plain))
         })
         .collect();
     let mut source = out.join("\n");
@@ -139,14 +151,20 @@ impl<'a> Handling<'a> {
     }
 
     /// The line with the digest of the type, which is spelled so that it is found.
-    fn written(&self, digest: u64, known: &Known) -> String {
+    /// A variable that is `replaced` is taken as one that changes.
+    fn written(&self, digest: u64, known: &Known, replaced: bool) -> String {
         let (name, of_type) = (self.name, known.spelled(self.of_type));
         let with = format!("::<{of_type}>({digest:#x}, ::core::stringify!({name})");
         match self.what {
             What::Check => format!("vars_ok &= evcxr_variable_store.check_as{with});"),
             What::Take { mutable } => {
+                let take = if mutable || replaced {
+                    "take_to_change_as"
+                } else {
+                    "take_as"
+                };
                 let mutable = if mutable { "mut " } else { "" };
-                format!("let {mutable}{name} = evcxr_variable_store.take_as{with});")
+                format!("let {mutable}{name} = evcxr_variable_store.{take}{with});")
             }
             What::Put => format!("evcxr_variable_store.put_as{with}, {name});"),
         }
@@ -240,7 +258,8 @@ mod tests {
         let lean = leaned(GENERATED, &Known::default()).source;
         assert!(lean.contains("use ::jook::cells as evcxr_internal_runtime;"));
         assert!(!lean.contains("struct VariableStore"));
-        let take = "\nlet mut v = evcxr_variable_store.take_as::<Vec<i32>>(0x0, ::core::stringify!(v));\n";
+        let take =
+            "\nlet mut v = evcxr_variable_store.take_to_change_as::<Vec<i32>>(0x0, ::core::stringify!(v));\n";
         assert!(lean.contains(take));
     }
 

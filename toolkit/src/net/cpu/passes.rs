@@ -150,7 +150,7 @@ impl Passes {
     pub fn input(&mut self, rows: usize) -> &mut [f32] {
         assert!(
             rows <= self.max_rows,
-            "{rows} rows in an passes made for {}",
+            "{rows} rows in passes made for {}",
             self.max_rows
         );
         self.rows = rows;

@@ -3,7 +3,7 @@
 use super::scattered;
 use crate::net::cpu::Passes;
 use crate::net::executor::How;
-use crate::net::{Activation, Init, Mlp, Role};
+use crate::net::{Activation, Init, Mlp, Network, Role};
 use crate::seed::stream;
 
 #[test]
