@@ -114,13 +114,23 @@ impl VariableStore {
     /// # Panics
     /// As [`VariableStore::take_as`].
     pub fn take_to_change_as<T: 'static>(&mut self, digest: u64, name: &str) -> T {
+        if let Some(kept) = self.variables.get(name) {
+            made_of::takes(kept.origin);
+        }
+        self.take_to_replace_as(digest, name)
+    }
+
+    /// Gives the variable out to a cell that puts another one in its place before it looks at this one.
+    ///
+    /// # Panics
+    /// As [`VariableStore::take_as`].
+    pub fn take_to_replace_as<T: 'static>(&mut self, digest: u64, name: &str) -> T {
         let Some(kept) = self.variables.remove(name) else {
             panic!("variable {name} has gone missing")
         };
         if !kept.is::<T>(digest) {
             panic!("variable {name} changed its type");
         }
-        made_of::takes(kept.origin);
         // SAFETY: the value has the type `T`, or one of the same name and digest: the same definitions, compiled by the
         // same compiler with the same options, have the same layout.
         unsafe { *Box::from_raw(Box::into_raw(kept.value).cast::<T>()) }

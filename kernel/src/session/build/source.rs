@@ -178,6 +178,9 @@ fn entry_point(source: &str) -> Option<(usize, usize)> {
 /// By which a cell says what its code is.
 const MADE_OF: &str = "::jook::cells::made_of";
 
+/// In lines that hand variables to and from the store.
+const STORE_WORDS: [&str; 2] = ["evcxr_variable_store", "vars_ok"];
+
 /// Calls that say how much of a study is to be computed, not what its trials do: with more seeds or values, those that
 /// were there before stay what they are.
 const EXTENT: [&str; 5] = [".seeds(", ".seed_list(", ".vary(", ".threads(", ".metric("];
@@ -193,7 +196,12 @@ pub fn with_its_digest(source: &str) -> String {
             .replace(&format!("begun({number},"), "begun("),
         None => source.to_owned(),
     };
-    let digest = digest_of(&without_extent(&plain));
+    // Which variables there are already is no part of the code.
+    let code: Vec<&str> = plain
+        .lines()
+        .filter(|line| !STORE_WORDS.iter().any(|word| line.contains(word)))
+        .collect();
+    let digest = digest_of(&without_extent(&code.join("\n")));
     source.replacen(&format!("{MADE_OF}(0);"), &format!("{MADE_OF}({digest:#x});"), 1)
 }
 
@@ -289,6 +297,11 @@ mod tests {
             said(&GENERATED.replace("run_user_code_7", "run_user_code_8"))
         );
         assert_ne!(said(GENERATED), said(&study("(y)")));
+        let again = GENERATED.replace(
+            "(x)",
+            "let mut v = evcxr_variable_store.take_as::<u8>(0x0, \"v\");\n(x)",
+        );
+        assert_eq!(said(GENERATED), said(&again));
         let five = study("Study::new(\"a\").vary(\"x\", [f(1), 2]).seeds(5).run(|t| g(t))");
         let ten = study("Study::new(\"a\").vary(\"x\", [f(1), 2, 3]).seeds(10).run(|t| g(t))");
         assert_eq!(said(&five), said(&ten));
