@@ -1,6 +1,6 @@
 //! What the builders of networks share: settings of hidden layers, and layers in the making.
 
-use super::validate::check_dropout;
+use super::layers::check_dropout;
 use super::{Activation, Init, Layer, LayerKind, NetSpec, Window};
 use crate::{Error, Result};
 
