@@ -27,8 +27,9 @@ impl Network {
         }
         let inputs = self.inputs();
         let rows = rows_of(examples, inputs)?;
-        let together = (NUMBERS / Passes::floats_per_row(self)).clamp(1, ROWS);
-        Passes::check_rows(self, rows.min(together))?;
+        let each = Passes::floats_per_row(self, &[self.spec().layers.len() - 1]);
+        let together = (NUMBERS / each).clamp(1, ROWS);
+        Passes::check_memory(self, rows.min(together), each)?;
         check_outputs(rows, self.outputs())?;
         let mut passes = Passes::new(self, rows.min(together));
         let mut predictions = Vec::with_capacity(rows * self.outputs());

@@ -28,7 +28,7 @@ impl CpuExecutor {
                 .map(|name| spec.position(name))
                 .collect::<Result<_>>()?,
         };
-        Passes::check_rows(&network, rows)?;
+        Passes::check_memory(&network, rows, Passes::floats_per_row(&network, &places))?;
         Ok(Self {
             passes: Passes::tapped(&network, rows, &places),
             network,
