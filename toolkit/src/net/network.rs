@@ -11,14 +11,14 @@ use crate::{Error, Result};
 /// What a tensor is for. All but the running statistics are learned, and penalties look at all of those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The matrix of a dense layer, inputs x units, or the weights of a convolution, kernel height x kernel
-    /// width x input channels of a group x channels.
+    /// The matrix of a dense layer, inputs x units, the weights of a convolution, kernel height x kernel
+    /// width x input channels of a group x channels, or the table of an embedding, vocabulary x width.
     Weight,
     /// What a dense layer or convolution adds.
     Bias,
-    /// What batch norm multiplies by.
+    /// What a norm multiplies by, and the slope of a PReLU.
     Scale,
-    /// What batch norm adds.
+    /// What a norm adds.
     Shift,
     /// A running statistic of batch norm: lives in the buffers, is not learned.
     Running,
@@ -28,7 +28,7 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
     /// Layer and tensor: `dense1.weight`, `dense1.bias`, `batch_norm1.scale`, `.shift`, `.running_mean`,
-    /// `.running_var`.
+    /// `.running_var`, `prelu1.slope`.
     pub name: String,
     /// Sizes, row-major.
     pub shape: Vec<usize>,

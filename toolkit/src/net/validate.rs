@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::NetSpec;
+use super::graph::Source;
 use crate::data::Shape;
 use crate::{Error, Result};
 
@@ -51,6 +52,12 @@ impl NetSpec {
         for (layer, sources) in self.layers.iter().zip(&sources) {
             let at_layer = |error: Error| error.at(format!("layer {}", layer.name));
             layer.kind.rules().validate().map_err(at_layer)?;
+            if layer.kind.rules().indices().is_some() && sources[..] != [Source::Input] {
+                return Err(at_layer(
+                    Error::spec(format!("{} reads another layer", layer.kind))
+                        .fix("name `input` in its `from`: indices are what comes into the network"),
+                ));
+            }
             let read = self.shapes_of(sources, &shapes);
             let shape = layer.kind.shape(&read).map_err(at_layer)?;
             total = layer

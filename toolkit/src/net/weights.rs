@@ -221,6 +221,14 @@ impl Network {
             let (stand, shape) = match tensor.order {
                 Order::Same => (Stand::Same, info.shape.clone()),
                 Order::AsRead => (Stand::Places(behind()?), info.shape.clone()),
+                Order::Strict if behind()?.is_sorted() => (Stand::Same, info.shape.clone()),
+                Order::Strict => {
+                    return Err(Error::spec(
+                        "the order of PyTorch's numbers cannot be told: groups of what a flatten layer puts out",
+                    )
+                    .at(format!("layer {layer}"))
+                    .fix("put a dense layer between it and the flatten layer before it"));
+                }
                 Order::Matrix => {
                     let (rows, units) = (behind()?, info.shape[1]);
                     (Stand::Rows(rows, units), vec![units, info.shape[0]])

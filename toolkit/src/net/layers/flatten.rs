@@ -17,15 +17,18 @@ impl Rules for Flatten {
         f.write_str("flatten")
     }
 
-    /// Channel by channel there, pixel by pixel here.
+    /// Channel by channel there, pixel by pixel here; but for what an embedding looked up.
     fn order(&self, behind: &Behind<'_>) -> Result<Places> {
-        match behind.read[0] {
-            Shape::Flat(_) => behind.first(),
-            Shape::Image {
-                height,
-                width,
-                channels,
-            } => {
+        match (behind.read[0], behind.first()?) {
+            (Shape::Flat(_), order) | (_, order @ Some(_)) => Ok(order),
+            (
+                Shape::Image {
+                    height,
+                    width,
+                    channels,
+                },
+                None,
+            ) => {
                 let pixels = height * width;
                 let order = |channel| (0..pixels).map(move |pixel| pixel * channels + channel);
                 Ok((pixels > 1 && channels > 1).then(|| (0..channels).flat_map(order).collect()))

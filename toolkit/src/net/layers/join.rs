@@ -38,6 +38,13 @@ impl Rules for Concat {
         if orders.iter().all(Option::is_none) {
             return Ok(None);
         }
+        if let Shape::Image { .. } = behind.read[0] {
+            let numbers: usize = behind.read.iter().map(|shape| shape.width()).sum();
+            return match orders.iter().all(Option::is_some) {
+                true => Ok(Some((0..numbers).collect())),
+                false => Err(behind.untold("where what was looked up meets other images")),
+            };
+        }
         let mut joined = Vec::new();
         for (order, shape) in orders.into_iter().zip(behind.read) {
             let from = joined.len();

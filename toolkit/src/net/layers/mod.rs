@@ -7,10 +7,14 @@ mod batch_norm;
 mod conv;
 mod dense;
 mod dropout;
+mod embedding;
 mod flatten;
 mod join;
+mod norm;
 mod pooling;
+mod prelu;
 mod reverse;
+mod upsample;
 
 use std::fmt;
 
@@ -18,6 +22,7 @@ use super::{Init, LayerKind, Role};
 use crate::data::Shape;
 use crate::{Error, Result};
 pub(super) use dropout::check_dropout;
+pub(super) use embedding::is_index;
 
 /// The rules of a kind of layer. What is not written is that of a layer which holds nothing and reads one other.
 pub(crate) trait Rules {
@@ -39,10 +44,16 @@ pub(crate) trait Rules {
         Vec::new()
     }
 
+    /// How many indices it tells apart, if it looks numbers up by index: then they come from the network's input.
+    fn indices(&self) -> Option<usize> {
+        None
+    }
+
     /// What it is called in one line about a network.
     fn words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
-    /// The order in which PyTorch has the plain numbers that come out.
+    /// The order in which PyTorch has the numbers that come out, if they are plain. Of an image none means PyTorch's
+    /// channels x height x width, any other that its pixels come one after another there, too.
     fn order(&self, _behind: &Behind<'_>) -> Result<Places> {
         Ok(None)
     }
@@ -99,6 +110,8 @@ pub(crate) enum Order {
     Matrix,
     /// A number for each plain number that is read, in the order in which PyTorch has those.
     AsRead,
+    /// In the same places, and told only where PyTorch has what is read in the same order.
+    Strict,
 }
 
 /// For each plain number in PyTorch's order the place here; none where the order is the same.
@@ -175,7 +188,22 @@ impl LayerKind {
                 ceil,
                 count_include_pad,
             }),
+            LayerKind::LayerNorm { epsilon } => Box::new(norm::LayerNorm { epsilon }),
+            LayerKind::GroupNorm { groups, epsilon } => Box::new(norm::GroupNorm { groups, epsilon }),
+            LayerKind::InstanceNorm { epsilon } => Box::new(norm::InstanceNorm { epsilon }),
+            LayerKind::PRelu { shared, init } => Box::new(prelu::PRelu { shared, init }),
+            LayerKind::Embedding {
+                vocabulary,
+                width,
+                init,
+            } => Box::new(embedding::Embedding {
+                vocabulary,
+                width,
+                init,
+            }),
+            LayerKind::Upsample { factor } => Box::new(upsample::Upsample(factor)),
             LayerKind::GlobalAvgPool => Box::new(pooling::Global("average")),
+            LayerKind::GlobalMaxPool => Box::new(pooling::Global("max")),
             LayerKind::Flatten => Box::new(flatten::Flatten),
             LayerKind::Concat => Box::new(join::Concat),
             LayerKind::Add => Box::new(join::Add),

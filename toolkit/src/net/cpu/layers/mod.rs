@@ -8,9 +8,13 @@ mod batch_norm;
 mod conv;
 mod dense;
 mod dropout;
+mod embedding;
 mod join;
+mod norm;
 mod pooling;
+mod prelu;
 mod reverse;
+mod upsample;
 
 use std::ops::Range;
 
@@ -133,7 +137,15 @@ pub fn op(kind: &LayerKind, site: &Site<'_>, rows: usize) -> Option<Box<dyn Op>>
         LayerKind::BatchNorm { momentum, epsilon } => {
             Box::new(batch_norm::BatchNorm::new(site, *momentum, *epsilon, rows))
         }
-        LayerKind::MaxPool2d { .. } | LayerKind::AvgPool2d { .. } => {
+        LayerKind::LayerNorm { .. } | LayerKind::GroupNorm { .. } | LayerKind::InstanceNorm { .. } => {
+            Box::new(norm::Normed::new(site, kind, rows))
+        }
+        LayerKind::PRelu { .. } => Box::new(prelu::PRelu::new(site)),
+        LayerKind::Embedding {
+            vocabulary, width, ..
+        } => Box::new(embedding::Embedding::new(site, *vocabulary, *width)),
+        LayerKind::Upsample { factor } => Box::new(upsample::Upsample::new(site, *factor)),
+        LayerKind::MaxPool2d { .. } | LayerKind::AvgPool2d { .. } | LayerKind::GlobalMaxPool => {
             Box::new(pooling::Pooled::new(site, kind, rows))
         }
         LayerKind::GlobalAvgPool => Box::new(pooling::GlobalMean::new(site)),
@@ -156,7 +168,13 @@ pub fn still(kind: &LayerKind, site: &Site<'_>) -> Option<Box<dyn Still>> {
         } => Box::new(conv::still(site, *window, *groups, *bias)),
         LayerKind::Activation(activation) => return activation::still(site, *activation),
         LayerKind::ReverseGradient(_) | LayerKind::Dropout(_) | LayerKind::Flatten => return None,
-        LayerKind::MaxPool2d { .. } | LayerKind::AvgPool2d { .. } => {
+        LayerKind::LayerNorm { .. } | LayerKind::GroupNorm { .. } | LayerKind::InstanceNorm { .. } => {
+            Box::new(norm::still(site, kind))
+        }
+        LayerKind::PRelu { .. } => Box::new(prelu::still(site)),
+        LayerKind::Embedding { vocabulary, .. } => Box::new(embedding::still(site, *vocabulary)),
+        LayerKind::Upsample { factor } => Box::new(upsample::Upsample::new(site, *factor)),
+        LayerKind::MaxPool2d { .. } | LayerKind::AvgPool2d { .. } | LayerKind::GlobalMaxPool => {
             Box::new(pooling::Pooled::new(site, kind, 0))
         }
         LayerKind::GlobalAvgPool => Box::new(pooling::GlobalMean::new(site)),

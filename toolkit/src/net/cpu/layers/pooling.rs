@@ -5,7 +5,7 @@ use super::{Op, Site, Still};
 use crate::net::cpu::block::{Gradient, Reading};
 use crate::net::cpu::conv::PixelsMut;
 use crate::net::cpu::pool::{self, Pool, PoolKind};
-use crate::net::{LayerKind, Network};
+use crate::net::{LayerKind, Network, Window};
 
 pub struct Pooled {
     pool: Pool,
@@ -26,7 +26,8 @@ impl Pooled {
                 },
             ),
             LayerKind::MaxPool2d { window, .. } => (*window, PoolKind::Max),
-            other => unreachable!("{other} is no pooling of windows"),
+            LayerKind::GlobalMaxPool => (Window::new(size_of(site.read[0])), PoolKind::Max),
+            other => unreachable!("{other} is no pooling by windows"),
         };
         let pool = Pool {
             window,
