@@ -1,6 +1,6 @@
 //! What the builders of networks share: settings of hidden layers, and layers in the making.
 
-use super::validate::check_dropout;
+use super::layers::check_dropout;
 use super::{Activation, Init, Layer, LayerKind, NetSpec, Window};
 use crate::{Error, Result};
 
@@ -19,7 +19,8 @@ pub(super) struct Choices {
     pub init: Init,
     pub bias_init: Init,
     pub dropout: f64,
-    pub batch_norm: bool,
+    /// The norm of the hidden layers, and the name of its layers.
+    pub norm: Option<(&'static str, LayerKind)>,
     pub frozen: Vec<String>,
     pub error: Option<Error>,
 }
@@ -31,7 +32,7 @@ impl Default for Choices {
             init: Init::HeUniform,
             bias_init: Init::Zeros,
             dropout: 0.0,
-            batch_norm: false,
+            norm: None,
             frozen: Vec::new(),
             error: None,
         }
@@ -153,9 +154,35 @@ macro_rules! shared_setters {
             self
         }
 
-        /// Batch norm in every hidden layer, before the activation; momentum 0.1 and epsilon 1e-5.
+        /// Batch norm in every hidden layer, before the activation, instead of another norm; momentum 0.1 and epsilon
+        /// 1e-5. Its layers are named `batch_norm1` and so on.
         pub fn batch_norm(mut self) -> Self {
-            self.choices.batch_norm = true;
+            self.choices.norm = Some(("batch_norm", batch_norm()));
+            self
+        }
+
+        /// Layer norm in every hidden layer, before the activation, instead of another norm: the batch plays no part,
+        /// which may be small. Epsilon is 1e-5; its layers are named `layer_norm1` and so on.
+        pub fn layer_norm(mut self) -> Self {
+            self.choices.norm = Some(("layer_norm", LayerKind::LayerNorm { epsilon: 1e-5 }));
+            self
+        }
+
+        /// Group norm in every hidden layer, before the activation, instead of another norm: the batch plays no part.
+        /// The groups divide the units or channels of every layer. Epsilon is 1e-5; its layers are named `group_norm1`
+        /// and so on.
+        pub fn group_norm<G>(mut self, groups: G) -> Self
+        where
+            G: TryInto<usize>,
+            G::Error: Into<Error>,
+        {
+            if let Some(groups) = self.choices.keep(groups) {
+                let kind = LayerKind::GroupNorm {
+                    groups,
+                    epsilon: 1e-5,
+                };
+                self.choices.norm = Some(("group_norm", kind));
+            }
             self
         }
 
@@ -196,6 +223,13 @@ impl Layers {
     /// Adds a layer that reads the one before.
     pub fn push(&mut self, name: impl Into<String>, kind: LayerKind) {
         self.add(name, kind, &[]);
+    }
+
+    /// Adds the norm that was chosen, if one was: its name, then `number`, behind `prefix`.
+    pub fn norm(&mut self, prefix: &str, number: &str, choices: &Choices) {
+        if let Some((name, kind)) = &choices.norm {
+            self.push(format!("{prefix}{name}{number}"), kind.clone());
+        }
     }
 
     /// Adds an activation, unless it is the identity.

@@ -240,7 +240,9 @@ impl Cnn {
                 .choices
                 .conv(columns, Window::square(1).stride(stride), false);
             layers.add(format!("{name}shortcut"), kind, &[&into]);
-            layers.push(format!("{name}shortcut_norm"), batch_norm());
+            if let Some((_, norm)) = &self.choices.norm {
+                layers.push(format!("{name}shortcut_norm"), norm.clone());
+            }
             layers.last()
         };
         layers.add(format!("{name}add"), LayerKind::Add, &[&inner, &around]);
@@ -255,16 +257,14 @@ impl Cnn {
     }
 
     fn behind_conv(&self, name: &str, number: &str, active: bool, layers: &mut Layers) {
-        layers.push(format!("{name}batch_norm{number}"), batch_norm());
+        layers.norm(name, number, &self.choices);
         if active {
             layers.activation(format!("{name}activation{number}"), self.choices.activation);
         }
     }
 
     fn behind_weights(&self, number: &str, layers: &mut Layers) {
-        if self.choices.batch_norm {
-            layers.push(format!("batch_norm{number}"), batch_norm());
-        }
+        layers.norm("", number, &self.choices);
         layers.activation(format!("activation{number}"), self.choices.activation);
     }
 

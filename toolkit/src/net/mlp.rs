@@ -1,15 +1,15 @@
 //! [`Mlp`]: the builder of multilayer perceptrons.
 
 use super::builder::{Choices, Layers, batch_norm, shared_setters};
-use super::{Activation, Init, NetSpec, Network};
+use super::{Activation, Init, LayerKind, NetSpec, Network};
 use crate::{Error, Result};
 
 /// Builds a multilayer perceptron: `Mlp::new([64, 128, 10])` takes 64 numbers, has one hidden layer of
 /// 128 units and gives 10 logits.
 ///
-/// A hidden layer is dense, then batch norm if asked for, the activation, then dropout if above 0. The
+/// A hidden layer is dense, then a norm if asked for, the activation, then dropout if above 0. The
 /// last layer is dense alone and named `logits`. Defaults: ReLU, He uniform weights, zero biases, no
-/// dropout, no batch norm. Setters take anything that converts to their value; the first that does not fit
+/// dropout, no norm. Setters take anything that converts to their value; the first that does not fit
 /// is reported by [`Mlp::spec`].
 #[derive(Clone, Debug)]
 pub struct Mlp {
@@ -88,9 +88,7 @@ impl Mlp {
             .at(format!("layer dense{number}"))
         })?;
         layers.push(format!("dense{number}"), choices.dense(columns));
-        if choices.batch_norm {
-            layers.push(format!("batch_norm{number}"), batch_norm());
-        }
+        layers.norm("", &number.to_string(), choices);
         layers.activation(format!("activation{number}"), choices.activation);
         layers.dropout(format!("dropout{number}"), choices.dropout);
         Ok(())

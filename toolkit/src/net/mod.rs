@@ -8,6 +8,7 @@ pub mod executor;
 pub(crate) mod graph;
 mod inception;
 mod init;
+pub(crate) mod layers;
 mod mlp;
 mod network;
 pub mod ops;

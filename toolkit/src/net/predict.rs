@@ -1,8 +1,8 @@
 //! What a network puts out for examples, in evaluation mode.
 
-use super::Network;
 use super::cpu::Passes;
 use super::cpu::inference::Inference;
+use super::{NetSpec, Network};
 use crate::{Error, Result, memory};
 
 /// Rows that go through a network of plain numbers together: enough to keep the matrix products busy, few
@@ -27,8 +27,10 @@ impl Network {
         }
         let inputs = self.inputs();
         let rows = rows_of(examples, inputs)?;
-        let together = (NUMBERS / Passes::floats_per_row(self)).clamp(1, ROWS);
-        let _promised = Passes::check_rows(self, rows.min(together))?;
+        self.spec().check_indices(examples, "")?;
+        let each = Passes::floats_per_row(self, &[self.spec().layers.len() - 1]);
+        let together = (NUMBERS / each).clamp(1, ROWS);
+        let _promised = Passes::check_memory(self, rows.min(together), each)?;
         check_outputs(rows, self.outputs())?;
         let mut passes = Passes::new(self, rows.min(together));
         let mut predictions = Vec::with_capacity(rows * self.outputs());
@@ -62,6 +64,8 @@ impl Network {
 /// A network made ready to run batch after batch, for some of its layers: see [`Network::prepare`].
 pub struct Prepared {
     inference: Inference,
+    /// The spec of a network that looks numbers up by index.
+    looks_up: Option<NetSpec>,
     inputs: usize,
     widths: Vec<usize>,
     together: usize,
@@ -85,6 +89,12 @@ impl Prepared {
         let widths = network.spec().widths();
         Ok(Self {
             inference,
+            looks_up: {
+                let spec = network.spec();
+                let mut layers = spec.layers.iter();
+                let found = layers.any(|layer| layer.kind.rules().indices().is_some());
+                found.then(|| spec.clone())
+            },
             inputs: network.inputs(),
             widths: targets.iter().map(|&target| widths[target]).collect(),
             together,
@@ -98,6 +108,9 @@ impl Prepared {
     /// When `examples` is not a whole number of examples, or there is too little memory.
     pub fn run<'a>(&'a mut self, examples: &'a [f32]) -> Result<Vec<&'a [f32]>> {
         let rows = rows_of(examples, self.inputs)?;
+        if let Some(spec) = &self.looks_up {
+            spec.check_indices(examples, "")?;
+        }
         if rows <= self.together {
             self.inference.run(examples);
             let outputs = (0..self.widths.len()).map(|target| self.inference.output(target, examples));

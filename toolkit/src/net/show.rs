@@ -20,7 +20,7 @@ impl Show for NetSpec {
             let read = sources
                 .get(at)
                 .map_or(Shape::Flat(0), |sources| self.shapes_of(sources, &shapes)[0]);
-            let parameters = layer.parameters(read).unwrap_or(usize::MAX);
+            let parameters = layer.kind.parameters(read).unwrap_or(usize::MAX);
             let outputs = match shapes[at] {
                 Shape::Flat(width) => width.to_string(),
                 Shape::Image {

@@ -129,6 +129,7 @@ impl Network {
         let (x, mut tape) = x.try_contiguous().map_err(no_memory)?.split_tape();
         let mut passes = Passes::new(self, rows);
         x.copy_into(passes.input(rows));
+        self.spec().check_indices(passes.input(rows), "")?;
         let network = run(&mut passes);
         let outputs: Tensor<(usize, usize), f32, Cpu> = x
             .device()

@@ -30,7 +30,7 @@ impl CpuExecutor {
                 .map(|name| spec.position(name))
                 .collect::<Result<_>>()?,
         };
-        let promised = Passes::check_rows(&network, rows)?;
+        let promised = Passes::check_memory(&network, rows, Passes::floats_per_row(&network, &places))?;
         Ok(Self {
             _promised: promised,
             passes: Passes::tapped(&network, rows, &places),

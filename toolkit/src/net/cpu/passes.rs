@@ -103,18 +103,17 @@ impl Passes {
         }
     }
 
-    /// Numbers that passes of `network` hold for each example.
-    pub(crate) fn floats_per_row(network: &Network) -> usize {
-        // The input, the blocks, and the gradient between two of them with the place of the next; where
-        // branches meet, those of several blocks wait.
-        let branches = network
-            .spec()
-            .layers
-            .iter()
-            .map(|layer| layer.from.len())
-            .max()
-            .unwrap_or(0);
-        network.inputs() + block::floats_per_row(network.spec()) + (2 + branches) * widest(network)
+    /// Numbers that passes of `network` hold for each example, for the outputs of the layers `taps`.
+    pub(crate) fn floats_per_row(network: &Network, taps: &[usize]) -> usize {
+        // The input, the blocks as they are made for one row, the gradients at the taps, and that between two blocks
+        // with the place of the next; where branches meet, those of several blocks wait.
+        let spec = network.spec();
+        let branches = spec.layers.iter().map(|layer| layer.from.len()).max();
+        let (blocks, _) = block::compile(network, 1, taps);
+        let held: usize = blocks.iter().map(Block::floats).sum();
+        let widths = spec.widths();
+        let slopes: usize = taps.iter().map(|&tap| widths[tap]).sum();
+        network.inputs() + held + slopes + (2 + branches.unwrap_or(0)) * widest(network)
     }
 
     /// Refuses batches of `rows` examples whose numbers do not fit the memory that is free now. Ask before
@@ -124,8 +123,13 @@ impl Passes {
     /// # Errors
     /// When there is too little memory.
     pub(crate) fn check_rows(network: &Network, rows: usize) -> Result<memory::Reserved> {
-        let per_row = Self::floats_per_row(network) as u64;
-        let floats = per_row
+        let last = network.spec().layers.len() - 1;
+        Self::check_memory(network, rows, Self::floats_per_row(network, &[last]))
+    }
+
+    /// As [`Passes::check_rows`], at so many numbers for each example.
+    pub(crate) fn check_memory(network: &Network, rows: usize, per_row: usize) -> Result<memory::Reserved> {
+        let floats = (per_row as u64)
             .saturating_mul(rows as u64)
             .saturating_add(network.parameters().len() as u64);
         memory::reserve(floats.saturating_mul(4)).map_err(|lack| {

@@ -6,6 +6,7 @@ mod differences;
 mod golden;
 mod images;
 mod inception;
+mod layers;
 mod ops;
 mod running;
 mod specs;

@@ -205,16 +205,19 @@ fn passes_take_the_same_layers_frozen() {
 
 #[test]
 fn what_a_row_costs_is_what_an_passes_holds() {
-    let floats = |mlp: Mlp| Passes::floats_per_row(&mlp.build(0).unwrap());
-    // The input, the blocks' outputs, and twice the widest for the gradient.
-    assert_eq!(floats(Mlp::new([3, 7, 2])), 3 + 7 + 2 + 2 * 7);
+    let floats = |mlp: Mlp| {
+        let network = mlp.build(0).unwrap();
+        Passes::floats_per_row(&network, &[network.spec().layers.len() - 1])
+    };
+    // The input, the blocks' outputs, the gradient at the last, and twice the widest for those between.
+    assert_eq!(floats(Mlp::new([3, 7, 2])), 3 + 7 + 2 + 2 + 2 * 7);
     let tanh = Mlp::new([3, 7, 2]).activation(Activation::Tanh);
-    assert_eq!(floats(tanh), 3 + 7 + 7 + 2 + 2 * 7);
+    assert_eq!(floats(tanh), 3 + 7 + 7 + 2 + 2 + 2 * 7);
     let full = Mlp::new([3, 7, 2])
         .activation(Activation::Gelu)
         .batch_norm()
         .dropout(0.5);
-    assert_eq!(floats(full), 3 + 7 + 3 * 2 * 7 + 2 + 2 * 7);
+    assert_eq!(floats(full), 3 + 7 + 3 * 2 * 7 + 2 + 2 + 2 * 7);
 }
 
 #[test]
@@ -224,7 +227,7 @@ fn rows_promised_to_one_executor_are_not_free_for_the_next() {
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
     let Some(free) = crate::memory::free() else { return };
-    let each = 4 * Passes::floats_per_row(&network) as u64;
+    let each = 4 * Passes::floats_per_row(&network, &[network.spec().layers.len() - 1]) as u64;
     // Five eighths of the memory: one fits, two do not, though neither has taken any yet.
     let rows = (free / 8 * 5 / each) as usize;
     let first = Passes::check_rows(&network, rows).unwrap();

@@ -3,11 +3,66 @@
 
 use rand::RngCore;
 
+use super::{Op, Site};
+use crate::net::Network;
+use crate::net::cpu::block::{Gradient, Reading};
+use crate::net::executor::How;
 use crate::seed::Rng;
+
+pub struct Dropout {
+    p: f32,
+    mask: Vec<f32>,
+    /// Whether the last forward pass dropped.
+    dropped: bool,
+}
+
+impl Dropout {
+    pub fn new(site: &Site<'_>, p: f32, rows: usize) -> Self {
+        Self {
+            p,
+            mask: vec![0.0; rows * site.shape.width()],
+            dropped: false,
+        }
+    }
+}
+
+impl Op for Dropout {
+    fn evaluate(&mut self, read: Reading<'_>, _network: &Network, y: &mut [f32]) {
+        y.copy_from_slice(read.x());
+        self.dropped = false;
+    }
+
+    fn train(
+        &mut self,
+        read: Reading<'_>,
+        network: &mut Network,
+        how: &mut How<'_>,
+        _frozen: bool,
+        y: &mut [f32],
+    ) {
+        let Some(rng) = &mut how.dropout else {
+            return self.evaluate(read, network, y);
+        };
+        let mask = &mut self.mask[..y.len()];
+        draw(mask, self.p, rng);
+        apply(read.x(), mask, y);
+        self.dropped = true;
+    }
+
+    fn backward(&mut self, _read: Reading<'_>, _network: &Network, mut gradient: Gradient<'_>) {
+        if self.dropped {
+            scale(gradient.grad(), &self.mask);
+        }
+    }
+
+    fn floats(&self) -> usize {
+        self.mask.len()
+    }
+}
 
 /// Draws a mask of 0 and 1 / (1 - p). The generator gives one key; a mixing function of the key and the
 /// place gives each number's fate, which loops do many at a time.
-pub fn draw(mask: &mut [f32], p: f32, rng: &mut Rng) {
+fn draw(mask: &mut [f32], p: f32, rng: &mut Rng) {
     let keep = 1.0 / (1.0 - p);
     // The share p of all u32, as an integer: exact to 2^-32.
     let threshold = (f64::from(p) * 4_294_967_296.0) as u32;
@@ -30,14 +85,14 @@ fn mix(mut x: u32) -> u32 {
 }
 
 /// y = x times the mask.
-pub fn apply(x: &[f32], mask: &[f32], y: &mut [f32]) {
+fn apply(x: &[f32], mask: &[f32], y: &mut [f32]) {
     for ((y, &x), &mask) in y.iter_mut().zip(x).zip(mask) {
         *y = x * mask;
     }
 }
 
 /// Multiplies by the mask.
-pub fn scale(values: &mut [f32], mask: &[f32]) {
+fn scale(values: &mut [f32], mask: &[f32]) {
     for (value, &mask) in values.iter_mut().zip(mask) {
         *value *= mask;
     }

@@ -1,5 +1,12 @@
 //! Batch normalization (Ioffe and Szegedy 2015), forward and backward, over rows x width.
 
+use std::ops::Range;
+
+use super::{Op, Site};
+use crate::net::Network;
+use crate::net::cpu::block::{Gradient, Reading};
+use crate::net::executor::{How, Norm};
+
 /// Numbers added one after another in f32 before their sum joins the others in f64. An image layer has hundreds of
 /// thousands of numbers a column: in f32 alone equal ones, such as a background, round alike every time, and the
 /// variance comes out wrong by up to 2.5e-3.
@@ -7,18 +14,118 @@ const RUN: usize = 32;
 /// Numbers that a loop over short rows takes at least, several rows as one.
 const LONG: usize = 64;
 
+pub struct BatchNorm {
+    scale: Range<usize>,
+    shift: Range<usize>,
+    /// The running means, then the running variances.
+    running: Range<usize>,
+    channels: usize,
+    constants: Constants,
+    saved: Saved,
+}
+
+impl BatchNorm {
+    pub fn new(site: &Site<'_>, momentum: f32, epsilon: f32, rows: usize) -> Self {
+        let channels = site.channels();
+        Self {
+            scale: site.tensors[0].clone(),
+            shift: site.tensors[1].clone(),
+            running: site.tensors[2].start..site.tensors[3].end,
+            channels,
+            constants: Constants { momentum, epsilon },
+            saved: Saved::new(rows * site.shape.width() / channels, channels),
+        }
+    }
+
+    fn normalize(&mut self, x: &[f32], network: &Network, y: &mut [f32]) {
+        let parameters = network.parameters();
+        let (scale, shift) = (self.scale.clone(), self.shift.clone());
+        self.saved.normalize(x, &parameters[scale], &parameters[shift], y);
+    }
+}
+
+impl Op for BatchNorm {
+    fn evaluate(&mut self, read: Reading<'_>, network: &Network, y: &mut [f32]) {
+        let running = network.buffers()[self.running.clone()].split_at(self.channels);
+        self.saved.recall(self.constants, running);
+        self.normalize(read.x(), network, y);
+    }
+
+    fn train(
+        &mut self,
+        read: Reading<'_>,
+        network: &mut Network,
+        how: &mut How<'_>,
+        frozen: bool,
+        y: &mut [f32],
+    ) {
+        let x = read.x();
+        let moves = match how.norm {
+            // A single row has no variance.
+            Norm::Batch { moves } if x.len() > self.channels && !frozen => moves,
+            _ => return self.evaluate(read, network, y),
+        };
+        let running = self.running.clone();
+        if moves {
+            let running = network.buffers_mut()[running].split_at_mut(self.channels);
+            self.saved.measure(x, self.constants, running);
+        } else {
+            let mut aside = network.buffers()[running].to_vec();
+            self.saved
+                .measure(x, self.constants, aside.split_at_mut(self.channels));
+        }
+        self.normalize(x, network, y);
+    }
+
+    fn backward(&mut self, _read: Reading<'_>, network: &Network, gradient: Gradient<'_>) {
+        let grad = &mut gradient.flowing[..gradient.y.len()];
+        let all = &mut gradient.learned[self.scale.start..self.shift.end];
+        let learned = gradient.learns.then(|| all.split_at_mut(self.scale.len()));
+        let scale = &network.parameters()[self.scale.clone()];
+        self.saved.backward(scale, grad, learned);
+    }
+
+    fn learned(&self) -> Option<Range<usize>> {
+        Some(self.scale.start..self.shift.end)
+    }
+
+    fn floats(&self) -> usize {
+        self.saved.normal.len()
+    }
+}
+
+/// What batch norm multiplies each channel by and adds to it in evaluation.
+pub fn factors(site: &Site<'_>, epsilon: f32) -> (Vec<f32>, Vec<f32>) {
+    let buffers = site.network.buffers();
+    let [mean, variance] = [2, 3].map(|at| &buffers[site.tensors[at].clone()]);
+    let factor: Vec<f32> = site
+        .parameters(0)
+        .iter()
+        .zip(variance)
+        .map(|(scale, variance)| scale / (variance + epsilon).sqrt())
+        .collect();
+    let summand = site
+        .parameters(1)
+        .iter()
+        .zip(mean)
+        .zip(&factor)
+        .map(|((shift, mean), factor)| shift - mean * factor)
+        .collect();
+    (factor, summand)
+}
+
 /// The constants of a layer.
 #[derive(Clone, Copy, Debug)]
-pub struct Constants {
+struct Constants {
     /// Share of the newest batch in the running statistics.
-    pub momentum: f32,
+    momentum: f32,
     /// Added to the variance before the root.
-    pub epsilon: f32,
+    epsilon: f32,
 }
 
 /// What the backward pass needs, and scratch, one place per column or per number.
 #[derive(Clone, Debug)]
-pub struct Saved {
+struct Saved {
     /// (x - mean) / sd.
     normal: Vec<f32>,
     /// 1 / sd.
@@ -34,7 +141,7 @@ pub struct Saved {
 }
 
 impl Saved {
-    pub fn new(max_rows: usize, width: usize) -> Self {
+    fn new(max_rows: usize, width: usize) -> Self {
         let sums = Sums::new(width);
         Self {
             tile: vec![0.0; sums.part.len()],
@@ -48,7 +155,7 @@ impl Saved {
 
     /// Takes the batch's statistics: the mean, and the root of the biased variance; moves the running
     /// ones, the variance unbiased. Needs two rows or more.
-    pub fn measure(&mut self, x: &[f32], constants: Constants, running: (&mut [f32], &mut [f32])) {
+    fn measure(&mut self, x: &[f32], constants: Constants, running: (&mut [f32], &mut [f32])) {
         let width = self.mean.len();
         let rows = x.len() / width;
         let share = 1.0 / rows as f64;
@@ -84,7 +191,7 @@ impl Saved {
     }
 
     /// Takes the running statistics.
-    pub fn recall(&mut self, constants: Constants, running: (&[f32], &[f32])) {
+    fn recall(&mut self, constants: Constants, running: (&[f32], &[f32])) {
         self.mean.copy_from_slice(running.0);
         for (inverse, &variance) in self.inverse.iter_mut().zip(running.1) {
             *inverse = 1.0 / (variance + constants.epsilon).sqrt();
@@ -93,7 +200,7 @@ impl Saved {
     }
 
     /// y = (x - mean) / sd * scale + shift, with the statistics last taken.
-    pub fn normalize(&mut self, x: &[f32], scale: &[f32], shift: &[f32], y: &mut [f32]) {
+    fn normalize(&mut self, x: &[f32], scale: &[f32], shift: &[f32], y: &mut [f32]) {
         let width = self.mean.len();
         let rows = x
             .chunks_exact(width)
@@ -113,7 +220,7 @@ impl Saved {
 
     /// Turns d loss / d y in `grad` into d loss / d x; d loss / d scale and d shift go to `learned` unless
     /// the layer is frozen.
-    pub fn backward(&mut self, scale: &[f32], grad: &mut [f32], learned: Option<(&mut [f32], &mut [f32])>) {
+    fn backward(&mut self, scale: &[f32], grad: &mut [f32], learned: Option<(&mut [f32], &mut [f32])>) {
         let width = self.mean.len();
         let rows = grad.len() / width;
         let [sum, product] = &mut self.sums;
