@@ -29,7 +29,7 @@ use dfdx::prelude::{
 use super::builder::Layers;
 use super::cpu::Passes;
 use super::executor::How;
-use super::permute::{inverse, permuted};
+use super::permute::{TO_OURS, TO_PYTORCH, inverse, permuted};
 use super::tape::{add, no_memory};
 use super::{Init, LayerKind, NetSpec, Network, Window};
 use crate::data::Shape as Example;
@@ -39,9 +39,6 @@ use crate::{Error, Result, memory};
 /// Images x channels x height x width.
 pub type Images<T> = Tensor<(usize, usize, usize, usize), f32, Cpu, T>;
 
-/// From images x channels x height x width to images x height x width x channels.
-const TO_OURS: [usize; 4] = [0, 2, 3, 1];
-const TO_PYTORCH: [usize; 4] = [0, 3, 1, 2];
 /// From output channels x input channels x height x width to height x width x input channels x output channels.
 const WEIGHTS_TO_OURS: [usize; 4] = [2, 3, 1, 0];
 

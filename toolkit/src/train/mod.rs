@@ -49,7 +49,7 @@ pub use recipe::{Budget, RateSchedule, Recipe};
 pub use run::Run;
 pub use stepper::Stepper;
 pub use training::Training;
-pub use typed::{Train, TypedLogits, TypedOneHot};
+pub use typed::{Example, Load, Train, TypedLogits, TypedOneHot, TypedOptimizer};
 pub use watch::{Flow, Moment, Watcher};
 pub use watchers::Plateau;
 

@@ -186,7 +186,7 @@ impl Network {
                 file.label.model
             ))
             .at(place())
-            .fix("resume its training with Recipe::resume on a model of the same type")
+            .fix("read it into a model of the same type: model.load(path)?, of the trait Load")
         })?;
         let mut network = Network::new(&spec, 0)?;
         let fits = network.parameters().len() == file.parameters.len()
@@ -287,17 +287,15 @@ impl Run {
     /// one's own, which only [`Recipe::resume`] can go on with; or when the data are others.
     pub fn resume(path: impl AsRef<Path>, data: &Dataset) -> Result<Run> {
         let path = path.as_ref();
-        let label = file::read(path)?.label;
-        let Some(spec) = label.spec.as_ref().filter(|_| !label.own_loss) else {
+        let Some(spec) = file::read(path)?.label.spec else {
             return Err(
-                Error::spec("the file cannot hold a dfdx model's type or a loss written in dfdx")
+                Error::spec("expected a network, found a dfdx model, whose type no file can hold")
                     .at(path.display().to_string())
-                    .fix("call train or train_with again, with the same recipe and .resume(path)"),
+                    .fix("on a model of the same type, call model.resume(path, &data), of the trait Train"),
             );
         };
-        let mut recipe = label.recipe.clone().resume(path);
-        recipe.checkpoint = label.every.map(|every| (path.to_owned(), every));
-        Training::new(Network::new(spec, recipe.seed)?).run(data, recipe)
+        let recipe = file::recipe_to_resume(path)?;
+        Training::new(Network::new(&spec, recipe.seed)?).run(data, recipe)
     }
 }
 
