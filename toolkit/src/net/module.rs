@@ -96,7 +96,9 @@ impl<const I: usize, const O: usize> NetworkModule<I, O> {
             (network.trainable(), &self.learned),
             (network.untrainable(), &self.frozen),
         ] {
-            let numbers = tensor.as_vec();
+            // Not as_vec, which panics where there are no numbers.
+            let mut numbers = vec![0.0; ranges.iter().map(Range::len).sum()];
+            tensor.copy_into(&mut numbers);
             for (range, own) in within(&ranges) {
                 network.parameters_mut()[range].copy_from_slice(&numbers[own]);
             }
