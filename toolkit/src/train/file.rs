@@ -452,3 +452,23 @@ fn digest(metadata: &BTreeMap<String, String>, mut tensors: Vec<(&str, &[u8])>) 
     }
     hex(&hash.finalize())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::without_paths;
+
+    #[test]
+    fn a_type_of_a_notebook_is_the_same_wherever_it_was_defined() {
+        let (one, other) = (
+            "(cell_3::Conv<8>, dfdx::nn::activations::ReLU)",
+            "(cell_12::inner::Conv<8>, dfdx::nn::activations::ReLU)",
+        );
+        assert_eq!(without_paths(one), "(Conv<8>, ReLU)");
+        assert_eq!(without_paths(one), without_paths(other));
+        assert_ne!(
+            without_paths(one),
+            without_paths("(cell_3::Conv<9>, dfdx::nn::activations::ReLU)")
+        );
+        assert_eq!(without_paths("a::Model"), "Model");
+    }
+}

@@ -283,8 +283,9 @@ impl Run {
     /// Goes on with the training in the checkpoint at `path`, on the same data, with checkpoints as before.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged or foreign; when it holds a typed dfdx model or a loss of
-    /// one's own, which only [`Recipe::resume`] can go on with; or when the data are others.
+    /// When the file cannot be read, is damaged or foreign; when it holds a typed dfdx model, which
+    /// [`Train::resume`](crate::train::Train::resume) goes on with, or a loss, watchers or a rule of one's own, which only
+    /// [`Recipe::resume`] can go on with; or when the data are others.
     pub fn resume(path: impl AsRef<Path>, data: &Dataset) -> Result<Run> {
         let path = path.as_ref();
         let Some(spec) = file::read(path)?.label.spec else {
@@ -335,6 +336,11 @@ impl<M> Run<M> {
             tensors,
             state: outcome.state,
         }
+    }
+
+    /// What was trained, in words: the line of the network's spec, or the type of the dfdx model.
+    pub(crate) fn model_in_words(&self) -> &str {
+        &self.label.model
     }
 
     /// What happened while training.
@@ -454,8 +460,9 @@ impl<M> Run<M> {
         (meant && ratio > FAR && !self.ending.is_diverged()).then_some(ratio)
     }
 
-    /// Writes the trained model with spec, recipe and state to `path`, as a checkpoint: [`Network::load`]
-    /// reads the model, and an interrupted training can be resumed from it. The file is replaced in one move.
+    /// Writes the trained model with spec, recipe and state to `path`, as a checkpoint: [`Network::load`] reads a network,
+    /// [`Load::load`](crate::train::Load::load) a typed dfdx model, and an interrupted training can be resumed from it.
+    /// The file is replaced in one move.
     ///
     /// # Errors
     /// When the file cannot be written.

@@ -9,10 +9,10 @@ use dfdx::prelude::{
 use rand::RngCore as _;
 
 use super::example::Example;
-use super::tensors::{ReadGradient, read, refused, write};
+use super::tensors::{ReadGradient, read, refused, unused, write};
 use super::{TypedLogits, TypedOneHot};
-use crate::net::TensorInfo;
 use crate::net::executor::{Executor, How, Norm};
+use crate::net::{Role, TensorInfo};
 use crate::optim::{Optimizer, Update};
 use crate::{Error, Result};
 
@@ -50,6 +50,8 @@ pub(super) struct TypedExecutor<M, X, const O: usize> {
     taped: Option<TypedLogits<O>>,
     logits: Vec<f32>,
     slope: Vec<f32>,
+    /// Whether a way back was seen to lead into the model.
+    reached: bool,
     example: PhantomData<X>,
 }
 
@@ -72,6 +74,7 @@ where
             taped: None,
             logits: Vec::new(),
             slope: Vec::new(),
+            reached: false,
             example: PhantomData,
         })
     }
@@ -150,6 +153,19 @@ where
         let slope: TypedOneHot<O> = Cpu::default().tensor_from_vec(self.slope.clone(), (rows, Const::<O>));
         let weighted = (logits * slope).sum::<Rank0, _>();
         let mut gradients = weighted.try_backward().map_err(refused)?;
+        if !self.reached {
+            let now = read(&self.model)?;
+            let learned = now.tensors.iter().filter(|tensor| tensor.role != Role::Running);
+            if learned.count() == unused(&mut self.model, &gradients, &now)?.ids.len() {
+                return Err(Error::spec(
+                    "the model's outputs do not come from its tensors by their tape: nothing could be learnt",
+                )
+                .at("a dfdx model's forward_mut")
+                .fix("compute the outputs from the tensors it is given and its own, without .array(), .as_vec() or a new \
+                      trace between"));
+            }
+            self.reached = true;
+        }
         let mut visitor = ReadGradient {
             gradients: &mut gradients,
             out: &mut self.gradients,

@@ -3,14 +3,14 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use dfdx::optim::{Optimizer as DfdxOptimizer, OptimizerUpdateError, Sgd, SgdConfig, UnusedTensors};
+use dfdx::optim::{Optimizer as DfdxOptimizer, OptimizerUpdateError, UnusedTensors};
 use dfdx::prelude::{
     Cpu, CpuError, Gradients, HasShape as _, RecursiveWalker, Shape, Tensor, TensorCollection, TensorOptions,
     TensorVisitor, ViewTensorRef,
 };
 
 use super::super::Recipe;
-use super::tensors::{read, refused, write};
+use super::tensors::{read, refused, unused, write};
 use crate::net::{Role, TensorInfo};
 use crate::optim::{Optimizer, Update, UpdateRule};
 use crate::{Error, Result};
@@ -44,6 +44,8 @@ pub struct TypedOptimizer<M> {
     optimizer: Optimizer,
     tensors: Vec<TensorInfo>,
     states: Vec<Vec<f32>>,
+    /// Which of the learned tensors the plan holds; none: not planned yet.
+    planned: Vec<bool>,
     steps: u64,
     model: PhantomData<fn(&mut M)>,
 }
@@ -64,6 +66,7 @@ impl<M: TensorCollection<f32, Cpu>> TypedOptimizer<M> {
             optimizer,
             tensors,
             states: Vec::new(),
+            planned: Vec::new(),
             steps: 0,
             model: PhantomData,
         })
@@ -76,6 +79,7 @@ impl<M: TensorCollection<f32, Cpu>> TypedOptimizer<M> {
     pub fn rule(mut self, rule: impl UpdateRule + 'static) -> Result<Self> {
         self.optimizer = self.recipe.optimizer(Some(Arc::new(rule)));
         self.optimizer.plan(&self.tensors)?;
+        self.planned.clear();
         self.states.clear();
         Ok(self)
     }
@@ -128,19 +132,7 @@ impl<M: TensorCollection<f32, Cpu>> TypedOptimizer<M> {
             .at("TypedOptimizer")
             .fix("make an optimizer for each model"));
         }
-        // dfdx hands out zeros, or panics, for gradients that are not there. Its own optimizers alone are told: one of
-        // rate 0 is asked. What it does to numbers that are not finite is undone below.
-        let still = SgdConfig {
-            lr: 0.0,
-            momentum: None,
-            weight_decay: None,
-        };
-        let unused = match Sgd::new(&*model, still).update(model, gradients) {
-            Ok(()) => UnusedTensors::default(),
-            Err(OptimizerUpdateError::UnusedParams(unused)) => unused,
-            Err(OptimizerUpdateError::DeviceError(error)) => return Err(refused(error)),
-        };
-        write(model, &before.parameters, &before.buffers);
+        let unused = unused(model, gradients, &before)?;
         let mut found = ReadUsed {
             gradients,
             unused: &unused,
@@ -162,12 +154,15 @@ impl<M: TensorCollection<f32, Cpu>> TypedOptimizer<M> {
     }
 
     fn apply(&mut self, model: &mut M, mut step: Step) -> Result<()> {
-        let mut used = step.used.iter();
-        let mut planned = self.tensors.clone();
-        for tensor in planned.iter_mut().filter(|tensor| tensor.role != Role::Running) {
-            tensor.frozen |= !used.next().copied().unwrap_or(false);
+        if self.planned != step.used {
+            let mut used = step.used.iter();
+            let mut tensors = self.tensors.clone();
+            for tensor in tensors.iter_mut().filter(|tensor| tensor.role != Role::Running) {
+                tensor.frozen |= !used.next().copied().unwrap_or(false);
+            }
+            self.optimizer.plan(&tensors)?;
+            self.planned = std::mem::take(&mut step.used);
         }
-        self.optimizer.plan(&planned)?;
         let rate = self.recipe.rate_at(self.steps as usize, 1);
         self.steps += 1;
         let update = Update {
@@ -236,12 +231,10 @@ impl TensorVisitor<f32, Cpu> for ReadUsed<'_> {
         let mut own = UnusedTensors::default();
         own.add(tensor);
         let used = !own.ids.iter().any(|id| self.unused.ids.contains(id));
-        match used {
+        let count = tensor.shape().num_elements();
+        match used && count > 0 {
             true => self.out.extend(self.gradients.get(tensor).as_vec()),
-            false => {
-                let zeros = tensor.shape().num_elements();
-                self.out.resize(self.out.len() + zeros, 0.0);
-            }
+            false => self.out.resize(self.out.len() + count, 0.0),
         }
         self.used.push(used);
         Ok(None)

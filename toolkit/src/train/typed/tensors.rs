@@ -1,5 +1,6 @@
 //! The tensors of a typed model as flat vectors: what dfdx updates, and what it does not.
 
+use dfdx::optim::{Optimizer as _, OptimizerUpdateError, Sgd, SgdConfig, UnusedTensors};
 use dfdx::prelude::{
     Cpu, CpuError, Gradients, HasShape as _, RecursiveWalker, Shape, Tensor, TensorCollection, TensorOptions,
     TensorVisitor, ViewTensorMut, ViewTensorName, ViewTensorRef,
@@ -27,6 +28,28 @@ pub(super) fn write<M: TensorCollection<f32, Cpu>>(model: &mut M, parameters: &[
         m: model,
         f: &mut write,
     });
+}
+
+/// The learned tensors that a way back has not led to; `as_read` is what was read of the model. dfdx hands out zeros, or
+/// panics, for gradients that are not there. Its own optimizers alone are told: one of rate 0 is asked, and what it does
+/// to numbers whose gradients are not finite is undone.
+pub(super) fn unused<M: TensorCollection<f32, Cpu>>(
+    model: &mut M,
+    gradients: &Gradients<f32, Cpu>,
+    as_read: &Read,
+) -> Result<UnusedTensors> {
+    let still = SgdConfig {
+        lr: 0.0,
+        momentum: None,
+        weight_decay: None,
+    };
+    let found = match Sgd::new(&*model, still).update(model, gradients) {
+        Ok(()) => Ok(UnusedTensors::default()),
+        Err(OptimizerUpdateError::UnusedParams(unused)) => Ok(unused),
+        Err(OptimizerUpdateError::DeviceError(error)) => Err(refused(error)),
+    };
+    write(model, &as_read.parameters, &as_read.buffers);
+    found
 }
 
 pub(super) fn refused(error: impl std::fmt::Debug) -> Error {
@@ -59,7 +82,10 @@ impl TensorVisitor<f32, Cpu> for Read {
             &mut self.parameters
         };
         let start = store.len();
-        store.extend(tensor.as_vec());
+        // as_vec panics where there are no numbers.
+        if tensor.shape().num_elements() > 0 {
+            store.extend(tensor.as_vec());
+        }
         let shape: Vec<usize> = tensor.shape().concrete().into_iter().collect();
         self.tensors.push(TensorInfo {
             role: match (buffer, name.rsplit('.').next(), shape.len()) {
