@@ -4,7 +4,8 @@
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-use jook::net::{Layer, LayerKind, NetSpec, Network, Prepared, Window};
+use jook::data::Shape;
+use jook::net::{Prepared, Uniform};
 use jook::prelude::*;
 use jook::seed;
 use rand::Rng;

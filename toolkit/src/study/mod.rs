@@ -5,7 +5,7 @@
 //! # fn main() -> jook::Result<()> {
 //! # let few = datasets::digits()?.few_shot(10, 0)?;
 //! let study = Study::new("first bowl")
-//!     .vary("activation", [Sigmoid, Tanh, Relu, Maxout(2)])
+//!     .vary("activation", [Activation::Sigmoid, Activation::Tanh, Relu, Maxout(2)])
 //!     .vary("dropout", [0.0, 0.2, 0.5])
 //!     .seeds(5)
 //!     .run(|t| {
