@@ -31,7 +31,7 @@ type Flat<E, D> = Tensor<AtRunTime<(usize,)>, E, D>;
 ///
 /// let mut net = NetworkModule::<5, 2>::new(&Mlp::new([5, 32, 2]).build(0)?, 0)?;
 /// let mut grads = net.alloc_grads();
-/// let mut sgd = Sgd::new(&net, SgdConfig { lr: 0.1, momentum: None, weight_decay: None });
+/// let mut sgd = Sgd::new(&net, SgdConfig { lr: 0.01, momentum: None, weight_decay: None });
 /// let dev = Cpu::seed_from_u64(0);
 /// let (x, y): (Tensor<Rank2<3, 5>, f32, _>, Tensor<Rank2<3, 2>, f32, _>) = (dev.sample_normal(), dev.sample_normal());
 /// let mut losses = Vec::new();
