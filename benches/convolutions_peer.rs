@@ -4,8 +4,9 @@
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
+use jook::data::Shape;
 use jook::net::cpu::Passes;
-use jook::net::{Layer, LayerKind, NetSpec, Network, Window};
+use jook::net::{Layer, LayerKind, NetSpec, Network, Uniform, Window};
 use jook::prelude::*;
 use jook::seed;
 use rand::Rng;

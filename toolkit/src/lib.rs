@@ -6,6 +6,9 @@
 //! [`study`] (grids over all of it, with seeds and intervals), [`weights`] (of networks trained elsewhere), [`show`] (how results look) and [`widgets`] (sliders
 //! and buttons that change them, made of [`comm`]s).
 //! [`prelude`] brings the names a notebook cell wants.
+//!
+//! The networks run on an executor of the toolkit's own; dfdx is the language of a cell's own losses, modules and
+//! differentiable code, and a network is one op on its tape ([`net::tape`]; [`train::Train`] trains dfdx's models).
 
 mod canonical;
 #[doc(hidden)]

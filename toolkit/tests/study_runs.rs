@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jook::prelude::*;
+use jook::study::{Chart, Value};
 use polars::prelude::*;
 
 struct Folder(PathBuf);
@@ -57,7 +58,7 @@ fn threads_do_not_change_a_bit_and_a_study_gives_what_a_training_alone_gives() {
     let split = moons();
     let run = |threads: usize| {
         Study::new("threads")
-            .vary("activation", [Tanh, Relu, Maxout(2)])
+            .vary("activation", [Activation::Tanh, Relu, Maxout(2)])
             .vary("dropout", [0.0, 0.3])
             .seeds(2)
             .threads(threads)
@@ -402,7 +403,7 @@ fn charts_carry_the_numbers() {
     let split = moons();
     let study = Study::new("charts")
         .vary("units", [4, 8, 16])
-        .vary("activation", [Tanh, Relu])
+        .vary("activation", [Activation::Tanh, Relu])
         .seeds(3)
         .in_memory()
         .quiet()

@@ -30,13 +30,17 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A dataset without labels. `features` holds the examples one after another, row-major.
+    /// A dataset without labels. `features` holds the examples one after another, row-major; `shape` is what one of them
+    /// is: a number of plain numbers, or (height, width, channels).
     ///
     /// # Errors
     /// When `shape` has no numbers or too many to count, when `features` is not a whole number of examples
     /// of it, or holds a NaN or infinity.
-    pub fn new(name: impl Into<String>, shape: Shape, features: Vec<f32>) -> Result<Self> {
-        let name = name.into();
+    pub fn new(name: impl Into<String>, shape: impl Into<Shape>, features: Vec<f32>) -> Result<Self> {
+        Self::made(name.into(), shape.into(), features)
+    }
+
+    fn made(name: String, shape: Shape, features: Vec<f32>) -> Result<Self> {
         let Some(width) = shape.checked_width().filter(|&width| width > 0) else {
             return Err(Error::data(format!(
                 "expected a shape of 1 to {} numbers an example, found {shape:?}",

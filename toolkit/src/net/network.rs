@@ -1,9 +1,10 @@
 //! [`Network`]: a spec with its numbers.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::layers::Tensor;
-use super::tape::Leaf;
+use super::tape::OnTapes;
 use super::{LayerKind, NetSpec};
 use crate::seed::stream;
 use crate::{Error, Result};
@@ -42,15 +43,16 @@ pub struct TensorInfo {
 }
 
 /// A network: what it is ([`NetSpec`]) and its numbers, one flat vector of parameters and one of buffers
-/// (the running statistics of batch norm), laid out as [`Network::tensors`] says.
+/// (the running statistics of batch norm), laid out as [`Network::tensors`] says. A clone shares them until one of the
+/// two changes.
 #[derive(Clone)]
 pub struct Network {
-    spec: NetSpec,
-    tensors: Vec<TensorInfo>,
-    parameters: Vec<f32>,
-    buffers: Vec<f32>,
+    spec: Arc<NetSpec>,
+    tensors: Arc<[TensorInfo]>,
+    parameters: Arc<Vec<f32>>,
+    buffers: Arc<Vec<f32>>,
     wiring: u64,
-    pub(super) leaf: Leaf,
+    pub(super) on_tapes: OnTapes,
 }
 
 impl Network {
@@ -70,12 +72,12 @@ impl Network {
                 .sum()
         };
         let mut network = Self {
-            parameters: zeros(count(false))?,
-            buffers: zeros(count(true))?,
-            spec: spec.clone(),
+            parameters: Arc::new(zeros(count(false))?),
+            buffers: Arc::new(zeros(count(true))?),
+            spec: Arc::new(spec.clone()),
             wiring: wiring(spec),
-            tensors,
-            leaf: Leaf::default(),
+            tensors: tensors.into(),
+            on_tapes: OnTapes::default(),
         };
         network.initialize(seed);
         Ok(network)
@@ -83,10 +85,10 @@ impl Network {
 
     fn initialize(&mut self, seed: u64) {
         for (info, tensor) in planned(&self.spec) {
-            let store = match info.role {
+            let store = Arc::make_mut(match info.role {
                 Role::Running => &mut self.buffers,
                 _ => &mut self.parameters,
-            };
+            });
             let mut rng = stream(seed, &format!("init/{}", info.name));
             let [fan_in, fan_out] = tensor.fans;
             tensor
@@ -122,7 +124,7 @@ impl Network {
 
     /// What is learned, flat, to change.
     pub fn parameters_mut(&mut self) -> &mut [f32] {
-        &mut self.parameters
+        Arc::make_mut(&mut self.parameters).as_mut_slice()
     }
 
     /// The running statistics, flat.
@@ -132,7 +134,7 @@ impl Network {
 
     /// The running statistics, flat, to change.
     pub fn buffers_mut(&mut self) -> &mut [f32] {
-        &mut self.buffers
+        Arc::make_mut(&mut self.buffers).as_mut_slice()
     }
 
     /// Where each tensor lies: layer by layer, in the order of the parameters.
@@ -178,13 +180,26 @@ impl Network {
         ranges
     }
 
+    /// The ranges of the parameters that take none, in order.
+    pub(super) fn untrainable(&self) -> Vec<Range<usize>> {
+        let mut ranges = Vec::new();
+        let mut end = 0;
+        for range in self.trainable() {
+            ranges.push(end..range.start);
+            end = range.end;
+        }
+        ranges.push(end..self.parameters.len());
+        ranges.retain(|range| !range.is_empty());
+        ranges
+    }
+
     /// Freezes the layer of this name from now on: it takes no update.
     ///
     /// # Errors
     /// When there is no such layer.
     pub fn freeze(&mut self, name: &str) -> Result<()> {
-        self.spec.freeze(name)?;
-        self.tensors = layout(&self.spec);
+        Arc::make_mut(&mut self.spec).freeze(name)?;
+        self.tensors = layout(&self.spec).into();
         Ok(())
     }
 
@@ -193,8 +208,8 @@ impl Network {
     /// # Errors
     /// When there is no such layer.
     pub fn unfreeze(&mut self, name: &str) -> Result<()> {
-        self.spec.unfreeze(name)?;
-        self.tensors = layout(&self.spec);
+        Arc::make_mut(&mut self.spec).unfreeze(name)?;
+        self.tensors = layout(&self.spec).into();
         Ok(())
     }
 
@@ -203,8 +218,8 @@ impl Network {
     /// # Errors
     /// When there is no such layer.
     pub fn freeze_to(&mut self, name: &str) -> Result<()> {
-        self.spec.freeze_to(name)?;
-        self.tensors = layout(&self.spec);
+        Arc::make_mut(&mut self.spec).freeze_to(name)?;
+        self.tensors = layout(&self.spec).into();
         Ok(())
     }
 }

@@ -43,12 +43,12 @@ impl<M> Outcome for Run<M> {
                 }
             }
         }
-        let spec = self.spec.as_ref().map(ToString::to_string).unwrap_or_default();
+        let model = self.model_in_words().to_owned();
         Ok(measured
             .history(self.history.frame())
             .ending(self.ending.to_string())
             .complete(!matches!(self.ending, Ending::Interrupted { .. }))
-            .lines(spec, self.recipe.to_string()))
+            .lines(model, self.recipe.to_string()))
     }
 }
 

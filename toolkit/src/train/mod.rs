@@ -2,7 +2,8 @@
 //!
 //! The same call trains a fused network ([`Mlp`](crate::net::Mlp), [`Cnn`](crate::net::Cnn),
 //! [`Network`](crate::net::Network)) and a
-//! typed dfdx model (through [`Train`]); `train_with` takes a loss written in dfdx. One training uses one
+//! typed dfdx model (through [`Train`], and [`Load`] for its files); `train_with` takes a loss written in dfdx.
+//! [`Stepper`] is for a loop of one's own over a network, [`TypedOptimizer`] over a dfdx model. One training uses one
 //! thread; its bits depend on the network, the data and the recipe alone.
 //!
 //! ```
@@ -49,7 +50,7 @@ pub use recipe::{Budget, RateSchedule, Recipe};
 pub use run::Run;
 pub use stepper::Stepper;
 pub use training::Training;
-pub use typed::{Train, TypedLogits, TypedOneHot};
+pub use typed::{Example, Load, Train, TypedLogits, TypedOneHot, TypedOptimizer};
 pub use watch::{Flow, Moment, Watcher};
 pub use watchers::{Plateau, RateSearch};
 

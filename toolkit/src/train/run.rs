@@ -186,7 +186,7 @@ impl Network {
                 file.label.model
             ))
             .at(place())
-            .fix("resume its training with Recipe::resume on a model of the same type")
+            .fix("read it into a model of the same type: model.load(path)?, of the trait Load")
         })?;
         let mut network = Network::new(&spec, 0)?;
         let fits = network.parameters().len() == file.parameters.len()
@@ -283,21 +283,20 @@ impl Run {
     /// Goes on with the training in the checkpoint at `path`, on the same data, with checkpoints as before.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged or foreign; when it holds a typed dfdx model or a loss of
-    /// one's own, which only [`Recipe::resume`] can go on with; or when the data are others.
+    /// When the file cannot be read, is damaged or foreign; when it holds a typed dfdx model, which
+    /// [`Train::resume`](crate::train::Train::resume) goes on with, or a loss, watchers or a rule of one's own, which only
+    /// [`Recipe::resume`] can go on with; or when the data are others.
     pub fn resume(path: impl AsRef<Path>, data: &Dataset) -> Result<Run> {
         let path = path.as_ref();
-        let label = file::read(path)?.label;
-        let Some(spec) = label.spec.as_ref().filter(|_| !label.own_loss) else {
+        let Some(spec) = file::read(path)?.label.spec else {
             return Err(
-                Error::spec("the file cannot hold a dfdx model's type or a loss written in dfdx")
+                Error::spec("expected a network, found a dfdx model, whose type no file can hold")
                     .at(path.display().to_string())
-                    .fix("call train or train_with again, with the same recipe and .resume(path)"),
+                    .fix("on a model of the same type, call model.resume(path, &data), of the trait Train"),
             );
         };
-        let mut recipe = label.recipe.clone().resume(path);
-        recipe.checkpoint = label.every.map(|every| (path.to_owned(), every));
-        Training::new(Network::new(spec, recipe.seed)?).run(data, recipe)
+        let recipe = file::recipe_to_resume(path)?;
+        Training::new(Network::new(&spec, recipe.seed)?).run(data, recipe)
     }
 }
 
@@ -337,6 +336,11 @@ impl<M> Run<M> {
             tensors,
             state: outcome.state,
         }
+    }
+
+    /// What was trained, in words: the line of the network's spec, or the type of the dfdx model.
+    pub(crate) fn model_in_words(&self) -> &str {
+        &self.label.model
     }
 
     /// What happened while training.
@@ -456,8 +460,9 @@ impl<M> Run<M> {
         (meant && ratio > FAR && !self.ending.is_diverged()).then_some(ratio)
     }
 
-    /// Writes the trained model with spec, recipe and state to `path`, as a checkpoint: [`Network::load`]
-    /// reads the model, and an interrupted training can be resumed from it. The file is replaced in one move.
+    /// Writes the trained model with spec, recipe and state to `path`, as a checkpoint: [`Network::load`] reads a network,
+    /// [`Load::load`](crate::train::Load::load) a typed dfdx model, and an interrupted training can be resumed from it.
+    /// The file is replaced in one move.
     ///
     /// # Errors
     /// When the file cannot be written.

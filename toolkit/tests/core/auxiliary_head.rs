@@ -35,7 +35,7 @@ fn squares(n: usize) -> Result<Dataset> {
         .map(|(i, x)| 0.2 * x + (labels[i / 64] as usize * 2 == i % 64 / 8) as u8 as f32)
         .collect();
     let names = ["top", "middle", "low"].map(String::from).to_vec();
-    Dataset::new("squares", Shape::from((8, 8, 1)), features)?.with_labels(labels, names)
+    Dataset::new("squares", (8, 8, 1), features)?.with_labels(labels, names)
 }
 
 #[test]

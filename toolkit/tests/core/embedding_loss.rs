@@ -18,7 +18,7 @@ fn circle(n: usize, seed: u64) -> Dataset {
     };
     let features: Vec<f32> = noise.rows().zip(&labels).flat_map(spread).collect();
     let names = (0..5).map(|class| class.to_string()).collect();
-    Dataset::new("circle", Shape::Flat(3), features)
+    Dataset::new("circle", 3, features)
         .and_then(|data| data.with_labels(labels, names))
         .expect("a dataset")
 }

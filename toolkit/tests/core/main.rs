@@ -22,7 +22,7 @@ fn clouds(n: usize, shift: f32, seed: u64) -> Dataset {
         let side = if label == 0 { -1.0 } else { 1.0 };
         features.extend([side + 0.3 * row[0] + shift, 0.5 * row[1]]);
     }
-    Dataset::new("clouds", Shape::Flat(2), features)
+    Dataset::new("clouds", 2, features)
         .and_then(|data| data.with_labels(labels, vec!["left".into(), "right".into()]))
         .expect("a dataset")
 }

@@ -85,7 +85,7 @@ fn the_domain_head_learns_and_the_features_unlearn() -> Result<()> {
 #[test]
 fn both_heads_train_on_two_streams() -> Result<()> {
     let (source, target) = (clouds(200, 0.0, 1), clouds(200, 0.4, 2));
-    let unlabelled = Dataset::new("target", Shape::Flat(2), target.features().to_vec())?;
+    let unlabelled = Dataset::new("target", 2, target.features().to_vec())?;
     // Which stream an example is of, as the domain's class.
     let domain = objective(["domain"], |seen: &Seen<'_>, slopes| {
         let labels: Vec<u32> = (0..)
