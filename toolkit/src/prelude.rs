@@ -14,5 +14,5 @@ pub use crate::train::*;
 pub use crate::transfer::*;
 pub use crate::weights::{self, Weights};
 pub use crate::widgets::{Area, Button, Dropdown, FloatSlider, IntSlider, Interact, interact};
-pub use crate::{Error, Result, input, password};
+pub use crate::{Error, Number, Result, input, password};
 pub use {dfdx, plotly, polars};
