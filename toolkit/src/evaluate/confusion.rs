@@ -9,6 +9,7 @@ use crate::show::{Bundle, Show, chart, confusion_bundle};
 use crate::{Error, Result};
 
 /// Counts of examples by true class (rows) and predicted class (columns).
+#[doc(alias = "confusion_matrix")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfusionMatrix {
     classes: Vec<String>,

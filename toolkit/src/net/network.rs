@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::graph::channels_of;
+use super::predict::Planned;
 use super::tape::Leaf;
 use super::{LayerKind, NetSpec};
 use crate::seed::stream;
@@ -43,6 +44,8 @@ pub struct TensorInfo {
 
 /// A network: what it is ([`NetSpec`]) and its numbers, one flat vector of parameters and one of buffers
 /// (the running statistics of batch norm), laid out as [`Network::tensors`] says.
+#[doc(alias = "Module")]
+#[doc(alias = "Sequential")]
 #[derive(Clone)]
 pub struct Network {
     spec: NetSpec,
@@ -51,6 +54,7 @@ pub struct Network {
     buffers: Vec<f32>,
     wiring: u64,
     pub(super) leaf: Leaf,
+    pub(super) planned: Planned,
 }
 
 impl Network {
@@ -76,6 +80,7 @@ impl Network {
             wiring: wiring(spec),
             tensors,
             leaf: Leaf::default(),
+            planned: Planned::default(),
         };
         network.initialize(seed);
         Ok(network)
@@ -153,12 +158,15 @@ impl Network {
     }
 
     /// What is learned, flat.
+    #[doc(alias = "state_dict")]
+    #[doc(alias = "weights")]
     pub fn parameters(&self) -> &[f32] {
         &self.parameters
     }
 
     /// What is learned, flat, to change.
     pub fn parameters_mut(&mut self) -> &mut [f32] {
+        self.planned.forget_weights();
         &mut self.parameters
     }
 
@@ -169,6 +177,7 @@ impl Network {
 
     /// The running statistics, flat, to change.
     pub fn buffers_mut(&mut self) -> &mut [f32] {
+        self.planned.forget_weights();
         &mut self.buffers
     }
 
@@ -221,6 +230,7 @@ impl Network {
     /// When there is no such layer.
     pub fn freeze(&mut self, name: &str) -> Result<()> {
         self.spec.freeze(name)?;
+        self.planned.forget_weights();
         self.tensors = layout(&self.spec);
         Ok(())
     }
@@ -231,6 +241,7 @@ impl Network {
     /// When there is no such layer.
     pub fn unfreeze(&mut self, name: &str) -> Result<()> {
         self.spec.unfreeze(name)?;
+        self.planned.forget_weights();
         self.tensors = layout(&self.spec);
         Ok(())
     }
@@ -241,6 +252,7 @@ impl Network {
     /// When there is no such layer.
     pub fn freeze_to(&mut self, name: &str) -> Result<()> {
         self.spec.freeze_to(name)?;
+        self.planned.forget_weights();
         self.tensors = layout(&self.spec);
         Ok(())
     }
