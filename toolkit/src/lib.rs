@@ -24,6 +24,7 @@ pub mod interrupt;
 pub mod loss;
 mod memory;
 pub mod net;
+mod number;
 pub mod optim;
 pub mod prelude;
 mod replace;
@@ -39,3 +40,4 @@ pub mod widgets;
 
 pub use error::{Error, Result};
 pub use input::{input, password};
+pub use number::Number;

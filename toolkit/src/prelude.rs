@@ -9,7 +9,7 @@ pub use crate::comm;
 pub use crate::data::{
     Dataset, ImageDomain, ImageFolder, ImagePreparation, Split, Standardizer, TableOptions, Targets, datasets,
 };
-pub use crate::evaluate::{ConfusionMatrix, Evaluation, Regression, wilson_interval};
+pub use crate::evaluate::{ConfusionMatrix, Evaluation, Predictions, Regression, wilson_interval};
 pub use crate::loss::{Learned, Loss, Objective, Seen, Sum, objective, on_tape};
 pub use crate::net::{
     Activation, Cnn, Constant, FanUniform, Gelu, HeNormal, HeUniform, Identity, InceptionV3, Init, Layer,
@@ -31,5 +31,5 @@ pub use crate::train::{
 pub use crate::transfer::{Concat, FeatureSet, Features, Retrain, Retrained};
 pub use crate::weights::{self, Weights};
 pub use crate::widgets::{Area, Button, Dropdown, FloatSlider, IntSlider, Interact, interact};
-pub use crate::{Error, Result, input, password};
+pub use crate::{Error, Number, Result, input, password};
 pub use {dfdx, plotly, polars};

@@ -11,6 +11,8 @@ use crate::{Error, Result};
 
 /// Examples of one shape, with targets (labels, shares of classes or values) or none; they may have weights and belong to
 /// groups. Cloning is cheap: the numbers are shared.
+#[doc(alias = "DataLoader")]
+#[doc(alias = "TensorDataset")]
 #[derive(Clone)]
 pub struct Dataset {
     name: String,
@@ -115,6 +117,7 @@ impl Dataset {
             .fix("give every class its own name"));
         }
         self.targets = Kept::Classes(labels.into());
+        self.value_names = Arc::new([]);
         self.class_names = class_names.into();
         Ok(self.changed())
     }
@@ -141,6 +144,7 @@ impl Dataset {
                 .fix("divide each row by its sum"));
         }
         self.targets = Kept::Shares(shares.into());
+        self.value_names = Arc::new([]);
         self.class_names = class_names.into();
         Ok(self.changed())
     }
@@ -173,6 +177,7 @@ impl Dataset {
     ///
     /// # Errors
     /// When there are more or fewer than examples, one is negative or not finite, or all are 0.
+    #[doc(alias = "sample_weight")]
     pub fn with_weights(mut self, weights: Vec<f32>) -> Result<Self> {
         self.check_count(weights.len(), "weights")?;
         let wrong = |&w: &f32| !(w >= 0.0 && w.is_finite());

@@ -19,6 +19,7 @@ const EVERY_PAIR: usize = 1000;
 /// Counts of examples by true class (rows) and predicted class (columns).
 ///
 /// Only pairs that occur are kept: a network with a million outputs needs no square of a million numbers.
+#[doc(alias = "confusion_matrix")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfusionMatrix {
     classes: Vec<String>,

@@ -2,7 +2,8 @@
 
 use super::layers::check_dropout;
 use super::{Activation, Init, Layer, LayerKind, NetSpec, Window};
-use crate::{Error, Result};
+use crate::number::{count, number};
+use crate::{Error, Number, Result};
 
 /// Calls a macro with every builder of networks.
 macro_rules! for_each_builder {
@@ -46,10 +47,24 @@ impl Choices {
         V: TryInto<T>,
         V::Error: Into<Error>,
     {
-        match value.try_into() {
+        self.keep_result(value.try_into().map_err(Into::into))
+    }
+
+    /// The number for the setter of this name, or `None` with the first error kept.
+    pub fn number(&mut self, setter: &str, value: impl Number) -> Option<f64> {
+        self.keep_result(number(&format!("network, {setter}"), value))
+    }
+
+    /// As [`Choices::number`], a count.
+    pub fn count(&mut self, setter: &str, value: impl Number) -> Option<usize> {
+        self.keep_result(count(&format!("network, {setter}"), value, 0))
+    }
+
+    fn keep_result<T>(&mut self, value: Result<T>) -> Option<T> {
+        match value {
             Ok(value) => Some(value),
             Err(error) => {
-                self.error.get_or_insert(error.into());
+                self.error.get_or_insert(error);
                 None
             }
         }
@@ -102,7 +117,37 @@ pub(super) fn batch_norm() -> LayerKind {
     }
 }
 
-/// The setters of a builder that keeps its [`Choices`] in `choices`, and `build`.
+/// What every builder has that keeps its [`Choices`] in `choices`: dropout, freezing, and `build`.
+macro_rules! common_setters {
+    () => {
+        /// The probability, at least 0 and less than 1, with which a hidden unit of a dense layer, or a number
+        /// that the last layer reads, is dropped in training. 0 means no dropout.
+        #[doc(alias = "Dropout")]
+        pub fn dropout(mut self, p: impl Number) -> Self {
+            if let Some(p) = self.choices.number("dropout", p) {
+                self.choices.dropout = p;
+            }
+            self
+        }
+
+        /// Freezes the layer of this name, such as `dense1` or `conv1`: it takes no update.
+        pub fn freeze(mut self, name: impl Into<String>) -> Self {
+            self.choices.frozen.push(name.into());
+            self
+        }
+
+        /// The network with its initial numbers drawn from `seed`.
+        ///
+        /// # Errors
+        /// When there is no spec, as `spec` says, or no memory for the numbers.
+        pub fn build(&self, seed: u64) -> Result<Network> {
+            Network::new(&self.spec()?, seed)
+        }
+    };
+}
+pub(super) use common_setters;
+
+/// Those, and the settings of the hidden layers where these are not laid down.
 macro_rules! shared_setters {
     () => {
         /// The activation of the hidden layers. Maxout(k) widens the layer before it k times.
@@ -141,23 +186,24 @@ macro_rules! shared_setters {
             self
         }
 
-        /// The probability, at least 0 and less than 1, with which a hidden unit of a dense layer, or a number
-        /// that the last layer reads, is dropped in training.
-        pub fn dropout<P>(mut self, p: P) -> Self
-        where
-            P: TryInto<f64>,
-            P::Error: Into<Error>,
-        {
-            if let Some(p) = self.choices.keep(p) {
-                self.choices.dropout = p;
-            }
-            self
+        /// Batch norm in every hidden layer, before the activation; momentum 0.1 and epsilon 1e-5.
+        #[doc(alias = "BatchNorm")]
+        #[doc(alias = "BatchNorm1d")]
+        #[doc(alias = "BatchNorm2d")]
+        pub fn batch_norm(self) -> Self {
+            self.batch_norm_if(true)
         }
 
-        /// Batch norm in every hidden layer, before the activation, instead of another norm; momentum 0.1 and epsilon
-        /// 1e-5. Its layers are named `batch_norm1` and so on.
-        pub fn batch_norm(mut self) -> Self {
-            self.choices.norm = Some(("batch_norm", batch_norm()));
+        /// [`batch_norm`](Self::batch_norm), or none: takes a `bool`, or what a study varies, as in
+        /// `.batch_norm_if(t["norm"])`.
+        pub fn batch_norm_if<B>(mut self, norm: B) -> Self
+        where
+            B: TryInto<bool>,
+            B::Error: Into<Error>,
+        {
+            if let Some(norm) = self.choices.keep(norm) {
+                self.choices.norm = norm.then(|| ("batch_norm", batch_norm()));
+            }
             self
         }
 
@@ -171,12 +217,8 @@ macro_rules! shared_setters {
         /// Group norm in every hidden layer, before the activation, instead of another norm: the batch plays no part.
         /// The groups divide the units or channels of every layer. Epsilon is 1e-5; its layers are named `group_norm1`
         /// and so on.
-        pub fn group_norm<G>(mut self, groups: G) -> Self
-        where
-            G: TryInto<usize>,
-            G::Error: Into<Error>,
-        {
-            if let Some(groups) = self.choices.keep(groups) {
+        pub fn group_norm(mut self, groups: impl Number) -> Self {
+            if let Some(groups) = self.choices.count("group_norm", groups) {
                 let kind = LayerKind::GroupNorm {
                     groups,
                     epsilon: 1e-5,
@@ -186,19 +228,7 @@ macro_rules! shared_setters {
             self
         }
 
-        /// Freezes the layer of this name, such as `dense1` or `conv1`: it takes no update.
-        pub fn freeze(mut self, name: impl Into<String>) -> Self {
-            self.choices.frozen.push(name.into());
-            self
-        }
-
-        /// The network with its initial numbers drawn from `seed`.
-        ///
-        /// # Errors
-        /// When there is no spec, as `spec` says, or no memory for the numbers.
-        pub fn build(&self, seed: u64) -> Result<Network> {
-            Network::new(&self.spec()?, seed)
-        }
+        common_setters!();
     };
 }
 pub(super) use shared_setters;

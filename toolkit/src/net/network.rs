@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::layers::Tensor;
+use super::predict::Planned;
 use super::tape::OnTapes;
 use super::{LayerKind, NetSpec};
 use crate::seed::stream;
@@ -45,6 +46,8 @@ pub struct TensorInfo {
 /// A network: what it is ([`NetSpec`]) and its numbers, one flat vector of parameters and one of buffers
 /// (the running statistics of batch norm), laid out as [`Network::tensors`] says. A clone shares them until one of the
 /// two changes.
+#[doc(alias = "Module")]
+#[doc(alias = "Sequential")]
 #[derive(Clone)]
 pub struct Network {
     spec: Arc<NetSpec>,
@@ -53,6 +56,7 @@ pub struct Network {
     buffers: Arc<Vec<f32>>,
     wiring: u64,
     pub(super) on_tapes: OnTapes,
+    pub(super) planned: Planned,
 }
 
 impl Network {
@@ -78,6 +82,7 @@ impl Network {
             wiring: wiring(spec),
             tensors: tensors.into(),
             on_tapes: OnTapes::default(),
+            planned: Planned::default(),
         };
         network.initialize(seed);
         Ok(network)
@@ -118,12 +123,15 @@ impl Network {
     }
 
     /// What is learned, flat.
+    #[doc(alias = "state_dict")]
+    #[doc(alias = "weights")]
     pub fn parameters(&self) -> &[f32] {
         &self.parameters
     }
 
     /// What is learned, flat, to change.
     pub fn parameters_mut(&mut self) -> &mut [f32] {
+        self.planned.forget_weights();
         Arc::make_mut(&mut self.parameters).as_mut_slice()
     }
 
@@ -134,6 +142,7 @@ impl Network {
 
     /// The running statistics, flat, to change.
     pub fn buffers_mut(&mut self) -> &mut [f32] {
+        self.planned.forget_weights();
         Arc::make_mut(&mut self.buffers).as_mut_slice()
     }
 
@@ -198,6 +207,7 @@ impl Network {
     /// # Errors
     /// When there is no such layer.
     pub fn freeze(&mut self, name: &str) -> Result<()> {
+        self.planned.forget_weights();
         Arc::make_mut(&mut self.spec).freeze(name)?;
         self.tensors = layout(&self.spec).into();
         Ok(())
@@ -208,6 +218,7 @@ impl Network {
     /// # Errors
     /// When there is no such layer.
     pub fn unfreeze(&mut self, name: &str) -> Result<()> {
+        self.planned.forget_weights();
         Arc::make_mut(&mut self.spec).unfreeze(name)?;
         self.tensors = layout(&self.spec).into();
         Ok(())
@@ -218,6 +229,7 @@ impl Network {
     /// # Errors
     /// When there is no such layer.
     pub fn freeze_to(&mut self, name: &str) -> Result<()> {
+        self.planned.forget_weights();
         Arc::make_mut(&mut self.spec).freeze_to(name)?;
         self.tensors = layout(&self.spec).into();
         Ok(())

@@ -48,6 +48,7 @@ pub struct Layer {
 #[serde(deny_unknown_fields)]
 pub enum LayerKind {
     /// x W + b, with W of shape inputs x units, row-major.
+    #[doc(alias = "Linear")]
     Dense {
         /// Columns of W.
         units: usize,
@@ -62,12 +63,15 @@ pub enum LayerKind {
     Activation(Activation),
     /// The same numbers; on the way back the gradient is multiplied by minus this strength (0 or more): what lies
     /// before learns to make the loss behind larger (Ganin and Lempitsky 2015, equation 9).
+    #[doc(alias = "GradientReversal")]
     ReverseGradient(f32),
     /// In training each number becomes 0 with this probability, else is divided by 1 - p.
     Dropout(f32),
     /// Batch normalization (Ioffe and Szegedy 2015) with PyTorch's conventions: running = (1 - momentum) *
     /// running + momentum * batch, the running variance unbiased. A batch of a single row has no variance:
     /// it is normalized with the running statistics, which then stay.
+    #[doc(alias = "BatchNorm1d")]
+    #[doc(alias = "BatchNorm2d")]
     BatchNorm {
         /// Share of the newest batch in the running statistics, 0 to 1.
         momentum: f32,
@@ -131,6 +135,7 @@ pub enum LayerKind {
         bias_init: Init,
     },
     /// The largest number of each window, channel by channel. Padding never wins.
+    #[doc(alias = "MaxPooling2D")]
     MaxPool2d {
         /// What each output looks at.
         window: Window,
@@ -138,6 +143,7 @@ pub enum LayerKind {
         ceil: bool,
     },
     /// The mean of each window, channel by channel.
+    #[doc(alias = "AveragePooling2D")]
     AvgPool2d {
         /// What each output looks at; dilation 1.
         window: Window,
@@ -147,6 +153,8 @@ pub enum LayerKind {
         count_include_pad: bool,
     },
     /// The mean of each channel over the whole image: one number a channel.
+    #[doc(alias = "AdaptiveAvgPool2d")]
+    #[doc(alias = "GlobalAveragePooling2D")]
     GlobalAvgPool,
     /// The largest number of each channel over the whole image: one number a channel.
     GlobalMaxPool,

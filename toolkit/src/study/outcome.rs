@@ -1,12 +1,11 @@
-//! Trainings and evaluations as outcomes of a trial, and settings as arguments of a recipe.
+//! Trainings and evaluations as outcomes of a trial.
 
 use super::trial::{Measured, Outcome};
-use super::value::Value;
 use crate::Result;
 use crate::data::Split;
 use crate::evaluate::{Evaluation, Regression};
 use crate::net::{NetSpec, Network};
-use crate::train::{Ending, Number, Recipe, Run};
+use crate::train::{Ending, Recipe, Run};
 
 /// A network and a recipe ready to be trained, as [`Study::fit`](super::Study::fit) does.
 pub(super) struct Fit {
@@ -79,11 +78,4 @@ fn regressed(regression: &Regression) -> Measured {
         .metric("rmse", regression.rmse)
         .metric("mae", regression.mae)
         .metric("r2", regression.r2)
-}
-
-/// So that `recipe.batch(t["batch"])` works.
-impl Number for Value {
-    fn number(self) -> Result<f64> {
-        self.try_into()
-    }
 }

@@ -19,9 +19,10 @@ use crate::cells;
 use crate::data::Split;
 use crate::hex::{hex, sha256_of_file};
 use crate::net::NetSpec;
+use crate::number::count;
 use crate::show::{Bundle, Show};
 use crate::train::Recipe;
-use crate::{Error, Result};
+use crate::{Error, Number, Result};
 
 /// An experiment over settings and seeds.
 ///
@@ -42,6 +43,9 @@ use crate::{Error, Result};
 /// assert_eq!(study.table().height(), 4);
 /// # Ok::<(), jook::Error>(())
 /// ```
+#[doc(alias = "GridSearchCV")]
+#[doc(alias = "sweep")]
+#[doc(alias = "optuna")]
 #[derive(Clone)]
 pub struct Study {
     name: String,
@@ -121,9 +125,8 @@ impl Study {
     }
 
     /// Runs every combination with the seeds 0, 1, .., `n` - 1.
-    pub fn seeds(mut self, n: usize) -> Self {
-        self.seeds = Seeds::First(n);
-        self
+    pub fn seeds(self, n: impl Number) -> Self {
+        self.set(count("study, seeds", n, 0), |s, n| s.seeds = Seeds::First(n))
     }
 
     /// Runs every combination with exactly these seeds.
@@ -135,9 +138,10 @@ impl Study {
     /// Searches at random: `n` combinations drawn with `seed` instead of the whole grid. Ranges are allowed
     /// then. Each name draws from its own stream, so a longer search begins with the shorter one's
     /// combinations and computes only the rest.
-    pub fn random(mut self, n: usize, seed: u64) -> Self {
-        self.search = Some((n, seed));
-        self
+    pub fn random(self, n: impl Number, seed: impl Number) -> Self {
+        let seed = seed.whole(0).map_err(|e| e.within("study, random"));
+        let both = seed.and_then(|seed| Ok((count("study, random", n, 0)?, seed)));
+        self.set(both, |s, search| s.search = Some(search))
     }
 
     /// Keeps finished trials in this folder. By default it is `jook-results/` and the study's name, in the
@@ -154,9 +158,8 @@ impl Study {
     }
 
     /// Runs this many trials at a time; by default one a core. Results do not depend on it.
-    pub fn threads(mut self, n: usize) -> Self {
-        self.threads = Some(n);
-        self
+    pub fn threads(self, n: impl Number) -> Self {
+        self.set(count("study, threads", n, 0), |s, n| s.threads = Some(n))
     }
 
     /// Part of every trial's key, in place of the code of the closure: trials of the same version count as the same,
@@ -212,7 +215,7 @@ impl Study {
     }
 
     /// The network (a builder such as `Mlp` or `Cnn`, or a `NetSpec`) and the recipe that every trial starts from; part of its key.
-    pub fn base<N>(mut self, net: N, recipe: Recipe) -> Self
+    pub fn base<N>(self, net: N, recipe: Recipe) -> Self
     where
         N: TryInto<NetSpec>,
         N::Error: Into<Error>,
@@ -221,21 +224,21 @@ impl Study {
             .try_into()
             .map_err(Into::into)
             .and_then(|net| Base::new(&net, &recipe));
-        match base {
-            Ok(base) => self.base = Some(Arc::new(base)),
-            Err(error) => {
-                self.error.get_or_insert(error);
-            }
-        }
-        self
+        self.set(base, |s, base| s.base = Some(Arc::new(base)))
     }
 
     /// The data that [`Study::fit`] trains on and evaluates with. Their digest is part of every trial's key,
     /// also for [`Study::run`]. Classes of the test part are matched by name ([`Split::new`]).
-    pub fn data(mut self, split: &Split) -> Self {
+    pub fn data(self, split: &Split) -> Self {
         // Before the digest is taken, which does not tell labels in one order from those in another.
-        match Split::new(split.train.clone(), split.test.clone()) {
-            Ok(split) => self.data = Some(split),
+        let split = Split::new(split.train.clone(), split.test.clone());
+        self.set(split, |s, split| s.data = Some(split))
+    }
+
+    /// Keeps the first error, which the run reports.
+    fn set<T>(mut self, value: Result<T>, put: impl FnOnce(&mut Self, T)) -> Self {
+        match value {
+            Ok(value) => put(&mut self, value),
             Err(error) => {
                 self.error.get_or_insert(error);
             }

@@ -411,9 +411,13 @@ impl Label {
             return differs("the data", &self.dataset, &asked.dataset, anew);
         }
         // The digest does not tell the same labels under other names.
-        let (own, asked) = (&self.names.classes, &asked.names.classes);
-        if !own.is_empty() && own != asked {
-            return differs("the classes", &own.join(", "), &asked.join(", "), anew);
+        for (what, own, asked) in [
+            ("the classes", &self.names.classes, &asked.names.classes),
+            ("the values", &self.names.values, &asked.names.values),
+        ] {
+            if !own.is_empty() && own != asked {
+                return differs(what, &own.join(", "), &asked.join(", "), anew);
+            }
         }
         Ok(())
     }

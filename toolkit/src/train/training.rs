@@ -159,7 +159,7 @@ impl<'a> Training<'a> {
             executor.into_network(),
             numbers,
             widths,
-            Network::predict,
+            Network::outputs_for,
         ))
     }
 }

@@ -3,7 +3,8 @@
 use super::scattered;
 use crate::net::cpu::Passes;
 use crate::net::executor::How;
-use crate::net::{Activation, Init, Mlp, Network, Role};
+use crate::net::predict::PLANS;
+use crate::net::{Activation, Cnn, Init, Mlp, Network, Role};
 use crate::seed::stream;
 
 #[test]
@@ -246,4 +247,70 @@ fn rows_that_memory_cannot_hold_are_refused() {
         error.contains("GiB of free memory") && error.contains("smaller batches"),
         "{error}"
     );
+}
+
+/// How often predictions had to plan while `work` ran.
+fn plans(work: impl FnOnce()) -> usize {
+    let before = PLANS.get();
+    work();
+    PLANS.get() - before
+}
+
+#[test]
+fn predictions_plan_once_until_a_number_changes() {
+    let networks = [
+        Mlp::new([6, 20, 3]).batch_norm().build(1).unwrap(),
+        Cnn::new((6, 6, 1), 3)
+            .channels([4])
+            .batch_norm()
+            .build(1)
+            .unwrap(),
+        Cnn::resnet((6, 6, 2), 3).channels([4, 6]).build(1).unwrap(),
+    ];
+    for mut network in networks {
+        let x = scattered(300 * network.inputs(), 3);
+        let fresh = |network: &Network, x: &[f32]| network.clone().predict(x).unwrap();
+        let first = network.predict(&x).unwrap();
+        let again = plans(|| {
+            for rows in [300, 1, 17, 300] {
+                let part = &x[..rows * network.inputs()];
+                assert_eq!(network.predict(part).unwrap(), first[..rows * 3], "{rows} rows");
+            }
+        });
+        assert_eq!(again, 0);
+        assert_eq!(fresh(&network, &x), first);
+        // A change of any number is seen.
+        network.parameters_mut()[0] += 0.5;
+        let changed = network.predict(&x).unwrap();
+        assert_ne!(changed, first);
+        assert_eq!(changed, fresh(&network, &x));
+        let mean = network.buffers_mut();
+        mean[0] += 0.5;
+        let moved = network.predict(&x).unwrap();
+        assert_ne!(moved, changed);
+        assert_eq!(moved, fresh(&network, &x));
+        let first_layer = network.spec().layers[0].name.clone();
+        network.freeze(&first_layer).unwrap();
+        assert_eq!(network.predict(&x).unwrap(), moved);
+    }
+}
+
+#[test]
+fn a_larger_batch_plans_anew_and_threads_do_not_wait() {
+    let network = Mlp::new([6, 20, 3]).build(1).unwrap();
+    let x = scattered(90 * 6, 3);
+    assert_eq!(plans(|| drop(network.predict(&x[..6]).unwrap())), 1);
+    assert_eq!(plans(|| drop(network.predict(&x[..60]).unwrap())), 1);
+    assert_eq!(plans(|| drop(network.predict(&x[..54]).unwrap())), 0);
+    assert_eq!(plans(|| drop(network.clone().predict(&x[..54]).unwrap())), 1);
+    let all = network.predict(&x).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    assert_eq!(network.predict(&x).unwrap(), all);
+                }
+            });
+        }
+    });
 }

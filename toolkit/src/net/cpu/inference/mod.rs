@@ -89,6 +89,15 @@ impl Inference {
         }
     }
 
+    /// Gives back the buffers when they hold more numbers than `most`; the packed weights stay.
+    pub fn release(&mut self, most: usize) {
+        let held: usize = self.slots.iter().map(Vec::capacity).sum();
+        if held + self.padded.capacity() > most {
+            self.slots.fill(Vec::new());
+            self.padded = Vec::new();
+        }
+    }
+
     /// What the target of this number put out for the batch `x` of the last run, rows x width.
     pub fn output<'a>(&'a self, target: usize, x: &'a [f32]) -> &'a [f32] {
         let numbers = x.len() / self.inputs * self.widths[target];
