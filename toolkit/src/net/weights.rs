@@ -87,8 +87,9 @@ impl Network {
     /// Takes over weights in PyTorch's naming and order, from a file of [`Weights`]: of torchvision, of timm,
     /// whose Inception-v3 has the same names, or of any network whose layers here have the names of its modules.
     ///
-    /// The layer `Mixed_5b-branch1x1-conv` takes `Mixed_5b.branch1x1.conv.weight` (and `.bias`); batch norm takes
-    /// `weight` and `bias` as its scale and shift, and its running statistics. A convolution's weights are output
+    /// The layer `Mixed_5b-branch1x1-conv` takes `Mixed_5b.branch1x1.conv.weight` (and `.bias`); norms take
+    /// `weight` and `bias` as their scale and shift, batch norm also its running statistics; a PReLU's slopes are its
+    /// `weight` there. A convolution's weights are output
     /// channels x input channels x height x width there, a dense layer's outputs x inputs; what a flatten layer puts
     /// out comes channel by channel there, pixel by pixel here, and so do the weights of dense layers and batch norm
     /// behind it.

@@ -50,6 +50,17 @@ fn blocks(channels: usize, most: usize) -> impl Iterator<Item = (usize, usize, u
     })
 }
 
+/// How many neighbouring columns each row of taps has, first to last, where neighbouring outputs share all but one.
+fn shared_columns(gather: &Gather) -> Option<usize> {
+    let taps = &gather.taps;
+    let [down, right] = *taps.first()?;
+    let follows = |(i, tap): (usize, &[isize; 2])| *tap == [down, right + i as isize];
+    let columns = taps.iter().enumerate().take_while(|tap| follows(*tap)).count();
+    let row = |row: &[[isize; 2]]| (0..columns).all(|i| row[i] == [row[0][0], right + i as isize]);
+    let all = taps.len().is_multiple_of(columns) && taps.chunks_exact(columns).all(row);
+    (gather.step[1] == 1 && all && [3, 5].contains(&columns)).then_some(columns)
+}
+
 /// What each output of a gather sums from images `x`, channel by channel.
 pub fn run(
     gather: &Gather,
@@ -73,6 +84,8 @@ pub fn run(
     let many = pixels * taps * channels >= WORTH_THREADS;
     let count = pixels.div_ceil(TOGETHER).max(if many { 8 } else { 1 });
     let each = pixels.div_ceil(count).next_multiple_of(PIXELS);
+    let shared = shared_columns(gather);
+    let most = if shared.is_some() { WIDEST / 2 } else { WIDEST };
     let zeros = vec![0.0f32; channels];
     let (pitch, result, gate) = (y.pitch, Shared(y.numbers.as_mut_ptr()), Gate(finish));
     let item = |item: usize| {
@@ -95,7 +108,7 @@ pub fn run(
             places.push(gather.place(output) * pitch);
             output = gather.next(output, 1);
         }
-        for (first, wide, _) in blocks(channels, WIDEST) {
+        for (first, wide, _) in blocks(channels, most) {
             for tile in 0..tiles {
                 let from = tile * PIXELS;
                 // Where strides are larger than the kernel there may be no taps.
@@ -113,9 +126,14 @@ pub fn run(
                         result: result.at(),
                         finish: gate.finish(),
                     };
-                    match wide {
-                        1 => job.run::<1>(),
-                        2 => job.run::<2>(),
+                    let in_a_row = (range.start + from) % gather.grid[1] + PIXELS <= gather.grid[1];
+                    match (wide, shared.filter(|_| in_a_row)) {
+                        (1, Some(3)) => job.run_columns::<1, 3>(),
+                        (1, Some(_)) => job.run_columns::<1, 5>(),
+                        (2, Some(3)) => job.run_columns::<2, 3>(),
+                        (2, Some(_)) => job.run_columns::<2, 5>(),
+                        (1, None) => job.run::<1>(),
+                        (2, None) => job.run::<2>(),
                         _ => job.run::<4>(),
                     }
                 }
@@ -150,11 +168,7 @@ impl Tile<'_> {
     unsafe fn run<const W: usize>(&self) {
         // SAFETY: the caller's promise.
         unsafe {
-            let mut sum = [[Lanes::splat(0.0); W]; PIXELS];
-            if let Some(bias) = self.weights.bias {
-                let from = bias.as_ptr().add(self.first);
-                sum = [std::array::from_fn(|v| Lanes::load(from.add(v * LANES))); PIXELS];
-            }
+            let mut sum = self.start::<W>();
             for (rows, tap) in self.rows.chunks_exact(PIXELS).zip(self.weights.taps) {
                 let from = self
                     .weights
@@ -169,6 +183,70 @@ impl Tile<'_> {
                     }
                 }
             }
+            self.store(sum);
+        }
+    }
+
+    /// As [`Tile::run`] for outputs side by side in a row and rows of `K` taps: each pixel is read once for all the
+    /// outputs that see it.
+    ///
+    /// # Safety
+    /// As [`Tile::run`].
+    #[inline(always)]
+    unsafe fn run_columns<const W: usize, const K: usize>(&self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut sum = self.start::<W>();
+            let taps = self.weights.taps.chunks_exact(K);
+            for (rows, taps) in self.rows.chunks_exact(PIXELS * K).zip(taps) {
+                let weights: [[Lanes; W]; K] = std::array::from_fn(|k| {
+                    let from = self
+                        .weights
+                        .numbers
+                        .as_ptr()
+                        .add(taps[k] * self.channels + self.first);
+                    std::array::from_fn(|v| Lanes::load(from.add(v * LANES)))
+                });
+                for (k, weights) in weights.iter().enumerate() {
+                    for (p, line) in sum.iter_mut().enumerate() {
+                        // Output p sees at tap k what output p + k sees at the first tap.
+                        let row = match (p + k).checked_sub(PIXELS) {
+                            None => rows[p + k],
+                            Some(past) => rows[(past + 1) * PIXELS + PIXELS - 1],
+                        };
+                        let x = row.add(self.first);
+                        for (v, (lanes, weights)) in line.iter_mut().zip(weights).enumerate() {
+                            *lanes = lanes.add_product(Lanes::load(x.add(v * LANES)), *weights);
+                        }
+                    }
+                }
+            }
+            self.store(sum);
+        }
+    }
+
+    /// The bias, or zeros.
+    ///
+    /// # Safety
+    /// As [`Tile::run`].
+    #[inline(always)]
+    unsafe fn start<const W: usize>(&self) -> [[Lanes; W]; PIXELS] {
+        let Some(bias) = self.weights.bias else {
+            return [[Lanes::splat(0.0); W]; PIXELS];
+        };
+        // SAFETY: the caller's promise.
+        unsafe {
+            let from = bias.as_ptr().add(self.first);
+            [std::array::from_fn(|v| Lanes::load(from.add(v * LANES))); PIXELS]
+        }
+    }
+
+    /// # Safety
+    /// As [`Tile::run`].
+    #[inline(always)]
+    unsafe fn store<const W: usize>(&self, sum: [[Lanes; W]; PIXELS]) {
+        // SAFETY: the caller's promise.
+        unsafe {
             for (line, place) in sum.into_iter().zip(self.places) {
                 for (v, lanes) in line.into_iter().enumerate() {
                     let at = place + self.first + v * LANES;

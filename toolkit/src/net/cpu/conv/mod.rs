@@ -250,8 +250,11 @@ impl Conv {
             let packed = fast.pack(None, &numbers);
             return fast.run(images, dy, &packed, finish, PixelsMut { numbers: dx, pitch });
         }
-        for (gather, taps) in Gather::inputs(&self.window, self.source, self.grid, outputs) {
+        for (mut gather, mut taps) in Gather::inputs(&self.window, self.source, self.grid, outputs) {
             if self.is_depthwise() {
+                // Columns from left to right.
+                gather.taps.reverse();
+                taps.reverse();
                 let weights = depthwise::Weights {
                     numbers: weights,
                     taps: &taps,
