@@ -121,7 +121,7 @@ pub fn read(cell: &str) -> Result<Orders, String> {
     let mut code = String::with_capacity(cell.len());
     let mut reader = lines::Reader::default();
     for (number, line) in cell.split_inclusive('\n').enumerate() {
-        if reader.is_in_text() {
+        if reader.is_within() {
             reader.read(line);
             code.push_str(line);
             continue;

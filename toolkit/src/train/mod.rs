@@ -3,8 +3,25 @@
 //! The same call trains a fused network ([`Mlp`](crate::net::Mlp), [`Cnn`](crate::net::Cnn),
 //! [`Network`](crate::net::Network)) and a
 //! typed dfdx model (through [`Train`], and [`Load`] for its files); `train_with` takes a loss written in dfdx.
-//! [`Stepper`] is for a loop of one's own over a network, [`TypedOptimizer`] over a dfdx model. One training uses one
-//! thread; its bits depend on the network, the data and the recipe alone.
+//! [`Stepper`] is for a loop of one's own over a network, [`TypedOptimizer`] over a dfdx model.
+//!
+//! # What a training is made of
+//!
+//! A step goes the same way for every model, loss and trick, and each of its parts is a trait that a feature of its own
+//! implements:
+//!
+//! | part | trait | what comes with Jook |
+//! |---|---|---|
+//! | which rows make a batch | [`Batches`] | [`Sampler`]: shuffled, so many of each class, by weight |
+//! | changes of the examples | | [`Augmentation`], with a random stream for each epoch and row |
+//! | forward, backward, update where the numbers live | [`Executor`](crate::net::executor::Executor) | the CPU's, and one for typed dfdx models |
+//! | what is made small, by the outputs of any layers | [`Objective`](crate::loss::Objective) | [`Loss`](crate::loss::Loss), sums, closures over dfdx tensors or plain numbers |
+//! | how a gradient changes a tensor | [`UpdateRule`](crate::optim::UpdateRule) | [`Rule`], with [`Group`](crate::optim::Group)s by name |
+//! | looks on, stops, freezes, changes the rate | [`Watcher`] | plateau, average, checkpoints, progress, the search for a rate |
+//!
+//! [`Training`] takes what a recipe cannot say: an objective, a rule or watchers of one's own, and more streams of data.
+//! Large products are shared among threads, and in a study each trial keeps to one; the bits depend on the network, the
+//! data, the recipe and the instruction set, not on the number of threads.
 //!
 //! ```
 //! use jook::prelude::*;

@@ -37,7 +37,7 @@ impl Carried {
         let mut cell = String::with_capacity(code.len());
         let mut reader = lines::Reader::default();
         for line in code.split_inclusive('\n') {
-            let in_text = reader.is_in_text();
+            let in_text = reader.is_within();
             if !line.trim_start().starts_with(':') || in_text {
                 reader.read(line);
             }

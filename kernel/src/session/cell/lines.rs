@@ -2,7 +2,11 @@
 
 /// Follows a cell from line to line.
 #[derive(Default)]
-pub struct Reader(Inside);
+pub struct Reader {
+    inside: Inside,
+    /// Brackets that are open.
+    open: usize,
+}
 
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Inside {
@@ -18,14 +22,19 @@ enum Inside {
 impl Reader {
     /// Whether the line that comes next begins within a string or a comment.
     pub fn is_in_text(&self) -> bool {
-        self.0 != Inside::Code
+        self.inside != Inside::Code
+    }
+
+    /// Whether the line that comes next begins within a string, a comment or brackets: what stands there is no command.
+    pub fn is_within(&self) -> bool {
+        self.is_in_text() || self.open > 0
     }
 
     /// Reads a line of code.
     pub fn read(&mut self, line: &str) {
         let mut rest = line;
         while !rest.is_empty() {
-            rest = match self.0 {
+            rest = match self.inside {
                 Inside::Code => self.code(rest),
                 Inside::Comment(depth) => self.comment(rest, depth),
                 Inside::Text => self.text(rest),
@@ -33,7 +42,7 @@ impl Reader {
                     let end = format!("\"{}", "#".repeat(hashes));
                     match rest.split_once(&end) {
                         Some((_, after)) => {
-                            self.0 = Inside::Code;
+                            self.inside = Inside::Code;
                             after
                         }
                         None => "",
@@ -49,11 +58,11 @@ impl Reader {
             return "";
         }
         if let Some(after) = rest.strip_prefix("/*") {
-            self.0 = Inside::Comment(1);
+            self.inside = Inside::Comment(1);
             return after;
         }
         if let Some(after) = rest.strip_prefix('"') {
-            self.0 = Inside::Text;
+            self.inside = Inside::Text;
             return after;
         }
         if let Some(after) = rest.strip_prefix('\'') {
@@ -62,7 +71,11 @@ impl Reader {
         let word = rest.find(|c| !is_of_a_word(c)).unwrap_or(rest.len());
         if word == 0 {
             let mut chars = rest.chars();
-            chars.next();
+            match chars.next() {
+                Some('(' | '[' | '{') => self.open += 1,
+                Some(')' | ']' | '}') => self.open = self.open.saturating_sub(1),
+                _ => {}
+            }
             return chars.as_str();
         }
         let (word, after) = rest.split_at(word);
@@ -70,7 +83,7 @@ impl Reader {
         if matches!(word, "r" | "br" | "cr")
             && let Some(text) = after[hashes..].strip_prefix('"')
         {
-            self.0 = Inside::RawText(hashes);
+            self.inside = Inside::RawText(hashes);
             return text;
         }
         after
@@ -83,7 +96,7 @@ impl Reader {
         if at == rest.len() {
             return "";
         }
-        self.0 = match (opens < closes, depth) {
+        self.inside = match (opens < closes, depth) {
             (true, _) => Inside::Comment(depth + 1),
             (false, 1) => Inside::Code,
             (false, _) => Inside::Comment(depth - 1),
@@ -96,7 +109,7 @@ impl Reader {
             return "";
         };
         if rest[at..].starts_with('"') {
-            self.0 = Inside::Code;
+            self.inside = Inside::Code;
             return &rest[at + 1..];
         }
         let mut chars = rest[at + 1..].chars();
@@ -133,6 +146,27 @@ mod tests {
             inside
         });
         lines.collect()
+    }
+
+    #[test]
+    fn what_stands_in_brackets_is_no_command() {
+        for (code, within) in [
+            ("st!(\n:help\n)", true),
+            ("st!{ a [\n] :help\n}", true),
+            ("f('(', \"(\", 1);\n:help\n", false),
+            (")\n:help\n", false),
+        ] {
+            let mut reader = Reader::default();
+            let found: Vec<bool> = code
+                .lines()
+                .map(|line| {
+                    let within = reader.is_within();
+                    reader.read(line);
+                    within
+                })
+                .collect();
+            assert_eq!((found[0], found[1]), (false, within), "{code}");
+        }
     }
 
     #[test]

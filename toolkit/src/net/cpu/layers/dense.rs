@@ -33,7 +33,7 @@ impl Dense {
     }
 
     /// The layer as a convolution of images of one pixel, whose products are shared among threads, when there is enough
-    /// to do; the same sums in the same order.
+    /// to do. Which way is taken depends on the sizes alone, and so do the bits.
     fn shared(&self, rows: usize) -> Option<Conv> {
         (rows * self.inputs * self.outputs > SHARED_ABOVE).then(|| Conv::dense(self.inputs, self.outputs))
     }
