@@ -44,6 +44,7 @@ mod recipe;
 mod run;
 mod setters;
 mod show;
+mod start;
 mod state;
 mod stepper;
 #[cfg(test)]

@@ -1,0 +1,97 @@
+//! Parts of a [`Dataset`], two as one, and the same with other numbers.
+
+use super::Dataset;
+use crate::data::targets::{Kept, rows_of};
+use crate::{Error, Result};
+
+impl Dataset {
+    /// The examples at `rows`, in that order; shape, class names and origin stay.
+    ///
+    /// # Errors
+    /// When a row is out of range.
+    pub fn subset(&self, rows: &[usize]) -> Result<Self> {
+        if let Some(&row) = rows.iter().find(|&&row| row >= self.len()) {
+            return Err(
+                Error::data(format!("expected rows below {}, found {row}", self.len()))
+                    .at(format!("dataset {}", self.name)),
+            );
+        }
+        Ok(Self {
+            features: rows_of(&self.features, rows, self.width()),
+            targets: self.targets.at(rows, self.target_width()),
+            weights: self.weights.as_ref().map(|weights| rows_of(weights, rows, 1)),
+            groups: self
+                .groups
+                .as_ref()
+                .map(|groups| rows.iter().map(|&row| groups[row]).collect()),
+            ..self.clone()
+        }
+        .changed())
+    }
+
+    /// The examples of both, those of `other` behind. Classes are matched by name, and new ones are added; features
+    /// and values that have names are brought into the order of this dataset's.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let digits = datasets::digits()?;
+    /// let (ones, rest) = (digits.of_classes(&["1"])?, digits.of_classes(&["7", "8"])?);
+    /// let both = ones.join(&rest)?;
+    /// assert_eq!((both.len(), both.class_names()), (ones.len() + rest.len(), &["1", "7", "8"].map(String::from)[..]));
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the shapes, the kinds of targets or the names of features or values differ, or only one has groups.
+    pub fn join(&self, other: &Dataset) -> Result<Self> {
+        crate::data::join::join(self, other)
+    }
+
+    /// Other examples of the same shape and origin, without targets, weights and groups yet.
+    pub(in crate::data) fn with_examples(&self, features: Vec<f32>) -> Result<Self> {
+        let made = Self::new(self.name.clone(), self.shape, features)?;
+        Ok(Self {
+            features: made.features,
+            ..self.clone()
+        })
+    }
+
+    /// The same examples with other targets, weights and groups.
+    pub(in crate::data) fn with_rest(
+        self,
+        targets: Kept,
+        class_names: Vec<String>,
+        weights: Option<Vec<f32>>,
+        groups: Option<Vec<u32>>,
+    ) -> Self {
+        Self {
+            targets,
+            class_names: class_names.into(),
+            weights: weights.map(Into::into),
+            groups: groups.map(Into::into),
+            ..self
+        }
+        .changed()
+    }
+
+    /// The same examples with other numbers of the same shape, as a transformation makes them.
+    ///
+    /// # Errors
+    /// When there are more or fewer numbers than before, or one is not finite.
+    pub(crate) fn with_features(&self, features: Vec<f32>) -> Result<Self> {
+        if features.len() != self.features.len() {
+            return Err(Error::data(format!(
+                "expected {} numbers as before, found {}",
+                self.features.len(),
+                features.len()
+            ))
+            .at(format!("dataset {}", self.name)));
+        }
+        let made = Self::new(self.name.clone(), self.shape, features)?;
+        Ok(Self {
+            features: made.features,
+            ..self.clone()
+        }
+        .changed())
+    }
+}
