@@ -1,43 +1,41 @@
 //! Jook (粥): a research toolkit for deep learning on little data, made for notebooks.
 //!
-//! The folders are the table of contents: [`data`] (what there is to learn from), [`net`] (networks as
-//! data, and their executor), [`loss`], [`train`] (recipes, optimizers, checkpoints), [`evaluate`],
-//! [`transfer`] (what a network has learned, used for another task),
-//! [`study`] (grids over all of it, with seeds and intervals), [`weights`] (of networks trained elsewhere), [`show`] (how results look) and [`widgets`] (sliders
-//! and buttons that change them, made of [`comm`]s).
+//! The folders are the table of contents, of three things:
+//!
+//! - **Learning**: [`data`] (what there is to learn from), [`net`] (networks as data, and what runs them), [`loss`] (what is
+//!   made small), [`optim`] (how parameters change), [`train`] (recipes, trainings, steppers, watchers), [`evaluate`],
+//!   [`transfer`] (what a network has learned, used for another task), [`study`] (grids over all of it, with seeds and
+//!   intervals) and [`weights`] (of networks trained elsewhere).
+//! - **Showing**: [`show`], how results look.
+//! - **The notebook**: [`notebook`], what is between a cell and its user: [`comm`]s, [`widgets`], [`input`](input()),
+//!   [`interrupt`].
+//!
 //! [`prelude`] brings the names a notebook cell wants.
 //!
 //! The networks run on an executor of the toolkit's own; dfdx is the language of a cell's own losses, modules and
 //! differentiable code, and a network is one op on its tape ([`net::tape`]; [`train::Train`] trains dfdx's models).
 
-mod canonical;
-#[doc(hidden)]
-pub mod cells;
-mod code;
-pub mod comm;
+mod base;
 pub mod data;
 pub mod error;
 pub mod evaluate;
-mod hex;
-mod input;
-pub mod interrupt;
 pub mod loss;
-mod memory;
 pub mod net;
-mod number;
+pub mod notebook;
 pub mod optim;
 pub mod prelude;
-mod replace;
-pub mod seed;
 pub mod show;
 pub mod study;
-#[cfg(test)]
-mod testing;
 pub mod train;
 pub mod transfer;
 pub mod weights;
-pub mod widgets;
 
+pub use base::number::Number;
+pub use base::seed;
+#[cfg(test)]
+use base::testing;
+use base::{canonical, code, hex, memory, number, replace};
 pub use error::{Error, Result};
-pub use input::{input, password};
-pub use number::Number;
+#[doc(hidden)]
+pub use notebook::cells;
+pub use notebook::{comm, input, interrupt, password, widgets};

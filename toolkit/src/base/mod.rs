@@ -1,0 +1,12 @@
+//! What all parts stand on: random streams by name, numbers given to setters, hashes, memory that is promised once, files
+//! that are replaced in one move, specs as text.
+
+pub mod canonical;
+pub mod code;
+pub mod hex;
+pub mod memory;
+pub mod number;
+pub mod replace;
+pub mod seed;
+#[cfg(test)]
+pub mod testing;
