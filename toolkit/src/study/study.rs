@@ -208,7 +208,7 @@ impl Study {
     /// also for [`Study::run`]. Classes of the test part are matched by name ([`Split::new`]).
     pub fn data(mut self, split: &Split) -> Self {
         // Before the digest is taken, which does not tell labels in one order from those in another.
-        match Split::new(split.train.clone(), split.test.clone()) {
+        match split.matched() {
             Ok(split) => self.data = Some(split),
             Err(error) => {
                 self.error.get_or_insert(error);
