@@ -9,6 +9,8 @@ pub use crate::evaluate::*;
 pub use crate::loss::*;
 pub use crate::net::*;
 pub use crate::show::*;
+// By name: inside this crate `show` has another of the same name.
+pub use crate::study::Backend;
 pub use crate::study::*;
 pub use crate::train::*;
 pub use crate::transfer::*;

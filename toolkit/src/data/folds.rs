@@ -12,7 +12,7 @@ impl Dataset {
     /// examples, differ by at most one.
     ///
     /// A dataset with groups keeps whole groups in one part: the largest first, each goes to the fold that then has its
-    /// classes most evenly (the rule of scikit-learn's `StratifiedGroupKFold`, by squares of the counts).
+    /// classes most evenly, by squares of their shares (in the manner of scikit-learn's `StratifiedGroupKFold`).
     ///
     /// ```
     /// use jook::prelude::*;

@@ -6,7 +6,7 @@ use plotly::layout::Annotation;
 use plotly::{Plot, Trace};
 use serde_json::json;
 
-use super::result::lower_is_better;
+use super::groups::lower_is_better;
 use super::settings::Settings;
 use crate::show::{chart, readable_number};
 
