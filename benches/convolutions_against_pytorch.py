@@ -1,6 +1,8 @@
 """Jook and PyTorch on images, alternately, in one run. Started by `benches/convolutions`.
 
 - single convolutions with bias and ReLU, the shapes that Inception-v3 spends its time in, batch 8;
+- depthwise convolutions, 3x3 and 5x5, stride 1 and 2, 32 to 512 channels, batch 8: forward with bias and ReLU, and
+  forward with the gradients of weights and inputs;
 - Inception-v3 forward at 299x299, batch 8, in evaluation mode, with the peak memory of each process;
 - one training step of a CNN with two convolutions on 28x28 images, batch 64.
 
@@ -17,7 +19,6 @@ import sys
 import time
 
 import torch
-import torchvision
 from against_pytorch import Jook, compare
 from torch import nn
 
@@ -33,7 +34,13 @@ CONVOLUTIONS = [  # name, side, inputs, outputs, kernel, stride, padding
 ]
 
 
+DEPTHWISE = [(side, channels, kernel, stride) for side, channels in ((112, 32), (56, 128), (28, 256), (14, 512))
+             for kernel in (3, 5) for stride in (1, 2)]  # fmt: skip
+
+
 def inception():
+    import torchvision
+
     net = torchvision.models.inception_v3(weights=None, aux_logits=False, init_weights=False)
     return net.eval()
 
@@ -45,6 +52,48 @@ def passes(net, x, count):
         for _ in range(count):
             net(x)
         return (time.perf_counter() - start) / count
+
+
+def steps(conv, x, count):
+    """Seconds of a forward pass with the gradients of weights, bias and inputs."""
+    above = torch.rand_like(conv(x))
+    start = time.perf_counter()
+    for _ in range(count):
+        conv.zero_grad()
+        x.grad = None
+        conv(x).backward(above)
+    return (time.perf_counter() - start) / count
+
+
+def layouts(net, x, seconds):
+    """The network and its batch in the layout of memory that suits PyTorch better."""
+    last = x.contiguous(memory_format=torch.channels_last)
+    copy = nn.Sequential(*net).to(memory_format=torch.channels_last)
+    twins = [(net, x.requires_grad_(x.requires_grad)), (copy, last.detach().requires_grad_(x.requires_grad))]
+    return min(twins, key=lambda twin: min(seconds(*twin, 5) for _ in range(5)))
+
+
+def depthwise(worker, rounds):
+    jook = Jook(worker)
+    for side, channels, kernel, stride in DEPTHWISE:
+        name = f"depthwise {kernel}x{kernel}/{stride} {channels} at {side}"
+        work = {
+            "kind": "convolution", "batch": BATCH, "passes": 10, "side": side, "inputs": channels, "outputs": channels,
+            "kernel": (kernel, kernel), "stride": (stride, stride), "padding": (kernel // 2, kernel // 2),
+            "groups": channels,
+        }  # fmt: skip
+        conv = nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels)
+        x = torch.rand(BATCH, channels, side, side)
+        best = layouts(nn.Sequential(conv, nn.ReLU()).eval(), x, passes)
+        jook.ask(**work)
+        compare(name, "us", 1e6, lambda: jook.ask(**work)["seconds"], lambda: passes(*best, 10), rounds, 1.0)
+        work["back"] = True
+        best = layouts(nn.Sequential(conv), x.clone().requires_grad_(), steps)
+        jook.ask(**work)
+        compare(
+            "  and its gradients", "us", 1e6, lambda: jook.ask(**work)["seconds"], lambda: steps(*best, 10), rounds, 1.0
+        )
+    jook.close()
 
 
 def cnn(kernel):
@@ -91,10 +140,14 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("worker")
     arguments.add_argument("--rounds", type=int, default=9)
+    arguments.add_argument("--only", choices=["depthwise"], help="only these")
     options = arguments.parse_args()
     torch.set_num_threads(THREADS)
     print(f"PyTorch {torch.__version__}, {THREADS} threads, {platform.machine()}, {options.rounds} rounds")
     print(f"{'':28} {'Jook':>9} {'PyTorch':>9}")
+    depthwise(options.worker, options.rounds)
+    if options.only:
+        return
 
     jook = Jook(options.worker)
     for name, side, inputs, outputs, kernel, stride, padding in CONVOLUTIONS:

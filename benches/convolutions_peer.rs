@@ -4,7 +4,9 @@
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-use jook::net::{Layer, LayerKind, NetSpec, Network, Prepared, Window};
+use jook::data::Shape;
+use jook::net::cpu::Passes;
+use jook::net::{Layer, LayerKind, NetSpec, Network, Uniform, Window};
 use jook::prelude::*;
 use jook::seed;
 use rand::Rng;
@@ -15,35 +17,45 @@ fn random(count: usize) -> Vec<f32> {
     (0..count).map(|_| rng.random::<f32>() - 0.5).collect()
 }
 
-/// A network that is kept from one line to the next, with a batch for it.
-struct Work {
-    prepared: Prepared,
-    batch: Vec<f32>,
+/// Work that is kept from one line to the next; does one pass.
+type Work = Box<dyn FnMut() -> Result<()>>;
+
+fn seconds(work: &mut Work, passes: u64) -> Result<f64> {
+    let start = Instant::now();
+    for _ in 0..passes {
+        work()?;
+    }
+    Ok(start.elapsed().as_secs_f64() / passes as f64)
 }
 
-impl Work {
-    fn of(network: &Network, layer: &str, batch: usize) -> Result<Self> {
-        Ok(Self {
-            prepared: network.prepare(&[layer])?,
-            batch: random(batch * network.inputs()),
-        })
-    }
+/// The forward pass of a network made ready, on one batch.
+fn forward(network: &Network, layer: &str, batch: usize) -> Result<Work> {
+    let mut prepared = network.prepare(&[layer])?;
+    let batch = random(batch * network.inputs());
+    Ok(Box::new(move || {
+        std::hint::black_box(prepared.run(&batch)?);
+        Ok(())
+    }))
+}
 
-    fn seconds(&mut self, passes: u64) -> Result<f64> {
-        let start = Instant::now();
-        for _ in 0..passes {
-            std::hint::black_box(self.prepared.run(&self.batch)?);
-        }
-        Ok(start.elapsed().as_secs_f64() / passes as f64)
-    }
+/// Forward pass, gradient of the weights and gradient of the inputs, on one batch.
+fn there_and_back(network: Network, batch: usize) -> Result<Work> {
+    let mut passes = Passes::new(&network, batch);
+    let x = random(batch * network.inputs());
+    let above = random(batch * network.outputs());
+    Ok(Box::new(move || {
+        std::hint::black_box(passes.evaluate(&network, &x));
+        passes.backward_to_input(&network, &above);
+        std::hint::black_box(passes.gradients());
+        Ok(())
+    }))
 }
 
 fn inception(batch: usize) -> Result<Work> {
-    let network = InceptionV3::new().build(0)?;
-    Work::of(&network, "fc", batch)
+    forward(&InceptionV3::new().build(0)?, "fc", batch)
 }
 
-/// One convolution with bias and ReLU.
+/// One convolution with bias, and a ReLU where only the forward pass is asked for.
 fn convolution(work: &Value, batch: usize) -> Result<Work> {
     let number = |name: &str| work[name].as_u64().unwrap_or(1) as usize;
     let pair = |name: &str| [0, 1].map(|i| work[name][i].as_u64().unwrap_or(0) as usize);
@@ -56,17 +68,21 @@ fn convolution(work: &Value, batch: usize) -> Result<Work> {
             padding: pair("padding"),
             dilation: [1, 1],
         },
-        groups: 1,
+        groups: number("groups"),
         bias: true,
         init: HeNormal,
         bias_init: Uniform(0.1),
     };
+    if work["back"] == true {
+        let spec = images(side, channels, vec![layer("conv", conv)]);
+        return there_and_back(Network::new(&spec, 0)?, batch);
+    }
     let spec = images(
         side,
         channels,
         vec![layer("conv", conv), layer("relu", LayerKind::Activation(Relu))],
     );
-    Work::of(&Network::new(&spec, 0)?, "relu", batch)
+    forward(&Network::new(&spec, 0)?, "relu", batch)
 }
 
 /// A layer that reads the one before.
@@ -175,7 +191,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             kept = Some((line, made));
         }
         let Some((_, ready)) = &mut kept else { continue };
-        let seconds = ready.seconds(work["passes"].as_u64().unwrap_or(1))?;
+        let seconds = seconds(ready, work["passes"].as_u64().unwrap_or(1))?;
         println!("{}", json!({ "seconds": seconds, "peak": peak() }));
         std::io::stdout().flush()?;
     }

@@ -104,7 +104,7 @@ fn main() -> Result<()> {
     }
     if let Some(Paired {
         difference,
-        interval: (low, high),
+        interval: Some((low, high)),
         ..
     }) = Paired::of(&pairs)
     {

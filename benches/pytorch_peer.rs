@@ -24,7 +24,7 @@ fn data(examples: usize, seed: u64) -> Result<Dataset> {
         labels.push(label as u32);
     }
     let names = (0..CLASSES).map(|class| class.to_string()).collect();
-    Dataset::new("random", Shape::Flat(FEATURES), features)?.with_labels(labels, names)
+    Dataset::new("random", FEATURES, features)?.with_labels(labels, names)
 }
 
 /// `steps` optimizer steps of the MLP 64-128-128-10, as a cell would ask for them.

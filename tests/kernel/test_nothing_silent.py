@@ -89,6 +89,8 @@ def test_names_of_any_script_and_renamed_imports(module_kernel):
             "use ::std::{fmt::{self as f, Display as Disp}, io::{self, Write as _}};"
         )
     )
+    ok(module_kernel.run("use ::std::sync::{*, atomic::{*}}; use {::std::rc::Rc as Counted, ::std::cell::{*}};"))
+    ok(module_kernel.run("let barrier = Barrier::new(1); let byte = AtomicU8::new(1); let once = Counted::new(OnceCell::<u8>::new());"))
     cell = module_kernel.run(
         "struct X13; impl Disp for X13 { fn fmt(&self, to: &mut f::Formatter<'_>) -> f::Result { to.write_str(\"x\") } }\n"
         'writeln!(io::stdout(), "written")?; let m: Map<u8, u8> = col::HashMap::new(); format!("{X13}{}", m.len())'
@@ -105,12 +107,16 @@ def test_what_a_let_makes_is_kept(module_kernel):
         )
     )
     assert value(module_kernel.run("use hid::T as _; (e.is_err(), joined.is_ok(), caught.is_ok(), t.t())")) == "(true, true, true, 3)"
+    # `Result<!, _>`.
+    ok(module_kernel.run("let never = std::panic::catch_unwind(|| panic!(\"caught\")); let ends: fn() -> ! = || std::process::exit(1);"))
+    assert value(module_kernel.run("never.err().unwrap().downcast_ref::<&str>().copied()")) == "caught"
 
 
 @pytest.mark.parametrize(
     ("line", "name"),
     [
         ("let cl = |x: u8| x + 1;", "cl"),
+        ("base == 2; let warned = |x: u8| x + 1;", "warned"),
         ("let it = (0..3).map(|x| x * 2);", "it"),
         ("let fut = async { 5 };", "fut"),
         ("let deep = private::deep();", "deep"),

@@ -196,3 +196,97 @@ def test_a_cell_that_loses_what_it_uses_says_why(kernel):
     cell = kernel.run("struct Losing(u16);")
     assert "what `hidden` holds is no type of the notebook's" in cell.text("stderr")
     assert "`losing` was lost" in cell.text("stderr")
+
+
+UNFIT = [
+    pytest.param(
+        ["struct U1(u32);", "fn u1() -> u32 {\n    U1(5).0\n}", "fn v1() -> u32 { u1() + 1 }"],
+        "struct U1(u64);\nlet kept1 = U1(7);",
+        {"fn u1": "expected `u32`, found `u64`", "fn v1": "it uses `fn u1`"},
+        ["fn u1() -> u64 { U1(7).0 }", "fn v1() -> u64 { u1() + 1 }"],
+        ("v1()", "8"),
+        id="function",
+    ),
+    pytest.param(
+        ["enum U2 { A(f64), B }", "fn u2(it: U2) -> f64 { match it { U2::A(a) => a, U2::B => 0.0 } }"],
+        "enum U2 { A(f64), B, C }",
+        {"fn u2": "not covered"},
+        ["fn u2(it: U2) -> f64 { match it { U2::A(a) => a, _ => 9.0 } }"],
+        ("u2(U2::C)", "9.0"),
+        id="match",
+    ),
+    pytest.param(
+        ["trait U3 { fn a(&self) -> u8; } struct S3; struct T3;", "impl U3 for S3 { fn a(&self) -> u8 { 1 } }\nimpl U3 for T3 { fn a(&self) -> u8 { 2 } }"],
+        "trait U3 { fn a(&self) -> u8; fn b(&self) -> u8; }",
+        {"impl U3 for S3": "missing: `b`", "impl U3 for T3": "missing: `b`"},
+        ["impl U3 for S3 { fn a(&self) -> u8 { 1 } fn b(&self) -> u8 { 3 } }"],
+        ("S3.a() + S3.b()", "4"),
+        id="trait",
+    ),
+    pytest.param(
+        ["macro_rules! u4 { () => { 1 } }", "fn v4() -> u8 { u4!() }\nfn w4() -> u8 { u4!() + v4() }"],
+        "macro_rules! u4 { ($x:expr) => { $x } }",
+        {"fn v4": "unexpected end", "fn w4": "unexpected end"},
+        ["fn v4() -> u8 { u4!(4) }"],
+        ("v4()", "4"),
+        id="macro",
+    ),
+    pytest.param(
+        ["mod u5 { pub fn f() -> u8 { 1 } pub struct P; }", "use u5::f as g5;\nuse u5::P;"],
+        "mod u5 { pub fn f() -> u8 { 2 } }",
+        {"use u5::P": "no `P` in `u5`"},
+        [],
+        ("g5()", "2"),
+        id="import",
+    ),
+    pytest.param(
+        ["struct U6(u8);", "impl std::fmt::Debug for U6 { fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result { f.write_str(\"own\") } }"],
+        "#[derive(Debug)] struct U6(u8);",
+        {"impl std::fmt::Debug for U6": "has one, too"},
+        [],
+        ('format!("{:?}", U6(1))', "U6(1)"),
+        id="derive",
+    ),
+]
+
+
+@pytest.mark.parametrize(("cells", "change", "aside", "mended", "end"), UNFIT)
+def test_what_does_not_fit_any_more_is_set_aside_with_a_word(module_kernel, cells, change, aside, mended, end):
+    for cell in cells:
+        ok(module_kernel.run(cell))
+    told = [line for line in ok(module_kernel.run(change)).text("stderr").splitlines() if "is set aside" in line]
+    assert sorted(line.split("`")[1] for line in told) == sorted(aside)
+    for item, why in aside.items():
+        (line,) = [line for line in told if line.startswith(f"note: `{item}`")]
+        assert why in line and "of cell [" in line, line
+    for cell in mended:
+        ok(module_kernel.run(cell))
+    assert shown(module_kernel.run(end[0])) == end[1]
+
+
+def test_nothing_is_set_aside_by_a_cell_that_is_refused(module_kernel):
+    ok(module_kernel.run("struct X7(u8);"))
+    ok(module_kernel.run("fn x7() -> u8 {\n    X7(5).0\n}"))
+    for cell in ["struct X7(u16);\nlet no: u8 = \"no\";", "struct X7(u16);\nlet uses = x7();"]:
+        cell = module_kernel.run(cell)
+        assert cell.status == "error" and cell.text("stderr") == ""
+    said = "\n".join(cell.reply["content"]["traceback"])
+    assert "line 2 of cell [" in said and "define both in one cell" in said
+    assert shown(module_kernel.run("x7()")) == "5"
+    ok(module_kernel.run("struct X7(u16);"))
+    cell = module_kernel.run("x7()")
+    assert cell.status == "error" and "has set `fn x7` aside" in "\n".join(cell.reply["content"]["traceback"])
+
+
+def test_an_impl_that_goes_with_the_type_of_its_cell_is_told(module_kernel):
+    ok(module_kernel.run("trait G8 { fn g(&self) -> u8; }\nstruct H8; impl G8 for H8 { fn g(&self) -> u8 { 1 } }"))
+    said = ok(module_kernel.run("trait G8 { fn g(&self) -> u8; fn h(&self) -> u8 { self.g() + 1 } }")).text("stderr")
+    assert "`impl G8 for H8` went with `G8`" in said
+    ok(module_kernel.run("impl G8 for H8 { fn g(&self) -> u8 { 1 } }"))
+    assert shown(module_kernel.run("H8.h()")) == "2"
+
+
+def test_variables_of_any_pattern_replace_others(module_kernel):
+    ok(module_kernel.run("let a9 = 1u8; let b9 = \"b\"; let c9 = 'c';"))
+    ok(module_kernel.run("let [a9, .., mut b9] = [3, 4, 5]; let &(c9, _) = &(2.5, 1); b9 += a9;"))
+    assert shown(module_kernel.run("(a9, b9, c9)")) == "(3, 8, 2.5)"

@@ -60,7 +60,7 @@ def test_what_the_first_bowl_expects_holds(bowl):
     assert len(loss) == 200 and 2.2 < loss[0] < 2.8 and loss[-1] < 0.3
     accuracy = number(r"accuracy ([\d.]+)%", text(bowl["test"]))
     assert 86 <= accuracy <= 94
-    misread = number(r"(\d+) misread", text(bowl["confused"]))
+    misread = number(r"(\d+) of 1697 wrong", text(bowl["confused"]))
     assert misread == round(1697 * (1 - accuracy / 100), 0) or abs(misread - 1697 * (1 - accuracy / 100)) < 1
 
     rows = re.findall(r"^ *(16|64|256) +(0|0\.2|0\.5) +([\d.]+) +([\d.]+) to ([\d.]+) +5\b", text(bowl["study"]), re.M)

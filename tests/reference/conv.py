@@ -45,6 +45,30 @@ def norm(momentum=0.1, epsilon=1e-5):
     return {"BatchNorm": {"momentum": momentum, "epsilon": epsilon}}
 
 
+def layer_norm(epsilon=1e-5):
+    return {"LayerNorm": {"epsilon": epsilon}}
+
+
+def group_norm(groups, epsilon=1e-5):
+    return {"GroupNorm": {"groups": groups, "epsilon": epsilon}}
+
+
+def instance_norm(epsilon=1e-5):
+    return {"InstanceNorm": {"epsilon": epsilon}}
+
+
+def prelu(shared=False):
+    return {"PRelu": {"shared": shared, "init": {"Constant": 0.25}}}
+
+
+def embedding(vocabulary, width):
+    return {"Embedding": {"vocabulary": vocabulary, "width": width, "init": {"Normal": 1.0}}}
+
+
+def upsample(*factor):
+    return {"Upsample": {"factor": factor}}
+
+
 def dense(units):
     return {"Dense": {"units": units, "bias": True, "init": "Zeros", "bias_init": "Zeros"}}
 
@@ -91,6 +115,24 @@ def run(layers, x, training, parameters, buffers):
                 last = F.avg_pool2d(
                     x, w["kernel"], w["stride"], w["padding"], given["ceil"], given["count_include_pad"]
                 )
+            case "GlobalMaxPool":
+                last = F.adaptive_max_pool2d(x, 1).flatten(1)
+            case "LayerNorm":
+                scale, shift = parameters.next(x.shape[1]), parameters.next(x.shape[1])
+                last = F.layer_norm(x.movedim(1, -1), scale.shape, scale, shift, given["epsilon"]).movedim(-1, 1)
+            case "GroupNorm":
+                scale, shift = parameters.next(x.shape[1]), parameters.next(x.shape[1])
+                last = F.group_norm(x, given["groups"], scale, shift, given["epsilon"])
+            case "InstanceNorm":
+                scale, shift = parameters.next(x.shape[1]), parameters.next(x.shape[1])
+                last = F.instance_norm(x, weight=scale, bias=shift, eps=given["epsilon"])
+            case "PRelu":
+                last = F.prelu(x, parameters.next(1 if given["shared"] else x.shape[1]))
+            case "Embedding":
+                table = parameters.next(given["vocabulary"], given["width"])
+                last = F.embedding(x.long(), table).movedim(-1, 1).unsqueeze(2)
+            case "Upsample":
+                last = F.interpolate(x, scale_factor=tuple(map(float, given["factor"])), mode="nearest")
             case "GlobalAvgPool":
                 last = F.adaptive_avg_pool2d(x, 1).flatten(1)
             case "Flatten":
@@ -120,30 +162,41 @@ def run(layers, x, training, parameters, buffers):
     return last
 
 
-def case(name, rows, image, layers, training=True):
-    """Runs the layers (kind; or kind, what it reads; or kind, what it reads, whether frozen) forward and backward."""
-    height, width, channels = image
-    spec = {"input": height * width * channels}
-    spec["image"] = {"Image": {"height": height, "width": width, "channels": channels}}
+def case(name, rows, image, layers, training=True, vocabulary=None):
+    """Runs the layers (kind; or kind, what it reads; or kind, what it reads, whether frozen) forward and backward.
+
+    `image` is height x width x channels, or how many plain numbers. With a `vocabulary` x is made indices below it.
+    """
+    if isinstance(image, int):
+        spec = {"input": image}
+    else:
+        height, width, channels = image
+        spec = {"input": height * width * channels}
+        spec["image"] = {"Image": {"height": height, "width": width, "channels": channels}}
     spec["layers"] = []
     for i, layer in enumerate(layers):
         kind, read, frozen = (layer + (False,))[:3] if isinstance(layer, tuple) else (layer, [], False)
         spec["layers"].append({"name": f"layer{i}", "kind": kind, "from": read, "frozen": frozen})
     parameters, buffers = Tensors("parameters"), Tensors("buffers")
-    x = torch.from_numpy(scatter("x", rows * spec["input"])).requires_grad_()
-    y = run(spec["layers"], x.reshape(rows, *image).permute(0, 3, 1, 2), training, parameters, buffers)
+    x = torch.from_numpy(scatter("x", rows * spec["input"]))
+    if vocabulary:
+        x = torch.floor((x + 1) / 2 * vocabulary)
+    x.requires_grad_()
+    first = x.reshape(rows, image) if isinstance(image, int) else x.reshape(rows, *image).permute(0, 3, 1, 2)
+    y = run(spec["layers"], first, training, parameters, buffers)
     if y.dim() == 4:
         y = y.permute(0, 2, 3, 1)
     y.backward(torch.from_numpy(scatter("above", y.numel())).reshape(y.shape))
     # Of a frozen layer, and of one that the last does not need, there is none.
     gradients = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in parameters.leaves]
-    return {
+    given = {"vocabulary": vocabulary} if vocabulary else {}
+    return given | {
         "name": name,
         "spec": spec,
         "rows": rows,
         "training": training,
         "y": numbers(y),
-        "input_gradient": numbers(x.grad),
+        "input_gradient": numbers(torch.zeros_like(x) if x.grad is None else x.grad),
         "gradients": [v for gradient in gradients for v in numbers(gradient)],
         "buffers_after": [v for leaf in buffers.leaves for v in numbers(leaf)],
     }
@@ -231,6 +284,15 @@ def convolutions():
         ((5, 6, 3), 9, (1, 3), {"groups": 3, "stride": (2, 1)}),
         ((4, 4, 18), 18, (3, 3), {"groups": 18, "padding": (1, 1)}),
         ((5, 5, 2), 2, (5, 5), {"groups": 2, "padding": (2, 2)}),
+        ((5, 6, 16), 16, (3, 3), {"groups": 16, "padding": (1, 1)}),
+        ((5, 6, 16), 16, (3, 3), {"groups": 16, "stride": (2, 2), "padding": (1, 1)}),
+        ((7, 6, 32), 32, (5, 5), {"groups": 32, "padding": (2, 2), "bias": False}),
+        ((7, 6, 32), 32, (5, 5), {"groups": 32, "stride": (2, 2), "padding": (2, 2)}),
+        ((5, 6, 40), 40, (3, 3), {"groups": 40}),
+        ((10, 9, 16), 16, (3, 3), {"groups": 16, "padding": (1, 1)}),
+        ((5, 7, 71), 71, (3, 2), {"groups": 71, "stride": (1, 2), "padding": (1, 1), "dilation": (2, 1)}),
+        ((3, 3, 112), 112, (3, 3), {"groups": 112, "stride": (3, 2), "padding": (3, 2)}),
+        ((2, 2, 130), 130, (1, 1), {"groups": 130, "stride": (2, 2)}),
         # Strides past the kernel leave numbers that nothing reads.
         ((7, 8, 2), 3, (1, 1), {"stride": (2, 3)}),
         ((7, 8, 2), 3, (2, 2), {"stride": (3, 3)}),
@@ -372,9 +434,62 @@ def others():
     return found
 
 
+def examples():
+    """Norms by the statistics of an example alone, and what else small data needs."""
+    tanh, same = {"Activation": "Tanh"}, {"padding": (1, 1)}
+    return [
+        case("layer norm", 5, 7, [layer_norm()]),
+        case("layer norm of two numbers, of little variance", 3, 2, [layer_norm(0.5)]),
+        case("layer norm of 33 numbers between layers", 4, 9, [dense(33), layer_norm(), tanh, dense(3)]),
+        case("layer norm of an image", 2, (3, 4, 5), [layer_norm()]),
+        case("layer norm of an image with 19 channels", 2, (2, 3, 19), [conv(19, (1, 1)), layer_norm(1e-3), tanh]),
+        case("group norm", 4, 12, [group_norm(3)]),
+        case("group norm of an image", 3, (3, 4, 6), [group_norm(2)]),
+        case("group norm of an image in one group", 2, (3, 4, 5), [group_norm(1, 1e-3)]),
+        case("group norm of an image between layers", 2, (5, 5, 2), [
+            conv(24, (3, 3), **same), group_norm(8), tanh, conv(3, (3, 3)), "GlobalAvgPool", dense(3),
+        ]),
+        case("instance norm", 3, (3, 4, 5), [instance_norm()]),
+        case("instance norm of 18 channels", 2, (2, 2, 3), [conv(18, (1, 1)), instance_norm(1e-3), tanh]),
+        case("frozen layer norm", 3, 6, [dense(5), (layer_norm(), [], True), tanh, dense(2)]),
+        case("frozen instance norm", 2, (3, 3, 2), [conv(4, (1, 1)), (instance_norm(), [], True), tanh]),
+        case("prelu", 6, 5, [prelu()]),
+        case("prelu of one slope", 6, 5, [prelu(shared=True)]),
+        case("prelu of an image", 2, (3, 4, 3), [conv(4, (2, 2)), prelu(), conv(2, (2, 2))]),
+        case("prelu of an image, one slope", 2, (3, 4, 3), [prelu(shared=True), conv(2, (2, 2))]),
+        case("prelu of one channel", 2, (3, 4, 1), [prelu()]),
+        case("frozen prelu", 4, 5, [dense(4), (prelu(), [], True), dense(2)]),
+        case("embedding", 3, 4, [embedding(6, 5)], vocabulary=6),
+        case("embedding, its mean", 3, 5, [embedding(7, 3), "GlobalAvgPool", dense(2)], vocabulary=7),
+        case("embedding, flattened", 4, 2, [embedding(9, 3), "Flatten", dense(4), tanh, dense(2)], vocabulary=9),
+        case("embedding, convolved", 3, 6, [
+            embedding(5, 4), conv(3, (1, 3), padding=(0, 1)), {"Activation": "Relu"}, "GlobalMaxPool", dense(2),
+        ], vocabulary=5),
+        case("frozen embedding", 3, 4, [(embedding(6, 5), [], True), "GlobalAvgPool", dense(2)], vocabulary=6),
+        case("two embeddings side by side", 3, 4, [
+            (embedding(6, 5), ["input"]), (embedding(6, 2), ["input"]),
+            ("Concat", ["layer0", "layer1"]), "GlobalAvgPool", dense(2),
+        ], vocabulary=6),
+        case("global max pool", 3, (5, 6, 3), ["GlobalMaxPool"]),
+        case("global max pool of 18 channels behind relu", 2, (4, 4, 2), [
+            conv(18, (3, 3), **same), {"Activation": "Relu"}, "GlobalMaxPool", dense(3),
+        ]),
+        case("upsample", 2, (3, 4, 3), [upsample(2, 2)]),
+        case("upsample by different factors between layers", 2, (3, 2, 2), [
+            conv(3, (2, 2)), upsample(3, 2), conv(2, (2, 2)),
+        ]),
+        case("norms and upsampling side by side", 2, (4, 4, 4), [
+            (layer_norm(), ["input"]), (group_norm(2), ["input"]), (instance_norm(), ["input"]),
+            (prelu(), ["input"]), (max_pool((2, 2), stride=(2, 2)), ["input"]), upsample(2, 2),
+            ("Concat", ["layer0", "layer1", "layer2", "layer3", "layer5"]), conv(3, (1, 1)),
+        ]),
+    ]
+
+
 if __name__ == "__main__":
     golden = {"torch": torch.__version__.split("+")[0]}
     golden |= {"convolutions": convolutions(), "filtered": filtered(), "poolings": poolings(), "others": others()}
+    golden |= {"examples": examples()}
     path = Path(__file__).with_suffix(".json")
     path.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
     counts = {name: len(cases) for name, cases in golden.items() if name != "torch"}

@@ -61,6 +61,15 @@ impl Error {
         self
     }
 
+    /// Adds what it happened within, before the place that is known.
+    pub(crate) fn within(mut self, place: &str) -> Self {
+        self.place = Some(match self.place {
+            Some(inner) => format!("{place}, {inner}"),
+            None => place.to_owned(),
+        });
+        self
+    }
+
     /// Adds what the reader can do about it, as an imperative.
     pub fn fix(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());

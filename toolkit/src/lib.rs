@@ -6,10 +6,14 @@
 //! [`study`] (grids over all of it, with seeds and intervals), [`weights`] (of networks trained elsewhere), [`show`] (how results look) and [`widgets`] (sliders
 //! and buttons that change them, made of [`comm`]s).
 //! [`prelude`] brings the names a notebook cell wants.
+//!
+//! The networks run on an executor of the toolkit's own; dfdx is the language of a cell's own losses, modules and
+//! differentiable code, and a network is one op on its tape ([`net::tape`]; [`train::Train`] trains dfdx's models).
 
 mod canonical;
 #[doc(hidden)]
 pub mod cells;
+mod code;
 pub mod comm;
 pub mod data;
 pub mod error;
@@ -20,6 +24,7 @@ pub mod interrupt;
 pub mod loss;
 mod memory;
 pub mod net;
+mod number;
 pub mod optim;
 pub mod prelude;
 mod replace;
@@ -35,3 +40,4 @@ pub mod widgets;
 
 pub use error::{Error, Result};
 pub use input::{input, password};
+pub use number::Number;

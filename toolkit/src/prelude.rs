@@ -1,20 +1,35 @@
-//! The names a notebook cell wants: `use jook::prelude::*;`.
+//! The names a notebook cell wants: `use jook::prelude::*;`. What few cells need is under its folder: `jook::net::Init`.
 //!
 //! The crates `polars`, `plotly` and `dfdx` come along under their own names, so that examples from
-//! their documentation paste in.
+//! their documentation paste in. With `use dfdx::prelude::*;` beside this one no type is ambiguous: `Tanh` and `Sigmoid`
+//! are dfdx's layers as types, and where a value is meant `Activation::Tanh` says whose. dfdx's `Shape` is left alone: ours
+//! is [`jook::data::Shape`](crate::data::Shape), written as a number or as (height, width, channels).
 
 pub use crate::comm;
-pub use crate::data::*;
-pub use crate::evaluate::*;
-pub use crate::loss::*;
-pub use crate::net::*;
-pub use crate::show::*;
-// By name: inside this crate `show` has another of the same name.
-pub use crate::study::Backend;
-pub use crate::study::*;
-pub use crate::train::*;
-pub use crate::transfer::*;
+pub use crate::data::{
+    Dataset, ImageDomain, ImageFolder, ImagePreparation, Split, Standardizer, TableOptions, Targets, datasets,
+};
+pub use crate::evaluate::{ConfusionMatrix, Evaluation, Predictions, Regression, wilson_interval};
+pub use crate::loss::{Learned, Loss, Objective, Seen, Sum, objective, on_tape};
+pub use crate::net::{
+    Activation, Cnn, Constant, FanUniform, Gelu, HeNormal, HeUniform, Identity, InceptionV3, Init, Layer,
+    LayerKind, LeakyRelu, Maxout, Mlp, NetSpec, Network, NetworkModule, Normal, Prepared, Relu, Role,
+    Sigmoid, Tanh, Uniform, Window, Word2Vec, XavierNormal, XavierUniform, Zeros, ops,
+};
+pub use crate::show::{
+    Align, Bundle, Display, ImageGrid, Progress, Show, Table, chart, clear_output, quiet, readable_number,
+    readable_time, show, show_updatable,
+};
+pub use crate::study::{
+    Against, Backend, Chosen, Comparison, Comparisons, Domain, Job, Mean, Measured, Outcome, Paired,
+    Settings, Store, Study, StudyResult, Trial, statistics,
+};
+pub use crate::train::{
+    Augmentation, Budget, Ending, Flow, History, Load, Moment, Recipe, Rule, Run, Sampler, Stepper, Train,
+    Training, TypedOptimizer, Watcher,
+};
+pub use crate::transfer::{Concat, FeatureSet, Features, Retrain, Retrained};
 pub use crate::weights::{self, Weights};
 pub use crate::widgets::{Area, Button, Dropdown, FloatSlider, IntSlider, Interact, interact};
-pub use crate::{Error, Result, input, password};
+pub use crate::{Error, Number, Result, input, password};
 pub use {dfdx, plotly, polars};

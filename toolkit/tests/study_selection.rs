@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use jook::data::Shape;
 use jook::prelude::*;
-use jook::study::{Backend, Job, Threads};
+use jook::study::{Threads, TrialResult};
 
 struct Folder(PathBuf);
 
@@ -247,15 +248,29 @@ fn folds_judge_and_the_corrected_interval_is_over_folds() {
         [0, 1, 2, 3, 4]
     );
     let plain = Paired::of(&pair.pairs.iter().map(|p| (p.1, p.2)).collect::<Vec<_>>()).unwrap();
-    let width = |p: &Paired| p.interval.1 - p.interval.0;
+    let width = |p: &Paired| p.interval.map(|(low, high)| high - low).unwrap();
     let wider = width(&pair.paired) / width(&plain);
     assert!((wider - (1.0 + 5.0 * 0.25_f64).sqrt()).abs() < 1e-9, "{wider}");
     assert!(pair.paired.p_value > plain.p_value);
+    assert_eq!(pair.paired.p_wilcoxon, None);
     let text = pair.bundle().plain().to_owned();
     assert!(
-        text.contains("5 pairs that share a fold") && text.contains("Training parts overlap"),
+        text.contains("5 pairs that share a fold") && text.contains("training parts overlap"),
         "{text}"
     );
+    // Many at once are paired and corrected as two are.
+    let all = result.compare_all([(UNITS, 16)], "log_loss").unwrap();
+    let of_two = all
+        .others
+        .iter()
+        .find(|other| other.settings.get(UNITS) == pair.a.get(UNITS));
+    let of_two = of_two.unwrap();
+    assert_eq!((of_two.paired, &of_two.pairs), (Some(pair.paired), &pair.pairs));
+    assert!(all.others.len() == 2 && of_two.p_holm >= pair.paired.p_value);
+    let text = all.bundle().plain().to_owned();
+    for words in ["paired by fold (less is better)", "training parts overlap"] {
+        assert!(text.contains(words), "no {words:?} in: {text}");
+    }
     // The chosen setting is trained on the whole training part.
     let chosen = result.chosen().unwrap();
     let units = chosen.settings.get(UNITS).unwrap().count().unwrap();

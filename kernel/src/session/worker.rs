@@ -14,6 +14,7 @@ use crate::session::build::toolkit;
 use crate::session::build::toolkit::Toolkit;
 use crate::session::build::warnings;
 use crate::session::cell::builtin::Around;
+use crate::session::cell::edit::Named;
 use crate::session::cell::items::Items;
 use crate::session::commands;
 use crate::session::commands::Orders;
@@ -31,6 +32,7 @@ use crate::session::talk::pump::Between;
 use crate::session::talk::pump::Message;
 use crate::session::talk::pump::Pump;
 use crate::session::talk::pump::Sink;
+use crate::session::tell::aside::{self, Unfit};
 use crate::session::tell::losses;
 use crate::session::tell::losses::Losses;
 use crate::session::tell::losses::Variable;
@@ -290,8 +292,11 @@ impl Engine {
             number: control.count(),
             folder: self.folder.clone(),
         };
-        let none = Items::default();
-        let (named, items) = if orders.clears { &none } else { &self.items }.name(&cell, &plain, &around);
+        let before = match orders.clears {
+            true => Items::default(),
+            false => self.items.clone(),
+        };
+        let (mut named, mut items) = before.name(&cell, &plain, &around);
         control.works_on_a_cell(Resting::of(&mut self.context));
         control.on_warnings(self.tell_warnings(code, sink));
         self.sources.begin(control.count(), code, &self.crate_dir);
@@ -311,23 +316,40 @@ impl Engine {
         for note in notes.into_iter().chain(anew) {
             let _ = sink.send(Message::Event(Event::Stderr(note)));
         }
-        let before = self.variables();
+        let variables = self.variables();
         self.answer(&orders, sink);
         let questions = Questions::new(sink);
         let begun = Instant::now();
-        let outcome = self.context.execute_with_callbacks(
-            &named.text,
-            &mut EvalCallbacks {
-                input_reader: &|request| {
-                    // What was printed before the question stands before it.
-                    self.pump.catch_up();
-                    questions.ask(&request.prompt, request.is_password)
-                },
+        let mut callbacks = EvalCallbacks {
+            input_reader: &|request| {
+                // What was printed before the question stands before it.
+                self.pump.catch_up();
+                questions.ask(&request.prompt, request.is_password)
             },
-        );
+        };
+        let mut outcome = self.context.execute_with_callbacks(&named.text, &mut callbacks);
+        let written = match outcome.is_err() {
+            true => self.context.last_source().unwrap_or_default(),
+            false => String::new(),
+        };
+        // The cell without what does not fit it; where that is not enough, it is refused for what was wrong first.
+        let mut aside: Vec<Unfit> = Vec::new();
+        let mut last = None;
+        while let Some(more) = self.unfit(last.as_ref().unwrap_or(&outcome), &named.defines) {
+            aside.extend(more);
+            let names: Vec<&str> = aside.iter().map(|unfit| unfit.name.as_str()).collect();
+            let (other, left) = before.without(&names).name(&cell, &plain, &around);
+            let again = self.context.execute_with_callbacks(&other.text, &mut callbacks);
+            if !matches!(again, Err(evcxr::Error::CompilationErrors(_))) {
+                (outcome, named, items) = (again, other, left);
+                break;
+            }
+            last = Some(again);
+        }
         let took = begun.elapsed();
         if outcome.is_ok() {
             self.items = items;
+            self.tell_what_went(&named, &aside, sink);
             self.tell_losses(sink);
         }
         let _ = self.context.set_opt_level(&self.opt);
@@ -371,6 +393,12 @@ impl Engine {
                     let _ = sink.send(Message::Event(commands::timing_of_failure(error, took)));
                 }
                 let stop = (interrupted, killed);
+                let elsewhere = |said: &serde_json::Value| {
+                    let (item, below) = aside::elsewhere(said, &written)?;
+                    self.sources
+                        .of_item(&item, below)
+                        .filter(|place| place.code != code)
+                };
                 Err(report::of_error(
                     error,
                     &notes,
@@ -378,6 +406,7 @@ impl Engine {
                         code,
                         named: &named,
                         losing: &losing,
+                        elsewhere: &elsewhere,
                     },
                     &self.losses,
                     stop,
@@ -398,7 +427,10 @@ impl Engine {
             items: &named.defines,
             compiled: outcome.is_ok(),
         };
-        self.losses.note(&cell, end, &before, &now);
+        self.losses.note(&cell, end, &variables, &now);
+        for unfit in aside.iter().filter(|_| outcome.is_ok()) {
+            self.losses.aside(&unfit.name, &unfit.shown, control.count());
+        }
         if orders.vars && result.is_ok() {
             let table = self.measure(&now, sink);
             let _ = sink.send(Message::Event(table));
@@ -409,6 +441,46 @@ impl Engine {
             let _ = sink.send(Message::Event(Event::Stderr(format!("{error:#}\n"))));
         }
         result
+    }
+
+    /// The items of earlier cells by which a cell was refused, and nothing else.
+    fn unfit(
+        &self,
+        outcome: &Result<evcxr::EvalOutputs, evcxr::Error>,
+        own: &HashSet<String>,
+    ) -> Option<Vec<Unfit>> {
+        let Err(evcxr::Error::CompilationErrors(errors)) = outcome else {
+            return None;
+        };
+        let generated = self.context.last_source().unwrap_or_default();
+        let earlier: HashSet<&str> = self.context.defined_item_names().collect();
+        let unfit = aside::unfit(errors, &generated, &earlier, own);
+        (!unfit.is_empty()).then_some(unfit)
+    }
+
+    /// Tells which items of earlier cells are there no more.
+    fn tell_what_went(&self, named: &Named, aside: &[Unfit], sink: &Sink) {
+        for unfit in aside {
+            let place = self.sources.of_item(&unfit.text, 0);
+            let place = place.map(|place| format!(" ({})", place.in_words()));
+            // Whatever uses what is set aside is so, too.
+            let used = aside
+                .iter()
+                .find(|other| unfit.why.contains(&format!("found module `{}`", other.name)));
+            let told = format!(
+                "note: `{}`{} does not fit this cell and is set aside: {}; mend it and run its cell again\n",
+                unfit.shown,
+                place.unwrap_or_default(),
+                used.map_or(unfit.why.clone(), |other| format!("it uses `{}`", other.shown)),
+            );
+            let _ = sink.send(Message::Event(Event::Stderr(told)));
+        }
+        for (item, with) in &named.gone {
+            let told = format!(
+                "note: `{item}` went with `{with}`, which this cell defines without it; where it is still wanted, run it again\n"
+            );
+            let _ = sink.send(Message::Event(Event::Stderr(told)));
+        }
     }
 
     /// Tells which variables are lost, and which statics begin anew, because their type is another one now. evcxr still lists them.

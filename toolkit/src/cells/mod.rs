@@ -3,6 +3,7 @@
 
 mod ending;
 mod kernel;
+mod made_of;
 mod panics;
 mod printing;
 mod shell;
@@ -14,6 +15,8 @@ pub use ending::{
 pub(crate) use kernel::kernel;
 #[cfg(test)]
 pub(crate) use kernel::tests as kernel_for_tests;
+pub use made_of::made_of;
+pub(crate) use made_of::running_cell;
 pub use panics::{is_on_this_thread, report_panics};
 pub(crate) use printing::{Stream, taken_by};
 pub use shell::shell;
@@ -30,10 +33,25 @@ pub const VARIABLE_CHANGED_TYPE: &str = "EVCXR_VARIABLE_CHANGED_TYPE:";
 /// evcxr's word for a cell that left by `?`.
 pub const USER_ERROR_OCCURRED: &str = "EVCXR_ERROR_OCCURRED";
 
+/// `!` as a type of its own: it can only be written as what a function returns.
+pub type Never = <fn() -> ! as Function>::Returned;
+
+/// A function without parameters.
+pub trait Function {
+    /// What it returns.
+    type Returned;
+}
+
+impl<R> Function for fn() -> R {
+    type Returned = R;
+}
+
 /// The variables of a notebook between its cells. Has the face of evcxr's own, which is compiled with every cell.
 #[derive(Default)]
 pub struct VariableStore {
     variables: HashMap<String, Kept>,
+    /// What variables came from that the running cell has taken and cannot change.
+    unchanged: HashMap<String, u64>,
 }
 
 /// A variable, and of what type it was when it was kept.
@@ -42,6 +60,8 @@ struct Kept {
     type_name: &'static str,
     /// Of the notebook's own definitions that the layout of the type depends on; 0 where there are none.
     digest: u64,
+    /// What it came from: see [`made_of`].
+    origin: u64,
 }
 
 impl Kept {
@@ -65,6 +85,7 @@ impl VariableStore {
             value: Box::new(value),
             type_name: std::any::type_name::<T>(),
             digest,
+            origin: self.unchanged.remove(name).unwrap_or_else(made_of::origin),
         };
         self.variables.insert(name.to_owned(), kept);
     }
@@ -77,11 +98,33 @@ impl VariableStore {
         }
     }
 
-    /// Gives the variable out.
+    /// Gives the variable out to a cell that cannot change it.
     ///
     /// # Panics
     /// When it is not there or of another type: [`VariableStore::check_as`] was not asked.
     pub fn take_as<T: 'static>(&mut self, digest: u64, name: &str) -> T {
+        if let Some(kept) = self.variables.get(name) {
+            self.unchanged.insert(name.to_owned(), kept.origin);
+        }
+        self.take_to_change_as(digest, name)
+    }
+
+    /// Gives the variable out to a cell that may change it or put another one in its place.
+    ///
+    /// # Panics
+    /// As [`VariableStore::take_as`].
+    pub fn take_to_change_as<T: 'static>(&mut self, digest: u64, name: &str) -> T {
+        if let Some(kept) = self.variables.get(name) {
+            made_of::takes(kept.origin);
+        }
+        self.take_to_replace_as(digest, name)
+    }
+
+    /// Gives the variable out to a cell that puts another one in its place before it looks at this one.
+    ///
+    /// # Panics
+    /// As [`VariableStore::take_as`].
+    pub fn take_to_replace_as<T: 'static>(&mut self, digest: u64, name: &str) -> T {
         let Some(kept) = self.variables.remove(name) else {
             panic!("variable {name} has gone missing")
         };
@@ -118,7 +161,7 @@ impl VariableStore {
     /// # Panics
     /// As there.
     pub fn take_variable<T: 'static>(&mut self, name: &str) -> T {
-        self.take_as(0, name)
+        self.take_to_change_as(0, name)
     }
 
     /// One value for all cells, made at first use.
@@ -130,6 +173,7 @@ impl VariableStore {
             value: Box::new(Arc::new(create())),
             type_name: std::any::type_name::<Arc<T>>(),
             digest: 0,
+            origin: 0,
         });
         match kept.value.downcast_ref::<Arc<T>>() {
             Some(value) => value.clone(),

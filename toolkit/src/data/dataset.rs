@@ -11,6 +11,8 @@ use crate::{Error, Result};
 
 /// Examples of one shape, with targets (labels, shares of classes or values) or none; they may have weights and belong to
 /// groups. Cloning is cheap: the numbers are shared.
+#[doc(alias = "DataLoader")]
+#[doc(alias = "TensorDataset")]
 #[derive(Clone)]
 pub struct Dataset {
     name: String,
@@ -30,13 +32,17 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A dataset without labels. `features` holds the examples one after another, row-major.
+    /// A dataset without labels. `features` holds the examples one after another, row-major; `shape` is what one of them
+    /// is: a number of plain numbers, or (height, width, channels).
     ///
     /// # Errors
     /// When `shape` has no numbers or too many to count, when `features` is not a whole number of examples
     /// of it, or holds a NaN or infinity.
-    pub fn new(name: impl Into<String>, shape: Shape, features: Vec<f32>) -> Result<Self> {
-        let name = name.into();
+    pub fn new(name: impl Into<String>, shape: impl Into<Shape>, features: Vec<f32>) -> Result<Self> {
+        Self::made(name.into(), shape.into(), features)
+    }
+
+    fn made(name: String, shape: Shape, features: Vec<f32>) -> Result<Self> {
         let Some(width) = shape.checked_width().filter(|&width| width > 0) else {
             return Err(Error::data(format!(
                 "expected a shape of 1 to {} numbers an example, found {shape:?}",
@@ -111,6 +117,7 @@ impl Dataset {
             .fix("give every class its own name"));
         }
         self.targets = Kept::Classes(labels.into());
+        self.value_names = Arc::new([]);
         self.class_names = class_names.into();
         Ok(self.changed())
     }
@@ -137,6 +144,7 @@ impl Dataset {
                 .fix("divide each row by its sum"));
         }
         self.targets = Kept::Shares(shares.into());
+        self.value_names = Arc::new([]);
         self.class_names = class_names.into();
         Ok(self.changed())
     }
@@ -169,6 +177,7 @@ impl Dataset {
     ///
     /// # Errors
     /// When there are more or fewer than examples, one is negative or not finite, or all are 0.
+    #[doc(alias = "sample_weight")]
     pub fn with_weights(mut self, weights: Vec<f32>) -> Result<Self> {
         self.check_count(weights.len(), "weights")?;
         let wrong = |&w: &f32| !(w >= 0.0 && w.is_finite());

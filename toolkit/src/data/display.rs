@@ -11,12 +11,14 @@ use serde_json::json;
 const PER_CLASS: usize = 10;
 const CLASSES: usize = 20;
 const FEATURES: usize = 12;
+/// Stretches of a histogram.
+const BINS: usize = 16;
 /// Points of a chart.
 const POINTS: usize = 5000;
 
 impl Show for Dataset {
     /// Images: a row of them for each class and a table of the classes. Other data: the table of the
-    /// classes and one of the features.
+    /// classes, or of the values to predict with their histograms, and one of the features.
     fn bundle(&self) -> Bundle {
         let mut parts = Vec::new();
         if let Some(grid) = self.grid() {
@@ -24,6 +26,9 @@ impl Show for Dataset {
         }
         if self.labels().is_some() {
             parts.push(self.class_table().bundle());
+        }
+        if let Some(values) = self.values().filter(|values| !values.is_empty()) {
+            parts.push(self.value_table(values).bundle());
         }
         if let (Shape::Flat(_), false) = (self.shape(), self.is_empty()) {
             parts.push(self.feature_table().bundle());
@@ -122,13 +127,16 @@ impl Show for Split {
 }
 
 impl Dataset {
-    /// The examples as points over their first two features, a colour for each class. Of many, every so many;
-    /// of data with one feature, none.
+    /// The examples as points over their first two features, a colour for each class, or by the first value to predict.
+    /// Data with one feature show the first value over it, if they have values, else nothing. Of many, every so many.
     pub fn chart(&self) -> Plot {
         let name = |j: usize| match self.feature_names().get(j) {
             Some(name) => name.clone(),
             None => format!("feature {j}"),
         };
+        if let Some(values) = self.values() {
+            return self.value_chart(values, &name);
+        }
         let layout = chart::layout(self.name(), &name(0), &name(1));
         if self.width() < 2 {
             return chart::plot(layout, Vec::new());
@@ -152,6 +160,35 @@ impl Dataset {
             }))) as Box<dyn Trace>
         };
         chart::plot(layout, (0..classes).map(cloud).collect())
+    }
+
+    fn value_chart(&self, values: &[f32], name: &dyn Fn(usize) -> String) -> Plot {
+        let every = self.len().div_ceil(POINTS).max(1);
+        let rows = || (0..self.len()).step_by(every);
+        let feature = |j: usize| -> Vec<f32> { rows().map(|row| self.row(row)[j]).collect() };
+        let value: Vec<f32> = rows().map(|row| values[row * self.value_names().len()]).collect();
+        let title = &self.value_names()[0];
+        let (y_title, y, marker) = match self.width() {
+            1 => (
+                title.clone(),
+                value,
+                json!({"size": 6, "color": chart::color(0), "opacity": 0.8}),
+            ),
+            _ => {
+                let bar = json!({"title": {"text": chart::plain(title)}});
+                let marker = json!({
+                    "size": 6, "color": value, "colorscale": "Viridis", "showscale": true, "colorbar": bar,
+                });
+                (name(1), feature(1), marker)
+            }
+        };
+        let points = chart::RawTrace(json!({
+            "type": "scatter", "mode": "markers", "x": feature(0), "y": y, "marker": marker,
+        }));
+        chart::plot(
+            chart::layout(self.name(), &name(0), &y_title),
+            vec![Box::new(points)],
+        )
     }
 
     fn heading(&self) -> String {
@@ -242,6 +279,28 @@ impl Dataset {
         }
     }
 
+    fn value_table(&self, values: &[f32]) -> Table {
+        let names = self.value_names();
+        let mut table =
+            Table::new(["to predict", "lowest", "mean", "highest", "histogram"]).align(0, Align::Left);
+        for (j, name) in names.iter().enumerate().take(FEATURES) {
+            let column: Vec<f64> = values
+                .chunks_exact(names.len())
+                .map(|row| f64::from(row[j]))
+                .collect();
+            let low = column.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = column.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let mean = column.iter().sum::<f64>() / column.len() as f64;
+            let numbers = [low, mean, high].map(readable_number);
+            let cells = [name.clone()].into_iter().chain(numbers);
+            table = table.row(cells.chain([histogram(&column, low, high)]));
+        }
+        match rest(names.len(), FEATURES, "values") {
+            Some(note) => table.note(note),
+            None => table,
+        }
+    }
+
     fn feature_table(&self) -> Table {
         let mut table = Table::new(["feature", "lowest", "mean", "highest"]);
         for (j, (low, high)) in self.feature_ranges().into_iter().enumerate().take(FEATURES) {
@@ -259,6 +318,22 @@ impl Dataset {
             None => table,
         }
     }
+}
+
+/// How many numbers lie in each of so many stretches of equal length from `low` to `high`, as blocks of such heights.
+fn histogram(numbers: &[f64], low: f64, high: f64) -> String {
+    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let mut counts = [0usize; BINS];
+    for x in numbers {
+        let share = if high > low { (x - low) / (high - low) } else { 0.5 };
+        counts[((share * BINS as f64) as usize).min(BINS - 1)] += 1;
+    }
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let block = |&count: &usize| match count {
+        0 => '·',
+        _ => HEIGHTS[(count * HEIGHTS.len()).div_ceil(most) - 1],
+    };
+    counts.iter().map(block).collect()
 }
 
 fn rest(all: usize, shown: usize, what: &str) -> Option<String> {
@@ -369,6 +444,45 @@ mod tests {
         assert_eq!((clouds.len(), points), (2, 5000));
         let line = Dataset::new("line", Shape::Flat(1), vec![1.0, 2.0]).unwrap();
         assert_eq!(figure(line)["data"].as_array().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn values_show_with_histograms_and_charts() {
+        let homes = |width: usize| {
+            Dataset::new(
+                "homes",
+                Shape::Flat(width),
+                (0..8 * width).map(|i| i as f32).collect(),
+            )
+            .and_then(|data| {
+                data.with_values([0.0, 0.0, 0.0, 0.0, 5.0, 8.0, 8.0, 16.0].to_vec(), ["<price>"])
+            })
+            .unwrap()
+        };
+        let bundle = homes(2).bundle();
+        let text = bundle.plain();
+        // Four of 0, one of 5, two of 8, one of 16, in sixteen stretches of 1.
+        for part in ["<price> to predict", "█····▂··▄······▂", "4.625", "feature"] {
+            assert!(text.contains(part), "no {part} in: {text}");
+        }
+        assert!(!bundle.to_html().contains("<price>"));
+        let figure = |data: Dataset| serde_json::to_value(data.chart()).unwrap()["data"][0].clone();
+        let (line, plane) = (figure(homes(1)), figure(homes(2)));
+        assert_eq!(
+            (line["x"][5].as_f64(), line["y"][5].as_f64()),
+            (Some(5.0), Some(8.0))
+        );
+        assert_eq!(
+            (plane["y"][5].as_f64(), plane["marker"]["color"][5].as_f64()),
+            (Some(11.0), Some(8.0))
+        );
+        let same = homes(1).with_values(vec![2.0; 8], ["same"]).unwrap();
+        assert!(same.bundle().plain().contains('█'));
+        let empty = homes(1).subset(&[]).unwrap();
+        assert!(
+            empty.bundle().plain().contains("0 examples")
+                && figure(empty)["x"].as_array().unwrap().is_empty()
+        );
     }
 
     #[test]

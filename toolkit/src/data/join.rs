@@ -33,29 +33,17 @@ pub(super) fn join(one: &Dataset, other: &Dataset) -> Result<Dataset> {
             let other = other.with_classes_of(&class_names)?;
             Kept::Classes([labels, other.require_labels()?].concat().into())
         }
-        (Targets::Shares { shares: a, .. }, Targets::Shares { shares: b, .. })
-            if one.class_names() == other.class_names() =>
-        {
+        (Targets::Shares { shares: a, .. }, Targets::Shares { .. }) => {
+            let other = other.with_classes_of(&class_names)?;
+            let b = match other.targets() {
+                Targets::Shares { shares, .. } => shares,
+                _ => &[],
+            };
             Kept::Shares([a, b].concat().into())
         }
-        (Targets::Values(a), Targets::Values(b)) if one.value_names() == other.value_names() => {
-            Kept::Values([a, b].concat().into())
-        }
-        (Targets::Shares { .. }, Targets::Shares { .. }) => {
-            return differ(
-                "expected shares of the same classes in one order, found others".into(),
-                "give both the same columns, by the same names",
-            );
-        }
-        (Targets::Values(_), Targets::Values(_)) => {
-            return differ(
-                format!(
-                    "expected the values {}, found {}",
-                    one.value_names().join(", "),
-                    other.value_names().join(", ")
-                ),
-                "give both the same values, by the same names",
-            );
+        (Targets::Values(a), Targets::Values(_)) => {
+            let other = other.with_values_of(one.value_names())?;
+            Kept::Values([a, other.values().unwrap_or_default()].concat().into())
         }
         (a, b) => {
             return differ(

@@ -1,18 +1,20 @@
-//! Classes and features by their names: what makes a label, or a column, of one dataset that of another.
+//! Classes, values and features by their names: what makes a label, or a column, of one dataset that of another.
 
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Dataset;
+use super::{Dataset, Targets};
 use crate::{Error, Result};
 
-/// The names of classes and features, in the order in which a model or a dataset counts them; none where nobody gave
+/// The names of classes, features and values, in the order in which a model or a dataset counts them; none where nobody gave
 /// any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Names {
     pub classes: Vec<String>,
     pub features: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
 }
 
 impl Dataset {
@@ -20,16 +22,24 @@ impl Dataset {
         Names {
             classes: self.class_names().to_vec(),
             features: self.feature_names().to_vec(),
+            values: self.value_names().to_vec(),
         }
     }
 
-    /// The same examples with labels that count in the order of `class_names`, matched by name: for a
+    /// The same examples with labels, or shares, that count in the order of `class_names`, matched by name: for a
     /// test part loaded from its own file, in which a class may be missing or come in another order.
     ///
     /// # Errors
-    /// Without labels, when an example's class is not among `class_names`, and when a name is there twice.
+    /// Without labels or shares, when an example's class, or one that it has a share of, is not among `class_names`, and
+    /// when a name is there twice.
     pub fn with_classes_of(&self, class_names: &[String]) -> Result<Self> {
+        if let Targets::Shares { classes, shares } = self.targets() {
+            return self.with_shares_of(class_names, classes, shares);
+        }
         let labels = self.require_labels()?;
+        if self.class_names() == class_names {
+            return Ok(self.clone());
+        }
         let places = places(class_names);
         let moved: Vec<Option<u32>> = self
             .class_names()
@@ -61,14 +71,59 @@ impl Dataset {
         self.clone().with_labels(relabelled, class_names.to_vec())
     }
 
-    /// The same examples with labels and features in the order of `names`. What has no names on either side stays
-    /// as it is.
+    fn with_shares_of(&self, class_names: &[String], classes: usize, shares: &[f32]) -> Result<Self> {
+        let places = places(class_names);
+        let own = self.class_names().iter();
+        let to: Vec<Option<u32>> = own.map(|name| places.get(name.as_str()).copied()).collect();
+        let mut moved = vec![0.0; self.len() * class_names.len()];
+        for (row, shares) in shares.chunks_exact(classes).enumerate() {
+            for (class, &share) in shares.iter().enumerate() {
+                match to[class] {
+                    Some(to) => moved[row * class_names.len() + to as usize] = share,
+                    // What nobody has a share of need not be known.
+                    None if share == 0.0 => {}
+                    None => {
+                        return Err(Error::data(format!(
+                            "expected shares of the classes {}, found one of {}",
+                            listed(class_names),
+                            self.class_name(class)
+                        ))
+                        .at(format!("dataset {}, row {}", self.name(), row + 1))
+                        .fix("classes are matched by name: give the same ones with Dataset::with_shares"));
+                    }
+                }
+            }
+        }
+        self.clone().with_shares(moved, class_names.to_vec())
+    }
+
+    /// The same examples with labels, shares, values and features in the order of `names`. What has no names on either
+    /// side stays as it is.
     pub(crate) fn matched_to(&self, names: &Names) -> Result<Self> {
         let data = self.with_features_of(&names.features)?;
-        if data.labels().is_none() || names.classes.is_empty() || data.class_names() == names.classes {
-            return Ok(data);
+        match data.targets() {
+            Targets::Classes(_) | Targets::Shares { .. } if !names.classes.is_empty() => {
+                data.with_classes_of(&names.classes)
+            }
+            Targets::Values(_) => data.with_values_of(&names.values),
+            _ => Ok(data),
         }
-        data.with_classes_of(&names.classes)
+    }
+
+    /// The same examples with the values in the order of `names`; as they are, when `names` has none.
+    pub(super) fn with_values_of(&self, names: &[String]) -> Result<Self> {
+        let (own, Some(values)) = (self.value_names(), self.values()) else {
+            return Ok(self.clone());
+        };
+        if names.is_empty() || own == names {
+            return Ok(self.clone());
+        }
+        let remedy = "values are matched by name: load the same columns; where only the names differ, give the same \
+                      ones with Dataset::with_values";
+        let order = self.order_of("values", own, names, remedy)?;
+        let rows = values.chunks_exact(own.len());
+        let moved = rows.flat_map(|row| order.iter().map(|&from| row[from]));
+        self.clone().with_values(moved.collect(), names.iter().cloned())
     }
 
     /// The same examples with the features in the order of `names`; as they are, when either has no names.
@@ -77,16 +132,25 @@ impl Dataset {
         if own.is_empty() || names.is_empty() || own == names {
             return Ok(self.clone());
         }
-        let place = || format!("dataset {}", self.name());
-        let differ = |what: String| {
-            Error::data(what).at(place()).fix(
-                "features are matched by name: load the same columns; where only the names differ, give the same \
-                 ones with Dataset::with_feature_names",
-            )
+        let remedy = "features are matched by name: load the same columns; where only the names differ, give the same \
+                      ones with Dataset::with_feature_names";
+        let order = self.order_of("features", own, names, remedy)?;
+        let moved = self.rows().flat_map(|row| order.iter().map(|&from| row[from]));
+        self.with_features(moved.collect())?
+            .with_feature_names(names.to_vec())
+    }
+
+    /// For each of `names` its place among `own`, which are the same in another order; `what` and `remedy` are for the
+    /// error where they are not.
+    fn order_of(&self, what: &str, own: &[String], names: &[String], remedy: &str) -> Result<Vec<usize>> {
+        let differ = |words: String| {
+            Error::data(words)
+                .at(format!("dataset {}", self.name()))
+                .fix(remedy)
         };
         if let Some(name) = repeated(own).or(repeated(names)) {
             return Err(differ(format!(
-                "expected features with different names, found {name} twice"
+                "expected {what} with different names, found {name} twice"
             )));
         }
         let places = places(own);
@@ -102,16 +166,13 @@ impl Dataset {
                 names => format!("{words}{}", listed(names)),
             };
             return Err(differ(format!(
-                "expected the features {}, found others{}{}",
+                "expected the {what} {}, found others{}{}",
                 listed(names),
                 part("; lacking: ", &lacking),
                 part("; unknown: ", &others)
             )));
         }
-        let order: Vec<usize> = names.iter().map(|name| places[name.as_str()] as usize).collect();
-        let moved = self.rows().flat_map(|row| order.iter().map(|&from| row[from]));
-        self.with_features(moved.collect())?
-            .with_feature_names(names.to_vec())
+        Ok(names.iter().map(|name| places[name.as_str()] as usize).collect())
     }
 }
 

@@ -36,6 +36,13 @@ impl Shape {
     }
 }
 
+/// So many plain numbers.
+impl From<usize> for Shape {
+    fn from(width: usize) -> Self {
+        Shape::Flat(width)
+    }
+}
+
 /// An image of (height, width, channels).
 impl From<(usize, usize, usize)> for Shape {
     fn from((height, width, channels): (usize, usize, usize)) -> Self {

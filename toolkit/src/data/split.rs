@@ -62,6 +62,8 @@ impl Split {
     ///
     /// # Errors
     /// When the training part is empty, or a number leaves the range of `f32`.
+    #[doc(alias = "fit_transform")]
+    #[doc(alias = "StandardScaler")]
     pub fn standardized(&self) -> Result<Split> {
         let standardizer = Standardizer::fit(&self.train)?;
         let validation = self.validation.as_ref();
@@ -95,6 +97,7 @@ impl Dataset {
     ///
     /// # Errors
     /// When `test_share` is not between 0 and 1, or a part would be empty.
+    #[doc(alias = "train_test_split")]
     pub fn split(&self, test_share: f64, seed: u64) -> Result<Split> {
         check_test_share(test_share).map_err(|e| e.at(format!("split of dataset {}", self.name())))?;
         let (train, test) = self.parted(test_share, seed, "split");

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::Dataset;
 use crate::{Error, Result};
 
-/// The mean and standard deviation of each feature of a training part, to be applied to any part.
+/// The mean and standard deviation of each feature (or value to predict) of a training part, to be applied to any part.
 ///
 /// The deviation is the population's (divided by n), as scikit-learn's `StandardScaler` takes it. A
 /// feature that is constant in the training part is only centred. Features that have names are matched by them.
+#[doc(alias = "StandardScaler")]
+#[doc(alias = "normalize")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Read")]
 pub struct Standardizer {
@@ -80,48 +82,133 @@ impl Standardizer {
                     .at(format!("dataset {}", train.name())),
             );
         }
-        let n = train.len() as f64;
-        let mut mean = vec![0.0; train.width()];
-        for row in train.rows() {
+        Ok(Self::measured(
+            train.features(),
+            train.width(),
+            train.feature_names(),
+        ))
+    }
+
+    /// Measures the values to predict of `train`: prices in thousands are learned as badly as features of such a scale.
+    /// [`apply_values`](Self::apply_values) standardizes them, [`restore_values`](Self::restore_values) brings predicted
+    /// numbers back. [`Split::standardized`](crate::data::Split::standardized) leaves values as they are, so that errors
+    /// keep their unit.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let line = Dataset::new("line", Shape::Flat(1), (0..50).map(|i| i as f32 / 50.0).collect())?
+    ///     .with_values((0..50).map(|i| 1e5 + 1e4 * i as f32).collect(), ["price"])?;
+    /// let scale = Standardizer::fit_values(&line)?;
+    /// let run = Mlp::new([1, 1]).train(&scale.apply_values(&line)?, Recipe::new().epochs(200).adam(0.05))?;
+    /// let price = scale.restore_values(&run.predict(&[0.5])?)?[0];
+    /// assert!((price - 3.5e5).abs() < 2e3);
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Without values or examples.
+    #[doc(alias = "TransformedTargetRegressor")]
+    pub fn fit_values(train: &Dataset) -> Result<Self> {
+        let values = train.values().filter(|values| !values.is_empty());
+        let values = values.ok_or_else(|| no_values(train))?;
+        Ok(Self::measured(
+            values,
+            train.value_names().len(),
+            train.value_names(),
+        ))
+    }
+
+    /// `data` with each value less its mean, divided by its deviation; the features stay. Values are matched by name.
+    ///
+    /// # Errors
+    /// When `data` has other values or none, or a result leaves the range of `f32`.
+    pub fn apply_values(&self, data: &Dataset) -> Result<Dataset> {
+        let data = data.with_values_of(&self.names)?;
+        let values = data.values().ok_or_else(|| no_values(&data))?;
+        if data.value_names().len() != self.mean.len() {
+            return Err(self.other_width(&data, "values", data.value_names().len()));
+        }
+        let standard = self.standard(&data, values)?;
+        let names = data.value_names().to_vec();
+        data.with_values(standard, names)
+    }
+
+    /// Numbers that a model trained on standardized values predicts, in the unit of the values: rows x values, row-major,
+    /// as they come in.
+    ///
+    /// # Errors
+    /// When it is no whole number of rows.
+    #[doc(alias = "inverse_transform")]
+    pub fn restore_values(&self, predicted: &[f32]) -> Result<Vec<f32>> {
+        let width = self.mean.len();
+        if !predicted.len().is_multiple_of(width) {
+            return Err(Error::data(format!(
+                "expected rows of {width} numbers, as there are values, found {} numbers",
+                predicted.len()
+            )));
+        }
+        let scales = self.mean.iter().zip(&self.deviation).cycle();
+        let restored = predicted.iter().zip(scales);
+        Ok(restored
+            .map(|(&x, (m, d))| (f64::from(x) * d + m) as f32)
+            .collect())
+    }
+
+    /// The mean and deviation of each column of a table of `width` columns with a row or more.
+    fn measured(table: &[f32], width: usize, names: &[String]) -> Self {
+        let n = (table.len() / width) as f64;
+        let rows = || table.chunks_exact(width);
+        let mut mean = vec![0.0; width];
+        for row in rows() {
             mean.iter_mut().zip(row).for_each(|(m, &x)| *m += f64::from(x));
         }
         mean.iter_mut().for_each(|m| *m /= n);
         // A second pass over the distances: the difference of large sums would lose the small ones.
-        let mut variance = vec![0.0; train.width()];
-        for row in train.rows() {
-            for ((v, m), &x) in variance.iter_mut().zip(&mean).zip(row) {
-                *v += (f64::from(x) - m).powi(2);
+        let mut variance = vec![0.0; width];
+        let mut constant = vec![true; width];
+        for row in rows() {
+            for (j, &x) in row.iter().enumerate() {
+                variance[j] += (f64::from(x) - mean[j]).powi(2);
+                constant[j] &= x == table[j];
             }
         }
-        let spread = train.feature_ranges();
         let deviation = variance
             .iter()
-            .zip(spread)
-            .map(|(v, (low, high))| if low == high { 1.0 } else { (v / n).sqrt() })
+            .zip(constant)
+            .map(|(v, constant)| if constant { 1.0 } else { (v / n).sqrt() })
             .collect();
-        Ok(Self {
+        Self {
             mean,
             deviation,
-            names: train.feature_names().to_vec(),
-        })
+            names: names.to_vec(),
+        }
     }
 
     /// `data` with each feature less its mean, divided by its deviation.
     ///
     /// # Errors
     /// When `data` has other features, or a result leaves the range of `f32`.
+    #[doc(alias = "transform")]
     pub fn apply(&self, data: &Dataset) -> Result<Dataset> {
         let data = &data.with_features_of(&self.names)?;
         if data.width() != self.mean.len() {
-            return Err(Error::data(format!(
-                "expected {} features as in the training part, found {}",
-                self.mean.len(),
-                data.width()
-            ))
-            .at(format!("dataset {}", data.name())));
+            return Err(self.other_width(data, "features", data.width()));
         }
-        let mut features = Vec::with_capacity(data.features().len());
-        for (i, row) in data.rows().enumerate() {
+        data.with_features(self.standard(data, data.features())?)
+    }
+
+    fn other_width(&self, data: &Dataset, what: &str, found: usize) -> Error {
+        Error::data(format!(
+            "expected {} {what} as in the training part, found {found}",
+            self.mean.len(),
+        ))
+        .at(format!("dataset {}", data.name()))
+    }
+
+    /// A table of numbers of `data`, standardized.
+    fn standard(&self, data: &Dataset, table: &[f32]) -> Result<Vec<f32>> {
+        let mut made = Vec::with_capacity(table.len());
+        for (i, row) in table.chunks_exact(self.mean.len()).enumerate() {
             for (j, ((&x, m), d)) in row.iter().zip(&self.mean).zip(&self.deviation).enumerate() {
                 let standard = ((f64::from(x) - m) / d) as f32;
                 if !standard.is_finite() {
@@ -131,10 +218,10 @@ impl Standardizer {
                     .at(format!("dataset {}, row {}, column {}", data.name(), i + 1, j + 1))
                     .fix("correct the number; or leave out the feature, which hardly varies in the training part"));
                 }
-                features.push(standard);
+                made.push(standard);
             }
         }
-        data.with_features(features)
+        Ok(made)
     }
 
     /// The mean of each feature.
@@ -146,6 +233,12 @@ impl Standardizer {
     pub fn deviation(&self) -> &[f64] {
         &self.deviation
     }
+}
+
+fn no_values(data: &Dataset) -> Error {
+    Error::data("expected values to standardize, found none")
+        .at(format!("dataset {}", data.name()))
+        .fix("give them with Dataset::with_values, or load them with TableOptions::values")
 }
 
 #[cfg(test)]
@@ -236,5 +329,51 @@ mod tests {
         }
         let text = serde_json::to_string(&standardizer).unwrap();
         assert_eq!(serde_json::from_str::<Standardizer>(&text).unwrap(), standardizer);
+    }
+
+    #[test]
+    fn values_are_standardized_and_brought_back() {
+        let data = flat(1, &[5.0, 6.0, 7.0])
+            .with_values(vec![100.0, 1.0, 200.0, 1.0, 300.0, 1.0], ["price", "rooms"])
+            .unwrap();
+        let scale = Standardizer::fit_values(&data).unwrap();
+        assert_eq!(scale.mean(), [200.0, 1.0]);
+        let far = (100.0 / (20_000f64 / 3.0).sqrt()) as f32;
+        let made = scale.apply_values(&data).unwrap();
+        assert_eq!(made.values().unwrap(), [-far, 0.0, 0.0, 0.0, far, 0.0]);
+        assert_eq!(
+            (made.features(), made.value_names()),
+            (data.features(), data.value_names())
+        );
+        let back = scale.restore_values(made.values().unwrap()).unwrap();
+        for (back, value) in back.iter().zip(data.values().unwrap()) {
+            assert!((back - value).abs() < 1e-4, "{back}, {value}");
+        }
+        // In another order, and with others.
+        let turned = flat(1, &[5.0])
+            .with_values(vec![1.0, 300.0], ["rooms", "price"])
+            .unwrap();
+        assert_eq!(scale.apply_values(&turned).unwrap().values().unwrap(), [far, 0.0]);
+        let other = flat(1, &[5.0]).with_values(vec![1.0], ["rent"]).unwrap();
+        assert!(
+            scale
+                .apply_values(&other)
+                .unwrap_err()
+                .to_string()
+                .contains("rent")
+        );
+        assert!(
+            scale
+                .restore_values(&[1.0])
+                .unwrap_err()
+                .to_string()
+                .contains("rows of 2")
+        );
+        for error in [
+            Standardizer::fit_values(&flat(1, &[1.0])).unwrap_err(),
+            scale.apply_values(&flat(1, &[1.0])).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("with_values"), "{error}");
+        }
     }
 }

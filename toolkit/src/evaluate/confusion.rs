@@ -1,18 +1,33 @@
 //! [`ConfusionMatrix`]: which class was taken for which.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use plotly::Plot;
 use polars::prelude::{Column, DataFrame};
 
-use crate::show::{Bundle, Show, chart, confusion_bundle};
+use crate::show::{Align, Bundle, Show, Table, chart, confusion_bundle};
 use crate::{Error, Result};
 
+/// Classes up to which the whole matrix is drawn or written; of more, what was confused most.
+const WHOLE: usize = 200;
+/// Of more classes, so many are in the chart, and so many mistakes in the table.
+const PART: usize = 40;
+/// Classes up to which the frame has a row for every pair.
+const EVERY_PAIR: usize = 1000;
+
 /// Counts of examples by true class (rows) and predicted class (columns).
+///
+/// Only pairs that occur are kept: a network with a million outputs needs no square of a million numbers.
+#[doc(alias = "confusion_matrix")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfusionMatrix {
     classes: Vec<String>,
-    counts: Vec<u64>,
+    /// By true and predicted class.
+    counts: BTreeMap<(u32, u32), u64>,
+    /// Examples of each class, and examples taken for it.
+    support: Vec<u64>,
+    predicted: Vec<u64>,
 }
 
 impl ConfusionMatrix {
@@ -31,7 +46,8 @@ impl ConfusionMatrix {
             return Err(Error::data(format!("expected {t} predictions, found {p}")).at("evaluation"));
         }
         let n = classes.len();
-        let mut counts = vec![0; n * n];
+        let (mut support, mut by_prediction) = (vec![0; n], vec![0; n]);
+        let mut counts = BTreeMap::new();
         for (row, (&t, &p)) in truth.iter().zip(predicted).enumerate() {
             if t as usize >= n || p as usize >= n {
                 return Err(
@@ -39,11 +55,15 @@ impl ConfusionMatrix {
                         .at(format!("evaluation, row {row}")),
                 );
             }
-            counts[t as usize * n + p as usize] += 1;
+            *counts.entry((t, p)).or_insert(0) += 1;
+            support[t as usize] += 1;
+            by_prediction[p as usize] += 1;
         }
         Ok(Self {
             classes: classes.to_vec(),
             counts,
+            support,
+            predicted: by_prediction,
         })
     }
 
@@ -54,32 +74,29 @@ impl ConfusionMatrix {
 
     /// How many examples of class `truth` were taken for class `predicted`; 0 for a class there is not.
     pub fn count(&self, truth: usize, predicted: usize) -> u64 {
-        let n = self.classes.len();
-        if truth < n && predicted < n {
-            self.counts[truth * n + predicted]
-        } else {
-            0
-        }
+        let pair = u32::try_from(truth).ok().zip(u32::try_from(predicted).ok());
+        pair.and_then(|pair| self.counts.get(&pair)).copied().unwrap_or(0)
     }
 
-    /// Examples of class `truth`.
+    /// Examples of class `truth`; 0 for a class there is not.
     pub fn support(&self, truth: usize) -> u64 {
-        (0..self.classes.len()).map(|p| self.count(truth, p)).sum()
+        self.support.get(truth).copied().unwrap_or(0)
     }
 
-    /// Examples taken for class `predicted`.
+    /// Examples taken for class `predicted`; 0 for a class there is not.
     pub fn predicted(&self, predicted: usize) -> u64 {
-        (0..self.classes.len()).map(|t| self.count(t, predicted)).sum()
+        self.predicted.get(predicted).copied().unwrap_or(0)
     }
 
     /// All examples.
     pub fn total(&self) -> u64 {
-        self.counts.iter().sum()
+        self.support.iter().sum()
     }
 
     /// Examples classified rightly.
     pub fn correct(&self) -> u64 {
-        (0..self.classes.len()).map(|c| self.count(c, c)).sum()
+        let right = self.counts.iter().filter(|((t, p), _)| t == p);
+        right.map(|(_, count)| count).sum()
     }
 
     /// The F1 score of a class, 2 tp / (2 tp + fp + fn): 0 when it occurs but was never predicted, none
@@ -98,47 +115,99 @@ impl ConfusionMatrix {
 
     /// The mistakes, the most frequent first: (true class, predicted class, count).
     pub fn mistakes(&self) -> Vec<(&str, &str, u64)> {
-        let n = self.classes.len();
-        let mut wrong: Vec<_> = (0..n * n)
-            .filter(|i| i / n != i % n && self.counts[*i] > 0)
-            .map(|i| {
-                (
-                    self.classes[i / n].as_str(),
-                    self.classes[i % n].as_str(),
-                    self.counts[i],
-                )
-            })
+        let mut wrong: Vec<_> = self
+            .counts
+            .iter()
+            .filter(|((t, p), _)| t != p)
+            .map(|(&(t, p), &count)| (self.name(t), self.name(p), count))
             .collect();
         wrong.sort_by_key(|&(_, _, count)| std::cmp::Reverse(count));
         wrong
     }
 
-    /// One row a pair of classes: truth, predicted (strings), count (u64).
+    /// One row a pair of classes: truth, predicted (strings), count (u64); with more than 1,000 classes only the
+    /// pairs that occur.
     pub fn frame(&self) -> DataFrame {
-        let n = self.classes.len();
-        let name = |i: usize| self.classes[i].as_str();
+        let n = self.classes.len() as u32;
+        let pairs: Vec<(u32, u32)> = match self.classes.len() > EVERY_PAIR {
+            true => self.counts.keys().copied().collect(),
+            false => (0..n).flat_map(|t| (0..n).map(move |p| (t, p))).collect(),
+        };
+        let names = |class: fn(&(u32, u32)) -> u32| -> Vec<&str> {
+            pairs.iter().map(|pair| self.name(class(pair))).collect()
+        };
+        let counts = pairs
+            .iter()
+            .map(|pair| self.counts.get(pair).copied().unwrap_or(0));
         let columns = vec![
-            Column::new(
-                "truth".into(),
-                (0..n * n).map(|i| name(i / n)).collect::<Vec<_>>(),
-            ),
-            Column::new(
-                "predicted".into(),
-                (0..n * n).map(|i| name(i % n)).collect::<Vec<_>>(),
-            ),
-            Column::new("count".into(), self.counts.clone()),
+            Column::new("truth".into(), names(|pair| pair.0)),
+            Column::new("predicted".into(), names(|pair| pair.1)),
+            Column::new("count".into(), counts.collect::<Vec<u64>>()),
         ];
-        DataFrame::new(n * n, columns).unwrap_or_default()
+        DataFrame::new(pairs.len(), columns).unwrap_or_default()
     }
 
-    /// A heatmap, true classes from the top; colour is the share of the true class, the number the count.
+    /// A heatmap, true classes from the top; colour is the share of the true class, the number the count. Of more
+    /// than 200 classes it has the 40 with the most mistakes, as truth or as prediction.
     pub fn chart(&self) -> Plot {
-        chart::confusion("Confusion matrix", &self.classes, &self.counts)
+        let all = self.classes.len();
+        if all <= WHOLE {
+            return chart::confusion("Confusion matrix", &self.classes, &self.square());
+        }
+        let mut mistakes: BTreeMap<u32, u64> = BTreeMap::new();
+        for (&(t, p), &count) in self.counts.iter().filter(|((t, p), _)| t != p) {
+            *mistakes.entry(t).or_insert(0) += count;
+            *mistakes.entry(p).or_insert(0) += count;
+        }
+        let mut most: Vec<(u32, u64)> = mistakes.into_iter().collect();
+        most.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        let mut most: Vec<u32> = most.into_iter().take(PART).map(|(class, _)| class).collect();
+        most.sort_unstable();
+        let names: Vec<&str> = most.iter().map(|&class| self.name(class)).collect();
+        let title = format!(
+            "Confusion matrix: the {} classes most confused of {all}",
+            most.len()
+        );
+        chart::confusion(&title, &names, &self.part(&most))
     }
 
-    /// The counts, a row a true class, as a bundle for display.
+    /// The counts, a row a true class, as a bundle for display; of many classes the most frequent mistakes.
     pub(super) fn table(&self) -> Bundle {
-        confusion_bundle(&self.classes, &self.counts)
+        let all = self.classes.len();
+        if all <= WHOLE {
+            return confusion_bundle(&self.classes, &self.square());
+        }
+        let mistakes = self.mistakes();
+        let shown = mistakes.len().min(PART);
+        let mut table = Table::new(["true", "predicted", "count"]).align(2, Align::Right);
+        for (truth, predicted, count) in &mistakes[..shown] {
+            table = table.row([(*truth).to_owned(), (*predicted).to_owned(), count.to_string()]);
+        }
+        let (right, total) = (self.correct(), self.total());
+        let percent = 100.0 * right as f64 / total as f64;
+        table
+            .note(format!(
+                "{right} of {total} right ({percent:.1}%); {all} classes: the {shown} most frequent of {} kinds of \
+                 mistakes",
+                mistakes.len()
+            ))
+            .bundle()
+    }
+
+    fn name(&self, class: u32) -> &str {
+        &self.classes[class as usize]
+    }
+
+    /// The counts between these classes, row by row.
+    fn part(&self, classes: &[u32]) -> Vec<u64> {
+        let row = |&t: &u32| classes.iter().map(move |&p| self.count(t as usize, p as usize));
+        classes.iter().flat_map(row).collect()
+    }
+
+    /// All counts, row by row: of at most [`WHOLE`] classes.
+    fn square(&self) -> Vec<u64> {
+        let classes: Vec<u32> = (0..self.classes.len() as u32).collect();
+        self.part(&classes)
     }
 }
 

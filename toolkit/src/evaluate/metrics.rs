@@ -7,6 +7,9 @@ use crate::show::{Bundle, Show, table_html};
 use crate::{Error, Result};
 
 /// How good a classifier is on `n` labelled examples.
+#[doc(alias = "accuracy_score")]
+#[doc(alias = "classification_report")]
+#[doc(alias = "f1_score")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// Share classified rightly.

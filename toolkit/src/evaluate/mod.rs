@@ -1,12 +1,20 @@
-//! How good a classifier is: accuracy with its interval, macro F1, log loss, confusion matrix.
+//! What a model says of examples ([`Predictions`]), and how good that is: of a classifier accuracy with its interval,
+//! macro F1, log loss and confusion matrix ([`Evaluation`]); of predicted numbers their errors ([`Regression`]).
 
 mod confusion;
+mod examples;
 mod metrics;
+mod mistakes;
+mod predictions;
 mod regression;
 #[cfg(test)]
 mod tests;
 
 pub use confusion::ConfusionMatrix;
+pub use examples::{Examples, Predictor};
 pub(crate) use metrics::largest;
 pub use metrics::{Evaluation, wilson_interval};
+pub use mistakes::Mistakes;
+pub(crate) use predictions::Meaning;
+pub use predictions::Predictions;
 pub use regression::Regression;

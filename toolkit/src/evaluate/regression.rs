@@ -20,6 +20,9 @@ const POINTS: usize = 5000;
 /// How good a model is that predicts numbers: root mean squared error, mean absolute error and R², each with a 95%
 /// interval by the percentile bootstrap over the examples (Efron 1979), drawn with a fixed seed. Ends a cell as a chart of
 /// predicted against true values.
+#[doc(alias = "mean_squared_error")]
+#[doc(alias = "mean_absolute_error")]
+#[doc(alias = "r2_score")]
 #[derive(Clone, Debug)]
 pub struct Regression {
     /// Root of the mean squared error, over examples and values, in the unit of the values.

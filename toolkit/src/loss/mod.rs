@@ -22,9 +22,11 @@ pub enum Loss {
     /// -log softmax(logits)\[class\], the mean over the rows: PyTorch's `CrossEntropyLoss`. With shares as targets
     /// -sum share log softmax(logits).
     #[default]
+    #[doc(alias = "CrossEntropyLoss")]
     SoftmaxCrossEntropy,
     /// (output - target)^2, the mean over rows and outputs: PyTorch's `MSELoss`. With classes as targets
     /// the target is 1 for the class and 0 elsewhere.
+    #[doc(alias = "MSELoss")]
     MeanSquaredError,
 }
 

@@ -122,6 +122,45 @@ pub trait Objective {
     }
 }
 
+/// A loan of an objective, to look at it afterwards.
+impl<O: Objective + ?Sized> Objective for &mut O {
+    fn taps(&self) -> Vec<String> {
+        (**self).taps()
+    }
+
+    fn streams(&self) -> usize {
+        (**self).streams()
+    }
+
+    fn check(&mut self, data: &[&Dataset], widths: &[usize]) -> Result<()> {
+        (**self).check(data, widths)
+    }
+
+    fn value(&mut self, seen: &Seen<'_>, slopes: &mut [&mut [f32]]) -> Result<f64> {
+        (**self).value(seen, slopes)
+    }
+
+    fn judges(&self) -> bool {
+        (**self).judges()
+    }
+
+    fn judge(&mut self, seen: &Seen<'_>, slopes: &mut [&mut [f32]]) -> Result<f64> {
+        (**self).judge(seen, slopes)
+    }
+
+    fn classifies(&self) -> Option<usize> {
+        (**self).classifies()
+    }
+
+    fn learned(&mut self) -> Vec<Learned<'_>> {
+        (**self).learned()
+    }
+
+    fn is_own(&self) -> bool {
+        (**self).is_own()
+    }
+}
+
 /// A closure over plain numbers as an objective: see [`objective`].
 pub struct Own<F> {
     taps: Vec<String>,

@@ -9,6 +9,7 @@ use crate::{Error, Result};
 
 /// The targets of a batch for a loss written in dfdx, rows x classes: 1 for the class of the row, else 0; shares and
 /// values as they are.
+#[doc(alias = "one_hot")]
 pub type OneHot = Tensor<(usize, usize), f32, Cpu>;
 
 /// A loss of the network's outputs and the targets as a table: what `train_with` takes.

@@ -50,6 +50,77 @@ fn values_and_gradients_are_pytorchs() {
     }
 }
 
+/// The mean of -log softmax(row)[class] and its gradient, in f64 throughout.
+fn in_doubles(logits: &[f32], classes: &[u32]) -> (f64, Vec<f64>) {
+    let width = logits.len() / classes.len();
+    let share = 1.0 / classes.len() as f64;
+    let (mut value, mut gradient) = (0.0, Vec::new());
+    for (row, &class) in logits.chunks(width).zip(classes) {
+        let row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+        let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = row.iter().map(|x| (x - most).exp()).sum();
+        value += share * (sum.ln() + most - row[class as usize]);
+        gradient.extend(row.iter().enumerate().map(|(j, x)| {
+            let right = f64::from(u8::from(j == class as usize));
+            share * ((x - most).exp() / sum - right)
+        }));
+    }
+    (value, gradient)
+}
+
+#[test]
+fn huge_logits_and_many_classes_are_as_precise_as_few() {
+    let mut state = 1_u32;
+    // From -1 to 1.
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    for (classes, size) in [
+        (3, 1e4),
+        (1000, 1e4),
+        (1000, 30.0),
+        (1000, 1.0),
+        (1000, 0.0),
+        (2, 1e4),
+    ] {
+        let rows = 16;
+        let logits: Vec<f32> = (0..rows * classes).map(|_| size * random()).collect();
+        let labels: Vec<u32> = (0..rows as u32).map(|row| row * 61 % classes as u32).collect();
+        let mut gradient = vec![f32::NAN; logits.len()];
+        let value =
+            Loss::SoftmaxCrossEntropy.value_and_gradient(&logits, Targets::Classes(&labels), &mut gradient);
+        let (expected, by_logits) = in_doubles(&logits, &labels);
+        let off = (f64::from(value) / expected - 1.0).abs();
+        assert!(
+            off < 1e-6,
+            "{classes} classes of size {size}: {value}, off by {off}"
+        );
+        let off = relative_error(&gradient, &by_logits);
+        assert!(
+            off < 2e-6,
+            "{classes} classes of size {size}: gradient off by {off}"
+        );
+        // Each row of it adds up to nothing.
+        for row in gradient.chunks(classes) {
+            assert!(row.iter().map(|&g| f64::from(g)).sum::<f64>().abs() < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn a_sure_mistake_at_the_far_end_is_finite() {
+    let mut gradient = [f32::NAN; 6];
+    let logits = [1e4, -1e4, 0.0, -1e4, -1e4, 1e4];
+    let targets = Targets::Classes(&[1, 2]);
+    let value = Loss::SoftmaxCrossEntropy.value_and_gradient(&logits, targets, &mut gradient);
+    assert_eq!(value, 1e4, "the mean of 20,000 and 0");
+    // A chance too small for f32 stays at the smallest normal number.
+    let near = |(found, expected): (&f32, f32)| (found - expected).abs() < 1e-37;
+    let expected = [0.5, -0.5, 0.0, 0.0, 0.0, 0.0];
+    assert!(gradient.iter().zip(expected).all(near), "{gradient:?}");
+}
+
 #[test]
 fn a_sure_network_has_a_tiny_loss() {
     // ln(1 + e^-12), to what f32 leaves of it in 1 + e^-12.

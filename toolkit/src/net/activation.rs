@@ -26,8 +26,9 @@ pub enum Activation {
     Maxout(usize),
 }
 
-// The plain names a cell uses. Constants rather than the variants themselves: a constant leaves the name free
-// as a type, so that `(Linear<32, 2>, Tanh)` from dfdx's documentation still means dfdx's layer.
+// The plain names. Constants rather than the variants themselves: a constant leaves the name free as a type, so that
+// `(Linear<32, 2>, Tanh)` from dfdx's documentation still means dfdx's layer. dfdx has `Tanh` and `Sigmoid` as values too:
+// those two are not in the prelude.
 macro_rules! names {
     ($($name:ident)*) => {$(
         #[doc = concat!("[`Activation::", stringify!($name), "`] by its plain name.")]

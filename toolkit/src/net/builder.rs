@@ -1,8 +1,9 @@
 //! What the builders of networks share: settings of hidden layers, and layers in the making.
 
-use super::validate::check_dropout;
+use super::layers::check_dropout;
 use super::{Activation, Init, Layer, LayerKind, NetSpec, Window};
-use crate::{Error, Result};
+use crate::number::{count, number};
+use crate::{Error, Number, Result};
 
 /// Calls a macro with every builder of networks.
 macro_rules! for_each_builder {
@@ -19,7 +20,8 @@ pub(super) struct Choices {
     pub init: Init,
     pub bias_init: Init,
     pub dropout: f64,
-    pub batch_norm: bool,
+    /// The norm of the hidden layers, and the name of its layers.
+    pub norm: Option<(&'static str, LayerKind)>,
     pub frozen: Vec<String>,
     pub error: Option<Error>,
 }
@@ -31,7 +33,7 @@ impl Default for Choices {
             init: Init::HeUniform,
             bias_init: Init::Zeros,
             dropout: 0.0,
-            batch_norm: false,
+            norm: None,
             frozen: Vec::new(),
             error: None,
         }
@@ -45,10 +47,24 @@ impl Choices {
         V: TryInto<T>,
         V::Error: Into<Error>,
     {
-        match value.try_into() {
+        self.keep_result(value.try_into().map_err(Into::into))
+    }
+
+    /// The number for the setter of this name, or `None` with the first error kept.
+    pub fn number(&mut self, setter: &str, value: impl Number) -> Option<f64> {
+        self.keep_result(number(&format!("network, {setter}"), value))
+    }
+
+    /// As [`Choices::number`], a count.
+    pub fn count(&mut self, setter: &str, value: impl Number) -> Option<usize> {
+        self.keep_result(count(&format!("network, {setter}"), value, 0))
+    }
+
+    fn keep_result<T>(&mut self, value: Result<T>) -> Option<T> {
+        match value {
             Ok(value) => Some(value),
             Err(error) => {
-                self.error.get_or_insert(error.into());
+                self.error.get_or_insert(error);
                 None
             }
         }
@@ -101,7 +117,37 @@ pub(super) fn batch_norm() -> LayerKind {
     }
 }
 
-/// The setters of a builder that keeps its [`Choices`] in `choices`, and `build`.
+/// What every builder has that keeps its [`Choices`] in `choices`: dropout, freezing, and `build`.
+macro_rules! common_setters {
+    () => {
+        /// The probability, at least 0 and less than 1, with which a hidden unit of a dense layer, or a number
+        /// that the last layer reads, is dropped in training. 0 means no dropout.
+        #[doc(alias = "Dropout")]
+        pub fn dropout(mut self, p: impl Number) -> Self {
+            if let Some(p) = self.choices.number("dropout", p) {
+                self.choices.dropout = p;
+            }
+            self
+        }
+
+        /// Freezes the layer of this name, such as `dense1` or `conv1`: it takes no update.
+        pub fn freeze(mut self, name: impl Into<String>) -> Self {
+            self.choices.frozen.push(name.into());
+            self
+        }
+
+        /// The network with its initial numbers drawn from `seed`.
+        ///
+        /// # Errors
+        /// When there is no spec, as `spec` says, or no memory for the numbers.
+        pub fn build(&self, seed: u64) -> Result<Network> {
+            Network::new(&self.spec()?, seed)
+        }
+    };
+}
+pub(super) use common_setters;
+
+/// Those, and the settings of the hidden layers where these are not laid down.
 macro_rules! shared_setters {
     () => {
         /// The activation of the hidden layers. Maxout(k) widens the layer before it k times.
@@ -140,38 +186,49 @@ macro_rules! shared_setters {
             self
         }
 
-        /// The probability, at least 0 and less than 1, with which a hidden unit of a dense layer, or a number
-        /// that the last layer reads, is dropped in training.
-        pub fn dropout<P>(mut self, p: P) -> Self
+        /// Batch norm in every hidden layer, before the activation; momentum 0.1 and epsilon 1e-5.
+        #[doc(alias = "BatchNorm")]
+        #[doc(alias = "BatchNorm1d")]
+        #[doc(alias = "BatchNorm2d")]
+        pub fn batch_norm(self) -> Self {
+            self.batch_norm_if(true)
+        }
+
+        /// [`batch_norm`](Self::batch_norm), or none: takes a `bool`, or what a study varies, as in
+        /// `.batch_norm_if(t["norm"])`.
+        pub fn batch_norm_if<B>(mut self, norm: B) -> Self
         where
-            P: TryInto<f64>,
-            P::Error: Into<Error>,
+            B: TryInto<bool>,
+            B::Error: Into<Error>,
         {
-            if let Some(p) = self.choices.keep(p) {
-                self.choices.dropout = p;
+            if let Some(norm) = self.choices.keep(norm) {
+                self.choices.norm = norm.then(|| ("batch_norm", batch_norm()));
             }
             self
         }
 
-        /// Batch norm in every hidden layer, before the activation; momentum 0.1 and epsilon 1e-5.
-        pub fn batch_norm(mut self) -> Self {
-            self.choices.batch_norm = true;
+        /// Layer norm in every hidden layer, before the activation, instead of another norm: the batch plays no part,
+        /// which may be small. Epsilon is 1e-5; its layers are named `layer_norm1` and so on.
+        pub fn layer_norm(mut self) -> Self {
+            self.choices.norm = Some(("layer_norm", LayerKind::LayerNorm { epsilon: 1e-5 }));
             self
         }
 
-        /// Freezes the layer of this name, such as `dense1` or `conv1`: it takes no update.
-        pub fn freeze(mut self, name: impl Into<String>) -> Self {
-            self.choices.frozen.push(name.into());
+        /// Group norm in every hidden layer, before the activation, instead of another norm: the batch plays no part.
+        /// The groups divide the units or channels of every layer. Epsilon is 1e-5; its layers are named `group_norm1`
+        /// and so on.
+        pub fn group_norm(mut self, groups: impl Number) -> Self {
+            if let Some(groups) = self.choices.count("group_norm", groups) {
+                let kind = LayerKind::GroupNorm {
+                    groups,
+                    epsilon: 1e-5,
+                };
+                self.choices.norm = Some(("group_norm", kind));
+            }
             self
         }
 
-        /// The network with its initial numbers drawn from `seed`.
-        ///
-        /// # Errors
-        /// When there is no spec, as `spec` says, or no memory for the numbers.
-        pub fn build(&self, seed: u64) -> Result<Network> {
-            Network::new(&self.spec()?, seed)
-        }
+        common_setters!();
     };
 }
 pub(super) use shared_setters;
@@ -196,6 +253,13 @@ impl Layers {
     /// Adds a layer that reads the one before.
     pub fn push(&mut self, name: impl Into<String>, kind: LayerKind) {
         self.add(name, kind, &[]);
+    }
+
+    /// Adds the norm that was chosen, if one was: its name, then `number`, behind `prefix`.
+    pub fn norm(&mut self, prefix: &str, number: &str, choices: &Choices) {
+        if let Some((name, kind)) = &choices.norm {
+            self.push(format!("{prefix}{name}{number}"), kind.clone());
+        }
     }
 
     /// Adds an activation, unless it is the identity.

@@ -1,9 +1,9 @@
 //! [`Cnn`]: the builder of convolutional networks for small images.
 
-use super::builder::{Choices, Layers, batch_norm, shared_setters};
+use super::builder::{Choices, Layers, batch_norm, common_setters, shared_setters};
 use super::{Activation, Init, LayerKind, NetSpec, Network, Window};
 use crate::data::Shape;
-use crate::{Error, Result};
+use crate::{Error, Number, Result};
 
 /// Builds a convolutional network for small images: `Cnn::new((28, 28, 1), 10)` takes images of 28 x 28 x 1 and
 /// gives 10 logits. The shape of a dataset does as well: `Cnn::new(digits.shape(), digits.classes())`.
@@ -24,6 +24,8 @@ use crate::{Error, Result};
 /// assert!(run.evaluate(&digits.test)?.accuracy > 0.6);
 /// # Ok::<(), jook::Error>(())
 /// ```
+#[doc(alias = "Conv2d")]
+#[doc(alias = "ConvNet")]
 #[derive(Clone, Debug)]
 pub struct Cnn {
     shape: Shape,
@@ -80,12 +82,8 @@ impl Cnn {
     }
 
     /// The side of the convolutions' windows, an odd number; only [`Cnn::lenet`] has it to set.
-    pub fn kernel<K>(mut self, side: K) -> Self
-    where
-        K: TryInto<usize>,
-        K::Error: Into<Error>,
-    {
-        if let Some(side) = self.choices.keep(side) {
+    pub fn kernel(mut self, side: impl Number) -> Self {
+        if let Some(side) = self.choices.count("kernel", side) {
             match &mut self.form {
                 Form::LeNet { kernel, .. } => *kernel = side,
                 Form::ResNet { .. } => self.has_no("kernel", "all its windows are 3 x 3"),
@@ -95,12 +93,8 @@ impl Cnn {
     }
 
     /// The units of the dense layer before the logits, 0 for none; only [`Cnn::lenet`] has it to set.
-    pub fn hidden<U>(mut self, units: U) -> Self
-    where
-        U: TryInto<usize>,
-        U::Error: Into<Error>,
-    {
-        if let Some(units) = self.choices.keep(units) {
+    pub fn hidden(mut self, units: impl Number) -> Self {
+        if let Some(units) = self.choices.count("hidden", units) {
             match &mut self.form {
                 Form::LeNet { hidden, .. } => *hidden = units,
                 Form::ResNet { .. } => self.has_no("hidden", "no dense layer stands before its logits"),
@@ -110,12 +104,8 @@ impl Cnn {
     }
 
     /// Blocks at each size of the image; only [`Cnn::resnet`] has it to set.
-    pub fn blocks<B>(mut self, count: B) -> Self
-    where
-        B: TryInto<usize>,
-        B::Error: Into<Error>,
-    {
-        if let Some(count) = self.choices.keep(count) {
+    pub fn blocks(mut self, count: impl Number) -> Self {
+        if let Some(count) = self.choices.count("blocks", count) {
             match &mut self.form {
                 Form::ResNet { blocks } => *blocks = count,
                 Form::LeNet { .. } => self.has_no("blocks", "it has no residual blocks"),
@@ -240,7 +230,9 @@ impl Cnn {
                 .choices
                 .conv(columns, Window::square(1).stride(stride), false);
             layers.add(format!("{name}shortcut"), kind, &[&into]);
-            layers.push(format!("{name}shortcut_norm"), batch_norm());
+            if let Some((_, norm)) = &self.choices.norm {
+                layers.push(format!("{name}shortcut_norm"), norm.clone());
+            }
             layers.last()
         };
         layers.add(format!("{name}add"), LayerKind::Add, &[&inner, &around]);
@@ -255,16 +247,14 @@ impl Cnn {
     }
 
     fn behind_conv(&self, name: &str, number: &str, active: bool, layers: &mut Layers) {
-        layers.push(format!("{name}batch_norm{number}"), batch_norm());
+        layers.norm(name, number, &self.choices);
         if active {
             layers.activation(format!("{name}activation{number}"), self.choices.activation);
         }
     }
 
     fn behind_weights(&self, number: &str, layers: &mut Layers) {
-        if self.choices.batch_norm {
-            layers.push(format!("batch_norm{number}"), batch_norm());
-        }
+        layers.norm("", number, &self.choices);
         layers.activation(format!("activation{number}"), self.choices.activation);
     }
 

@@ -1,5 +1,6 @@
 //! Which layer reads which, and the shapes that flow between them.
 
+use super::layers::Read;
 use super::{Layer, LayerKind, NetSpec};
 use crate::data::Shape;
 use crate::{Error, Result};
@@ -32,7 +33,7 @@ impl NetSpec {
                 .map(|name| source(before, name).map_err(|error| error.at(format!("layer {}", layer.name))))
                 .collect::<Result<_>>()?
         };
-        let several = matches!(layer.kind, LayerKind::Concat | LayerKind::Add);
+        let several = layer.kind.rules().joins();
         if several == (sources.len() > 1) {
             return Ok(sources);
         }
@@ -113,87 +114,12 @@ impl LayerKind {
     /// # Errors
     /// When they do not fit the layer.
     pub(crate) fn shape(&self, read: &[Shape]) -> Result<Shape> {
-        let [first, rest @ ..] = read else {
+        let [first, others @ ..] = read else {
             return Err(Error::spec("it reads nothing"));
         };
-        let first = *first;
-        Ok(match self {
-            LayerKind::Dense { units, .. } => match first {
-                Shape::Flat(_) => Shape::Flat(*units),
-                Shape::Image { .. } => {
-                    return Err(
-                        Error::spec(format!("a dense layer takes plain numbers, found {first}"))
-                            .fix("put a flatten or global average pool layer before it"),
-                    );
-                }
-            },
-            LayerKind::Activation(activation) => {
-                let k = activation.pieces().max(1);
-                let channels = channels_of(first);
-                if !channels.is_multiple_of(k) {
-                    return Err(Error::spec(format!(
-                        "maxout of {k} pieces gets {channels} columns: expected a multiple of {k}"
-                    ))
-                    .fix(format!("give the layer before it units x {k} columns")));
-                }
-                with_channels(first, channels / k)
-            }
-            LayerKind::Dropout(_) | LayerKind::ReverseGradient(_) | LayerKind::BatchNorm { .. } => first,
-            LayerKind::Affine { scale, shift } => {
-                let channels = channels_of(first);
-                if scale.len() != channels || shift.len() != channels {
-                    return Err(Error::spec(format!(
-                        "affine has {} factors and {} summands for {channels} channels",
-                        scale.len(),
-                        shift.len()
-                    )));
-                }
-                first
-            }
-            LayerKind::Conv2d {
-                channels,
-                window,
-                groups,
-                ..
-            } => {
-                let (size, inputs) = image(first, "a convolution")?;
-                if *groups == 0 || !inputs.is_multiple_of(*groups) || !channels.is_multiple_of(*groups) {
-                    return Err(Error::spec(format!(
-                        "{groups} groups do not divide {inputs} input and {channels} output channels"
-                    ))
-                    .fix("choose groups that divide both, 1 for all together"));
-                }
-                sized(window.outputs(size, false), *channels, first, window)?
-            }
-            LayerKind::MaxPool2d { window, ceil } => {
-                let (size, channels) = image(first, "a pooling")?;
-                sized(window.outputs(size, *ceil), channels, first, window)?
-            }
-            LayerKind::AvgPool2d { window, ceil, .. } => {
-                let (size, channels) = image(first, "a pooling")?;
-                sized(window.outputs(size, *ceil), channels, first, window)?
-            }
-            LayerKind::GlobalAvgPool => Shape::Flat(image(first, "a global pooling")?.1),
-            LayerKind::Flatten => Shape::Flat(first.width()),
-            LayerKind::Concat => {
-                let mut channels = channels_of(first);
-                for &other in rest {
-                    let more = channels_of(other);
-                    if with_channels(other, 1) != with_channels(first, 1) {
-                        return Err(Error::spec(format!("concat cannot join {first} and {other}"))
-                            .fix("only the channels may differ"));
-                    }
-                    channels = channels.saturating_add(more);
-                }
-                with_channels(first, channels)
-            }
-            LayerKind::Add => match rest.iter().find(|&&other| other != first) {
-                None => first,
-                Some(other) => {
-                    return Err(Error::spec(format!("add cannot sum {first} and {other}"))
-                        .fix("bring them to one shape, with a 1x1 convolution for instance"));
-                }
-            },
+        self.rules().shape(&Read {
+            first: *first,
+            others,
         })
     }
 }
@@ -203,44 +129,5 @@ pub(crate) fn channels_of(shape: Shape) -> usize {
     match shape {
         Shape::Flat(width) => width,
         Shape::Image { channels, .. } => channels,
-    }
-}
-
-fn with_channels(shape: Shape, channels: usize) -> Shape {
-    match shape {
-        Shape::Flat(_) => Shape::Flat(channels),
-        Shape::Image { height, width, .. } => Shape::Image {
-            height,
-            width,
-            channels,
-        },
-    }
-}
-
-fn image(shape: Shape, who: &str) -> Result<([usize; 2], usize)> {
-    match shape {
-        Shape::Image {
-            height,
-            width,
-            channels,
-        } => Ok(([height, width], channels)),
-        Shape::Flat(width) => Err(
-            Error::spec(format!("{who} takes images, found {width} plain numbers"))
-                .fix("give the spec the shape of its images, and put flatten layers behind convolutions"),
-        ),
-    }
-}
-
-fn sized(outputs: Option<[usize; 2]>, channels: usize, from: Shape, window: &super::Window) -> Result<Shape> {
-    match outputs {
-        Some([height, width]) => Ok(Shape::Image {
-            height,
-            width,
-            channels,
-        }),
-        None => Err(Error::spec(format!(
-            "the window {window} does not fit {from} with its padding"
-        ))
-        .fix("use a smaller kernel or dilation, more padding, or fewer layers that shrink the image")),
     }
 }

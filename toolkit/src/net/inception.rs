@@ -1,10 +1,10 @@
 //! [`InceptionV3`]: the network of Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception
 //! Architecture for Computer Vision" (CVPR 2016, arXiv:1512.00567), as torchvision defines it.
 
-use super::builder::Layers;
+use super::builder::{Choices, Layers, common_setters};
 use super::{Activation, Init, LayerKind, NetSpec, Network, Window};
-use crate::Result;
 use crate::data::Shape;
+use crate::{Error, Number, Result};
 
 /// Rows and columns of the images that the network was made for.
 pub const SIDE: usize = 299;
@@ -28,6 +28,7 @@ pub struct InceptionV3 {
     side: usize,
     aux: bool,
     transform_input: bool,
+    choices: Choices,
 }
 
 impl Default for InceptionV3 {
@@ -37,56 +38,73 @@ impl Default for InceptionV3 {
 }
 
 impl InceptionV3 {
-    /// 1,000 classes, images of 299 x 299 x 3, no auxiliary head, no change of the input.
+    /// 1,000 classes, images of 299 x 299 x 3, no auxiliary head, no change of the input, and dropout of 0.5 before the
+    /// logits. Activations, initial weights and batch norm are those of torchvision.
     pub fn new() -> Self {
         Self {
             classes: 1000,
             side: SIDE,
             aux: false,
             transform_input: false,
+            choices: Choices {
+                dropout: 0.5,
+                ..Choices::default()
+            },
         }
     }
 
     /// Logits that come out.
-    pub fn classes(mut self, classes: usize) -> Self {
-        self.classes = classes;
+    pub fn classes(mut self, classes: impl Number) -> Self {
+        if let Some(classes) = self.choices.count("classes", classes) {
+            self.classes = classes;
+        }
         self
     }
 
     /// Rows and columns of the images, 75 or more; with the auxiliary head, which needs the grid of 17 x 17, at least
     /// 299.
-    pub fn side(mut self, side: usize) -> Self {
-        self.side = side;
+    pub fn side(mut self, side: impl Number) -> Self {
+        if let Some(side) = self.choices.count("side", side) {
+            self.side = side;
+        }
         self
     }
 
     /// Adds the auxiliary head on the 17 x 17 grid, whose logits are the layer `AuxLogits-fc`. Nobody reads
-    /// it: it is computed only where it is asked for.
-    pub fn aux(mut self, aux: bool) -> Self {
-        self.aux = aux;
+    /// it: it is computed only where it is asked for, as by an objective of both heads:
+    /// `Sum::of(1.0, loss.clone().at("fc")).plus(0.4, loss.at("AuxLogits-fc"))`.
+    pub fn aux<B>(mut self, aux: B) -> Self
+    where
+        B: TryInto<bool>,
+        B::Error: Into<Error>,
+    {
+        if let Some(aux) = self.choices.keep(aux) {
+            self.aux = aux;
+        }
         self
     }
 
     /// Takes images normalized with ImageNet's means and deviations, and brings them to the scale of the
     /// original network (mean 0.5, deviation 0.5 in each channel), as torchvision does for its own weights.
-    pub fn transform_input(mut self, transform_input: bool) -> Self {
-        self.transform_input = transform_input;
+    pub fn transform_input<B>(mut self, transform: B) -> Self
+    where
+        B: TryInto<bool>,
+        B::Error: Into<Error>,
+    {
+        if let Some(transform) = self.choices.keep(transform) {
+            self.transform_input = transform;
+        }
         self
     }
 
-    /// The network with its initial numbers drawn from `seed`.
-    ///
-    /// # Errors
-    /// As [`InceptionV3::spec`].
-    pub fn build(&self, seed: u64) -> Result<Network> {
-        Network::new(&self.spec()?, seed)
-    }
+    common_setters!();
 
     /// The network as data, checked: table 1 of the paper, top to bottom.
     ///
     /// # Errors
-    /// When the images are too small for it.
+    /// When a setter was given what does not fit, a layer to freeze is not there, or the images are too small for it.
     pub fn spec(&self) -> Result<NetSpec> {
+        self.choices.check()?;
         let mut net = Layers::default();
         let mut x = if self.transform_input {
             net.transform_input()
@@ -122,9 +140,11 @@ impl InceptionV3 {
         x = net.inception_e("Mixed_7c", &x);
         // 8 x 8 x 2048
         x = net.add("avgpool", LayerKind::GlobalAvgPool, &[&x]);
-        x = net.add("dropout", LayerKind::Dropout(0.5), &[&x]);
+        if self.choices.dropout > 0.0 {
+            x = net.add("dropout", LayerKind::Dropout(self.choices.dropout as f32), &[&x]);
+        }
         net.dense("fc", &x, self.classes);
-        let spec = NetSpec {
+        self.choices.finish(NetSpec {
             input: self.side.saturating_mul(self.side).saturating_mul(3),
             image: Some(Shape::Image {
                 height: self.side,
@@ -132,9 +152,7 @@ impl InceptionV3 {
                 channels: 3,
             }),
             layers: net.into_vec(),
-        };
-        spec.validate()?;
-        Ok(spec)
+        })
     }
 }
 

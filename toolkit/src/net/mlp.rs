@@ -1,16 +1,21 @@
 //! [`Mlp`]: the builder of multilayer perceptrons.
 
-use super::builder::{Choices, Layers, batch_norm, shared_setters};
-use super::{Activation, Init, NetSpec, Network};
-use crate::{Error, Result};
+use super::builder::{Choices, Layers, batch_norm, common_setters, shared_setters};
+use super::{Activation, Init, LayerKind, NetSpec, Network};
+use crate::{Error, Number, Result};
 
 /// Builds a multilayer perceptron: `Mlp::new([64, 128, 10])` takes 64 numbers, has one hidden layer of
 /// 128 units and gives 10 logits.
 ///
-/// A hidden layer is dense, then batch norm if asked for, the activation, then dropout if above 0. The
+/// A hidden layer is dense, then a norm if asked for, the activation, then dropout if above 0. The
 /// last layer is dense alone and named `logits`. Defaults: ReLU, He uniform weights, zero biases, no
-/// dropout, no batch norm. Setters take anything that converts to their value; the first that does not fit
+/// dropout, no norm. Setters take anything that converts to their value; the first that does not fit
 /// is reported by [`Mlp::spec`].
+#[doc(alias = "Linear")]
+#[doc(alias = "Sequential")]
+#[doc(alias = "MLPClassifier")]
+#[doc(alias = "MLPRegressor")]
+#[doc(alias = "dense")]
 #[derive(Clone, Debug)]
 pub struct Mlp {
     widths: Vec<usize>,
@@ -28,12 +33,8 @@ impl Mlp {
 
     /// The width of every hidden layer: replaces the ones given to [`Mlp::new`]. Without a hidden layer this
     /// is an error, which [`Mlp::spec`] reports.
-    pub fn hidden<U>(mut self, units: U) -> Self
-    where
-        U: TryInto<usize>,
-        U::Error: Into<Error>,
-    {
-        if let Some(units) = self.choices.keep(units) {
+    pub fn hidden(mut self, units: impl Number) -> Self {
+        if let Some(units) = self.choices.count("hidden", units) {
             let last = self.widths.len().saturating_sub(1);
             if last < 2 {
                 self.choices.error.get_or_insert(
@@ -88,9 +89,7 @@ impl Mlp {
             .at(format!("layer dense{number}"))
         })?;
         layers.push(format!("dense{number}"), choices.dense(columns));
-        if choices.batch_norm {
-            layers.push(format!("batch_norm{number}"), batch_norm());
-        }
+        layers.norm("", &number.to_string(), choices);
         layers.activation(format!("activation{number}"), choices.activation);
         layers.dropout(format!("dropout{number}"), choices.dropout);
         Ok(())

@@ -1,9 +1,11 @@
 //! [`Network`]: a spec with its numbers.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::graph::channels_of;
-use super::tape::Leaf;
+use super::layers::Tensor;
+use super::predict::Planned;
+use super::tape::OnTapes;
 use super::{LayerKind, NetSpec};
 use crate::seed::stream;
 use crate::{Error, Result};
@@ -11,14 +13,14 @@ use crate::{Error, Result};
 /// What a tensor is for. All but the running statistics are learned, and penalties look at all of those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The matrix of a dense layer, inputs x units, or the weights of a convolution, kernel height x kernel
-    /// width x input channels of a group x channels.
+    /// The matrix of a dense layer, inputs x units, the weights of a convolution, kernel height x kernel
+    /// width x input channels of a group x channels, or the table of an embedding, vocabulary x width.
     Weight,
     /// What a dense layer or convolution adds.
     Bias,
-    /// What batch norm multiplies by.
+    /// What a norm multiplies by, and the slope of a PReLU.
     Scale,
-    /// What batch norm adds.
+    /// What a norm adds.
     Shift,
     /// A running statistic of batch norm: lives in the buffers, is not learned.
     Running,
@@ -28,7 +30,7 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
     /// Layer and tensor: `dense1.weight`, `dense1.bias`, `batch_norm1.scale`, `.shift`, `.running_mean`,
-    /// `.running_var`.
+    /// `.running_var`, `prelu1.slope`.
     pub name: String,
     /// Sizes, row-major.
     pub shape: Vec<usize>,
@@ -42,15 +44,19 @@ pub struct TensorInfo {
 }
 
 /// A network: what it is ([`NetSpec`]) and its numbers, one flat vector of parameters and one of buffers
-/// (the running statistics of batch norm), laid out as [`Network::tensors`] says.
+/// (the running statistics of batch norm), laid out as [`Network::tensors`] says. A clone shares them until one of the
+/// two changes.
+#[doc(alias = "Module")]
+#[doc(alias = "Sequential")]
 #[derive(Clone)]
 pub struct Network {
-    spec: NetSpec,
-    tensors: Vec<TensorInfo>,
-    parameters: Vec<f32>,
-    buffers: Vec<f32>,
+    spec: Arc<NetSpec>,
+    tensors: Arc<[TensorInfo]>,
+    parameters: Arc<Vec<f32>>,
+    buffers: Arc<Vec<f32>>,
     wiring: u64,
-    pub(super) leaf: Leaf,
+    pub(super) on_tapes: OnTapes,
+    pub(super) planned: Planned,
 }
 
 impl Network {
@@ -70,65 +76,29 @@ impl Network {
                 .sum()
         };
         let mut network = Self {
-            parameters: zeros(count(false))?,
-            buffers: zeros(count(true))?,
-            spec: spec.clone(),
+            parameters: Arc::new(zeros(count(false))?),
+            buffers: Arc::new(zeros(count(true))?),
+            spec: Arc::new(spec.clone()),
             wiring: wiring(spec),
-            tensors,
-            leaf: Leaf::default(),
+            tensors: tensors.into(),
+            on_tapes: OnTapes::default(),
+            planned: Planned::default(),
         };
         network.initialize(seed);
         Ok(network)
     }
 
     fn initialize(&mut self, seed: u64) {
-        let mut tensors = self.tensors.iter();
-        for layer in &self.spec.layers {
-            let mut next = || {
-                tensors
-                    .next()
-                    .map(|t| (t.name.as_str(), t.shape.as_slice(), t.range.clone()))
-                    .unwrap_or_default()
-            };
-            match layer.kind {
-                LayerKind::Dense {
-                    bias,
-                    init,
-                    bias_init,
-                    ..
-                }
-                | LayerKind::Conv2d {
-                    bias,
-                    init,
-                    bias_init,
-                    ..
-                } => {
-                    let groups = match layer.kind {
-                        LayerKind::Conv2d { groups, .. } => groups,
-                        _ => 1,
-                    };
-                    let (name, shape, range) = next();
-                    // The weights that meet in one output, and those that one input goes to.
-                    let units = shape.last().copied().unwrap_or(1);
-                    let fan_in = range.len() / units.max(1);
-                    let area: usize = shape[..shape.len().saturating_sub(2)].iter().product();
-                    let fan_out = area * units / groups;
-                    let mut rng = stream(seed, &format!("init/{name}"));
-                    init.fill(&mut self.parameters[range], fan_in, fan_out, &mut rng);
-                    if bias {
-                        let (name, _, range) = next();
-                        let mut rng = stream(seed, &format!("init/{name}"));
-                        bias_init.fill(&mut self.parameters[range], fan_in, fan_out, &mut rng);
-                    }
-                }
-                LayerKind::BatchNorm { .. } => {
-                    self.parameters[next().2].fill(1.0);
-                    self.parameters[next().2].fill(0.0);
-                    self.buffers[next().2].fill(0.0);
-                    self.buffers[next().2].fill(1.0);
-                }
-                _ => {}
-            }
+        for (info, tensor) in planned(&self.spec) {
+            let store = Arc::make_mut(match info.role {
+                Role::Running => &mut self.buffers,
+                _ => &mut self.parameters,
+            });
+            let mut rng = stream(seed, &format!("init/{}", info.name));
+            let [fan_in, fan_out] = tensor.fans;
+            tensor
+                .init
+                .fill(&mut store[info.range.clone()], fan_in, fan_out, &mut rng);
         }
     }
 
@@ -153,13 +123,16 @@ impl Network {
     }
 
     /// What is learned, flat.
+    #[doc(alias = "state_dict")]
+    #[doc(alias = "weights")]
     pub fn parameters(&self) -> &[f32] {
         &self.parameters
     }
 
     /// What is learned, flat, to change.
     pub fn parameters_mut(&mut self) -> &mut [f32] {
-        &mut self.parameters
+        self.planned.forget_weights();
+        Arc::make_mut(&mut self.parameters).as_mut_slice()
     }
 
     /// The running statistics, flat.
@@ -169,7 +142,8 @@ impl Network {
 
     /// The running statistics, flat, to change.
     pub fn buffers_mut(&mut self) -> &mut [f32] {
-        &mut self.buffers
+        self.planned.forget_weights();
+        Arc::make_mut(&mut self.buffers).as_mut_slice()
     }
 
     /// Where each tensor lies: layer by layer, in the order of the parameters.
@@ -215,13 +189,27 @@ impl Network {
         ranges
     }
 
+    /// The ranges of the parameters that take none, in order.
+    pub(super) fn untrainable(&self) -> Vec<Range<usize>> {
+        let mut ranges = Vec::new();
+        let mut end = 0;
+        for range in self.trainable() {
+            ranges.push(end..range.start);
+            end = range.end;
+        }
+        ranges.push(end..self.parameters.len());
+        ranges.retain(|range| !range.is_empty());
+        ranges
+    }
+
     /// Freezes the layer of this name from now on: it takes no update.
     ///
     /// # Errors
     /// When there is no such layer.
     pub fn freeze(&mut self, name: &str) -> Result<()> {
-        self.spec.freeze(name)?;
-        self.tensors = layout(&self.spec);
+        self.planned.forget_weights();
+        Arc::make_mut(&mut self.spec).freeze(name)?;
+        self.tensors = layout(&self.spec).into();
         Ok(())
     }
 
@@ -230,8 +218,9 @@ impl Network {
     /// # Errors
     /// When there is no such layer.
     pub fn unfreeze(&mut self, name: &str) -> Result<()> {
-        self.spec.unfreeze(name)?;
-        self.tensors = layout(&self.spec);
+        self.planned.forget_weights();
+        Arc::make_mut(&mut self.spec).unfreeze(name)?;
+        self.tensors = layout(&self.spec).into();
         Ok(())
     }
 
@@ -240,8 +229,9 @@ impl Network {
     /// # Errors
     /// When there is no such layer.
     pub fn freeze_to(&mut self, name: &str) -> Result<()> {
-        self.spec.freeze_to(name)?;
-        self.tensors = layout(&self.spec);
+        self.planned.forget_weights();
+        Arc::make_mut(&mut self.spec).freeze_to(name)?;
+        self.tensors = layout(&self.spec).into();
         Ok(())
     }
 }
@@ -269,61 +259,33 @@ fn zeros(count: usize) -> Result<Vec<f32>> {
 
 /// The tensors of a valid spec, in order.
 fn layout(spec: &NetSpec) -> Vec<TensorInfo> {
+    planned(spec).into_iter().map(|(info, _)| info).collect()
+}
+
+/// The tensors of a valid spec, in order, and what their layers say of them.
+pub(super) fn planned(spec: &NetSpec) -> Vec<(TensorInfo, Tensor)> {
     let mut tensors = Vec::new();
     let (mut parameters, mut buffers) = (0, 0);
     // A valid spec has its sources.
     let sources = spec.sources().unwrap_or_default();
     let shapes = spec.shapes();
     for (layer, sources) in spec.layers.iter().zip(&sources) {
-        let inputs = channels_of(spec.shapes_of(sources, &shapes)[0]);
-        let mut add = |name: &str, shape: &[usize], role| {
-            let end = if role == Role::Running {
-                &mut buffers
-            } else {
-                &mut parameters
+        let read = spec.shapes_of(sources, &shapes)[0];
+        for tensor in layer.kind.rules().tensors(read) {
+            let end = match tensor.role {
+                Role::Running => &mut buffers,
+                _ => &mut parameters,
             };
             let start = *end;
-            *end += shape.iter().product::<usize>();
-            let name = format!("{}.{name}", layer.name);
-            tensors.push(TensorInfo {
-                name,
-                shape: shape.to_vec(),
+            *end += tensor.shape.iter().product::<usize>();
+            let info = TensorInfo {
+                name: format!("{}.{}", layer.name, tensor.name),
+                shape: tensor.shape.clone(),
                 range: start..*end,
                 frozen: layer.frozen,
-                role,
-            });
-        };
-        match layer.kind {
-            LayerKind::Dense { units, bias, .. } => {
-                add("weight", &[inputs, units], Role::Weight);
-                if bias {
-                    add("bias", &[units], Role::Bias);
-                }
-            }
-            LayerKind::Conv2d {
-                channels,
-                window,
-                groups,
-                bias,
-                ..
-            } => {
-                let [height, width] = window.kernel;
-                add(
-                    "weight",
-                    &[height, width, inputs / groups, channels],
-                    Role::Weight,
-                );
-                if bias {
-                    add("bias", &[channels], Role::Bias);
-                }
-            }
-            LayerKind::BatchNorm { .. } => {
-                add("scale", &[inputs], Role::Scale);
-                add("shift", &[inputs], Role::Shift);
-                add("running_mean", &[inputs], Role::Running);
-                add("running_var", &[inputs], Role::Running);
-            }
-            _ => {}
+                role: tensor.role,
+            };
+            tensors.push((info, tensor));
         }
     }
     tensors

@@ -22,26 +22,24 @@
 //! ```
 
 use dfdx::prelude::{
-    Cpu, CpuError, Gradients, HasShape, Merge, PutTape, ReshapeTo, Shape, SplitTape, Tape, Tensor,
+    Cpu, CpuError, Gradients, HasShape, Merge, NoneTape, PutTape, ReshapeTo, Shape, SplitTape, Tape, Tensor,
     TensorFromVec,
 };
 
 use super::builder::Layers;
 use super::cpu::Passes;
 use super::executor::How;
-use super::permute::{inverse, permuted};
+use super::permute::{TO_OURS, TO_PYTORCH, inverse, permuted};
 use super::tape::{add, no_memory};
 use super::{Init, LayerKind, NetSpec, Network, Window};
 use crate::data::Shape as Example;
-use crate::seed::stream;
 use crate::{Error, Result, memory};
 
 /// Images x channels x height x width.
 pub type Images<T> = Tensor<(usize, usize, usize, usize), f32, Cpu, T>;
+/// One number for each channel, `C` such as `Rank1<3>`.
+pub type PerChannel<C, T = NoneTape> = Tensor<C, f32, Cpu, T>;
 
-/// From images x channels x height x width to images x height x width x channels.
-const TO_OURS: [usize; 4] = [0, 2, 3, 1];
-const TO_PYTORCH: [usize; 4] = [0, 3, 1, 2];
 /// From output channels x input channels x height x width to height x width x input channels x output channels.
 const WEIGHTS_TO_OURS: [usize; 4] = [2, 3, 1, 0];
 
@@ -68,7 +66,7 @@ where
     );
     let (x, tape) = Operand::new(x, &TO_OURS)?;
     let (weights, other) = Operand::new(weights, &WEIGHTS_TO_OURS)?;
-    Pass::new("conv2d", kind, x_size, x, vec![weights], false)?.images(tape.merge(other))
+    Pass::new("conv2d", kind, x_size, x, vec![weights])?.images(tape.merge(other))
 }
 
 /// As [`conv2d`], with one bias for each output channel.
@@ -100,7 +98,7 @@ where
     let (weights, other) = Operand::new(weights, &WEIGHTS_TO_OURS)?;
     let tape = tape.merge(other);
     let (bias, other) = Operand::new(bias, &[0])?;
-    Pass::new("conv2d_with_bias", kind, x_size, x, vec![weights, bias], false)?.images(tape.merge(other))
+    Pass::new("conv2d_with_bias", kind, x_size, x, vec![weights, bias])?.images(tape.merge(other))
 }
 
 /// The largest number of each window, channel by channel; `ceil` as in [`LayerKind::MaxPool2d`].
@@ -115,7 +113,7 @@ where
     let size = x.shape().concrete();
     let (x, tape) = Operand::new(x, &TO_OURS)?;
     let kind = LayerKind::MaxPool2d { window, ceil };
-    Pass::new("max_pool2d", kind, size, x, Vec::new(), false)?.images(tape)
+    Pass::new("max_pool2d", kind, size, x, Vec::new())?.images(tape)
 }
 
 /// The mean of each window, channel by channel; `ceil` and `count_include_pad` as in [`LayerKind::AvgPool2d`].
@@ -139,7 +137,7 @@ where
         ceil,
         count_include_pad,
     };
-    Pass::new("avg_pool2d", kind, size, x, Vec::new(), false)?.images(tape)
+    Pass::new("avg_pool2d", kind, size, x, Vec::new())?.images(tape)
 }
 
 /// The mean of each channel over the whole image: images x channels.
@@ -153,14 +151,7 @@ where
 {
     let size = x.shape().concrete();
     let (x, tape) = Operand::new(x, &TO_OURS)?;
-    let pass = Pass::new(
-        "global_avg_pool",
-        LayerKind::GlobalAvgPool,
-        size,
-        x,
-        Vec::new(),
-        false,
-    )?;
+    let pass = Pass::new("global_avg_pool", LayerKind::GlobalAvgPool, size, x, Vec::new())?;
     pass.finish((size[0], size[1]), &[size[0], size[1]], &[0, 1], tape)
 }
 
@@ -184,25 +175,140 @@ where
     R: Tape<f32, Cpu>,
     Q: Tape<f32, Cpu>,
 {
+    let statistics = Statistics::Batch(None);
+    normalized("batch_norm2d", x, (scale, shift), 0.1, epsilon, statistics)
+}
+
+/// As [`batch_norm2d`], and moves running statistics, one mean and one variance for each channel, towards those of the
+/// batch: running = (1 - `momentum`) * running + `momentum` * batch, the variance unbiased (PyTorch's `F.batch_norm` with
+/// `training=True`, there with 0.1). They take no gradient; in a module they are tensors of
+/// [`TensorOptions::detached`](dfdx::prelude::TensorOptions::detached).
+///
+/// # Errors
+/// As [`batch_norm2d`], and when there is not one statistic for each channel.
+pub fn batch_norm2d_moving<S, A, B, C, T, R, Q>(
+    x: Tensor<S, f32, Cpu, T>,
+    (scale, shift): (PerChannel<A, R>, PerChannel<B, Q>),
+    (mean, variance): (&mut PerChannel<C>, &mut PerChannel<C>),
+    momentum: f32,
+    epsilon: f32,
+) -> Result<Images<T>>
+where
+    S: Shape<Concrete = [usize; 4]>,
+    A: Shape<Concrete = [usize; 1]>,
+    B: Shape<Concrete = [usize; 1]>,
+    C: Shape<Concrete = [usize; 1]>,
+    T: Tape<f32, Cpu> + Merge<R> + Merge<Q>,
+    R: Tape<f32, Cpu>,
+    Q: Tape<f32, Cpu>,
+{
+    let op = "batch_norm2d_moving";
+    let mut running = running(x.shape().concrete()[1], op, mean, variance)?;
+    let statistics = Statistics::Batch(Some(&mut running));
+    let outputs = normalized(op, x, (scale, shift), momentum, epsilon, statistics)?;
+    let (means, variances) = running.split_at(running.len() / 2);
+    mean.copy_from(means);
+    variance.copy_from(variances);
+    Ok(outputs)
+}
+
+/// Batch normalization as in evaluation: with these statistics, one mean and one variance for each channel, in place of
+/// the batch's: (x - `mean`) / sqrt(`variance` + `epsilon`) * scale + shift (PyTorch's `F.batch_norm` with
+/// `training=False`). The statistics take no gradient.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use jook::prelude::ops;
+///
+/// let dev = Cpu::seed_from_u64(0);
+/// let images: Tensor<Rank4<8, 3, 4, 4>, f32, _> = dev.sample_normal();
+/// let (scale, shift): (Tensor<Rank1<3>, f32, _>, Tensor<Rank1<3>, f32, _>) = (dev.ones(), dev.zeros());
+/// let (mut mean, mut variance): (Tensor<Rank1<3>, f32, _>, Tensor<Rank1<3>, f32, _>) = (dev.zeros(), dev.ones());
+/// // In training, each step:
+/// let y = ops::batch_norm2d_moving(images.trace(Gradients::leaky()), (scale.clone(), shift.clone()), (&mut mean, &mut variance), 0.1, 1e-5)?;
+/// # let _ = y;
+/// // In evaluation:
+/// let y = ops::batch_norm2d_running(images, (scale, shift), (&mean, &variance), 1e-5)?;
+/// assert_eq!(y.shape(), &(8, 3, 4, 4));
+/// # Ok::<(), jook::Error>(())
+/// ```
+///
+/// # Errors
+/// When there is not one scale, shift, mean and variance for each channel, or there is too little memory.
+pub fn batch_norm2d_running<S, A, B, C, T, R, Q>(
+    x: Tensor<S, f32, Cpu, T>,
+    (scale, shift): (PerChannel<A, R>, PerChannel<B, Q>),
+    (mean, variance): (&PerChannel<C>, &PerChannel<C>),
+    epsilon: f32,
+) -> Result<Images<T>>
+where
+    S: Shape<Concrete = [usize; 4]>,
+    A: Shape<Concrete = [usize; 1]>,
+    B: Shape<Concrete = [usize; 1]>,
+    C: Shape<Concrete = [usize; 1]>,
+    T: Tape<f32, Cpu> + Merge<R> + Merge<Q>,
+    R: Tape<f32, Cpu>,
+    Q: Tape<f32, Cpu>,
+{
+    let op = "batch_norm2d_running";
+    let running = running(x.shape().concrete()[1], op, mean, variance)?;
+    let statistics = Statistics::Running(&running);
+    normalized(op, x, (scale, shift), 0.1, epsilon, statistics)
+}
+
+/// Running means and variances, one after another.
+fn running<C: Shape<Concrete = [usize; 1]>>(
+    channels: usize,
+    op: &str,
+    mean: &Tensor<C, f32, Cpu>,
+    variance: &Tensor<C, f32, Cpu>,
+) -> Result<Vec<f32>> {
+    one_a_channel(mean, channels, op, "means")?;
+    one_a_channel(variance, channels, op, "variances")?;
+    Ok([mean.as_vec(), variance.as_vec()].concat())
+}
+
+/// Whose statistics batch norm takes: means and variances, one after another.
+enum Statistics<'a> {
+    /// The batch's, which move these.
+    Batch(Option<&'a mut Vec<f32>>),
+    /// These.
+    Running(&'a [f32]),
+}
+
+fn normalized<S, A, B, T, R, Q>(
+    op: &str,
+    x: Tensor<S, f32, Cpu, T>,
+    (scale, shift): (PerChannel<A, R>, PerChannel<B, Q>),
+    momentum: f32,
+    epsilon: f32,
+    statistics: Statistics<'_>,
+) -> Result<Images<T>>
+where
+    S: Shape<Concrete = [usize; 4]>,
+    A: Shape<Concrete = [usize; 1]>,
+    B: Shape<Concrete = [usize; 1]>,
+    T: Tape<f32, Cpu> + Merge<R> + Merge<Q>,
+    R: Tape<f32, Cpu>,
+    Q: Tape<f32, Cpu>,
+{
     let size = x.shape().concrete();
-    if size[0].saturating_mul(size[2]).saturating_mul(size[3]) < 2 {
+    let a_channel = size[0].saturating_mul(size[2]).saturating_mul(size[3]);
+    if a_channel < 2 && matches!(statistics, Statistics::Batch(_)) {
         return Err(Error::data(format!(
             "images of {size:?} have one number a channel: it has no variance"
         ))
-        .at("batch_norm2d")
+        .at(op.to_owned())
         .fix("use larger batches"));
     }
-    one_a_channel(&scale, size[1], "batch_norm2d", "scales")?;
-    one_a_channel(&shift, size[1], "batch_norm2d", "shifts")?;
+    one_a_channel(&scale, size[1], op, "scales")?;
+    one_a_channel(&shift, size[1], op, "shifts")?;
     let (x, tape) = Operand::new(x, &TO_OURS)?;
     let (scale, other) = Operand::new(scale, &[0])?;
     let tape = tape.merge(other);
     let (shift, other) = Operand::new(shift, &[0])?;
-    let kind = LayerKind::BatchNorm {
-        momentum: 0.1,
-        epsilon,
-    };
-    Pass::new("batch_norm2d", kind, size, x, vec![scale, shift], true)?.images(tape.merge(other))
+    let kind = LayerKind::BatchNorm { momentum, epsilon };
+    Pass::normalizing(op, kind, size, x, vec![scale, shift], statistics)?.images(tape.merge(other))
 }
 
 fn convolution<S, W, T, R>(
@@ -299,13 +405,18 @@ struct Pass {
 
 impl Pass {
     /// Runs a layer on images of `size`, images x channels x height x width.
-    fn new(
+    fn new(name: &str, kind: LayerKind, size: [usize; 4], x: Operand, learned: Vec<Operand>) -> Result<Self> {
+        Self::normalizing(name, kind, size, x, learned, Statistics::Running(&[]))
+    }
+
+    /// As [`Pass::new`], batch norm by these statistics.
+    fn normalizing(
         name: &str,
         kind: LayerKind,
         size: [usize; 4],
         x: Operand,
         learned: Vec<Operand>,
-        training: bool,
+        statistics: Statistics<'_>,
     ) -> Result<Self> {
         let [rows, channels, height, width] = size;
         if rows == 0 {
@@ -326,14 +437,23 @@ impl Pass {
             .copied()
             .collect();
         network.parameters_mut().copy_from_slice(&parameters);
-        Passes::check_rows(&network, rows)?;
+        let _promised = Passes::check_rows(&network, rows)?;
         let mut passes = Passes::new(&network, rows);
         passes.input(rows).copy_from_slice(&x.values);
-        if training {
-            // Only dropout draws, and none is here.
-            passes.run(&mut network, How::train(&mut stream(0, "ops")));
-        } else {
-            passes.run_still(&network);
+        match statistics {
+            Statistics::Running(statistics) => {
+                network.buffers_mut().copy_from_slice(statistics);
+                passes.run_still(&network);
+            }
+            Statistics::Batch(moved) => {
+                if let Some(moved) = &moved {
+                    network.buffers_mut().copy_from_slice(moved);
+                }
+                passes.run(&mut network, How::adapt(true));
+                if let Some(moved) = moved {
+                    moved.copy_from_slice(network.buffers());
+                }
+            }
         }
         Ok(Self {
             passes,

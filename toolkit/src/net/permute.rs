@@ -1,5 +1,10 @@
 //! The same numbers in another order of their dimensions.
 
+/// From images x channels x height x width to images x height x width x channels.
+pub(crate) const TO_OURS: [usize; 4] = [0, 2, 3, 1];
+/// And back.
+pub(crate) const TO_PYTORCH: [usize; 4] = [0, 3, 1, 2];
+
 /// `values`, row-major of `shape`, with its dimensions in the order of `axes`: dimension i of the result is
 /// dimension `axes[i]` of `values`.
 pub(crate) fn permuted(values: &[f32], shape: &[usize], axes: &[usize]) -> Vec<f32> {

@@ -1,8 +1,12 @@
 //! What a network puts out for examples, in evaluation mode.
 
-use super::Network;
+use std::sync::Mutex;
+
 use super::cpu::Passes;
 use super::cpu::inference::Inference;
+use super::{NetSpec, Network};
+use crate::data::Dataset;
+use crate::evaluate::{Examples, Meaning, Predictions, Predictor};
 use crate::{Error, Result, memory};
 
 /// Rows that go through a network of plain numbers together: enough to keep the matrix products busy, few
@@ -12,28 +16,131 @@ const ROWS: usize = 256;
 const NUMBERS: usize = 1 << 24;
 /// Images that go through a network together at most.
 const IMAGES: usize = 8;
+/// Numbers of buffers that are kept from one call to the next at most.
+const KEPT: usize = 1 << 22;
+
+#[cfg(test)]
+thread_local! {
+    /// How often predictions on this thread had to plan.
+    pub(super) static PLANS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// What one call of [`Network::predict`] leaves for the next. Calls at the same time do not wait for each other: the
+/// later one plans for itself.
+#[derive(Default)]
+pub(super) struct Planned(Mutex<Option<Plan>>);
+
+enum Plan {
+    /// Buffers; the weights are read from the network as they are.
+    Numbers(Box<Passes>),
+    /// Weights packed beside the buffers.
+    Images(Box<Prepared>),
+}
+
+/// A copy plans for itself.
+impl Clone for Planned {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Planned {
+    fn take(&self) -> Option<Plan> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .take()
+    }
+
+    fn put(&self, plan: Plan) {
+        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(plan);
+    }
+
+    /// The network's numbers may change: what holds copies of them is of no use any more.
+    pub fn forget_weights(&mut self) {
+        let plan = self.0.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if matches!(plan, Some(Plan::Images(_))) {
+            *plan = None;
+        }
+    }
+}
 
 impl Network {
-    /// The outputs (logits of a classifier) in evaluation mode for examples laid one after another:
-    /// n x inputs numbers in, n x outputs out, both row-major.
+    /// The outputs in evaluation mode: logits of a classifier, or numbers.
+    ///
+    /// For examples laid one after another, n x inputs numbers, the n x outputs that come out, both row-major. For a
+    /// [`Dataset`] its [`Predictions`]: the classes, the mistakes, a table. The network does not know what it was trained
+    /// on: its outputs are taken in the order of the dataset's classes or values, and for classes as logits of a softmax
+    /// ([`Run::predict`](crate::train::Run::predict) knows better).
+    ///
+    /// The first call plans, and the next ones use its buffers and, for images, its packed weights, until a number of the
+    /// network changes.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    ///
+    /// let net = Mlp::new([2, 8, 3]).build(0)?;
+    /// let logits = net.predict(&[0.0, 1.0, 1.0, 1.0])?;
+    /// assert_eq!(logits.len(), 2 * 3);
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// When `examples` is not a whole number of examples, or there is too little memory for the pass or the
     /// outputs.
-    pub fn predict(&self, examples: &[f32]) -> Result<Vec<f32>> {
+    #[doc(alias = "forward")]
+    #[doc(alias = "predict_proba")]
+    #[doc(alias = "argmax")]
+    pub fn predict<E: Examples>(&self, examples: E) -> Result<E::Predicted> {
+        examples.predicted_by(self)
+    }
+
+    /// As [`Network::predict`] of numbers.
+    pub(crate) fn outputs_for(&self, examples: &[f32]) -> Result<Vec<f32>> {
         if self.spec().image.is_some() {
-            let last = self.spec().layers.len() - 1;
-            return Ok(Prepared::new(self, vec![last])?.run(examples)?[0].to_vec());
+            self.outputs_for_images(examples)
+        } else {
+            self.outputs_for_numbers(examples)
         }
+    }
+
+    fn outputs_for_images(&self, examples: &[f32]) -> Result<Vec<f32>> {
+        let mut prepared = match self.planned.take() {
+            Some(Plan::Images(prepared)) => prepared,
+            _ => {
+                #[cfg(test)]
+                PLANS.set(PLANS.get() + 1);
+                Box::new(Prepared::new(self, vec![self.spec().layers.len() - 1])?)
+            }
+        };
+        let outputs = prepared.run(examples).map(|outputs| outputs[0].to_vec());
+        prepared.inference.release(KEPT);
+        self.planned.put(Plan::Images(prepared));
+        outputs
+    }
+
+    fn outputs_for_numbers(&self, examples: &[f32]) -> Result<Vec<f32>> {
         let inputs = self.inputs();
         let rows = rows_of(examples, inputs)?;
-        let together = (NUMBERS / Passes::floats_per_row(self)).clamp(1, ROWS);
-        Passes::check_rows(self, rows.min(together))?;
+        self.spec().check_indices(examples, "")?;
+        let each = Passes::floats_per_row(self, &[self.spec().layers.len() - 1]);
+        let together = (NUMBERS / each).clamp(1, ROWS);
         check_outputs(rows, self.outputs())?;
-        let mut passes = Passes::new(self, rows.min(together));
+        let mut passes = match self.planned.take() {
+            Some(Plan::Numbers(passes)) if rows.min(together) <= passes.max_rows() => passes,
+            _ => {
+                #[cfg(test)]
+                PLANS.set(PLANS.get() + 1);
+                let _promised = Passes::check_memory(self, rows.min(together), each)?;
+                Box::new(Passes::new(self, rows.min(together)))
+            }
+        };
         let mut predictions = Vec::with_capacity(rows * self.outputs());
         for chunk in examples.chunks(together * inputs) {
             predictions.extend_from_slice(passes.evaluate(self, chunk));
+        }
+        if passes.max_rows().saturating_mul(each) <= KEPT {
+            self.planned.put(Plan::Numbers(passes));
         }
         Ok(predictions)
     }
@@ -59,9 +166,33 @@ impl Network {
     }
 }
 
+impl Predictor for Network {
+    fn outputs(&self, examples: &[f32]) -> Result<Vec<f32>> {
+        self.outputs_for(examples)
+    }
+
+    fn predictions(&self, data: &Dataset) -> Result<Predictions> {
+        let place = || format!("dataset {}", data.name());
+        crate::train::check_shape(data, self.spec())?;
+        if data.width() != self.inputs() {
+            return Err(Error::data(format!(
+                "expected {} numbers an example, as the network takes, found {}",
+                self.inputs(),
+                data.width()
+            ))
+            .at(place()));
+        }
+        let meaning = Meaning::of(data, self.outputs(), true)?;
+        let outputs = self.outputs_for(data.features()).map_err(|e| e.at(place()))?;
+        Ok(Predictions::new(data, outputs, meaning))
+    }
+}
+
 /// A network made ready to run batch after batch, for some of its layers: see [`Network::prepare`].
 pub struct Prepared {
     inference: Inference,
+    /// The spec of a network that looks numbers up by index.
+    looks_up: Option<NetSpec>,
     inputs: usize,
     widths: Vec<usize>,
     together: usize,
@@ -85,6 +216,12 @@ impl Prepared {
         let widths = network.spec().widths();
         Ok(Self {
             inference,
+            looks_up: {
+                let spec = network.spec();
+                let mut layers = spec.layers.iter();
+                let found = layers.any(|layer| layer.kind.rules().indices().is_some());
+                found.then(|| spec.clone())
+            },
             inputs: network.inputs(),
             widths: targets.iter().map(|&target| widths[target]).collect(),
             together,
@@ -98,6 +235,9 @@ impl Prepared {
     /// When `examples` is not a whole number of examples, or there is too little memory.
     pub fn run<'a>(&'a mut self, examples: &'a [f32]) -> Result<Vec<&'a [f32]>> {
         let rows = rows_of(examples, self.inputs)?;
+        if let Some(spec) = &self.looks_up {
+            spec.check_indices(examples, "")?;
+        }
         if rows <= self.together {
             self.inference.run(examples);
             let outputs = (0..self.widths.len()).map(|target| self.inference.output(target, examples));

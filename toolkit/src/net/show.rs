@@ -9,8 +9,17 @@ use crate::show::{Bundle, Show, Table, show_by_display};
 
 show_by_display!(Activation, Init, LayerKind);
 
-impl Show for NetSpec {
-    fn bundle(&self) -> Bundle {
+impl NetSpec {
+    /// The layers with their shapes and parameters, as the network shows itself at the end of a cell. Prints as text.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let summary = Mlp::new([64, 32, 10]).spec()?.summary();
+    /// assert!(summary.to_text().contains("2410 parameters, 2410 of them learned"));
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    #[doc(alias = "torchinfo")]
+    pub fn summary(&self) -> Table {
         let mut table =
             Table::new(["layer", "kind", "outputs", "parameters", "updates"]).caption(self.to_string());
         let shapes = self.shapes();
@@ -20,7 +29,7 @@ impl Show for NetSpec {
             let read = sources
                 .get(at)
                 .map_or(Shape::Flat(0), |sources| self.shapes_of(sources, &shapes)[0]);
-            let parameters = layer.parameters(read).unwrap_or(usize::MAX);
+            let parameters = layer.kind.parameters(read).unwrap_or(usize::MAX);
             let outputs = match shapes[at] {
                 Shape::Flat(width) => width.to_string(),
                 Shape::Image {
@@ -44,9 +53,21 @@ impl Show for NetSpec {
                 updates.to_string(),
             ]);
         }
-        table
-            .note(format!("{total} parameters, {learned} of them learned"))
-            .bundle()
+        table.note(format!("{total} parameters, {learned} of them learned"))
+    }
+}
+
+impl Network {
+    /// As [`NetSpec::summary`].
+    #[doc(alias = "torchinfo")]
+    pub fn summary(&self) -> Table {
+        self.spec().summary()
+    }
+}
+
+impl Show for NetSpec {
+    fn bundle(&self) -> Bundle {
+        self.summary().bundle()
     }
 }
 
@@ -99,6 +120,14 @@ impl Show for TensorInfo {
 mod tests {
     use super::*;
     use crate::net::Mlp;
+
+    #[test]
+    fn a_summary_is_what_a_network_shows() {
+        let network = Network::new(&Mlp::new([3, 4, 2]).freeze("dense1").spec().unwrap(), 0).unwrap();
+        let text = network.summary().to_text();
+        assert_eq!(network.bundle().plain(), text);
+        assert!(text.contains("26 parameters, 10 of them learned"), "{text}");
+    }
 
     #[test]
     fn a_network_and_its_parts_read_as_words() {

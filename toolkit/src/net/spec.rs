@@ -48,6 +48,7 @@ pub struct Layer {
 #[serde(deny_unknown_fields)]
 pub enum LayerKind {
     /// x W + b, with W of shape inputs x units, row-major.
+    #[doc(alias = "Linear")]
     Dense {
         /// Columns of W.
         units: usize,
@@ -62,17 +63,60 @@ pub enum LayerKind {
     Activation(Activation),
     /// The same numbers; on the way back the gradient is multiplied by minus this strength (0 or more): what lies
     /// before learns to make the loss behind larger (Ganin and Lempitsky 2015, equation 9).
+    #[doc(alias = "GradientReversal")]
     ReverseGradient(f32),
     /// In training each number becomes 0 with this probability, else is divided by 1 - p.
     Dropout(f32),
     /// Batch normalization (Ioffe and Szegedy 2015) with PyTorch's conventions: running = (1 - momentum) *
     /// running + momentum * batch, the running variance unbiased. A batch of a single row has no variance:
     /// it is normalized with the running statistics, which then stay.
+    #[doc(alias = "BatchNorm1d")]
+    #[doc(alias = "BatchNorm2d")]
     BatchNorm {
         /// Share of the newest batch in the running statistics, 0 to 1.
         momentum: f32,
         /// Added to the variance before the root.
         epsilon: f32,
+    },
+    /// Layer normalization (Ba, Kiros and Hinton 2016): plain numbers, or the channels of each pixel, minus their mean,
+    /// divided by the root of their biased variance, times a scale and plus a shift that are learned, one of each a
+    /// channel. PyTorch's `LayerNorm(channels)` over images whose channels stand last; for one mean over a whole image
+    /// use a group norm of 1 group.
+    LayerNorm {
+        /// Added to the variance before the root, above 0; usually 1e-5.
+        epsilon: f32,
+    },
+    /// Group normalization (Wu and He 2018): as layer norm, by the mean and variance over all pixels of each group of
+    /// neighbouring channels.
+    GroupNorm {
+        /// Groups; they divide the channels.
+        groups: usize,
+        /// Added to the variance before the root, above 0; usually 1e-5.
+        epsilon: f32,
+    },
+    /// Instance normalization (Ulyanov, Vedaldi and Lempitsky 2016): a group norm whose groups are single channels, of
+    /// images of two pixels or more. PyTorch's with `affine=True`.
+    InstanceNorm {
+        /// Added to the variance before the root, above 0; usually 1e-5.
+        epsilon: f32,
+    },
+    /// x for x > 0, else slope * x, with slopes that are learned (He et al. 2015, equation 1). Penalties leave them alone.
+    PRelu {
+        /// Whether there is one slope for all channels instead of one for each.
+        shared: bool,
+        /// How the slopes start; usually at the constant 0.25.
+        init: Init,
+    },
+    /// A row of a learned table for each index: n indices become an image of 1 x n pixels and `width` channels, which a
+    /// flatten layer puts side by side and a global average pool takes the mean of. It reads the network's input, whose
+    /// numbers must be whole, from 0 to `vocabulary` - 1; others are refused before a pass.
+    Embedding {
+        /// Rows of the table.
+        vocabulary: usize,
+        /// Numbers for each index.
+        width: usize,
+        /// How the table starts: PyTorch has `Normal(1)`, word2vec `Word2Vec`.
+        init: Init,
     },
     /// A convolution (cross-correlation) over images, height x width x channels. The weights have the shape
     /// kernel height x kernel width x (input channels / groups) x channels.
@@ -91,6 +135,7 @@ pub enum LayerKind {
         bias_init: Init,
     },
     /// The largest number of each window, channel by channel. Padding never wins.
+    #[doc(alias = "MaxPooling2D")]
     MaxPool2d {
         /// What each output looks at.
         window: Window,
@@ -98,6 +143,7 @@ pub enum LayerKind {
         ceil: bool,
     },
     /// The mean of each window, channel by channel.
+    #[doc(alias = "AveragePooling2D")]
     AvgPool2d {
         /// What each output looks at; dilation 1.
         window: Window,
@@ -107,7 +153,16 @@ pub enum LayerKind {
         count_include_pad: bool,
     },
     /// The mean of each channel over the whole image: one number a channel.
+    #[doc(alias = "AdaptiveAvgPool2d")]
+    #[doc(alias = "GlobalAveragePooling2D")]
     GlobalAvgPool,
+    /// The largest number of each channel over the whole image: one number a channel.
+    GlobalMaxPool,
+    /// Each pixel as many times, down and across: PyTorch's `Upsample` in mode `nearest`.
+    Upsample {
+        /// Rows and columns that come out for each that goes in, from 1.
+        factor: [usize; 2],
+    },
     /// An image as plain numbers, in the order height, width, channel (PyTorch's is channel, height, width).
     Flatten,
     /// The channels (or plain numbers) of several layers side by side, in the order of `from`.
@@ -231,50 +286,5 @@ impl fmt::Display for NetSpec {
             after_weights = matches!(layer.kind, LayerKind::Dense { .. } | LayerKind::Conv2d { .. });
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for LayerKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let without = |bias: &bool| if *bias { "" } else { " without bias" };
-        let rounded = |ceil: &bool| if *ceil { " ceil" } else { "" };
-        match self {
-            LayerKind::Dense { units, bias, .. } => write!(f, "dense {units}{}", without(bias)),
-            LayerKind::Activation(activation) => activation.fmt(f),
-            LayerKind::Dropout(p) => write!(f, "dropout {p}"),
-            LayerKind::ReverseGradient(strength) => write!(f, "reverse gradient {strength}"),
-            LayerKind::BatchNorm { .. } => f.write_str("batch norm"),
-            LayerKind::Conv2d {
-                channels,
-                window,
-                groups,
-                bias,
-                ..
-            } => {
-                write!(f, "conv {window} to {channels}")?;
-                if *groups != 1 {
-                    write!(f, " in {groups} groups")?;
-                }
-                f.write_str(without(bias))
-            }
-            LayerKind::MaxPool2d { window, ceil } => write!(f, "max pool {window}{}", rounded(ceil)),
-            LayerKind::AvgPool2d {
-                window,
-                ceil,
-                count_include_pad,
-            } => {
-                write!(f, "average pool {window}{}", rounded(ceil))?;
-                f.write_str(if *count_include_pad || window.padding == [0, 0] {
-                    ""
-                } else {
-                    " without padding's zeros"
-                })
-            }
-            LayerKind::GlobalAvgPool => f.write_str("global average pool"),
-            LayerKind::Flatten => f.write_str("flatten"),
-            LayerKind::Concat => f.write_str("concat"),
-            LayerKind::Add => f.write_str("add"),
-            LayerKind::Affine { .. } => f.write_str("affine"),
-        }
     }
 }

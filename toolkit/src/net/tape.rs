@@ -2,7 +2,8 @@
 //!
 //! [`Network::forward`] runs the fused executor on a dfdx tensor and gives a dfdx tensor. If the input has
 //! a tape, one backward op joins it: at `backward()` it passes the gradient on to the input, and that of
-//! the parameters is fetched with [`Network::parameter_gradients`].
+//! the parameters is fetched with [`Network::parameter_gradients`]. [`NetworkModule`](super::NetworkModule) is a network
+//! among dfdx's modules, for its optimizers.
 //!
 //! ```
 //! use dfdx::prelude::*;
@@ -17,17 +18,22 @@
 //! # Ok::<(), jook::Error>(())
 //! ```
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use dfdx::optim::{Optimizer as _, Sgd, SgdConfig};
 use dfdx::prelude::{
-    AsArray, Backward, Cpu, CpuError, Gradients, HasShape, OwnedTape, PutTape, Rank0, ReshapeTo, Shape,
-    SplitTape, Tape, Tensor, TensorFromVec, Trace,
+    AsArray, Backward, Cpu, CpuError, Gradients, HasShape, OwnedTape, PutTape, Rank0, RealizeTo, ReshapeTo,
+    Shape, SplitTape, Tape, Tensor, TensorFromVec, Trace,
 };
 
 use super::Network;
 use super::cpu::Passes;
 use super::executor::How;
+use super::permute::{TO_OURS, TO_PYTORCH, permuted};
+use super::run_time::AtRunTime;
+use crate::data::Shape as Example;
 use crate::seed::Rng;
 use crate::{Error, Result};
 
@@ -37,40 +43,110 @@ pub type Logits = Tensor<(usize, usize), f32, Cpu, OwnedTape<f32, Cpu>>;
 /// What a loss written in dfdx returns.
 pub type LossValue = Tensor<Rank0, f32, Cpu, OwnedTape<f32, Cpu>>;
 
-/// Stands for a network's parameters on tapes: dfdx files their gradient under this tensor.
-#[derive(Debug, Default)]
-pub(super) struct Leaf(OnceLock<Tensor<(usize,), f32, Cpu>>);
+/// Sizes of a batch that a network takes: rows x inputs, or images x channels x height x width, dfdx's order.
+pub trait BatchSizes: Copy {
+    /// Examples.
+    fn rows(self) -> usize;
 
-impl Leaf {
-    fn of(&self, parameters: usize) -> Tensor<(usize,), f32, Cpu> {
-        self.0
-            .get_or_init(|| Cpu::default().tensor_from_vec(vec![0.0; parameters], (parameters,)))
-            .clone()
+    /// What an example is.
+    fn example(self) -> Example;
+}
+
+impl BatchSizes for [usize; 2] {
+    fn rows(self) -> usize {
+        self[0]
+    }
+
+    fn example(self) -> Example {
+        Example::Flat(self[1])
     }
 }
 
-/// A copy of a network is another network: it gets gradients of its own.
-impl Clone for Leaf {
+impl BatchSizes for [usize; 4] {
+    fn rows(self) -> usize {
+        self[0]
+    }
+
+    fn example(self) -> Example {
+        let [_, channels, height, width] = self;
+        Example::from((height, width, channels))
+    }
+}
+
+/// What a network keeps for its ops on tapes. A copy of a network is another network: it gets gradients of its own.
+#[derive(Default)]
+pub(super) struct OnTapes {
+    leaf: OnceLock<Leaf>,
+    spare: Spare,
+}
+
+impl Clone for OnTapes {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
+/// Stands for a network's parameters on tapes: dfdx files their gradient under the first tensor, and under the second
+/// how often a way back led here, as it hands out zeros for what it does not know.
+#[derive(Clone)]
+struct Leaf {
+    parameters: Tensor<(usize,), f32, Cpu>,
+    visits: Tensor<(usize,), f32, Cpu>,
+}
+
+impl OnTapes {
+    fn leaf(&self, parameters: usize) -> Leaf {
+        let zeros = |count| Cpu::default().tensor_from_vec(vec![0.0; count], (count,));
+        let leaf = || Leaf {
+            parameters: zeros(parameters),
+            visits: zeros(1),
+        };
+        self.leaf.get_or_init(leaf).clone()
+    }
+}
+
+/// Passes of a network that wait for its next batch.
+#[derive(Clone, Default)]
+pub(super) struct Spare(Arc<Mutex<Option<Passes>>>);
+
+impl Spare {
+    fn take(&self, network: &Network, rows: usize) -> Result<Passes> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match kept.filter(|kept| kept.max_rows() >= rows) {
+            Some(passes) => Ok(passes),
+            None => {
+                let _promised = Passes::check_rows(network, rows)?;
+                Ok(Passes::new(network, rows))
+            }
+        }
+    }
+
+    /// Keeps the larger ones.
+    fn put_back(&self, passes: Passes) {
+        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if place
+            .as_ref()
+            .is_none_or(|kept| kept.max_rows() < passes.max_rows())
+        {
+            *place = Some(passes);
+        }
+    }
+}
+
 impl Network {
-    /// The outputs for a batch `x`, rows x inputs, in evaluation mode, as one op on the tape of `x`, if it
-    /// has one. The op computes with the parameters of this moment.
+    /// The outputs, rows x outputs, for a batch `x`, rows x inputs or images x channels x height x width, in evaluation
+    /// mode, as one op on the tape of `x`, if it has one. The op computes with the parameters of this moment.
     ///
     /// # Errors
-    /// When the rows are not as wide as the network's input, or there is too little memory.
+    /// When the examples are not of the network's input, or there is too little memory.
     pub fn forward<S, T>(&self, x: Tensor<S, f32, Cpu, T>) -> Result<Tensor<(usize, usize), f32, Cpu, T>>
     where
-        S: Shape<Concrete = [usize; 2]>,
+        S: Shape<Concrete: BatchSizes>,
         T: Tape<f32, Cpu>,
     {
-        self.on_tape(x, |passes| {
-            passes.run_still(self);
-            self.clone()
-        })
+        let mut op = Op::begin(self, &self.on_tapes.spare, x)?;
+        op.passes.run_still(self);
+        op.end(self, || self.leaves())
     }
 
     /// As [`Network::forward`], in training mode: dropout drops by `rng`, batch norm uses the batch's
@@ -84,67 +160,182 @@ impl Network {
         rng: &mut Rng,
     ) -> Result<Tensor<(usize, usize), f32, Cpu, T>>
     where
-        S: Shape<Concrete = [usize; 2]>,
+        S: Shape<Concrete: BatchSizes>,
         T: Tape<f32, Cpu>,
     {
-        let mut moved = self.clone();
-        let outputs = self.on_tape(x, |passes| {
-            passes.run(&mut moved, How::train(rng));
-            moved.clone()
-        })?;
-        self.buffers_mut().copy_from_slice(moved.buffers());
-        Ok(outputs)
+        let mut op = Op::begin(self, &self.on_tapes.spare, x)?;
+        op.passes.run(self, How::train(rng));
+        op.end(self, || self.leaves())
     }
 
     /// d loss / d parameters, laid out as [`Network::parameters`], from what `backward()` gave; the sum if
-    /// the network was on the tape several times, zeros if it was not, and for frozen layers.
+    /// the network was on the tape several times, zeros for frozen layers.
     ///
     /// # Errors
-    /// When dfdx finds no memory for the zeros.
+    /// When the loss did not come from this network by its tape, or dfdx finds no memory.
     pub fn parameter_gradients(&self, gradients: &mut Gradients<f32, Cpu>) -> Result<Vec<f32>> {
-        let found = gradients
-            .get_or_alloc_mut(&self.leaf.of(self.parameters().len()))
-            .map_err(no_memory)?;
+        let leaf = self.on_tapes.leaf(self.parameters().len());
+        let visits = gradients.get_or_alloc_mut(&leaf.visits).map_err(no_memory)?;
+        if visits.first().is_none_or(|&visits| visits == 0.0) {
+            return Err(
+                Error::spec("the loss does not come from this network by its tape: it has no gradient")
+                    .at("parameter_gradients")
+                    .fix(
+                        "give forward a tensor with a tape (x.leaky_trace(); a tape from another model's alloc_grads \
+                         forgets this one), compute the loss from its outputs without .array(), .as_vec() or a new trace \
+                         between, and ask the very network that ran: a clone has gradients of its own",
+                    ),
+            );
+        }
+        let found = gradients.get_or_alloc_mut(&leaf.parameters).map_err(no_memory)?;
         Ok(found.to_vec())
     }
 
-    fn on_tape<S, T>(
-        &self,
-        x: Tensor<S, f32, Cpu, T>,
-        run: impl FnOnce(&mut Passes) -> Network,
-    ) -> Result<Tensor<(usize, usize), f32, Cpu, T>>
-    where
-        S: Shape<Concrete = [usize; 2]>,
-        T: Tape<f32, Cpu>,
-    {
-        let [rows, width] = x.shape().concrete();
-        if width != self.inputs() {
-            return Err(Error::data(format!(
-                "rows of {width} numbers came, and the network takes {}",
-                self.inputs()
-            )));
+    fn leaves(&self) -> Leaves<(usize,)> {
+        let all = self.parameters().len();
+        let Leaf { parameters, visits } = self.on_tapes.leaf(all);
+        Leaves {
+            ranges: std::iter::once(0..all).collect(),
+            tensor: parameters,
+            visits: Some(visits),
         }
-        Passes::check_rows(self, rows)?;
+    }
+}
+
+/// Where the gradient of the parameters goes: ranges of them stand one after another under a tensor.
+pub(super) struct Leaves<S: Shape> {
+    ranges: Vec<Range<usize>>,
+    tensor: Tensor<S, f32, Cpu>,
+    /// Counts the ways back.
+    visits: Option<Tensor<(usize,), f32, Cpu>>,
+}
+
+impl<S: Shape> Leaves<S> {
+    pub fn in_parts(ranges: Vec<Range<usize>>, tensor: &Tensor<S, f32, Cpu>) -> Self {
+        Self {
+            ranges,
+            tensor: tensor.clone(),
+            visits: None,
+        }
+    }
+
+    fn add(&self, found: &[f32], gradients: &mut Gradients<f32, Cpu>) -> Result<(), CpuError> {
+        let place = gradients.get_or_alloc_mut(&self.tensor)?;
+        for (range, own) in within(&self.ranges) {
+            add(&mut place[own], &found[range]);
+        }
+        if let Some(visits) = &self.visits {
+            add(gradients.get_or_alloc_mut(visits)?, &[1.0]);
+        }
+        Ok(())
+    }
+}
+
+/// Each range, and where it lies when they stand one after another.
+pub(super) fn within(ranges: &[Range<usize>]) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    let mut end = 0;
+    ranges.iter().map(move |range| {
+        let start = end;
+        end += range.len();
+        (range.clone(), start..end)
+    })
+}
+
+/// A network at work as one op.
+pub(super) struct Op<S: Shape, T> {
+    x: Tensor<S, f32, Cpu>,
+    tape: T,
+    /// With the batch in them.
+    pub passes: Passes,
+    spare: Spare,
+}
+
+impl<S: Shape<Concrete: BatchSizes>, T: Tape<f32, Cpu>> Op<S, T> {
+    pub fn begin(network: &Network, spare: &Spare, x: Tensor<S, f32, Cpu, T>) -> Result<Self> {
+        let sizes = x.shape().concrete();
+        let (rows, example) = (sizes.rows(), sizes.example());
+        check_example(network, example)?;
+        let mut passes = spare.take(network, rows)?;
         // No copy unless the tensor is transposed or broadcast; then this is an op of its own.
-        let (x, mut tape) = x.try_contiguous().map_err(no_memory)?.split_tape();
-        let mut passes = Passes::new(self, rows);
-        x.copy_into(passes.input(rows));
-        let network = run(&mut passes);
+        let (x, tape) = x.try_contiguous().map_err(no_memory)?.split_tape();
+        match example {
+            Example::Flat(_) => x.copy_into(passes.input(rows)),
+            Example::Image { .. } => {
+                let sizes: Vec<usize> = sizes.into_iter().collect();
+                let numbers = permuted(&x.as_vec(), &sizes, &TO_OURS);
+                passes.input(rows).copy_from_slice(&numbers);
+            }
+        }
+        network.spec().check_indices(passes.input(rows), "")?;
+        Ok(Self {
+            x,
+            tape,
+            passes,
+            spare: spare.clone(),
+        })
+    }
+
+    /// The outputs of the pass that ran, with the way back on the tape.
+    pub fn end<L: Shape>(
+        self,
+        network: &Network,
+        leaves: impl FnOnce() -> Leaves<L>,
+    ) -> Result<Tensor<(usize, usize), f32, Cpu, T>> {
+        let Self {
+            x,
+            mut tape,
+            mut passes,
+            spare,
+        } = self;
+        let sizes = x.shape().concrete();
+        let rows = sizes.rows();
         let outputs: Tensor<(usize, usize), f32, Cpu> = x
             .device()
-            .try_tensor_from_vec(passes.outputs().to_vec(), (rows, self.outputs()))
+            .try_tensor_from_vec(passes.outputs().to_vec(), (rows, network.outputs()))
             .map_err(no_memory)?;
-        if T::OWNS_TAPE {
-            let leaf = self.leaf.of(self.parameters().len());
-            let result = outputs.clone();
-            tape.add_backward_op(move |gradients| {
-                passes.backward_to_input(&network, gradients.get_or_alloc_mut(&result)?);
-                add(gradients.get_or_alloc_mut(&leaf)?, passes.gradients());
-                add(gradients.get_or_alloc_mut(&x)?, passes.input_gradient());
-                Ok(())
-            });
+        if !T::OWNS_TAPE {
+            spare.put_back(passes);
+            return Ok(outputs.put_tape(tape));
         }
+        // It shares its numbers with the network until those change.
+        let (network, result, leaves) = (network.clone(), outputs.clone(), leaves());
+        tape.add_backward_op(move |gradients| {
+            passes.backward_to_input(&network, gradients.get_or_alloc_mut(&result)?);
+            leaves.add(passes.gradients(), gradients)?;
+            let place = gradients.get_or_alloc_mut(&x)?;
+            match sizes.example() {
+                Example::Flat(_) => add(place, passes.input_gradient()),
+                Example::Image {
+                    height,
+                    width,
+                    channels,
+                } => {
+                    let ours = [rows, height, width, channels];
+                    add(place, &permuted(passes.input_gradient(), &ours, &TO_PYTORCH));
+                }
+            }
+            spare.put_back(passes);
+            Ok(())
+        });
         Ok(outputs.put_tape(tape))
+    }
+}
+
+/// Refuses examples that the network does not take. A network on plain numbers takes images too, as their numbers.
+fn check_example(network: &Network, example: Example) -> Result<()> {
+    if example.width() != network.inputs() {
+        return Err(Error::data(format!(
+            "rows of {} numbers came, and the network takes {}",
+            example.width(),
+            network.inputs()
+        )));
+    }
+    match (example, network.spec().image) {
+        (Example::Image { .. }, Some(image)) if image != example => Err(Error::data(format!(
+            "images of {example} came, and the network takes {image}"
+        ))
+        .fix("give images x channels x height x width, dfdx's and PyTorch's order")),
+        _ => Ok(()),
     }
 }
 
@@ -193,12 +384,26 @@ fn traced<S: Shape>(
     reached: &Arc<AtomicBool>,
 ) -> Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>> {
     let (leaf, mut tape) = leaf.leaky_trace().split_tape();
-    let reached = reached.clone();
-    tape.add_backward_op(move |_| {
-        reached.store(true, Ordering::Relaxed);
+    let (reached, own) = (reached.clone(), leaf.clone());
+    tape.add_backward_op(move |gradients| {
+        reached.fetch_or(has_gradient(gradients, &own), Ordering::Relaxed);
         Ok(())
     });
     leaf.put_tape(tape)
+}
+
+/// Whether a way back has led to this tensor. Of all that dfdx makes public its optimizers alone tell a gradient that is
+/// not there from one of zeros: one of rate 0 is asked, on a copy.
+fn has_gradient<S: Shape>(gradients: &Gradients<f32, Cpu>, tensor: &Tensor<S, f32, Cpu>) -> bool {
+    let Ok(mut copy) = tensor.clone().try_realize::<AtRunTime<S>>() else {
+        return false;
+    };
+    let still = SgdConfig {
+        lr: 0.0,
+        momentum: None,
+        weight_decay: None,
+    };
+    Sgd::new(&copy, still).update(&mut copy, gradients).is_ok()
 }
 
 /// The value of a loss, and the gradients on its tape.
@@ -243,170 +448,6 @@ pub(super) fn add(sum: &mut [f32], values: &[f32]) {
     sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
 }
 
-pub(super) fn no_memory(error: CpuError) -> Error {
+pub(crate) fn no_memory(error: CpuError) -> Error {
     Error::spec(format!("dfdx could not make a tensor: {error}")).fix("use smaller batches or fewer units")
-}
-
-#[cfg(test)]
-mod tests {
-    use dfdx::prelude::*;
-
-    use super::value_and_gradient;
-    use crate::data::Targets;
-    use crate::loss::Loss;
-    use crate::net::cpu::Passes;
-    use crate::net::tests::{relative_error, scattered};
-    use crate::net::{Mlp, Network};
-    use crate::seed::stream;
-
-    fn wide(values: &[f32]) -> Vec<f64> {
-        values.iter().map(|&v| f64::from(v)).collect()
-    }
-
-    type Input = Tensor<(usize, Const<3>), f32, Cpu, OwnedTape<f32, Cpu>>;
-
-    /// A network and the same one made of dfdx's parts.
-    fn twins() -> (Network, impl Fn(Input) -> super::LossValue) {
-        let network = Mlp::new([3, 5, 2])
-            .activation(crate::net::Activation::Tanh)
-            .build(4)
-            .unwrap();
-        let device = Cpu::default();
-        let take = |name: &str| network.tensor(name).unwrap().to_vec();
-        let w1 = device.tensor_from_vec(take("dense1.weight"), (Const::<3>, Const::<5>));
-        let w2 = device.tensor_from_vec(take("logits.weight"), (Const::<5>, Const::<2>));
-        (network, move |x| {
-            x.matmul(w1.clone()).tanh().matmul(w2.clone()).square().mean()
-        })
-    }
-
-    #[test]
-    fn a_network_is_an_op_like_dfdxs_own() {
-        let (network, twin) = twins();
-        let device = Cpu::default();
-        let x = device.tensor_from_vec(scattered(4 * 3, 1), (4, Const::<3>));
-        // The network between two other ops: the input is scaled, the output squared.
-        let here = network.forward(x.leaky_trace() * 1.5).unwrap().square().mean();
-        let there = twin(x.leaky_trace() * 1.5);
-        let (one, other): (f32, f32) = (here.array(), there.array());
-        assert!((one - other).abs() < 1e-6);
-        let (mut here, there) = (here.backward(), there.backward());
-        let (got, expected) = (here.get(&x).as_vec(), there.get(&x).as_vec());
-        assert!(relative_error(&got, &wide(&expected)) < 1e-5);
-
-        let gradients = network.parameter_gradients(&mut here).unwrap();
-        let mut passes = Passes::new(&network, 4);
-        let scaled: Vec<f32> = x.as_vec().iter().map(|x| 1.5 * x).collect();
-        let y = passes.evaluate(&network, &scaled).to_vec();
-        let above: Vec<f32> = y.iter().map(|y| 2.0 * y / y_count(&network)).collect();
-        passes.backward(&network, &above);
-        assert!(relative_error(&gradients, &wide(passes.gradients())) < 1e-5);
-        assert!(gradients.iter().any(|g| g.abs() > 1e-3));
-    }
-
-    fn y_count(network: &Network) -> f32 {
-        (4 * network.outputs()) as f32
-    }
-
-    #[test]
-    fn gradients_add_up_over_uses_and_stay_apart_for_copies() {
-        let (network, _) = twins();
-        let other = network.clone();
-        let x = Cpu::default().tensor_from_vec(scattered(4 * 3, 1), (4usize, 3usize));
-        let once = {
-            let mut gradients = network
-                .forward(x.leaky_trace())
-                .unwrap()
-                .sum::<Rank0, _>()
-                .backward();
-            network.parameter_gradients(&mut gradients).unwrap()
-        };
-        let both = network.forward(x.leaky_trace()).unwrap() + network.forward(x.clone()).unwrap();
-        let mut gradients = both.sum::<Rank0, _>().backward();
-        // The second use had no tape.
-        assert_eq!(network.parameter_gradients(&mut gradients).unwrap(), once);
-        let both = network.forward(x.leaky_trace()).unwrap() + network.forward(x.leaky_trace()).unwrap();
-        let mut gradients = both.sum::<Rank0, _>().backward();
-        let twice: Vec<f64> = once.iter().map(|&g| 2.0 * f64::from(g)).collect();
-        assert!(relative_error(&network.parameter_gradients(&mut gradients).unwrap(), &twice) < 1e-6);
-        assert!(
-            other
-                .parameter_gradients(&mut gradients)
-                .unwrap()
-                .iter()
-                .all(|&g| g == 0.0)
-        );
-    }
-
-    #[test]
-    fn transposed_inputs_and_wrong_widths() {
-        let (network, _) = twins();
-        let device = Cpu::default();
-        let values = scattered(4 * 3, 1);
-        let straight = network
-            .forward(device.tensor_from_vec(values.clone(), (4usize, 3usize)))
-            .unwrap();
-        let mut turned = vec![0.0; 12];
-        for (i, &value) in values.iter().enumerate() {
-            turned[(i % 3) * 4 + i / 3] = value;
-        }
-        let turned = device
-            .tensor_from_vec(turned, (3usize, 4usize))
-            .permute::<(usize, usize), Axes2<1, 0>>();
-        assert_eq!(network.forward(turned).unwrap().as_vec(), straight.as_vec());
-        let error = network
-            .forward(device.tensor_from_vec(values, (3usize, 4usize)))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("rows of 4") && error.contains("takes 3"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_batch_too_large_is_an_error() {
-        // A broadcast tensor holds one number, and as a batch it would hold 2^60.
-        let network = Mlp::new([1, 1]).build(0).unwrap();
-        let one: Tensor<Rank0, f32, _> = Cpu::default().tensor(0.0);
-        let x = one.broadcast_like::<_, Axes2<0, 1>>(&(1usize << 60, 1usize));
-        let error = network.forward(x).unwrap_err().to_string();
-        assert!(error.contains("GiB of free memory"), "{error}");
-    }
-
-    #[test]
-    fn training_mode_drops_and_moves_running_statistics() {
-        let mut network = Mlp::new([3, 50, 2]).batch_norm().dropout(0.5).build(4).unwrap();
-        let x = Cpu::default().tensor_from_vec(scattered(4 * 3, 1), (4usize, 3usize));
-        let before = network.buffers().to_vec();
-        let still = network.forward(x.clone()).unwrap().as_vec();
-        assert_eq!(network.buffers(), before);
-        let mut rng = stream(1, "dropout");
-        let first = network.forward_mut(x.clone(), &mut rng).unwrap().as_vec();
-        assert_ne!(network.buffers(), before);
-        let second = network.forward_mut(x, &mut rng).unwrap().as_vec();
-        assert!(first != still && first != second);
-    }
-
-    #[test]
-    fn a_loss_in_dfdx_meets_the_fused_one() {
-        let logits: Vec<f32> = scattered(5 * 4, 2).iter().map(|x| 3.0 * x).collect();
-        let classes = [0u32, 3, 1, 1, 2];
-        let mut one_hot = vec![0.0; 20];
-        classes
-            .iter()
-            .enumerate()
-            .for_each(|(row, &class)| one_hot[row * 4 + class as usize] = 1.0);
-        let (mut here, mut there) = (vec![0.0; 20], vec![0.0; 20]);
-        let fused =
-            Loss::SoftmaxCrossEntropy.value_and_gradient(&logits, Targets::Classes(&classes), &mut here);
-        let written = value_and_gradient(&logits, 4, &mut there, |z| {
-            let targets = z.device().tensor_from_vec(one_hot, (5, 4));
-            cross_entropy_with_logits_loss(z, targets)
-        })
-        .unwrap();
-        assert!((fused - written).abs() < 1e-5 * fused);
-        assert!(relative_error(&here, &wide(&there)) < 1e-5);
-        assert!(value_and_gradient(&logits, 3, &mut there, |z| z.square().mean()).is_err());
-    }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::graph::channels_of;
-use super::{Layer, LayerKind, NetSpec, Window};
+use super::NetSpec;
+use super::graph::Source;
 use crate::data::Shape;
 use crate::{Error, Result};
 
@@ -51,10 +51,17 @@ impl NetSpec {
         let (mut total, mut held) = (0usize, self.input);
         for (layer, sources) in self.layers.iter().zip(&sources) {
             let at_layer = |error: Error| error.at(format!("layer {}", layer.name));
-            layer.validate().map_err(at_layer)?;
+            layer.kind.rules().validate().map_err(at_layer)?;
+            if layer.kind.rules().indices().is_some() && sources[..] != [Source::Input] {
+                return Err(at_layer(
+                    Error::spec(format!("{} reads another layer", layer.kind))
+                        .fix("name `input` in its `from`: indices are what comes into the network"),
+                ));
+            }
             let read = self.shapes_of(sources, &shapes);
             let shape = layer.kind.shape(&read).map_err(at_layer)?;
             total = layer
+                .kind
                 .parameters(read[0])
                 .and_then(|count| total.checked_add(count))
                 .filter(|&count| count <= MAX_PARAMETERS)
@@ -82,133 +89,8 @@ impl NetSpec {
     }
 }
 
-impl Layer {
-    fn validate(&self) -> Result<()> {
-        match &self.kind {
-            LayerKind::Dense {
-                units,
-                init,
-                bias_init,
-                ..
-            } => {
-                width_in_range(*units, "a dense layer has", "units")?;
-                init.validate()?;
-                bias_init.validate()
-            }
-            LayerKind::Conv2d {
-                channels,
-                window,
-                init,
-                bias_init,
-                ..
-            } => {
-                width_in_range(*channels, "a convolution has", "channels")?;
-                check_window(window)?;
-                init.validate()?;
-                bias_init.validate()
-            }
-            LayerKind::MaxPool2d { window, .. } => check_pool(window),
-            LayerKind::AvgPool2d { window, .. } => {
-                check_pool(window)?;
-                if window.dilation != [1, 1] {
-                    return Err(Error::spec(format!(
-                        "the window {window} of an average pool is dilated: expected dilation 1"
-                    )));
-                }
-                Ok(())
-            }
-            LayerKind::Activation(activation) => activation.validate(),
-            LayerKind::Dropout(p) => check_dropout(f64::from(*p)),
-            LayerKind::ReverseGradient(strength) if *strength >= 0.0 && strength.is_finite() => Ok(()),
-            LayerKind::ReverseGradient(strength) => Err(Error::spec(format!(
-                "the strength of a gradient's reversal is {strength}: expected a finite number of 0 or more"
-            ))),
-            LayerKind::BatchNorm { momentum, epsilon } => {
-                if !(0.0..=1.0).contains(momentum) {
-                    return Err(Error::spec(format!(
-                        "the momentum of batch norm is {momentum}: expected 0 to 1, usually 0.1"
-                    )));
-                }
-                if !epsilon.is_finite() || *epsilon <= 0.0 {
-                    return Err(Error::spec(format!(
-                        "epsilon of batch norm is {epsilon}: expected a number above 0, usually 1e-5"
-                    )));
-                }
-                Ok(())
-            }
-            LayerKind::Affine { scale, shift } => match scale.iter().chain(shift).find(|x| !x.is_finite()) {
-                None => Ok(()),
-                Some(x) => Err(Error::spec(format!(
-                    "affine has the constant {x}: expected finite numbers"
-                ))),
-            },
-            LayerKind::GlobalAvgPool | LayerKind::Flatten | LayerKind::Concat | LayerKind::Add => Ok(()),
-        }
-    }
-
-    /// Numbers the layer learns when examples of this shape come in; `None` past the largest integer.
-    pub(super) fn parameters(&self, read: Shape) -> Option<usize> {
-        let inputs = channels_of(read);
-        match self.kind {
-            LayerKind::Dense { units, bias, .. } => {
-                inputs
-                    .checked_mul(units)?
-                    .checked_add(if bias { units } else { 0 })
-            }
-            LayerKind::Conv2d {
-                channels,
-                window,
-                groups,
-                bias,
-                ..
-            } => (inputs / groups.max(1))
-                .checked_mul(window.kernel[0])?
-                .checked_mul(window.kernel[1])?
-                .checked_mul(channels)?
-                .checked_add(if bias { channels } else { 0 }),
-            LayerKind::BatchNorm { .. } => inputs.checked_mul(2),
-            _ => Some(0),
-        }
-    }
-}
-
-/// Sizes from 1 on, and none past what an image may have.
-fn check_window(window: &Window) -> Result<()> {
-    let sizes = [window.kernel, window.stride, window.dilation].concat();
-    let fits = sizes.iter().all(|size| (1..=MAX_WIDTH).contains(size))
-        && window.padding.iter().all(|padding| *padding <= MAX_WIDTH);
-    if fits {
-        return Ok(());
-    }
-    Err(Error::spec(format!(
-        "the window {window} has a size out of range: expected 1 to {MAX_WIDTH}, padding from 0"
-    )))
-}
-
-/// A pooling's window must have a number of the image in each place, as PyTorch asks.
-fn check_pool(window: &Window) -> Result<()> {
-    check_window(window)?;
-    if (0..2).all(|axis| window.padding[axis] <= window.kernel[axis] / 2) {
-        return Ok(());
-    }
-    Err(Error::spec(format!(
-        "the padding of the pooling {window} is more than half its kernel: a window could lie outside the image"
-    ))
-    .fix("use less padding"))
-}
-
-/// Whether `p` is a probability below 1: with p = 1 nothing would be left.
-pub(super) fn check_dropout(p: f64) -> Result<()> {
-    if (0.0..1.0).contains(&p) {
-        return Ok(());
-    }
-    Err(Error::spec(format!(
-        "the dropout probability is {p}: expected at least 0 and less than 1"
-    ))
-    .fix("0.2 to 0.5 is usual"))
-}
-
-fn width_in_range(width: usize, whose: &str, what: &str) -> Result<()> {
+/// Refuses sizes of 0 and beyond [`MAX_WIDTH`].
+pub(super) fn width_in_range(width: usize, whose: &str, what: &str) -> Result<()> {
     if (1..=MAX_WIDTH).contains(&width) {
         return Ok(());
     }

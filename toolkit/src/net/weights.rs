@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use super::graph::Source;
+use super::layers::{Behind, Order, Places};
+use super::network::planned;
 use super::permute::{inverse, permuted};
-use super::{LayerKind, NetSpec, Network, Role};
+use super::{NetSpec, Network, Role};
 use crate::data::Shape;
 use crate::weights::Weights;
 use crate::{Error, Result};
@@ -13,52 +15,50 @@ use crate::{Error, Result};
 struct Theirs {
     name: String,
     shape: Vec<usize>,
-    order: Order,
+    stand: Stand,
     range: Range<usize>,
     running: bool,
 }
 
 /// Where PyTorch's numbers of a tensor stand here.
-enum Order {
-    /// Of a convolution, whose weights have this shape here: height x width x channels in x channels out.
-    Kernel([usize; 4]),
+enum Stand {
+    /// In the same places.
+    Same,
+    /// With the dimensions of the tensor, which has this shape here, in this order.
+    Axes(Vec<usize>, &'static [usize]),
     /// Of a dense layer with so many units: for each of PyTorch's inputs, the row here.
-    Dense(Vec<usize>, usize),
+    Rows(Vec<usize>, usize),
     /// One number for each: for each of PyTorch's, the place here.
-    Numbers(Vec<usize>),
+    Places(Vec<usize>),
 }
 
-/// PyTorch's dimensions of a kernel, as places in ours.
-const KERNEL: [usize; 4] = [3, 2, 0, 1];
-
-impl Order {
+impl Stand {
     fn to_theirs(&self, ours: &[f32]) -> Vec<f32> {
         match self {
-            Self::Kernel(shape) => permuted(ours, shape, &KERNEL),
-            Self::Dense(rows, units) => (0..*units)
+            Self::Same => ours.to_vec(),
+            Self::Axes(shape, axes) => permuted(ours, shape, axes),
+            Self::Rows(rows, units) => (0..*units)
                 .flat_map(|unit| rows.iter().map(move |row| ours[row * units + unit]))
                 .collect(),
-            Self::Numbers(places) => places.iter().map(|&place| ours[place]).collect(),
+            Self::Places(places) => places.iter().map(|&place| ours[place]).collect(),
         }
     }
 
     fn to_ours(&self, theirs: &[f32], ours: &mut [f32]) {
         match self {
-            Self::Kernel(shape) => {
-                ours.copy_from_slice(&permuted(
-                    theirs,
-                    &KERNEL.map(|axis| shape[axis]),
-                    &inverse(&KERNEL),
-                ));
+            Self::Same => ours.copy_from_slice(theirs),
+            Self::Axes(shape, axes) => {
+                let there: Vec<usize> = axes.iter().map(|&axis| shape[axis]).collect();
+                ours.copy_from_slice(&permuted(theirs, &there, &inverse(axes)));
             }
-            Self::Dense(rows, units) => {
+            Self::Rows(rows, units) => {
                 for (unit, theirs) in theirs.chunks_exact(rows.len().max(1)).enumerate() {
                     for (row, value) in rows.iter().zip(theirs) {
                         ours[row * units + unit] = *value;
                     }
                 }
             }
-            Self::Numbers(places) => {
+            Self::Places(places) => {
                 for (&place, value) in places.iter().zip(theirs) {
                     ours[place] = *value;
                 }
@@ -159,7 +159,7 @@ impl Network {
             } else {
                 self.parameters_mut()
             };
-            tensor.order.to_ours(found.values, &mut store[tensor.range]);
+            tensor.stand.to_ours(found.values, &mut store[tensor.range]);
         }
         Ok(())
     }
@@ -197,7 +197,7 @@ impl Network {
             } else {
                 self.parameters()
             };
-            let values = tensor.order.to_theirs(&store[tensor.range]);
+            let values = tensor.stand.to_theirs(&store[tensor.range]);
             (tensor.name, tensor.shape, values)
         });
         Weights::new(tensors)
@@ -208,114 +208,68 @@ impl Network {
         let sources = spec.sources()?;
         let shapes = spec.shapes();
         let mut found = Vec::with_capacity(self.tensors().len());
-        for (at, layer) in spec.layers.iter().enumerate() {
-            let module = module(&layer.name);
-            for tensor in self.tensors_of(&layer.name) {
-                let behind = || -> Result<Option<Vec<usize>>> {
-                    let order = spec.order_of(sources[at][0], &sources, &shapes);
-                    order.map_err(|error| error.at(format!("layer {}", layer.name)))
-                };
-                let order = match (&layer.kind, &tensor.shape[..]) {
-                    (_, &[height, width, inputs, outputs]) => Order::Kernel([height, width, inputs, outputs]),
-                    (_, &[inputs, units]) => {
-                        Order::Dense(behind()?.unwrap_or_else(|| (0..inputs).collect()), units)
-                    }
-                    (LayerKind::BatchNorm { .. }, _) if matches!(shapes[at], Shape::Flat(_)) => {
-                        Order::Numbers(behind()?.unwrap_or_else(|| (0..tensor.range.len()).collect()))
-                    }
-                    _ => Order::Numbers((0..tensor.range.len()).collect()),
-                };
-                let shape = match order {
-                    Order::Kernel(shape) => KERNEL.map(|axis| shape[axis]).to_vec(),
-                    Order::Dense(ref rows, units) => vec![units, rows.len()],
-                    Order::Numbers(_) => tensor.shape.clone(),
-                };
-                let last = match tensor.role {
-                    Role::Weight | Role::Scale => "weight",
-                    Role::Bias | Role::Shift => "bias",
-                    Role::Running if tensor.name.ends_with("running_mean") => "running_mean",
-                    Role::Running => "running_var",
-                };
-                found.push(Theirs {
-                    name: format!("{module}.{last}"),
-                    shape,
-                    order,
-                    range: tensor.range.clone(),
-                    running: tensor.role == Role::Running,
-                });
-            }
+        for (info, tensor) in planned(spec) {
+            // A tensor is named by its layer and what it is there.
+            let layer = info.name.strip_suffix(tensor.name).unwrap_or(&info.name);
+            let layer = layer.strip_suffix('.').unwrap_or(layer);
+            let at = spec.position(layer)?;
+            let behind = || -> Result<Vec<usize>> {
+                let order = spec.order_of(sources[at][0], &sources, &shapes);
+                let order = order.map_err(|error| error.at(format!("layer {layer}")))?;
+                Ok(order.unwrap_or_else(|| (0..info.shape[0]).collect()))
+            };
+            let (stand, shape) = match tensor.order {
+                Order::Same => (Stand::Same, info.shape.clone()),
+                Order::AsRead => (Stand::Places(behind()?), info.shape.clone()),
+                Order::Strict if behind()?.is_sorted() => (Stand::Same, info.shape.clone()),
+                Order::Strict => {
+                    return Err(Error::spec(
+                        "the order of PyTorch's numbers cannot be told: groups of what a flatten layer puts out",
+                    )
+                    .at(format!("layer {layer}"))
+                    .fix("put a dense layer between it and the flatten layer before it"));
+                }
+                Order::Matrix => {
+                    let (rows, units) = (behind()?, info.shape[1]);
+                    (Stand::Rows(rows, units), vec![units, info.shape[0]])
+                }
+                Order::Axes(axes) => {
+                    let there = axes.iter().map(|&axis| info.shape[axis]).collect();
+                    (Stand::Axes(info.shape.clone(), axes), there)
+                }
+            };
+            let last = match tensor.role {
+                Role::Weight | Role::Scale => "weight",
+                Role::Bias | Role::Shift => "bias",
+                Role::Running => tensor.name,
+            };
+            found.push(Theirs {
+                name: format!("{}.{last}", module(layer)),
+                shape,
+                stand,
+                range: info.range,
+                running: tensor.role == Role::Running,
+            });
         }
         Ok(found)
     }
 }
 
 impl NetSpec {
-    /// The order in which PyTorch has the plain numbers that a source puts out: for each of its numbers the place here,
-    /// or none where the order is the same.
-    fn order_of(
-        &self,
-        source: Source,
-        sources: &[Vec<Source>],
-        shapes: &[Shape],
-    ) -> Result<Option<Vec<usize>>> {
+    /// The order in which PyTorch has the plain numbers that a source puts out.
+    fn order_of(&self, source: Source, sources: &[Vec<Source>], shapes: &[Shape]) -> Result<Places> {
         let Source::Layer(layer) = source else {
             return Ok(None);
         };
-        let before = || -> Result<Vec<Option<Vec<usize>>>> {
+        let orders = || -> Result<Vec<Places>> {
             let all = sources[layer].iter();
             all.map(|source| self.order_of(*source, sources, shapes))
                 .collect()
         };
-        let first = || -> Result<Option<Vec<usize>>> { Ok(before()?.swap_remove(0)) };
-        let untold = |what: &str| {
-            let name = &self.layers[layer].name;
-            Error::spec(format!(
-                "the order of PyTorch's numbers cannot be told behind layer {name}, {what}"
-            ))
-            .fix("put a dense layer between it and the flatten layer before it")
-        };
-        match &self.layers[layer].kind {
-            LayerKind::Flatten => match self.shapes_of(&sources[layer], shapes)[0] {
-                Shape::Flat(_) => first(),
-                Shape::Image {
-                    height,
-                    width,
-                    channels,
-                } => {
-                    let pixels = height * width;
-                    let order = |channel| (0..pixels).map(move |pixel| pixel * channels + channel);
-                    Ok((pixels > 1 && channels > 1).then(|| (0..channels).flat_map(order).collect()))
-                }
-            },
-            LayerKind::Activation(activation) if activation.pieces() > 1 => match first()? {
-                None => Ok(None),
-                Some(_) => Err(untold("maxout of what a flatten layer puts out")),
-            },
-            LayerKind::Activation(_)
-            | LayerKind::Dropout(_)
-            | LayerKind::BatchNorm { .. }
-            | LayerKind::Affine { .. } => first(),
-            LayerKind::Add => {
-                let mut orders = before()?;
-                match orders.iter().all(|order| *order == orders[0]) {
-                    true => Ok(orders.swap_remove(0)),
-                    false => Err(untold("a sum of numbers in different orders")),
-                }
-            }
-            LayerKind::Concat => {
-                let orders = before()?;
-                if orders.iter().all(Option::is_none) {
-                    return Ok(None);
-                }
-                let mut joined = Vec::new();
-                for (order, shape) in orders.into_iter().zip(self.shapes_of(&sources[layer], shapes)) {
-                    let from = joined.len();
-                    let order = order.unwrap_or_else(|| (0..shape.width()).collect());
-                    joined.extend(order.into_iter().map(|place| from + place));
-                }
-                Ok(Some(joined))
-            }
-            _ => Ok(None),
-        }
+        self.layers[layer].kind.rules().order(&Behind {
+            layer: &self.layers[layer].name,
+            read: &self.shapes_of(&sources[layer], shapes),
+            orders: &orders,
+        })
     }
 }

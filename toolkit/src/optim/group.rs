@@ -13,7 +13,7 @@ use crate::{Error, Result};
 #[serde(default, deny_unknown_fields)]
 pub struct Group {
     /// Names such as `conv1.weight`, where `*` stands for any characters: `conv*`, `*.bias`, `logits.*`. A name
-    /// without a point is a layer's: `conv1` means `conv1.*`.
+    /// without a point or star is a layer's: `conv1` means `conv1.*`.
     pub tensors: String,
     /// The recipe's rate times this.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +73,7 @@ pub(crate) struct Settings {
 impl Group {
     /// Whether the pattern fits this name.
     pub fn fits(&self, name: &str) -> bool {
-        match self.tensors.contains('.') || self.tensors.ends_with('*') {
+        match self.tensors.contains(['.', '*']) {
             true => fits(&self.tensors, name),
             false => fits(&format!("{}.*", self.tensors), name),
         }

@@ -1,1 +1,225 @@
+//! Rules on many parameters, groups, penalties, clipping.
 
+use std::sync::Arc;
+
+use super::*;
+use crate::net::{Mlp, Network, Role};
+use crate::seed::{normal, stream};
+
+const RULES: [Rule; 4] = [
+    Rule::Sgd { rate: 0.1 },
+    Rule::Momentum {
+        rate: 0.1,
+        momentum: 0.9,
+    },
+    Rule::Nesterov {
+        rate: 0.1,
+        momentum: 0.9,
+    },
+    Rule::Adam {
+        rate: 0.1,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+    },
+];
+
+fn drawn(n: usize, seed: u64) -> Vec<f32> {
+    let mut rng = stream(seed, "numbers");
+    (0..n).map(|_| normal(&mut rng) as f32).collect()
+}
+
+fn plain() -> Settings {
+    Settings {
+        rate: 1.0,
+        decay: 0.0,
+        l1: 0.0,
+        l2: 0.0,
+        max_norm: None,
+        frozen: false,
+    }
+}
+
+/// Three updates of `rule`, in f64, by the formulas as they stand in its documentation.
+fn by_formula(
+    rule: Rule,
+    start: &[f32],
+    gradients: &[Vec<f32>],
+    (l1, l2, decay): (f64, f64, f64),
+) -> Vec<f64> {
+    let step = |p0: f32, own: Vec<f64>| {
+        let (mut p, mut v, mut m) = (f64::from(p0), 0.0, 0.0);
+        for (t, g) in (1..).zip(own) {
+            let g = g + l2 * p + l1 * if p == 0.0 { 0.0 } else { p.signum() };
+            let rate = rule.rate();
+            p -= rate * decay * p;
+            match rule {
+                Rule::Sgd { .. } => p -= rate * g,
+                Rule::Momentum { momentum, .. } => {
+                    v = momentum * v + g;
+                    p -= rate * v;
+                }
+                Rule::Nesterov { momentum, .. } => {
+                    v = momentum * v + g;
+                    p -= rate * (g + momentum * v);
+                }
+                Rule::Adam {
+                    beta1,
+                    beta2,
+                    epsilon,
+                    ..
+                } => {
+                    m = beta1 * m + (1.0 - beta1) * g;
+                    v = beta2 * v + (1.0 - beta2) * g * g;
+                    let (first, second) = (m / (1.0 - beta1.powi(t)), v / (1.0 - beta2.powi(t)));
+                    p -= rate * first / (second.sqrt() + epsilon);
+                }
+            }
+        }
+        p
+    };
+    let own = |i: usize| gradients.iter().map(|g| f64::from(g[i])).collect();
+    start.iter().enumerate().map(|(i, &p)| step(p, own(i))).collect()
+}
+
+#[test]
+fn many_parameters_are_updated_as_few_are() {
+    // Enough to be shared among threads, several times over and unevenly.
+    let n = 200_003;
+    let start = drawn(n, 1);
+    let gradients: Vec<Vec<f32>> = (2..5).map(|seed| drawn(n, seed)).collect();
+    for rule in RULES {
+        for (l1, l2, decay) in [(0.0, 0.0, 0.0), (0.03, 0.05, 0.0), (0.0, 0.0, 0.2)] {
+            let mut states: Vec<Vec<f32>> = vec![vec![0.0; n]; rule.states()];
+            let mut found = start.clone();
+            for (step, gradients) in (1..).zip(&gradients) {
+                let mut states: Vec<&mut [f32]> = states.iter_mut().map(Vec::as_mut_slice).collect();
+                rule.update(TensorStep {
+                    parameters: &mut found,
+                    gradients,
+                    states: &mut states,
+                    shape: &[n],
+                    rate: rule.rate(),
+                    step,
+                    l1,
+                    l2,
+                    decay,
+                });
+            }
+            let sizes = (f64::from(l1), f64::from(l2), f64::from(decay));
+            let expected = by_formula(rule, &start, &gradients, sizes);
+            for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                let off = (f64::from(*found) - expected).abs();
+                // A penalty's sign may turn where a parameter passes 0 within a rounding.
+                assert!(
+                    off < 3e-6 || (l1 > 0.0 && expected.abs() < 0.02),
+                    "{rule}, parameter {i}: {found} for {expected}"
+                );
+            }
+        }
+    }
+}
+
+fn network() -> Network {
+    Mlp::new([3, 4, 2]).batch_norm().build(0).expect("a network")
+}
+
+/// One step of SGD at rate 1 on a network's parameters, all gradients `g`.
+fn step(optimizer: &Optimizer, network: &Network, g: f32) -> Vec<f32> {
+    let mut parameters = network.parameters().to_vec();
+    let mut gradients = vec![g; parameters.len()];
+    let update = Update { rate: 1.0, number: 1 };
+    optimizer.step(&mut parameters, &mut gradients, &mut Vec::new(), update);
+    let pairs = parameters.iter().zip(network.parameters());
+    pairs.map(|(after, before)| before - after).collect()
+}
+
+fn group(tensors: &str) -> Group {
+    Group {
+        tensors: tensors.into(),
+        ..Group::default()
+    }
+}
+
+fn planned(network: &Network, groups: Vec<Group>, clip: (Option<f64>, Option<f64>)) -> Optimizer {
+    let mut optimizer = Optimizer::with(Arc::new(Rule::Sgd { rate: 1.0 }), plain(), groups, clip);
+    optimizer.plan(network.tensors()).expect("a plan");
+    optimizer
+}
+
+#[test]
+fn the_later_group_that_fits_counts() {
+    let network = network();
+    let groups = vec![
+        Group {
+            rate: Some(0.5),
+            ..group("*")
+        },
+        Group {
+            rate: Some(3.0),
+            ..group("dense1")
+        },
+        Group {
+            frozen: Some(true),
+            ..group("*.bias")
+        },
+    ];
+    let moved = step(&planned(&network, groups, (None, None)), &network, 1.0);
+    for tensor in network.tensors().iter().filter(|t| t.role != Role::Running) {
+        let expected = match tensor.name.as_str() {
+            name if name.ends_with(".bias") => 0.0,
+            "dense1.weight" => 3.0,
+            _ => 0.5,
+        };
+        for moved in &moved[tensor.range.clone()] {
+            assert!(
+                (moved - expected).abs() < 1e-6,
+                "{}: {moved} for {expected}",
+                tensor.name
+            );
+        }
+    }
+}
+
+#[test]
+fn patterns_fit_as_they_read() {
+    for (pattern, name, fits) in [
+        ("conv1", "conv1.weight", true),
+        ("conv1", "conv10.weight", false),
+        ("conv*", "conv10.weight", true),
+        ("*.bias", "conv10.bias", true),
+        ("*.bias", "bias.weight", false),
+        ("conv1.weight", "conv1.weight", true),
+        ("*", "anything.at_all", true),
+        ("*1*t", "conv1.weight", true),
+        ("*1*t", "conv1.bias", false),
+    ] {
+        assert_eq!(group(pattern).fits(name), fits, "{pattern} and {name}");
+    }
+}
+
+#[test]
+fn clipping_is_that_of_pytorch() {
+    let network = network();
+    let n = network.parameters().len() as f64;
+    // Each gradient is 2, so their norm is 2 sqrt(n).
+    let norm = 2.0 * n.sqrt();
+    let by = |clip| f64::from(step(&planned(&network, Vec::new(), clip), &network, 2.0)[0]);
+    assert!((by((Some(0.5), None)) - 2.0 * 0.5 / (norm + 1e-6)).abs() < 1e-6);
+    assert!((by((Some(1e3), None)) - 2.0).abs() < 1e-6);
+    assert!((by((None, Some(0.25))) - 0.25).abs() < 1e-6);
+    // By value first, then by norm; what is frozen has no part in the norm.
+    assert!((by((Some(1e3), Some(0.25))) - 0.25).abs() < 1e-6);
+    let frozen = Group {
+        frozen: Some(true),
+        ..group("dense1")
+    };
+    let left = n - 16.0;
+    let moved = step(&planned(&network, vec![frozen], (Some(0.5), None)), &network, 2.0);
+    let last = f64::from(moved[moved.len() - 1]);
+    assert!(
+        (last - 2.0 * 0.5 / (2.0 * left.sqrt() + 1e-6)).abs() < 1e-6,
+        "{last}"
+    );
+    assert_eq!(moved[0], 0.0);
+}

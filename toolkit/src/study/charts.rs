@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use plotly::Plot;
 
-use super::groups::{Groups, lower_is_better, values};
+use super::groups::{Groups, values};
 use super::parallel::parallel_coordinates;
 use super::record::TrialResult;
 use super::result::StudyResult;
@@ -178,7 +178,12 @@ impl StudyResult {
             by(&names)
         );
         Ok(Chart::new(
-            banded([&title, across, metric], lines, lower_is_better(metric), &groups),
+            banded(
+                [&title, across, metric],
+                lines,
+                self.goals().less_is_better(metric),
+                &groups,
+            ),
             self.text_of(metric),
         ))
     }
@@ -243,7 +248,12 @@ impl StudyResult {
         );
         let text = title.clone();
         Ok(Chart::new(
-            banded([&title, across, column], lines, lower_is_better(column), &groups),
+            banded(
+                [&title, across, column],
+                lines,
+                self.goals().less_is_better(column),
+                &groups,
+            ),
             text,
         ))
     }
@@ -263,7 +273,13 @@ impl StudyResult {
             .filter_map(|(settings, trials)| Some((*settings, groups.mean(trials, metric)?.mean)))
             .collect();
         Ok(Chart::new(
-            parallel_coordinates(&title, self.varied(), metric, &lines),
+            parallel_coordinates(
+                &title,
+                self.varied(),
+                metric,
+                &lines,
+                self.goals().less_is_better(metric),
+            ),
             self.text_of(metric),
         ))
     }

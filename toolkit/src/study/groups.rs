@@ -1,9 +1,10 @@
 //! [`Groups`]: trials by combination, and what their metrics say.
 
+use super::goal::Goals;
 use super::record::TrialResult;
 use super::resampled::corrected_mean;
 use super::settings::Settings;
-use super::statistics::Mean;
+use super::statistics::{Mean, Paired};
 
 /// The folds that every combination ran on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,14 +103,31 @@ impl<'a> Groups<'a> {
         })
     }
 
+    /// What trials under two settings share that makes them a pair.
+    pub(super) fn unit(&self) -> &'static str {
+        match self.folds.count {
+            0 => "seed",
+            _ => "fold",
+        }
+    }
+
+    /// What pairs of values of two settings say, each pair of a seed or fold.
+    pub(super) fn paired(&self, pairs: &[(u64, f64, f64)]) -> Option<Paired> {
+        let values: Vec<_> = pairs.iter().map(|pair| (pair.1, pair.2)).collect();
+        match self.folds.overlap {
+            Some(ratio) => Paired::overlapping(&values, ratio),
+            None => Paired::of(&values),
+        }
+    }
+
     /// The mean of a metric in a group of trials.
     pub(super) fn mean(&self, trials: &[&TrialResult], metric: &str) -> Option<Mean> {
         self.mean_of(&self.samples(trials, metric))
     }
 
     /// The combination with the best mean.
-    pub(super) fn best(&self, metric: &str) -> Option<(Settings, Mean)> {
-        let sign = if lower_is_better(metric) { -1.0 } else { 1.0 };
+    pub(super) fn best(&self, metric: &str, goals: &Goals) -> Option<(Settings, Mean)> {
+        let sign = if goals.less_is_better(metric) { -1.0 } else { 1.0 };
         self.all
             .iter()
             .filter_map(|(settings, trials)| Some(((*settings).clone(), self.mean(trials, metric)?)))
@@ -139,25 +157,4 @@ pub(super) fn values(trials: &[&TrialResult], metric: &str) -> Vec<f64> {
         .filter(|t| t.error.is_none())
         .filter_map(|t| t.metric(metric))
         .collect()
-}
-
-/// Whether less of this metric is better, by its name.
-pub(super) fn lower_is_better(metric: &str) -> bool {
-    const LOW: [&str; 11] = [
-        "loss",
-        "error",
-        "err",
-        "seconds",
-        "time",
-        "mse",
-        "rmse",
-        "mae",
-        "nll",
-        "perplexity",
-        "ece",
-    ];
-    let whole = |word: &str| LOW.contains(&word.to_lowercase().as_str());
-    metric.contains("loss")
-        || metric.contains("error")
-        || metric.split(|c: char| !c.is_alphanumeric()).any(whole)
 }

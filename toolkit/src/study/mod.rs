@@ -19,12 +19,16 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **What runs again.** A trial's key is a hash of the study's name, its [`Study::version`], the settings, the
-//! seed, and, when given, the base network and recipe and the digests of the data ([`Study::base`],
-//! [`Study::data`]). A trial whose key is in the store is not run again. The code of a closure is not part
-//! of the key, nor what it captures: after changing either, change the version. Failed trials are tried
-//! again ([`Study::keep_failed`] keeps them); trials that were stopped on their way always are. More seeds, more
-//! values or a longer random search compute only what is new.
+//! **What runs again.** A trial's key is a hash of the study's name, the settings, the seed, the version of Jook and the
+//! instruction set, the base network and recipe and the digests of the data, when given ([`Study::base`],
+//! [`Study::data`]), and of what the closure is made of: in a notebook its cell, all functions and types of the notebook,
+//! and what the variables that the cell takes came from, back to their own cells; in a program the program itself. So
+//! a closure that changed, or that captured other data, computes its trials anew. What it reads from files is not part
+//! of the key. A [`Study::version`] stands in place of the closure: trials of the same version count as the same.
+//! A trial whose key is in the store is not run again, and the result says how many were found there. Failed trials are
+//! tried again ([`Study::keep_failed`] keeps them); trials that were stopped on their way always are. More seeds, more
+//! values or a longer random search compute only what is new: what `seeds`, `seed_list`, `vary`, `threads` and `metric`
+//! are given is no part of the code.
 //!
 //! **What chooses.** [`Study::fit`] chooses by validation and looks at the test part once, for the chosen setting. A
 //! closure decides for itself what it measures on; a [`Run`](crate::train::Run) that it returns was measured on the test
@@ -33,20 +37,27 @@
 //! **Same bits.** A trial depends on its settings and seed alone: not on the number of threads, the
 //! order of the trials, or on being in a study at all.
 //!
+//! **Two settings or many.** [`StudyResult::compare`] compares two. Who compares many finds a difference by chance:
+//! [`StudyResult::compare_all`] compares all with a baseline and corrects their p-values. Intervals over seeds speak of
+//! the training's chance on one test part; several splits of the same data overlap, which tables and comparisons take
+//! into account in a study with folds ([`Study::folds`], [`Paired::resampled`]).
+//!
 //! **The store** is a folder of small Parquet files, one a finished trial: see [`Store`]. Processes that run the same
 //! study at once share its trials: each is computed by one of them and read by the others, and what a process that was
 //! killed had begun is taken over.
 //!
 //! The modules import one way, each only those before it: value, settings, statistics, resampled, domain, base, trial,
-//! outcome, job, record, frame, key, claim, store, groups, tables, comparison, plan, live, work, runner, result,
-//! parallel, charts, study, selection, show.
+//! outcome, job, record, frame, key, claim, store, goal, groups, tables, plan, live, work, runner, result, comparison,
+//! against, parallel, charts, study, selection, show.
 
+mod against;
 mod base;
 mod charts;
 mod claim;
 mod comparison;
 mod domain;
 mod frame;
+mod goal;
 mod groups;
 mod job;
 mod key;
@@ -72,6 +83,7 @@ mod trial;
 mod value;
 mod work;
 
+pub use against::{Against, Comparisons};
 pub use charts::Chart;
 pub use comparison::Comparison;
 pub use domain::Domain;

@@ -1,10 +1,9 @@
-//! Trainings and evaluations as outcomes of a trial, and settings as arguments of a recipe.
+//! Trainings and evaluations as outcomes of a trial.
 
 use super::trial::{Measured, Outcome};
-use super::value::Value;
 use crate::Result;
 use crate::evaluate::{Evaluation, Regression};
-use crate::train::{Ending, Number, Run};
+use crate::train::{Ending, Run};
 
 /// Metrics accuracy, macro_f1 and log_loss when it was evaluated, rmse, mae and r2 when that was on values, both on the
 /// test part; epochs; the loss in training, and on held-out examples where there are any, of the network that was
@@ -29,12 +28,12 @@ impl<M> Outcome for Run<M> {
                 }
             }
         }
-        let spec = self.spec.as_ref().map(ToString::to_string).unwrap_or_default();
+        let model = self.model_in_words().to_owned();
         Ok(measured
             .history(self.history.frame())
             .ending(self.ending.to_string())
             .complete(!matches!(self.ending, Ending::Interrupted { .. }))
-            .lines(spec, self.recipe.to_string()))
+            .lines(model, self.recipe.to_string()))
     }
 }
 
@@ -65,11 +64,4 @@ fn regressed(regression: &Regression) -> Measured {
         .metric("rmse", regression.rmse)
         .metric("mae", regression.mae)
         .metric("r2", regression.r2)
-}
-
-/// So that `recipe.batch(t["batch"])` works.
-impl Number for Value {
-    fn number(self) -> Result<f64> {
-        self.try_into()
-    }
 }

@@ -6,7 +6,6 @@ use plotly::layout::Annotation;
 use plotly::{Plot, Trace};
 use serde_json::json;
 
-use super::groups::lower_is_better;
 use super::settings::Settings;
 use crate::show::{chart, readable_number};
 
@@ -32,6 +31,7 @@ pub(super) fn parallel_coordinates(
     varied: &[String],
     metric: &str,
     lines: &[(&Settings, f64)],
+    less_is_better: bool,
 ) -> Plot {
     let metrics: Vec<f64> = lines.iter().map(|line| line.1).collect();
     let mut axes: Vec<Axis> = varied.iter().map(|name| setting_axis(name, lines)).collect();
@@ -41,7 +41,7 @@ pub(super) fn parallel_coordinates(
     let mut push = |trace: serde_json::Value| traces.push(Box::new(chart::RawTrace(trace)));
     // The best lines are drawn last, on top.
     let mut order: Vec<usize> = (0..lines.len()).collect();
-    let sign = if lower_is_better(metric) { -1.0 } else { 1.0 };
+    let sign = if less_is_better { -1.0 } else { 1.0 };
     order.sort_by(|&a, &b| (sign * metrics[a]).total_cmp(&(sign * metrics[b])));
     for i in order {
         let (settings, value) = lines[i];

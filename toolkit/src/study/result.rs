@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use polars::prelude::DataFrame;
 
-use super::comparison::Comparison;
 use super::frame::frame_of;
+use super::goal::Goals;
 use super::groups::Groups;
 use super::plan::Plan;
 use super::record::TrialResult;
@@ -181,15 +181,17 @@ impl StudyResult {
 
     /// The combination with the best mean of `metric`, on what the trials measured it on: with
     /// [`Study::fit`](super::Study::fit) that is validation; a closure that returns a run measured it on the test part,
-    /// and the number of the best of many is then too good. What is best is the lowest when its name speaks of a loss, an error
-    /// (also mse, rmse, mae, nll, ece), perplexity or time, else the highest.
+    /// and the number of the best of many is then too good. What is best is the lowest or highest as set by
+    /// [`Study::minimize`](super::Study::minimize) and [`Study::maximize`](super::Study::maximize); else the lowest
+    /// when its name speaks of a loss, an error (also mse, rmse, mae, nll, ece), perplexity or time, and the highest
+    /// otherwise.
     ///
     /// # Errors
     /// When no trial measured it.
     pub fn best(&self, metric: &str) -> Result<(Settings, Mean)> {
         self.known(metric)?;
         self.groups()
-            .best(metric)
+            .best(metric, self.goals())
             .ok_or_else(|| Error::data(format!("no trial has a finite {metric}")).at(self.place()))
     }
 
@@ -206,42 +208,8 @@ impl StudyResult {
         })
     }
 
-    /// Compares two settings over the seeds both have: `a` minus `b`. Each names values of varied settings;
-    /// where it leaves a name open, each seed counts with its mean over that name's values that both have. In a study
-    /// with folds, the same over folds, with the correction for training parts that overlap.
-    ///
-    /// # Errors
-    /// When a setting or metric is unknown, or fewer than two seeds (or folds) have both.
-    pub fn compare(
-        &self,
-        a: impl Into<Settings>,
-        b: impl Into<Settings>,
-        metric: &str,
-    ) -> Result<Comparison> {
-        let (a, b) = (a.into(), b.into());
-        self.known(metric)?;
-        for part in [&a, &b] {
-            if let Some(value) = part
-                .values()
-                .iter()
-                .find(|v| !self.varied().iter().any(|name| name == v.name()))
-            {
-                return Err(
-                    Error::spec(format!("this study does not vary \"{}\"", value.name()))
-                        .at(self.place())
-                        .fix(format!("it varies: {}", self.varied().join(", "))),
-                );
-            }
-            if !self
-                .described
-                .combinations
-                .iter()
-                .any(|all| all.agrees_with(part))
-            {
-                return Err(Error::spec(format!("this study has no trial with {part}")).at(self.place()));
-            }
-        }
-        Comparison::new(a, b, metric, &self.groups()).map_err(|e| e.at(self.place()))
+    pub(super) fn goals(&self) -> &Goals {
+        &self.described.goals
     }
 
     pub(super) fn groups(&self) -> Groups<'_> {

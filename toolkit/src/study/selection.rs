@@ -118,7 +118,7 @@ fn test_best(plan: &Plan, part: Part, finished: &mut Finished, engine: &Engine<'
     let metric = groups.main_metric(described.metric.as_deref());
     // Epochs, say, of trainings that all broke choose nothing.
     let judged = described.metric.is_some() || groups.measured_on(&metric) == Some("validation");
-    let (settings, on_validation) = groups.best(&metric).filter(|_| judged)?;
+    let (settings, on_validation) = groups.best(&metric, &described.goals).filter(|_| judged)?;
     let mut plan = plan.clone();
     plan.described.combinations = vec![settings.clone()];
     plan.described.folds = Folds::default();

@@ -40,17 +40,53 @@ impl Show for Measured {
 
 impl Show for Paired {
     fn bundle(&self) -> Bundle {
-        let (low, high) = self.interval;
-        let interval = format!("{} to {}", readable_number(low), readable_number(high));
-        Table::new(["", ""])
+        let interval = self.interval.map(|(low, high)| {
+            let (low, high) = (readable_number(low), readable_number(high));
+            format!("{low} to {high}")
+        });
+        let table = Table::new(["", ""])
             .caption(format!("{} pairs", self.n))
-            .row(["mean difference".to_owned(), readable_number(self.difference)])
-            .row(["95% interval of it".to_owned(), interval])
-            .row(["effect size d_z".to_owned(), readable_number(self.effect_size)])
-            .row(["p, paired t-test".to_owned(), readable_number(self.p_value)])
-            .row(["p, signed-rank test".to_owned(), readable_number(self.p_wilcoxon)])
-            .align(1, Align::Right)
-            .bundle()
+            .row(["mean difference".to_owned(), readable_number(self.difference)]);
+        self.rows(table, interval).align(1, Align::Right).bundle()
+    }
+}
+
+impl Paired {
+    /// What the pairs say beside their mean difference, as rows of a table; and below it what they cannot say.
+    pub(super) fn rows(&self, mut table: Table, interval: Option<String>) -> Table {
+        let number = |x: Option<f64>| x.map(readable_number);
+        for (name, value) in [
+            ("95% interval of it", interval),
+            ("effect size d_z", number(self.effect_size)),
+            ("p, paired t-test", number(self.p_value)),
+            ("p, signed-rank test", number(self.p_wilcoxon)),
+        ] {
+            if let Some(value) = value {
+                table = table.row([name.to_owned(), value]);
+            }
+        }
+        let mut notes = Vec::new();
+        if self.all_equal() {
+            notes.push(format!("n = {}, all equal: no spread to judge by", self.n));
+        }
+        if self.p_wilcoxon.is_none() && !self.all_equal() {
+            notes.push(
+                "training parts overlap: interval and t-test are corrected (Nadeau and Bengio 2003)"
+                    .to_owned(),
+            );
+        }
+        if self.n < 6 && self.p_wilcoxon.is_some() {
+            // 2 / 2^n.
+            let least = readable_number(2.0 / f64::from(1_u32 << self.n));
+            notes.push(format!(
+                "with n = {} the signed-rank test cannot go below {least}",
+                self.n
+            ));
+        }
+        match notes.is_empty() {
+            true => table,
+            false => table.note(notes.join("; ")),
+        }
     }
 }
 

@@ -86,29 +86,69 @@ fn student(freedom: usize) -> StudentsT {
 }
 
 /// What paired values say: `a` and `b` measured under the same seed, seed by seed.
+///
+/// When all differences are equal there is no spread to judge by: the numbers that are made from the spread are none,
+/// whatever the difference. A few seeds on a small test part give that easily.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Paired {
     /// Pairs used: those where both values are finite.
     pub n: usize,
     /// Mean of a - b.
     pub difference: f64,
-    /// 95% t-interval of the mean difference.
-    pub interval: (f64, f64),
-    /// Cohen's d_z: mean difference over the standard deviation of the differences (Cohen 1988). Infinite
-    /// when all differences are the same and not zero; 0 when all are zero.
-    pub effect_size: f64,
-    /// Two-sided p-value of the paired t-test. 1 when all differences are zero, 0 when they are all the same
-    /// and not zero.
-    pub p_value: f64,
+    /// 95% t-interval of the mean difference; none when all differences are equal.
+    pub interval: Option<(f64, f64)>,
+    /// Cohen's d_z: mean difference over the standard deviation of the differences (Cohen 1988); none when all
+    /// differences are equal.
+    pub effect_size: Option<f64>,
+    /// Two-sided p-value of the paired t-test, or of [`Paired::resampled`]'s; none when all differences are equal.
+    pub p_value: Option<f64>,
     /// Two-sided p-value of Wilcoxon's signed-rank test (1945), pairs without a difference dropped, ties at
     /// their middle rank; from the exact distribution for up to 100 pairs, else from the normal limit with
-    /// tie correction. 1 when all differences are zero.
-    pub p_wilcoxon: f64,
+    /// tie correction. 1 when all differences are zero; none for [`Paired::resampled`], whose pairs are not
+    /// independent, as this test needs them.
+    pub p_wilcoxon: Option<f64>,
 }
 
 impl Paired {
-    /// Compares `pairs` of (a, b); `None` with fewer than two finite pairs.
+    /// Compares `pairs` of (a, b) from independent runs, such as seeds; `None` with fewer than two finite pairs.
     pub fn of(pairs: &[(f64, f64)]) -> Option<Self> {
+        Self::judge(pairs, 0.0, true)
+    }
+
+    /// Compares `pairs` of (a, b), one for each of several splits of the same examples into `n_train` to learn from
+    /// and `n_test` to measure on (random splits, or the folds of a cross-validation, each with the sizes of one
+    /// split). The training parts overlap, so that the pairs vary less than new data would: the corrected resampled
+    /// t-test (Nadeau and Bengio 2003, "Inference for the Generalization Error") takes (1 / n + n_test / n_train) for
+    /// the plain test's 1 / n as the factor of the differences' variance, with n - 1 degrees of freedom.
+    ///
+    /// `None` with fewer than two finite pairs, or without examples to learn from.
+    ///
+    /// ```
+    /// use jook::study::Paired;
+    /// // Accuracies of two settings on five folds of 100 examples.
+    /// let folds = [(0.95, 0.90), (0.90, 0.85), (0.95, 0.95), (0.85, 0.80), (0.95, 0.85)];
+    /// let (plain, corrected) = (Paired::of(&folds).unwrap(), Paired::resampled(&folds, 80, 20).unwrap());
+    /// assert!(plain.p_value < Some(0.05) && corrected.p_value > Some(0.05));
+    /// ```
+    pub fn resampled(pairs: &[(f64, f64)], n_train: usize, n_test: usize) -> Option<Self> {
+        if n_train == 0 {
+            return None;
+        }
+        Self::overlapping(pairs, n_test as f64 / n_train as f64)
+    }
+
+    /// As [`Paired::resampled`], with `ratio` for n_test / n_train.
+    pub(super) fn overlapping(pairs: &[(f64, f64)], ratio: f64) -> Option<Self> {
+        Self::judge(pairs, ratio, false)
+    }
+
+    /// Whether all differences are equal, so that nothing but the difference itself can be said.
+    pub fn all_equal(&self) -> bool {
+        self.interval.is_none()
+    }
+
+    /// The variance of the mean difference is (1 / n + `overlap`) times that of the differences.
+    fn judge(pairs: &[(f64, f64)], overlap: f64, independent: bool) -> Option<Self> {
         let pairs: Vec<_> = pairs
             .iter()
             .filter(|(a, b)| a.is_finite() && b.is_finite())
@@ -119,45 +159,51 @@ impl Paired {
             .fold(0.0_f64, |most, (a, b)| most.max(a.abs()).max(b.abs()));
         let (mean, deviation) = moments(&differences)?;
         // Equal differences of unlike numbers differ in their last bits: that is rounding, not spread.
-        let deviation = deviation.map(|d| if d <= 8.0 * f64::EPSILON * largest { 0.0 } else { d })?;
+        let rounding = 8.0 * f64::EPSILON * largest;
+        let nothing = |x: f64| if x.abs() <= rounding { 0.0 } else { x };
+        let deviation = nothing(deviation?);
         let n = differences.len();
-        if deviation == 0.0 {
-            let same = if mean.abs() <= 8.0 * f64::EPSILON * largest {
-                0.0
-            } else {
-                mean
-            };
-            differences.fill(same);
-            return Some(Self {
-                n,
-                difference: same,
-                interval: (same, same),
-                effect_size: if same == 0.0 {
-                    0.0
-                } else {
-                    f64::INFINITY.copysign(same)
-                },
-                p_value: if same == 0.0 { 1.0 } else { 0.0 },
-                p_wilcoxon: wilcoxon(&differences),
-            });
-        }
-        // The same for a single difference that should be none.
+        let spread = deviation > 0.0;
+        let mean = if spread { mean } else { nothing(mean) };
         for difference in &mut differences {
-            if difference.abs() <= 8.0 * f64::EPSILON * largest {
-                *difference = 0.0;
-            }
+            *difference = if spread { nothing(*difference) } else { mean };
         }
-        let error = deviation / (n as f64).sqrt();
+        let error = deviation * (1.0 / n as f64 + overlap).sqrt();
         let half = t_quantile(n - 1) * error;
         Some(Self {
             n,
             difference: mean,
-            interval: (mean - half, mean + half),
-            effect_size: mean / deviation,
-            p_value: (2.0 * student(n - 1).sf((mean / error).abs())).min(1.0),
-            p_wilcoxon: wilcoxon(&differences),
+            interval: spread.then_some((mean - half, mean + half)),
+            effect_size: spread.then(|| mean / deviation),
+            p_value: spread.then(|| (2.0 * student(n - 1).sf((mean / error).abs())).min(1.0)),
+            p_wilcoxon: independent.then(|| wilcoxon(&differences)),
         })
     }
+}
+
+/// Holm's step-down correction (1979) of the p-values of several comparisons made at once: each is multiplied by the
+/// number of those not smaller, is at least the one before it, and at most 1. Whoever calls significant what is at
+/// most 0.05 afterwards calls anything wrongly so in at most 5% of such tables, however the comparisons depend on
+/// each other.
+///
+/// A comparison that could not be judged (NaN) stays so, and counts as one of those made.
+///
+/// ```
+/// use jook::study::statistics::holm;
+/// assert_eq!(holm(&[0.5, 0.01, 0.04]), [0.5, 0.03, 0.08]);
+/// ```
+pub fn holm(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).filter(|&i| !p_values[i].is_nan()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
+    let mut adjusted = vec![f64::NAN; p_values.len()];
+    let mut least = 0.0_f64;
+    for (smaller, i) in order.into_iter().enumerate() {
+        least = least
+            .max((p_values.len() - smaller) as f64 * p_values[i])
+            .min(1.0);
+        adjusted[i] = least;
+    }
+    adjusted
 }
 
 /// Two-sided p-value of the signed-rank test.
@@ -252,13 +298,14 @@ mod tests {
                 "{low} {high} {case}"
             );
             let paired = Paired::of(&a.into_iter().zip(b).collect::<Vec<_>>()).unwrap();
+            let (low, high) = paired.interval.unwrap();
             for (own, key) in [
                 (paired.difference, "difference"),
-                (paired.interval.0, "difference_low"),
-                (paired.interval.1, "difference_high"),
-                (paired.effect_size, "effect_size"),
-                (paired.p_value, "p_value"),
-                (paired.p_wilcoxon, "p_wilcoxon"),
+                (low, "difference_low"),
+                (high, "difference_high"),
+                (paired.effect_size.unwrap(), "effect_size"),
+                (paired.p_value.unwrap(), "p_value"),
+                (paired.p_wilcoxon.unwrap(), "p_wilcoxon"),
             ] {
                 assert!(close(own, number(key)), "{key}: {own} in {case}");
             }
@@ -281,13 +328,88 @@ mod tests {
             Mean::of(&[0.1; 3]).unwrap().mean
         );
         assert_eq!(Paired::of(&[(1.0, 0.0)]), None);
-        let same = Paired::of(&[(0.5, 0.5), (0.7, 0.7)]).unwrap();
-        assert_eq!(
-            (same.difference, same.effect_size, same.p_value, same.p_wilcoxon),
-            (0.0, 0.0, 1.0, 1.0)
+    }
+
+    #[test]
+    fn equal_differences_have_no_spread_to_judge_by() {
+        // The last is equal but for rounding.
+        for (pairs, difference, p_wilcoxon) in [
+            (vec![(0.5, 0.5), (0.7, 0.7)], 0.0, 1.0),
+            (vec![(0.75, 0.5), (0.5, 0.25)], 0.25, 0.5),
+            (vec![(0.4, 0.3), (0.8, 0.7), (0.9, 0.8)], 0.1, 0.25),
+        ] {
+            let paired = Paired::of(&pairs).unwrap();
+            assert!(
+                paired.all_equal() && (paired.difference - difference).abs() < 1e-12,
+                "{paired:?}"
+            );
+            assert_eq!(
+                (
+                    paired.interval,
+                    paired.effect_size,
+                    paired.p_value,
+                    paired.p_wilcoxon
+                ),
+                (None, None, None, Some(p_wilcoxon))
+            );
+            let split = Paired::resampled(&pairs, 80, 20).unwrap();
+            assert_eq!((split.p_value, split.p_wilcoxon), (None, None));
+        }
+    }
+
+    /// Golden values from a formula written with SciPy's distributions alone: `tests/reference/study.py`.
+    #[test]
+    fn overlapping_splits_are_judged_with_the_corrected_variance() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/reference/study.json")).unwrap();
+        let cases = golden["resampled"].as_array().unwrap();
+        assert!(cases.len() >= 4);
+        for case in cases {
+            let number = |key: &str| case[key].as_f64().unwrap();
+            let pairs: Vec<(f64, f64)> = serde_json::from_value(case["pairs"].clone()).unwrap();
+            let size = |key: &str| case[key].as_u64().unwrap() as usize;
+            let paired = Paired::resampled(&pairs, size("n_train"), size("n_test")).unwrap();
+            let (low, high) = paired.interval.unwrap();
+            assert!(
+                close(paired.p_value.unwrap(), number("p_value")),
+                "{paired:?} in {case}"
+            );
+            assert!(
+                close(low, number("low")) && close(high, number("high")),
+                "{paired:?} in {case}"
+            );
+            // What overlaps not at all is the plain test.
+            let plain = Paired::of(&pairs).unwrap();
+            let none = Paired::resampled(&pairs, size("n_train"), 0).unwrap();
+            assert_eq!((none.p_value, none.interval), (plain.p_value, plain.interval));
+            assert!(paired.p_value > plain.p_value);
+        }
+        assert_eq!(Paired::resampled(&[(1.0, 0.0), (2.0, 0.5)], 0, 10), None);
+    }
+
+    /// Golden values from statsmodels: `tests/reference/study.py`.
+    #[test]
+    fn many_comparisons_are_corrected_as_holm_does() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/reference/study.json")).unwrap();
+        let cases = golden["holm"].as_array().unwrap();
+        assert!(cases.len() >= 4);
+        for case in cases {
+            let list = |key: &str| -> Vec<f64> { serde_json::from_value(case[key].clone()).unwrap() };
+            let found = holm(&list("p"));
+            let expected = list("adjusted");
+            assert_eq!(found.len(), expected.len());
+            assert!(
+                found.iter().zip(&expected).all(|(&a, &b)| close(a, b)),
+                "{found:?} in {case}"
+            );
+        }
+        assert!(holm(&[]).is_empty());
+        // What could not be judged was a comparison all the same.
+        let found = holm(&[0.01, f64::NAN, 0.04]);
+        assert!(
+            found[0] == 0.03 && found[1].is_nan() && found[2] == 0.08,
+            "{found:?}"
         );
-        let shifted = Paired::of(&[(0.4, 0.3), (0.8, 0.7), (0.9, 0.8)]).unwrap();
-        assert_eq!((shifted.effect_size, shifted.p_value), (f64::INFINITY, 0.0));
-        assert_eq!(shifted.p_wilcoxon, 0.25);
     }
 }

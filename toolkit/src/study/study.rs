@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::base::Base;
 use super::domain::{Domain, MOST, grid, random};
 use super::frame::TAKEN;
+use super::goal::Goals;
 use super::job::Backend;
 use super::plan::{Announce, Part, Plan, folds_of};
 use super::record::TrialResult;
@@ -17,11 +18,14 @@ use super::store::Store;
 use super::tables::Described;
 use super::trial::{Outcome, Trial};
 use super::work::Engine;
+use crate::cells;
 use crate::data::Split;
+use crate::hex::{hex, sha256_of_file};
 use crate::net::NetSpec;
+use crate::number::count;
 use crate::show::{Bundle, Show};
 use crate::train::Recipe;
-use crate::{Error, Result};
+use crate::{Error, Number, Result};
 
 /// An experiment over settings and seeds.
 ///
@@ -42,6 +46,9 @@ use crate::{Error, Result};
 /// assert_eq!(study.table().height(), 4);
 /// # Ok::<(), jook::Error>(())
 /// ```
+#[doc(alias = "GridSearchCV")]
+#[doc(alias = "sweep")]
+#[doc(alias = "optuna")]
 #[derive(Clone)]
 pub struct Study {
     name: String,
@@ -52,6 +59,7 @@ pub struct Study {
     place: Place,
     threads: Option<usize>,
     metric: Option<String>,
+    goals: Goals,
     quiet: bool,
     retry: bool,
     pub(super) base: Option<Arc<Base>>,
@@ -100,6 +108,7 @@ impl Study {
             place: Place::Default,
             threads: None,
             metric: None,
+            goals: Goals::default(),
             quiet: false,
             retry: true,
             base: None,
@@ -121,9 +130,8 @@ impl Study {
     }
 
     /// Runs every combination with the seeds 0, 1, .., `n` - 1.
-    pub fn seeds(mut self, n: usize) -> Self {
-        self.seeds = Seeds::First(n);
-        self
+    pub fn seeds(self, n: impl Number) -> Self {
+        self.set(count("study, seeds", n, 0), |s, n| s.seeds = Seeds::First(n))
     }
 
     /// Runs every combination with exactly these seeds.
@@ -135,9 +143,10 @@ impl Study {
     /// Searches at random: `n` combinations drawn with `seed` instead of the whole grid. Ranges are allowed
     /// then. Each name draws from its own stream, so a longer search begins with the shorter one's
     /// combinations and computes only the rest.
-    pub fn random(mut self, n: usize, seed: u64) -> Self {
-        self.search = Some((n, seed));
-        self
+    pub fn random(self, n: impl Number, seed: impl Number) -> Self {
+        let seed = seed.whole(0).map_err(|e| e.within("study, random"));
+        let both = seed.and_then(|seed| Ok((count("study, random", n, 0)?, seed)));
+        self.set(both, |s, search| s.search = Some(search))
     }
 
     /// Keeps finished trials in this folder. By default it is `jook-results/` and the study's name, in the
@@ -155,13 +164,12 @@ impl Study {
 
     /// Runs this many trials at a time; by default one a core. Results do not depend on it. A [`Study::backend`] says for
     /// itself how many it takes.
-    pub fn threads(mut self, n: usize) -> Self {
-        self.threads = Some(n);
-        self
+    pub fn threads(self, n: impl Number) -> Self {
+        self.set(count("study, threads", n, 0), |s, n| s.threads = Some(n))
     }
 
-    /// Part of every trial's key. Change it when the closure changes its meaning: code cannot be compared,
-    /// so trials of the same version count as the same.
+    /// Part of every trial's key, in place of the code of the closure: trials of the same version count as the same,
+    /// whatever the closure does now and has captured. Change it when the closure changes its meaning.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = version.into();
         self
@@ -171,6 +179,27 @@ impl Study {
     /// is one, else the first.
     pub fn metric(mut self, name: impl Into<String>) -> Self {
         self.metric = Some(name.into());
+        self
+    }
+
+    /// Less of this metric is better: the best combinations, and the lines drawn on top, are the lowest. Without a
+    /// word from you its name decides ([`StudyResult::best`]); tables say which way it was.
+    ///
+    /// ```
+    /// # use jook::study::Study;
+    /// let study = Study::new("bandit").vary("greed", [0.0, 0.5, 1.0]).minimize("regret").in_memory();
+    /// let study = study.run(|t| Ok([("regret", 1.0 - t["greed"].number()?)]))?;
+    /// assert_eq!(study.best("regret")?.1.mean, 0.0);
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    pub fn minimize(mut self, metric: impl Into<String>) -> Self {
+        self.goals.set(metric.into(), true);
+        self
+    }
+
+    /// More of this metric is better: the opposite of [`Study::minimize`].
+    pub fn maximize(mut self, metric: impl Into<String>) -> Self {
+        self.goals.set(metric.into(), false);
         self
     }
 
@@ -193,7 +222,7 @@ impl Study {
     }
 
     /// The network (a builder such as `Mlp` or `Cnn`, or a `NetSpec`) and the recipe that every trial starts from; part of its key.
-    pub fn base<N>(mut self, net: N, recipe: Recipe) -> Self
+    pub fn base<N>(self, net: N, recipe: Recipe) -> Self
     where
         N: TryInto<NetSpec>,
         N::Error: Into<Error>,
@@ -202,22 +231,21 @@ impl Study {
             .try_into()
             .map_err(Into::into)
             .and_then(|net| Base::new(&net, &recipe));
-        match base {
-            Ok(base) => self.base = Some(Arc::new(base)),
-            Err(error) => {
-                self.error.get_or_insert(error);
-            }
-        }
-        self
+        self.set(base, |s, base| s.base = Some(Arc::new(base)))
     }
 
     /// The data of [`Study::fit`]: it learns from the training part, chooses by the validation part, and looks at the
     /// test part once. A closure has them as [`Trial::data`]. Their digest is part of every trial's key, also for
     /// [`Study::run`]. Classes of the other parts are matched by name ([`Split::new`]).
-    pub fn data(mut self, split: &Split) -> Self {
+    pub fn data(self, split: &Split) -> Self {
         // Before the digest is taken, which does not tell labels in one order from those in another.
-        match split.matched() {
-            Ok(split) => self.data = Some(split),
+        self.set(split.matched(), |s, split| s.data = Some(split))
+    }
+
+    /// Keeps the first error, which the run reports.
+    fn set<T>(mut self, value: Result<T>, put: impl FnOnce(&mut Self, T)) -> Self {
+        match value {
+            Ok(value) => put(&mut self, value),
             Err(error) => {
                 self.error.get_or_insert(error);
             }
@@ -245,14 +273,9 @@ impl Study {
     /// # Ok::<(), jook::Error>(())
     /// ```
     #[doc(alias = "cross_validation")]
-    pub fn folds(mut self, folds: &[Split]) -> Self {
-        match folds.iter().map(Split::matched).collect() {
-            Ok(folds) => self.folds = Some(folds),
-            Err(error) => {
-                self.error.get_or_insert(error);
-            }
-        }
-        self
+    pub fn folds(self, folds: &[Split]) -> Self {
+        let folds = folds.iter().map(Split::matched).collect();
+        self.set(folds, |s, folds| s.folds = Some(folds))
     }
 
     /// Trains on this instead of the threads of this machine: [`Study::fit`] hands its trials over as
@@ -281,10 +304,17 @@ impl Study {
             .at(self.place())
             .fix("leave .backend(..) out, or say the study by .base, .data and .fit()"));
         }
-        let parts = match (&self.folds, &self.data) {
+        let code = match self.version.as_str() {
+            "" => code_of_closure()?,
+            _ => String::new(),
+        };
+        let mut parts = match (&self.folds, &self.data) {
             (Some(folds), _) => self.parts_of(folds),
             (None, data) => vec![self.part(data.clone(), None)],
         };
+        for part in &mut parts {
+            part.fingerprint += &code;
+        }
         let plan = self.plan(parts, None)?;
         let finished = run(&plan, &Engine::Closure(&|one: &Trial| trial(one)?.measured()))?;
         Ok(StudyResult::new(plan, finished, None))
@@ -400,6 +430,7 @@ impl Study {
                 name: self.name,
                 varied: self.varied.into_iter().map(|(name, _)| name).collect(),
                 metric: self.metric,
+                goals: self.goals,
                 combinations,
                 folds: folds_of(&parts),
                 judged_on: None,
@@ -416,6 +447,20 @@ impl Study {
             announce: self.announce,
         })
     }
+}
+
+/// What a closure is made of, for keys: the cell that runs, what it names, and what the variables that it takes came
+/// from; in a program, the program itself.
+fn code_of_closure() -> Result<String> {
+    if let Some(cell) = cells::running_cell() {
+        return Ok(format!(" cell {cell:x}"));
+    }
+    static PROGRAM: OnceLock<Result<String>> = OnceLock::new();
+    let program = || {
+        let path = std::env::current_exe().map_err(|e| Error::io("the running program", &e))?;
+        Ok(format!(" program {}", hex(&sha256_of_file(&path)?)))
+    };
+    PROGRAM.get_or_init(program).clone()
 }
 
 impl fmt::Display for Study {

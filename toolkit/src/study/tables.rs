@@ -5,7 +5,8 @@ use std::time::Duration;
 use polars::prelude::{Column, DataFrame};
 
 use super::frame::setting_column;
-use super::groups::{Folds, Groups, lower_is_better};
+use super::goal::Goals;
+use super::groups::{Folds, Groups};
 use super::record::TrialResult;
 use super::settings::Settings;
 use super::statistics::Mean;
@@ -18,6 +19,8 @@ pub(super) struct Described {
     pub varied: Vec<String>,
     /// The metric asked for.
     pub metric: Option<String>,
+    /// Which way metrics are better.
+    pub goals: Goals,
     pub combinations: Vec<Settings>,
     pub folds: Folds,
     /// What the study itself judges combinations on, in words.
@@ -89,7 +92,11 @@ pub(super) fn summary(caption: &str, study: &Described, groups: &Groups<'_>, tes
         .collect();
     let all = rows.len();
     if all > ROWS {
-        let sign = if lower_is_better(&metric) { 1.0 } else { -1.0 };
+        let sign = if study.goals.less_is_better(&metric) {
+            1.0
+        } else {
+            -1.0
+        };
         let place = |mean: &Option<Mean>| mean.map_or(f64::INFINITY, |m| sign * m.mean);
         rows.sort_by(|a, b| place(&a.2).total_cmp(&place(&b.2)));
         rows.truncate(ROWS / 2);
@@ -127,12 +134,13 @@ pub(super) fn summary(caption: &str, study: &Described, groups: &Groups<'_>, tes
     for column in varied.len()..varied.len() + 5 {
         table = table.align(column, Align::Right);
     }
-    let mut note = match groups.best(&metric) {
+    let mut note = match groups.best(&metric, &study.goals) {
         Some((settings, mean)) => {
             let place = chosen_on(study, groups, &metric);
             format!(
-                "best {place}: {settings} with {metric} {}",
-                readable_number(mean.mean)
+                "best {place}: {settings} with {metric} {} ({})",
+                readable_number(mean.mean),
+                study.goals.words(&metric)
             )
         }
         None => "no result yet".to_owned(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::loss::Loss;
 use crate::net::{Activation, Init, Layer, NetSpec};
 use crate::train::{Budget, RateSchedule, Rule};
-use crate::{Error, Result};
+use crate::{Error, Number, Result};
 
 /// One setting of a trial. It converts into what a builder's setter takes (`TryInto`), and a value that
 /// does not fit becomes an error that the builder reports, never a panic.
@@ -316,6 +316,22 @@ impl From<&str> for Value {
 impl From<String> for Value {
     fn from(x: String) -> Self {
         Self::from(x.as_str())
+    }
+}
+
+/// So that `recipe.batch(t["batch"])` and `net.hidden(t["units"])` work.
+impl Number for Value {
+    fn number(self) -> Result<f64> {
+        self.try_into()
+    }
+
+    fn whole(self, least: u64) -> Result<u64> {
+        let whole = match self.content {
+            Content::Integer(x) => u64::try_from(x).ok().filter(|&x| x >= least),
+            Content::Number(x) => x.whole(least).ok(),
+            _ => None,
+        };
+        whole.ok_or_else(|| self.unfit(&format!("a whole number of at least {least}")))
     }
 }
 

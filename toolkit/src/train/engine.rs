@@ -90,8 +90,8 @@ pub(super) fn check_width(data: &Dataset, inputs: usize) -> Result<()> {
     Ok(())
 }
 
-/// Refuses data of another shape than that of the images a network looks at. A network on plain numbers takes
-/// images too, as their numbers.
+/// Refuses data of another shape than that of the images a network looks at, and numbers that are no indices for one
+/// that looks them up. A network on plain numbers takes images too, as their numbers.
 pub(crate) fn check_shape(data: &Dataset, spec: &NetSpec) -> Result<()> {
     match spec.image {
         Some(image) if image != data.shape() => Err(Error::data(format!(
@@ -104,6 +104,9 @@ pub(crate) fn check_shape(data: &Dataset, spec: &NetSpec) -> Result<()> {
         } else {
             "build the network for images of the data, as in Cnn::new(data.shape(), data.classes())"
         })),
+        _ if data.width() == spec.input => {
+            spec.check_indices(data.features(), &format!("dataset {}, ", data.name()))
+        }
         _ => Ok(()),
     }
 }

@@ -51,10 +51,20 @@ pub(super) struct Label {
 /// A file, read and checked.
 pub(super) struct File {
     pub label: Label,
+    /// In the order of the flat vectors.
+    pub tensors: Vec<Named>,
     pub state: State,
     /// The numbers to use: parameters and buffers, flat.
     pub parameters: Vec<f32>,
     pub buffers: Vec<f32>,
+}
+
+/// A tensor of the model in a file.
+pub(super) struct Named {
+    pub name: String,
+    pub shape: Vec<usize>,
+    /// Whether it lies in the buffers.
+    pub running: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -247,9 +257,14 @@ pub(super) fn read(path: &Path) -> Result<File> {
         let (chunks, _) = view.data().as_chunks::<4>();
         Ok(chunks.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect())
     };
-    let (mut parameters, mut buffers) = (Vec::new(), Vec::new());
-    for (name, buffer) in &scalars.tensors {
-        if *buffer { &mut buffers } else { &mut parameters }.extend(floats(name)?);
+    let (mut parameters, mut buffers, mut named) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, running) in scalars.tensors {
+        if running { &mut buffers } else { &mut parameters }.extend(floats(&name)?);
+        let shape = tensors
+            .tensor(&name)
+            .map(|view| view.shape().to_vec())
+            .unwrap_or_default();
+        named.push(Named { name, shape, running });
     }
     let rows = tensors
         .tensor("state.history")
@@ -295,10 +310,28 @@ pub(super) fn read(path: &Path) -> Result<File> {
     }
     Ok(File {
         label,
+        tensors: named,
         state,
         parameters,
         buffers,
     })
+}
+
+/// The recipe of the checkpoint at `path`, to go on with as before; refused where the file cannot hold all of it.
+pub(super) fn recipe_to_resume(path: &Path) -> Result<Recipe> {
+    let label = read(path)?.label;
+    if label.own_loss || !label.besides.is_empty() {
+        let what = match label.own_loss {
+            true => "a loss written in dfdx".to_owned(),
+            false => label.besides.join(", "),
+        };
+        return Err(Error::spec(format!("the file cannot hold {what}"))
+            .at(path.display().to_string())
+            .fix("call train or train_with again, with the same recipe and .resume(path)"));
+    }
+    let mut recipe = label.recipe.resume(path);
+    recipe.checkpoint = label.every.map(|every| (path.to_owned(), every));
+    Ok(recipe)
 }
 
 impl Label {
@@ -336,7 +369,11 @@ impl Label {
             .fix(remedy))
         };
         let anew = "resume with what the file was made with, or train anew without resume";
-        if self.spec != asked.spec || self.model != asked.model {
+        let same_model = match &self.spec {
+            Some(_) => self.model == asked.model,
+            None => without_paths(&self.model) == without_paths(&asked.model),
+        };
+        if self.spec != asked.spec || !same_model {
             return differs("the network", &self.model, &asked.model, anew);
         }
         if self.own_loss != asked.own_loss {
@@ -374,12 +411,34 @@ impl Label {
             return differs("the data", &self.dataset, &asked.dataset, anew);
         }
         // The digest does not tell the same labels under other names.
-        let (own, asked) = (&self.names.classes, &asked.names.classes);
-        if !own.is_empty() && own != asked {
-            return differs("the classes", &own.join(", "), &asked.join(", "), anew);
+        for (what, own, asked) in [
+            ("the classes", &self.names.classes, &asked.names.classes),
+            ("the values", &self.names.values, &asked.names.values),
+        ] {
+            if !own.is_empty() && own != asked {
+                return differs(what, &own.join(", "), &asked.join(", "), anew);
+            }
         }
         Ok(())
     }
+}
+
+/// The type of a dfdx model by its plain names: a type of a notebook lies in another module each time it is defined.
+fn without_paths(name: &str) -> String {
+    let mut plain = String::new();
+    let mut word = String::new();
+    for letter in name.chars() {
+        match letter {
+            ':' => word.clear(),
+            _ if letter.is_alphanumeric() || letter == '_' => word.push(letter),
+            _ => {
+                plain.push_str(&word);
+                word.clear();
+                plain.push(letter);
+            }
+        }
+    }
+    plain + &word
 }
 
 /// sha256 over metadata and numbers, by name.
@@ -396,4 +455,24 @@ fn digest(metadata: &BTreeMap<String, String>, mut tensors: Vec<(&str, &[u8])>) 
         hash.update(data);
     }
     hex(&hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_paths;
+
+    #[test]
+    fn a_type_of_a_notebook_is_the_same_wherever_it_was_defined() {
+        let (one, other) = (
+            "(cell_3::Conv<8>, dfdx::nn::activations::ReLU)",
+            "(cell_12::inner::Conv<8>, dfdx::nn::activations::ReLU)",
+        );
+        assert_eq!(without_paths(one), "(Conv<8>, ReLU)");
+        assert_eq!(without_paths(one), without_paths(other));
+        assert_ne!(
+            without_paths(one),
+            without_paths("(cell_3::Conv<9>, dfdx::nn::activations::ReLU)")
+        );
+        assert_eq!(without_paths("a::Model"), "Model");
+    }
 }

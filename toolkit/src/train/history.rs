@@ -127,6 +127,10 @@ impl History {
                 .into_iter()
                 .map(|x| Some(x).filter(|x| x.is_finite()))
                 .collect();
+            // Values have no accuracy.
+            if gaps.iter().all(Option::is_none) {
+                return chart::plot(layout, traces);
+            }
             traces.push(
                 Scatter::new(epochs, gaps)
                     .mode(Mode::Lines)

@@ -160,4 +160,50 @@ mod tests {
             assert_eq!(held.class_counts(), split.test.class_counts(), "{share}");
         }
     }
+
+    #[test]
+    fn whatever_the_classes_the_share_comes_out_and_each_keeps_one() {
+        let mut rng = stream(1, "sizes");
+        for round in 0..300 {
+            let classes = rng.random_range(1..=12);
+            // In two rounds of three each class is large enough to give its share exactly.
+            let least = if round % 3 == 0 { 0 } else { 4 };
+            let mut counts: Vec<usize> = (0..classes).map(|_| rng.random_range(least..=40)).collect();
+            counts[0] = counts[0].max(4);
+            let share = rng.random_range(0.05..=0.5);
+            let n: usize = counts.iter().sum();
+            let data = dataset(&counts);
+            let labels = data.labels().expect("labels").to_vec();
+            let case = format!("share {share} of {counts:?}");
+            let Ok(made) = parts(&data, Some(share), round) else {
+                assert!(share * n as f64 <= 1.5, "nothing held out of a {case}");
+                continue;
+            };
+            let mut all = [made.training.clone(), made.held_out.clone()].concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..n as u32).collect::<Vec<u32>>(), "{case}");
+            assert!(made.training.is_sorted() && made.held_out.is_sorted(), "{case}");
+            for (class, &count) in counts.iter().enumerate() {
+                let held = made
+                    .held_out
+                    .iter()
+                    .filter(|&&row| labels[row as usize] == class as u32)
+                    .count();
+                assert!(count == 0 || held < count, "class {class} gives all: {case}");
+                // The whole share comes out right by giving a class one more or less.
+                let off = (held as f64 - share * count as f64).abs();
+                assert!(
+                    least == 0 || off <= 1.0 + 1e-9,
+                    "class {class} gives {held}: {case}"
+                );
+            }
+            let off = (made.held_out.len() as f64 - share * n as f64).abs();
+            assert!(
+                least == 0 || off <= 0.5 + 1e-9,
+                "{} held out: {case}",
+                made.held_out.len()
+            );
+            assert_eq!(made, parts(&data, Some(share), round).expect("again"), "{case}");
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! The same call trains a fused network ([`Mlp`](crate::net::Mlp), [`Cnn`](crate::net::Cnn),
 //! [`Network`](crate::net::Network)) and a
-//! typed dfdx model (through [`Train`]); `train_with` takes a loss written in dfdx. One training uses one
+//! typed dfdx model (through [`Train`], and [`Load`] for its files); `train_with` takes a loss written in dfdx.
+//! [`Stepper`] is for a loop of one's own over a network, [`TypedOptimizer`] over a dfdx model. One training uses one
 //! thread; its bits depend on the network, the data and the recipe alone.
 //!
 //! ```
@@ -22,7 +23,6 @@ mod file;
 mod gather;
 mod history;
 mod holdout;
-mod number;
 mod recipe;
 mod run;
 mod setters;
@@ -44,14 +44,13 @@ pub use crate::optim::Rule;
 pub use ending::{Cause, Ending};
 pub(crate) use engine::check_shape;
 pub use history::{History, Record};
-pub use number::Number;
 pub use recipe::{Budget, RateSchedule, Recipe};
 pub use run::Run;
 pub use stepper::Stepper;
 pub use training::Training;
-pub use typed::{Train, TypedLogits, TypedOneHot};
+pub use typed::{Example, Load, Train, TypedLogits, TypedOneHot, TypedOptimizer};
 pub use watch::{Flow, Moment, Watcher};
-pub use watchers::Plateau;
+pub use watchers::{Plateau, RateSearch};
 
 /// Checks without a better held-out loss before stopping, when the recipe does not say.
 const PATIENCE: usize = 10;

@@ -48,6 +48,8 @@ impl fmt::Display for Budget {
 }
 
 /// How the rate changes while training.
+#[doc(alias = "lr_scheduler")]
+#[doc(alias = "StepLR")]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RateSchedule {
     /// It does not.
@@ -61,6 +63,10 @@ pub enum RateSchedule {
 ///
 /// The defaults: Adam at 0.001, which learns without tuning on features of any usual scale; 100 epochs of
 /// batches of 32; no penalty; no early stopping; seed 0. Written down, a recipe has the fields that differ from these.
+#[doc(alias = "optimizer")]
+#[doc(alias = "hyperparameters")]
+#[doc(alias = "TrainingArguments")]
+#[doc(alias = "callbacks")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Recipe {
@@ -94,7 +100,8 @@ pub struct Recipe {
     pub sampler: Sampler,
     /// Changes of the examples, made anew each time they are shown.
     pub augmentations: Vec<Augmentation>,
-    /// What is made small, when the call brings no loss of its own.
+    /// What is made small, when the call brings no loss of its own. Data with values have no softmax: they are learned by
+    /// [`Loss::MeanSquaredError`] where this is [`Loss::SoftmaxCrossEntropy`], the default.
     pub loss: Loss,
     /// Decides the initial weights, the batch order, dropout and the held-out part.
     pub seed: u64,
@@ -303,8 +310,12 @@ impl Recipe {
         self.checkpoint.is_some() || self.resume.is_some()
     }
 
-    /// The recipe with its examples to watch brought into the order of names of those to learn from.
+    /// The recipe for these data to learn from: its examples to watch are brought into their order of names, and values
+    /// are learned by the one standard loss that they have, where the other one was left as it is.
     pub(super) fn matched_to(mut self, data: &Dataset) -> Result<Self> {
+        if data.values().is_some() && self.loss == Loss::default() {
+            self.loss = Loss::MeanSquaredError;
+        }
         if let Some(Validation(validation)) = &self.validation_data {
             self.validation_data = Some(Validation(Arc::new(validation.matched_to(&data.names())?)));
         }

@@ -8,8 +8,8 @@ use super::file::{self, Label};
 use super::state::State;
 use super::training::Training;
 use super::{Ending, History, Recipe, Record};
-use crate::data::{Dataset, Split, Targets};
-use crate::evaluate::{Evaluation, Regression};
+use crate::data::{Dataset, Names, Split, Targets};
+use crate::evaluate::{Evaluation, Examples, Meaning, Predictions, Predictor, Regression};
 use crate::loss::{Loss, Objective, OneHot, WithTable};
 use crate::net::builder::for_each_builder;
 use crate::net::executor::Executor;
@@ -146,7 +146,7 @@ impl Network {
     /// # Errors
     /// As [`Network::train`], and when the test part does not fit the network.
     pub fn fit(&self, split: &Split, recipe: impl Into<Recipe>) -> Result<Run> {
-        let recipe = recipe.into();
+        let recipe = recipe.into().matched_to(&split.train)?;
         // Before the work, so that a wrong test part costs none of it.
         let test = split.test.matched_to(&split.train.names())?;
         engine::check_shape(&test, self.spec())?;
@@ -176,6 +176,9 @@ impl Network {
     ///
     /// # Errors
     /// When the file cannot be read, is damaged or foreign, or holds a typed dfdx model.
+    #[doc(alias = "state_dict")]
+    #[doc(alias = "load_state_dict")]
+    #[doc(alias = "load_model")]
     pub fn load(path: impl AsRef<Path>) -> Result<Network> {
         let path = path.as_ref();
         let file = file::read(path)?;
@@ -186,7 +189,7 @@ impl Network {
                 file.label.model
             ))
             .at(place())
-            .fix("resume its training with Recipe::resume on a model of the same type")
+            .fix("read it into a model of the same type: model.load(path)?, of the trait Load")
         })?;
         let mut network = Network::new(&spec, 0)?;
         let fits = network.parameters().len() == file.parameters.len()
@@ -283,21 +286,20 @@ impl Run {
     /// Goes on with the training in the checkpoint at `path`, on the same data, with checkpoints as before.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged or foreign; when it holds a typed dfdx model or a loss of
-    /// one's own, which only [`Recipe::resume`] can go on with; or when the data are others.
+    /// When the file cannot be read, is damaged or foreign; when it holds a typed dfdx model, which
+    /// [`Train::resume`](crate::train::Train::resume) goes on with, or a loss, watchers or a rule of one's own, which only
+    /// [`Recipe::resume`] can go on with; or when the data are others.
     pub fn resume(path: impl AsRef<Path>, data: &Dataset) -> Result<Run> {
         let path = path.as_ref();
-        let label = file::read(path)?.label;
-        let Some(spec) = label.spec.as_ref().filter(|_| !label.own_loss) else {
+        let Some(spec) = file::read(path)?.label.spec else {
             return Err(
-                Error::spec("the file cannot hold a dfdx model's type or a loss written in dfdx")
+                Error::spec("expected a network, found a dfdx model, whose type no file can hold")
                     .at(path.display().to_string())
-                    .fix("call train or train_with again, with the same recipe and .resume(path)"),
+                    .fix("on a model of the same type, call model.resume(path, &data), of the trait Train"),
             );
         };
-        let mut recipe = label.recipe.clone().resume(path);
-        recipe.checkpoint = label.every.map(|every| (path.to_owned(), every));
-        Training::new(Network::new(spec, recipe.seed)?).run(data, recipe)
+        let recipe = file::recipe_to_resume(path)?;
+        Training::new(Network::new(&spec, recipe.seed)?).run(data, recipe)
     }
 }
 
@@ -339,6 +341,11 @@ impl<M> Run<M> {
         }
     }
 
+    /// What was trained, in words: the line of the network's spec, or the type of the dfdx model.
+    pub(crate) fn model_in_words(&self) -> &str {
+        &self.label.model
+    }
+
     /// What happened while training.
     pub fn history(&self) -> &History {
         &self.history
@@ -351,12 +358,28 @@ impl<M> Run<M> {
         self.state.row(watched, &self.history)
     }
 
-    /// The model's outputs (logits) in evaluation mode, n x outputs, row-major.
+    /// What the model says in evaluation mode. For examples laid one after another, n x inputs numbers, its outputs
+    /// (logits), n x outputs, both row-major. For a [`Dataset`] its [`Predictions`]: classes by name, probabilities, the
+    /// mistakes. Classes, values and features that have names are matched by name to those it was trained on.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let moons = datasets::two_moons(200, 0.1, 0)?.split(0.2, 0)?;
+    /// let run = Mlp::new([2, 16, 2]).train(&moons.train, Recipe::new().epochs(50))?;
+    /// let classes = run.predict(&moons.test)?.classes()?.len();
+    /// let logits = run.predict(moons.test.row(0))?.len();
+    /// assert_eq!((classes, logits), (40, 2));
+    /// # Ok::<(), jook::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// When `examples` is not a whole number of examples.
-    pub fn predict(&self, examples: &[f32]) -> Result<Vec<f32>> {
-        (self.predict)(&self.model, examples)
+    /// When `examples` is not a whole number of examples, or a dataset does not fit the model or has a class that it was
+    /// not trained on.
+    #[doc(alias = "predict_proba")]
+    #[doc(alias = "argmax")]
+    #[doc(alias = "get_preds")]
+    pub fn predict<E: Examples>(&self, examples: E) -> Result<E::Predicted> {
+        examples.predicted_by(&Model(self))
     }
 
     /// The names of the classes it was trained on: the first output is that of the first.
@@ -371,46 +394,42 @@ impl<M> Run<M> {
     /// Without labels or examples, when the data do not fit the model, or when they have a class it was not trained
     /// on.
     pub fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
-        let place = || format!("dataset {}", data.name());
-        let lacking = || {
-            let error = Error::data("expected labelled examples to evaluate on, found none").at(place());
-            match data.values() {
+        if data.is_empty() || data.labels().is_none() {
+            let error = Error::data("expected labelled examples to evaluate on, found none")
+                .at(format!("dataset {}", data.name()));
+            return Err(match data.values() {
                 Some(_) => error.fix("ask for Run::regression of data with values"),
                 None => error.fix("evaluate on data with labels; predict needs none"),
-            }
-        };
-        if data.is_empty() || data.labels().is_none() {
-            return Err(lacking());
+            });
         }
-        let data = &self.matched(data)?;
-        let labels = data.labels().ok_or_else(lacking)?;
-        let logits = self.predict(data.features()).map_err(|e| e.at(place()))?;
-        // A model may know more classes than these data name.
-        let mut names = data.class_names().to_vec();
-        names.extend((names.len()..self.widths.1).map(|class| format!("class {class}")));
-        let evaluation = Evaluation::of(&logits, labels, &names).map_err(|e| e.at(place()))?;
-        Ok(match self.gives_log_probabilities() {
-            true => evaluation,
-            false => evaluation.without_log_loss(),
-        })
+        self.predict(data)?.evaluation()
     }
 
-    /// How good the model's numbers are on `data` with values. Features that have names are matched by name to those it
-    /// was trained on.
+    /// How good the model's numbers are on `data` with values. Values, and features that have names, are matched by name
+    /// to those it was trained on.
     ///
     /// # Errors
     /// Without values or examples, or when the data do not fit the model.
+    #[doc(alias = "r2_score")]
     pub fn regression(&self, data: &Dataset) -> Result<Regression> {
-        let place = || format!("dataset {}", data.name());
-        let Some(_) = data.values().filter(|_| !data.is_empty()) else {
+        if data.is_empty() || data.values().is_none() {
             return Err(Error::data("expected examples with values, found none")
-                .at(place())
+                .at(format!("dataset {}", data.name()))
                 .fix("give the values with Dataset::with_values; for labels there is Run::evaluate"));
-        };
-        let data = &self.matched(data)?;
-        let outputs = self.predict(data.features()).map_err(|e| e.at(place()))?;
-        let values = data.values().unwrap_or_default();
-        Regression::of(&outputs, values, data.value_names()).map_err(|e| e.at(place()))
+        }
+        self.predict(data)?.regression()
+    }
+
+    /// What the outputs for `data` stand for.
+    fn meaning(&self, data: &Dataset) -> Result<Meaning> {
+        let Names { classes, values, .. } = &self.label.names;
+        let (outputs, softmax) = (self.widths.1, self.gives_log_probabilities());
+        match (values.is_empty(), classes.is_empty()) {
+            (false, _) if values.len() == outputs => Ok(Meaning::Values(values.clone())),
+            (true, false) => Ok(Meaning::classes(classes, outputs, softmax)),
+            // Trained without targets, by an objective that needs none.
+            _ => Meaning::of(data, outputs, softmax),
+        }
     }
 
     /// The data in the order of names that the model was trained on, if they fit it.
@@ -456,15 +475,36 @@ impl<M> Run<M> {
         (meant && ratio > FAR && !self.ending.is_diverged()).then_some(ratio)
     }
 
-    /// Writes the trained model with spec, recipe and state to `path`, as a checkpoint: [`Network::load`]
-    /// reads the model, and an interrupted training can be resumed from it. The file is replaced in one move.
+    /// Writes the trained model with spec, recipe and state to `path`, as a checkpoint: [`Network::load`] reads a network,
+    /// [`Load::load`](crate::train::Load::load) a typed dfdx model, and an interrupted training can be resumed from it.
+    /// The file is replaced in one move.
     ///
     /// # Errors
     /// When the file cannot be written.
+    #[doc(alias = "state_dict")]
+    #[doc(alias = "ModelCheckpoint")]
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let watched = self.recipe.is_watched();
         let numbers = self.state.result(watched);
         file::write(path.as_ref(), &self.label, &self.tensors, &self.state, numbers)
+    }
+}
+
+/// A run as what predicts.
+struct Model<'a, M>(&'a Run<M>);
+
+impl<M> Predictor for Model<'_, M> {
+    fn outputs(&self, examples: &[f32]) -> Result<Vec<f32>> {
+        (self.0.predict)(&self.0.model, examples)
+    }
+
+    fn predictions(&self, data: &Dataset) -> Result<Predictions> {
+        let run = self.0;
+        let data = run.matched(data)?;
+        let outputs = self
+            .outputs(data.features())
+            .map_err(|e| e.at(format!("dataset {}", data.name())))?;
+        Ok(Predictions::new(&data, outputs, run.meaning(&data)?))
     }
 }
 

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::number::{Number, whole};
 use super::recipe::Validation;
 use super::watchers::Plateau;
 use super::{Augmentation, Budget, RateSchedule, Recipe, Sampler};
 use crate::data::Dataset;
 use crate::loss::Loss;
+use crate::number::{count, number};
 use crate::optim::{Group, Rule};
-use crate::{Error, Result};
+use crate::{Error, Number, Result};
 
 impl Recipe {
     /// The default recipe.
@@ -19,6 +19,8 @@ impl Recipe {
     }
 
     /// Trains for this many passes over the training part (1 or more).
+    #[doc(alias = "max_epochs")]
+    #[doc(alias = "num_epochs")]
     pub fn epochs(self, epochs: impl Number) -> Self {
         self.set_whole("epochs", epochs, |r, n| r.length = Budget::Epochs(n))
     }
@@ -43,6 +45,7 @@ impl Recipe {
     }
 
     /// Changes examples at random each time they are shown; several changes follow one another.
+    #[doc(alias = "transforms")]
     pub fn augment(mut self, augmentation: Augmentation) -> Self {
         self.augmentations.push(augmentation);
         self
@@ -57,6 +60,7 @@ impl Recipe {
 
     /// Stochastic gradient descent at this rate (above 0).
     #[doc(alias = "optimizer")]
+    #[doc(alias = "SGD")]
     pub fn sgd(self, rate: impl Number) -> Self {
         self.set("sgd", rate, |r, rate| r.rule = Rule::Sgd { rate })
     }
@@ -68,6 +72,7 @@ impl Recipe {
     /// let recipe = Recipe::new().sgd(0.05).momentum(0.9);
     /// assert_eq!(recipe.rule, Rule::Momentum { rate: 0.05, momentum: 0.9 });
     /// ```
+    #[doc(alias = "SGD")]
     pub fn momentum(self, momentum: impl Number) -> Self {
         self.set_momentum("momentum", momentum, |rate, momentum| Rule::Momentum {
             rate,
@@ -85,6 +90,7 @@ impl Recipe {
 
     /// Adam at this rate, with the paper's other constants (0.9, 0.999, 1e-8).
     #[doc(alias = "optimizer")]
+    #[doc(alias = "Adam")]
     pub fn adam(self, rate: impl Number) -> Self {
         self.set("adam", rate, |r, rate| {
             r.rule = Rule::Adam {
@@ -103,6 +109,8 @@ impl Recipe {
     }
 
     /// Multiplies the rate by `factor` after every `epochs` epochs.
+    #[doc(alias = "StepLR")]
+    #[doc(alias = "lr_scheduler")]
     pub fn stepped(self, factor: impl Number, epochs: impl Number) -> Self {
         self.set_stepped(factor, epochs, Budget::Epochs)
     }
@@ -115,9 +123,8 @@ impl Recipe {
     /// Multiplies the rate by `factor` (between 0 and 1) when `patience` checks in a row brought no lower loss.
     #[doc(alias = "ReduceLROnPlateau")]
     pub fn plateau(self, factor: impl Number, patience: impl Number) -> Self {
-        let both = factor
-            .number()
-            .and_then(|factor| Ok((factor, whole("recipe, plateau", patience.number()?, 1)?)));
+        let place = "recipe, plateau";
+        let both = number(place, factor).and_then(|factor| Ok((factor, count(place, patience, 1)?)));
         self.set_result(both, |r, (factor, patience)| {
             r.plateau = Some(Plateau { factor, patience });
         })
@@ -159,11 +166,13 @@ impl Recipe {
     }
 
     /// Scales the gradient down where its norm, over all parameters, is above `most`: PyTorch's `clip_grad_norm_`.
+    #[doc(alias = "clip_grad_norm_")]
     pub fn clip_norm(self, most: impl Number) -> Self {
         self.set("clip_norm", most, |r, most| r.clip_norm = Some(most))
     }
 
     /// Keeps each number of the gradient within -`most` to `most`: PyTorch's `clip_grad_value_`.
+    #[doc(alias = "clip_grad_value_")]
     pub fn clip_value(self, most: impl Number) -> Self {
         self.set("clip_value", most, |r, most| r.clip_value = Some(most))
     }
@@ -215,22 +224,27 @@ impl Recipe {
         self
     }
 
-    /// What is made small.
+    /// What is made small: [`Loss::SoftmaxCrossEntropy`] by default, and [`Loss::MeanSquaredError`] for data with values.
+    #[doc(alias = "criterion")]
     pub fn loss(mut self, loss: Loss) -> Self {
         self.loss = loss;
         self
     }
 
     /// The seed of every random choice.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
+    #[doc(alias = "random_state")]
+    #[doc(alias = "manual_seed")]
+    pub fn seed(self, seed: impl Number) -> Self {
+        let seed = seed.whole(0).map_err(|e| e.within("recipe, seed"));
+        self.set_result(seed, |r, seed| r.seed = seed)
     }
 
     /// Holds out this share of the examples (above 0, up to 0.5; the same of each class, and of groups whole ones), stops
     /// when their loss has stopped falling, and returns the network as it was at its lowest.
     #[doc(alias = "validation")]
     #[doc(alias = "callbacks")]
+    #[doc(alias = "EarlyStopping")]
+    #[doc(alias = "validation_split")]
     pub fn early_stopping(self, share: impl Number) -> Self {
         self.set("early_stopping", share, |r, share| r.early_stopping = Some(share))
     }
@@ -245,6 +259,7 @@ impl Recipe {
     }
 
     /// Stops after this many checks without a better held-out loss (1 or more; needs `early_stopping`).
+    #[doc(alias = "EarlyStopping")]
     pub fn patience(self, checks: impl Number) -> Self {
         self.set_whole("patience", checks, |r, n| r.patience = Some(n))
     }
@@ -256,6 +271,7 @@ impl Recipe {
 
     /// Writes a checkpoint to `path` every `steps` updates and at the end. The file is replaced in one
     /// move: a crash leaves the one before. Not part of what the recipe *is*: see [`Recipe::digest`].
+    #[doc(alias = "ModelCheckpoint")]
     pub fn checkpoint(self, path: impl Into<PathBuf>, steps: impl Number) -> Self {
         let path = path.into();
         self.set_whole("checkpoint", steps, |r, n| r.checkpoint = Some((path, n)))
@@ -268,13 +284,14 @@ impl Recipe {
     }
 
     fn set(self, what: &str, value: impl Number, put: impl FnOnce(&mut Self, f64)) -> Self {
-        self.set_result(value.number().map_err(|e| e.at(format!("recipe, {what}"))), put)
+        self.set_result(number(&format!("recipe, {what}"), value), put)
     }
 
     fn set_whole(self, what: &str, value: impl Number, put: impl FnOnce(&mut Self, usize)) -> Self {
         let place = format!("recipe, {what}");
-        let value = value.number().map_err(|e| e.at(place.clone()));
-        self.set_result(value.and_then(|value| whole(&place, value, 1)), put)
+        // What a file of another program can hold exactly.
+        let whole = count(&place, value, 1).and_then(|n| n.number().map(|_| n).map_err(|e| e.within(&place)));
+        self.set_result(whole, put)
     }
 
     fn set_stepped(
@@ -283,9 +300,8 @@ impl Recipe {
         every: impl Number,
         unit: impl FnOnce(usize) -> Budget,
     ) -> Self {
-        let both = factor
-            .number()
-            .and_then(|factor| Ok((factor, whole("recipe, stepped", every.number()?, 1)?)));
+        let place = "recipe, stepped";
+        let both = number(place, factor).and_then(|factor| Ok((factor, count(place, every, 1)?)));
         self.set_result(both, |r, (factor, every)| {
             r.schedule = RateSchedule::Stepped {
                 factor,
@@ -296,15 +312,16 @@ impl Recipe {
 
     fn set_momentum(self, what: &str, momentum: impl Number, make: fn(f64, f64) -> Rule) -> Self {
         let rule = self.rule;
-        let made = momentum.number().and_then(|momentum| match rule {
-            Rule::Adam { .. } => Err(Error::spec("the rule is Adam, whose momentum is its beta1").fix(
-                format!("choose SGD first, as in Recipe::new().sgd(0.05).{what}(0.9)"),
-            )),
+        let place = format!("recipe, {what}");
+        let made = number(&place, momentum).and_then(|momentum| match rule {
+            Rule::Adam { .. } => Err(Error::spec("the rule is Adam, whose momentum is its beta1")
+                .at(place)
+                .fix(format!(
+                    "choose SGD first, as in Recipe::new().sgd(0.05).{what}(0.9)"
+                ))),
             rule => Ok(make(rule.rate(), momentum)),
         });
-        self.set_result(made.map_err(|e| e.at(format!("recipe, {what}"))), |r, rule| {
-            r.rule = rule
-        })
+        self.set_result(made, |r, rule| r.rule = rule)
     }
 
     fn set_group(

@@ -304,6 +304,7 @@ impl Stepper {
                 x.len()
             )));
         }
+        self.network().spec().check_indices(x, "")?;
         let rows = x.len() / inputs;
         if rows > self.rows {
             self.executor.make_room(rows, &self.taps)?;

@@ -117,6 +117,9 @@ impl<'a> Training<'a> {
             engine::check_shape(data, network.spec())?;
             engine::check_width(data, network.inputs())?;
         }
+        if let Some(validation) = &recipe.validation_data {
+            engine::check_shape(&validation.0, network.spec())?;
+        }
         let (spec, widths) = (network.spec().clone(), (network.inputs(), network.outputs()));
         let mut objective = objective.unwrap_or_else(|| Box::new(recipe.loss.clone()));
         if objective.taps().is_empty() {
@@ -156,7 +159,7 @@ impl<'a> Training<'a> {
             executor.into_network(),
             numbers,
             widths,
-            Network::predict,
+            Network::outputs_for,
         ))
     }
 }

@@ -39,6 +39,8 @@ pub enum Flow {
 ///     }
 /// }
 /// ```
+#[doc(alias = "callbacks")]
+#[doc(alias = "Callback")]
 pub trait Watcher {
     /// Of a watcher that changes results: its name, with its settings. It is part of what was trained, in files and keys.
     fn name(&self) -> Option<String> {

@@ -4,7 +4,8 @@ use super::bottleneck::copy_tensors;
 use super::resolution::reduction;
 use crate::data::Shape;
 use crate::net::{Init, Layer, LayerKind, NetSpec, Network, Source};
-use crate::{Error, Result};
+use crate::number::count;
+use crate::{Error, Number, Result};
 
 /// Joins two trained networks: what stands before the last dense layer of each (their bottlenecks) comes side by side
 /// under one new dense layer, `logits`.
@@ -36,7 +37,7 @@ use crate::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Concat<'a> {
     networks: [&'a Network; 2],
-    classes: Option<usize>,
+    classes: Result<Option<usize>>,
     fine_tune: bool,
 }
 
@@ -47,14 +48,14 @@ impl<'a> Concat<'a> {
     pub fn new(a: &'a Network, b: &'a Network) -> Self {
         Self {
             networks: [a, b],
-            classes: None,
+            classes: Ok(None),
             fine_tune: false,
         }
     }
 
     /// The number of logits, where it is not that of `a`.
-    pub fn classes(mut self, classes: usize) -> Self {
-        self.classes = Some(classes);
+    pub fn classes(mut self, classes: impl Number) -> Self {
+        self.classes = count("joined network, classes", classes, 0).map(Some);
         self
     }
 
@@ -67,7 +68,7 @@ impl<'a> Concat<'a> {
     /// The joined network as data, checked.
     ///
     /// # Errors
-    /// When a network does not end in a dense layer with something before it, one reads images and the other plain
+    /// When the number of classes is none, a network does not end in a dense layer with something before it, one reads images and the other plain
     /// numbers, or the smaller images cannot be had of the larger by means of whole pixels.
     pub fn spec(&self) -> Result<NetSpec> {
         let [a, b] = self.networks.map(Network::spec);
@@ -87,7 +88,7 @@ impl<'a> Concat<'a> {
         layers.push(Layer {
             name: "logits".into(),
             kind: LayerKind::Dense {
-                units: self.classes.unwrap_or_else(|| a.outputs()),
+                units: self.classes.clone()?.unwrap_or_else(|| a.outputs()),
                 bias: true,
                 init: Init::XavierUniform,
                 bias_init: Init::Zeros,

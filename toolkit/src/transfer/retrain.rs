@@ -7,9 +7,10 @@ use super::bottleneck::copy_tensors;
 use super::{FeatureSet, Features, Images};
 use crate::data::check_test_share;
 use crate::net::{Init, LayerKind, Mlp, Network};
+use crate::number::number;
 use crate::show::{Bundle, Show};
 use crate::train::{Recipe, Run};
-use crate::{Error, Result};
+use crate::{Error, Number, Result};
 
 /// Replaces a network's last dense layer and trains it, and nothing else, on new images: softmax regression on the
 /// bottlenecks, which are computed once and kept on disk ([`Features`]).
@@ -24,7 +25,7 @@ pub struct Retrain<'a> {
     layer: String,
     features: Option<Features<'a>>,
     recipe: Recipe,
-    test_share: f64,
+    test_share: Result<f64>,
 }
 
 /// A network with a new last layer, and how it came about.
@@ -70,7 +71,7 @@ impl<'a> Retrain<'a> {
             layer: layer.to_owned(),
             features: None,
             recipe: Self::tutorial(),
-            test_share: 0.1,
+            test_share: Ok(0.1),
         }
     }
 
@@ -95,8 +96,8 @@ impl<'a> Retrain<'a> {
     }
 
     /// The share of the images that is only tested on, between 0 and 1.
-    pub fn test_share(mut self, share: f64) -> Self {
-        self.test_share = share;
+    pub fn test_share(mut self, share: impl Number) -> Self {
+        self.test_share = number("retraining, test_share", share);
         self
     }
 
@@ -127,7 +128,8 @@ impl<'a> Retrain<'a> {
     /// (those that are stay in the cache). A stop while training gives what is there.
     pub fn run<'i>(&self, images: impl Into<Images<'i>>) -> Result<Retrained> {
         self.recipe.validate()?;
-        check_test_share(self.test_share).map_err(|e| e.fix("for instance .test_share(0.1)"))?;
+        let test_share = self.test_share.clone()?;
+        check_test_share(test_share).map_err(|e| e.fix("for instance .test_share(0.1)"))?;
         let spec = self.network.spec();
         let bottleneck = spec.bottleneck_before(&self.layer)?;
         let features = self
@@ -143,7 +145,7 @@ impl<'a> Retrain<'a> {
             .fix("run it again: what is in the cache is not computed again"));
         }
         features.require_labels()?;
-        let split = features.split(self.test_share, self.recipe.seed)?;
+        let split = features.split(test_share, self.recipe.seed)?;
         let head = Mlp::new([features.width(), features.classes()]).init(START);
         let run = head.fit(&split, self.recipe.clone())?;
         let network = with_new_layer(self.network, &self.layer, &run.model)?;

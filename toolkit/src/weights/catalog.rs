@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use super::pin;
 use crate::Result;
 use crate::show::show_by_display;
 
@@ -60,7 +61,7 @@ impl fmt::Display for KnownWeights {
         write!(f, "{}: {}\n  {}", self.name, self.remark, self.address)?;
         match self.sha256 {
             Some(digits) => write!(f, ", SHA-256 {digits}..."),
-            None => Ok(()),
+            None => write!(f, ", no SHA-256 known: pinned when it is first downloaded"),
         }
     }
 }
@@ -70,9 +71,18 @@ show_by_display!(KnownWeights);
 impl KnownWeights {
     /// Fetches the file to `path`; see [`download`](super::download()).
     ///
+    /// Where no SHA-256 is known, what comes the first time cannot be checked: that is said, and its SHA-256 is written
+    /// to `<name>.sha256` beside the file. Later calls refuse another file, also one that is there already.
+    ///
     /// # Errors
-    /// As [`download`](super::download()).
+    /// As [`download`](super::download()); also when the file is not the one that was pinned.
     pub fn download(&self, path: impl AsRef<Path>) -> Result<()> {
-        super::download(self.address, self.sha256, path)
+        if self.sha256.is_some() {
+            return super::download(self.address, self.sha256, path);
+        }
+        if let Some(note) = pin::download_pinned(self.address, path.as_ref())? {
+            eprintln!("\u{26a0} {note}");
+        }
+        Ok(())
     }
 }

@@ -39,13 +39,19 @@ const MIB: f64 = (1u64 << 20) as f64;
 /// Saying what to do: no connection, an answer other than the file, a connection that broke too often, another
 /// checksum than expected (the part is then removed), a file there that is another one, a stop.
 pub fn download(address: &str, sha256: Option<&str>, path: impl AsRef<Path>) -> Result<()> {
+    fetch(address, sha256, path.as_ref(), None)
+}
+
+/// [`download`]; `pin` is the file that the `sha256` is from, where it was written by an earlier download.
+pub(super) fn fetch(address: &str, sha256: Option<&str>, path: &Path, pin: Option<&Path>) -> Result<()> {
     // A link stays one: the file that it leads to is the one that is fetched.
-    let path = &replace::target(path.as_ref())?;
+    let path = &replace::target(path)?;
     let url = check_address(address)?;
     let sha256 = sha256.map(check_digits).transpose()?;
     let job = Job {
         url,
         sha256,
+        pin,
         path,
         part: beside(path, ".part")?,
         version: beside(path, ".part.version")?,
@@ -84,6 +90,7 @@ pub fn download(address: &str, sha256: Option<&str>, path: impl AsRef<Path>) -> 
 struct Job<'a> {
     url: Url,
     sha256: Option<String>,
+    pin: Option<&'a Path>,
     path: &'a Path,
     part: PathBuf,
     version: PathBuf,
@@ -280,9 +287,9 @@ impl Job<'_> {
                 "expected a file with the SHA-256 {expected}, found {found}; what was fetched is removed"
             ))
             .at(self.url.to_string())
-            .fix(
+            .fix(self.with_pin(
                 "try again; if it stays so, the file at the address is another one: look at its makers' page",
-            ));
+            )));
         }
         part.sync_all().map_err(|e| self.io(&e))?;
         fs::rename(&self.part, self.path).map_err(|e| self.io(&e))?;
@@ -304,7 +311,18 @@ impl Job<'_> {
             "expected a file with the SHA-256 {expected}, found one with {found} there already"
         ))
         .at(self.path.display().to_string())
-        .fix("remove the file, or give another path"))
+        .fix(self.with_pin("remove the file, or give another path")))
+    }
+
+    /// What to do about another checksum than expected.
+    fn with_pin(&self, remedy: &str) -> String {
+        match self.pin {
+            None => remedy.to_owned(),
+            Some(pin) => format!(
+                "{remedy}. What was fetched first is pinned in {}: remove that too if the change is meant",
+                pin.display()
+            ),
+        }
     }
 
     fn hash(&self, file: &mut File) -> Result<String> {
@@ -381,7 +399,7 @@ fn check_digits(digits: &str) -> Result<String> {
 }
 
 /// The same path with `ending` after the file's name.
-fn beside(path: &Path, ending: &str) -> Result<PathBuf> {
+pub(super) fn beside(path: &Path, ending: &str) -> Result<PathBuf> {
     let name = path.file_name().filter(|_| !path.is_dir()).ok_or_else(|| {
         Error::spec("expected the name of a file to write, found a folder")
             .at(path.display().to_string())
@@ -392,7 +410,7 @@ fn beside(path: &Path, ending: &str) -> Result<PathBuf> {
     Ok(path.with_file_name(name))
 }
 
-fn file_name(path: &Path) -> String {
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
         .to_string_lossy()

@@ -10,6 +10,7 @@ mod differences;
 mod download;
 mod number;
 mod pickle;
+mod pin;
 mod pytorch;
 mod safetensors;
 mod zip;

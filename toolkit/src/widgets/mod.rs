@@ -25,4 +25,4 @@ pub use area::Area;
 pub use button::Button;
 pub use dropdown::Dropdown;
 pub use interact::{Control, Interact, interact};
-pub use slider::{FloatSlider, IntSlider, Number, Slider};
+pub use slider::{FloatSlider, IntSlider, Slider, SliderNumber};

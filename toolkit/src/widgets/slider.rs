@@ -27,8 +27,9 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
-/// The numbers that a slider can have.
-pub trait Number: sealed::Sealed + Copy + Into<Value> + Send + 'static {
+/// The numbers that a slider can have: whole ones (`i64`) or any (`f64`). A slider's own type, rather than
+/// [`Number`](crate::Number), so that half a step of a whole number does not compile.
+pub trait SliderNumber: sealed::Sealed + Copy + Into<Value> + Send + 'static {
     #[doc(hidden)]
     const NAME: &'static str;
     #[doc(hidden)]
@@ -47,7 +48,7 @@ pub trait Number: sealed::Sealed + Copy + Into<Value> + Send + 'static {
     fn format(step: Self) -> String;
 }
 
-impl Number for i64 {
+impl SliderNumber for i64 {
     const NAME: &'static str = "IntSlider";
     const ZERO: Self = 0;
 
@@ -74,7 +75,7 @@ impl Number for i64 {
     }
 }
 
-impl Number for f64 {
+impl SliderNumber for f64 {
     const NAME: &'static str = "FloatSlider";
     const ZERO: Self = 0.0;
 
@@ -102,7 +103,7 @@ impl Number for f64 {
     }
 }
 
-impl<N: Number> Slider<N> {
+impl<N: SliderNumber> Slider<N> {
     /// A slider from `low` to `high` that stands at `value`, or at the end that is nearer to it.
     pub fn new(label: impl Into<String>, low: impl Into<N>, high: impl Into<N>, value: impl Into<N>) -> Self {
         let (low, high) = (low.into(), high.into());
@@ -167,11 +168,11 @@ impl<N: Number> Slider<N> {
     }
 }
 
-fn end<N: Number>(fields: &Fields, name: &str) -> Option<N> {
+fn end<N: SliderNumber>(fields: &Fields, name: &str) -> Option<N> {
     N::of(fields.get(name)?)
 }
 
-fn check<N: Number>(fields: &Fields) -> Result<()> {
+fn check<N: SliderNumber>(fields: &Fields) -> Result<()> {
     let number = |name: &str| end::<N>(fields, name).and_then(|number| number.into().as_f64());
     let fails = |what: &str, remedy: &str| Err(wrong(fields, what, remedy));
     match (number("min"), number("max"), number("step")) {
@@ -185,7 +186,7 @@ fn check<N: Number>(fields: &Fields) -> Result<()> {
     }
 }
 
-impl<N: Number> Show for Slider<N> {
+impl<N: SliderNumber> Show for Slider<N> {
     fn bundle(&self) -> Bundle {
         let [label, low, high] = ["description", "min", "max"].map(|field| self.model.get(field));
         let readable = |value: &Value| N::of(value).map_or("?".to_owned(), N::readable);
@@ -199,7 +200,7 @@ impl<N: Number> Show for Slider<N> {
     }
 }
 
-impl<N: Number> std::fmt::Debug for Slider<N> {
+impl<N: SliderNumber> std::fmt::Debug for Slider<N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
@@ -211,7 +212,7 @@ impl<N: Number> std::fmt::Debug for Slider<N> {
     }
 }
 
-impl<N: Number> Control for Slider<N> {
+impl<N: SliderNumber> Control for Slider<N> {
     type Value = N;
 
     fn value(&self) -> N {

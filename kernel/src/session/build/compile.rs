@@ -333,7 +333,7 @@ impl Cell {
         (self.exports, self.needs) = (shared.exports, shared.needs);
         let lean = lean(&source, &self.types, &self.known);
         self.kept = lean.kept;
-        lean.source
+        source::with_its_digest(&lean.source)
     }
 
     /// The cell was refused: a variable may not be found because of it.
@@ -367,7 +367,7 @@ fn report(hold: &Hold, said: Vec<String>, code: i32) -> i32 {
     if code != 0 {
         hold.has_failed();
     }
-    for line in said.into_iter().filter(|line| !warnings::is_told(line)) {
+    for line in said.into_iter().filter(|line| !warnings::is_warning(line)) {
         eprintln!("{}", about_the_display(line));
     }
     code

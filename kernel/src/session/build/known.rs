@@ -81,8 +81,12 @@ impl Known {
         paths.insert(word.to_owned(), path.to_owned());
     }
 
-    /// The type with such names as paths.
+    /// The type with such names as paths, and with a name for `!`, which has none of its own.
     pub fn spelled(&self, of_type: &str) -> String {
+        never_by_name(&self.with_paths(of_type))
+    }
+
+    fn with_paths(&self, of_type: &str) -> String {
         let Some(paths) = self.paths.get(of_type) else {
             return of_type.to_owned();
         };
@@ -106,6 +110,20 @@ impl Known {
     }
 }
 
+/// `catch_unwind(|| panic!())` is a `Result<!, _>`, and only what a function returns may be written `!`.
+fn never_by_name(of_type: &str) -> String {
+    let mut parts = of_type.split('!');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(match out.trim_end().ends_with("->") {
+            true => "!",
+            false => "::jook::cells::Never",
+        });
+        out.push_str(part);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +145,10 @@ mod tests {
             "Result<i32, Box<dyn ::std::error::Error>>"
         );
         assert_eq!(known.spelled("Box<dyn Error>"), "Box<dyn Error>");
+        assert_eq!(
+            known.spelled("Result<!, fn() -> !>"),
+            "Result<::jook::cells::Never, fn() -> !>"
+        );
         let (before, after) = (
             Types::read("struct A(u8);", &[]),
             Types::read("struct A(i8);", &[]),

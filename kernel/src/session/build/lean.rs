@@ -60,6 +60,22 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
             .flat_map(|(line, _)| line.split(|c: char| !is_of_a_word(c)))
             .collect(),
     };
+    // Variables that the cell puts another value under: what stood there before is not what is kept.
+    let own_puts = lines
+        .iter()
+        .zip(&handled)
+        .enumerate()
+        .filter_map(|(at, (_, handling))| {
+            let handling = handling.as_ref().filter(|handling| handling.what == What::Put)?;
+            let plain = handling.plain();
+            end.map_or_else(|| in_code.contains(plain), |end| at < end)
+                .then_some(plain)
+        });
+    let replaced: HashSet<&str> = own_puts.collect();
+    let users: String = (lines[code..].iter().zip(&handled[code..]))
+        .filter(|(_, handling)| handling.is_none())
+        .map(|(line, _)| format!("{line}\n"))
+        .collect();
     let mut kept = Vec::new();
     let out: Vec<String> = lines
         .iter()
@@ -79,7 +95,12 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
             if handling.what == What::Put {
                 kept.push((plain.to_owned(), handling.of_type.to_owned(), digest));
             }
-            handling.written(digest, known)
+            let fate = match (replaced.contains(plain), is_defined_first(plain, &users)) {
+                (false, _) => Fate::Kept,
+                (true, false) => Fate::Replaced,
+                (true, true) => Fate::Unseen,
+            };
+            handling.written(digest, known, fate)
         })
         .collect();
     let mut source = out.join("\n");
@@ -126,6 +147,41 @@ enum What {
     Put,
 }
 
+/// What becomes of a variable that a cell takes.
+#[derive(Clone, Copy)]
+enum Fate {
+    /// The cell defines none of its name.
+    Kept,
+    /// Another one takes its place.
+    Replaced,
+    /// Another one takes its place before anything looks at it.
+    Unseen,
+}
+
+/// Whether code defines a variable by a `let` of its own before it names it, as far as its text tells.
+fn is_defined_first(name: &str, code: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !is_of_a_word(c));
+        words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let bounded = |at: usize| {
+        let (before, after) = (
+            code[..at].chars().next_back(),
+            code[at + name.len()..].chars().next(),
+        );
+        !before.is_some_and(is_of_a_word) && !after.is_some_and(is_of_a_word)
+    };
+    let Some((at, _)) = code.match_indices(name).find(|&(at, _)| bounded(at)) else {
+        return false;
+    };
+    let before = words(&code[code[..at].rfind('\n').map_or(0, |line| line + 1)..at]);
+    let defines = matches!(before.last().map(String::as_str), Some("let"))
+        || matches!(&before[..], [.., word, mutable] if word == "let" && mutable == "mut");
+    let statement = &code[at + name.len()..];
+    let statement = &statement[..statement.find(';').unwrap_or(statement.len())];
+    defines && !words(statement).iter().any(|word| word == name)
+}
+
 /// A line that does nothing but hand a variable to or from the store.
 struct Handling<'a> {
     what: What,
@@ -139,14 +195,19 @@ impl<'a> Handling<'a> {
     }
 
     /// The line with the digest of the type, which is spelled so that it is found.
-    fn written(&self, digest: u64, known: &Known) -> String {
+    fn written(&self, digest: u64, known: &Known, fate: Fate) -> String {
         let (name, of_type) = (self.name, known.spelled(self.of_type));
         let with = format!("::<{of_type}>({digest:#x}, ::core::stringify!({name})");
         match self.what {
             What::Check => format!("vars_ok &= evcxr_variable_store.check_as{with});"),
             What::Take { mutable } => {
+                let take = match fate {
+                    Fate::Kept if !mutable => "take_as",
+                    Fate::Unseen => "take_to_replace_as",
+                    _ => "take_to_change_as",
+                };
                 let mutable = if mutable { "mut " } else { "" };
-                format!("let {mutable}{name} = evcxr_variable_store.take_as{with});")
+                format!("let {mutable}{name} = evcxr_variable_store.{take}{with});")
             }
             What::Put => format!("evcxr_variable_store.put_as{with}, {name});"),
         }
@@ -221,6 +282,22 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_may_be_defined_before_it_is_looked_at() {
+        for (code, first) in [
+            ("let data = load();\ndata.len()", true),
+            ("let mut data = load();", true),
+            ("let data: Vec<u8> = load();", true),
+            ("let data = data.len();", false),
+            ("data.len();\nlet data = 1;", false),
+            ("let (data, other) = load();", false),
+            ("let data2 = data;", false),
+            ("let d = 1;", false),
+        ] {
+            assert_eq!(is_defined_first("data", code), first, "{code}");
+        }
+    }
+
+    #[test]
     fn only_what_the_cell_names_is_taken_and_no_line_moves() {
         let lean = leaned(GENERATED, &Known::default()).source;
         assert!(!lean.contains("frame"), "{lean}");
@@ -240,7 +317,8 @@ mod tests {
         let lean = leaned(GENERATED, &Known::default()).source;
         assert!(lean.contains("use ::jook::cells as evcxr_internal_runtime;"));
         assert!(!lean.contains("struct VariableStore"));
-        let take = "\nlet mut v = evcxr_variable_store.take_as::<Vec<i32>>(0x0, ::core::stringify!(v));\n";
+        let take =
+            "\nlet mut v = evcxr_variable_store.take_to_change_as::<Vec<i32>>(0x0, ::core::stringify!(v));\n";
         assert!(lean.contains(take));
     }
 

@@ -6,6 +6,7 @@ use crate::session::build::early_return;
 use crate::session::build::early_return::Bound;
 use crate::session::build::known::Known;
 use crate::session::build::lean;
+use crate::session::digest::digest_of;
 
 /// Adds to a cell's crate what the kernel needs to know from it:
 ///
@@ -174,12 +175,68 @@ fn entry_point(source: &str) -> Option<(usize, usize)> {
     Some((at, digits.parse().ok()?))
 }
 
+/// By which a cell says what its code is.
+const MADE_OF: &str = "::jook::cells::made_of";
+
+/// In lines that hand variables to and from the store.
+const STORE_WORDS: [&str; 2] = ["evcxr_variable_store", "vars_ok"];
+
+/// Calls that say how much of a study is to be computed, not what its trials do: with more seeds or values, those that
+/// were there before stay what they are.
+const EXTENT: [&str; 5] = [".seeds(", ".seed_list(", ".vary(", ".threads(", ".metric("];
+
+/// Has a cell's crate say what it was made of: its whole source, but for the number that it has as a crate and the extent
+/// of a study.
+pub fn with_its_digest(source: &str) -> String {
+    let number = entry_point(&source.replace("jook_cell_", "run_user_code_")).map(|(_, number)| number);
+    let plain = match number {
+        Some(number) => source
+            .replace(&format!("run_user_code_{number}"), "run_user_code_")
+            .replace(&format!("jook_cell_{number}"), "jook_cell_")
+            .replace(&format!("begun({number},"), "begun("),
+        None => source.to_owned(),
+    };
+    // Which variables there are already is no part of the code.
+    let code: Vec<&str> = plain
+        .lines()
+        .filter(|line| !STORE_WORDS.iter().any(|word| line.contains(word)))
+        .collect();
+    let digest = digest_of(&without_extent(&code.join("\n")));
+    source.replacen(&format!("{MADE_OF}(0);"), &format!("{MADE_OF}({digest:#x});"), 1)
+}
+
+/// The source without the arguments of calls that say the extent of a study.
+fn without_extent(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some((at, call)) = EXTENT
+        .iter()
+        .filter_map(|call| rest.find(call).map(|at| (at, call)))
+        .min()
+    {
+        let arguments = at + call.len();
+        out.push_str(&rest[..arguments]);
+        let mut depth = 1;
+        let end = rest[arguments..].find(|c: char| {
+            depth += match c {
+                '(' => 1,
+                ')' => -1,
+                _ => 0,
+            };
+            depth == 0
+        });
+        rest = end.map_or("", |end| &rest[arguments + end..]);
+    }
+    out + rest
+}
+
 fn wrapper(number: usize) -> String {
     format!(
         r#"
 #[unsafe(no_mangle)]
 pub extern "C" fn run_user_code_{number}(store: *mut ::std::ffi::c_void) -> *mut ::std::ffi::c_void {{
     ::jook::cells::begun({number}, jook_cell_{number} as *const ());
+    {MADE_OF}(0);
     let store = ::jook::cells::guarded(store, |store| jook_cell_{number}(store as _) as _);
     ::jook::cells::finished();
     store
@@ -225,6 +282,30 @@ mod tests {
             "mod evcxr_internal_runtime{struct VariableStore{}}",
         );
         assert_eq!(unknown(&store), ["the store of variables"]);
+    }
+
+    #[test]
+    fn a_cell_says_what_it_is_made_of() {
+        let said = |source: &str| {
+            let source = with_its_digest(&with_notices(source, Bound::Error));
+            let (_, digest) = source.split_once("made_of(").unwrap();
+            digest.split(')').next().unwrap().to_owned()
+        };
+        let study = |words: &str| GENERATED.replace("(x)", words);
+        assert_eq!(
+            said(GENERATED),
+            said(&GENERATED.replace("run_user_code_7", "run_user_code_8"))
+        );
+        assert_ne!(said(GENERATED), said(&study("(y)")));
+        let again = GENERATED.replace(
+            "(x)",
+            "let mut v = evcxr_variable_store.take_as::<u8>(0x0, \"v\");\n(x)",
+        );
+        assert_eq!(said(GENERATED), said(&again));
+        let five = study("Study::new(\"a\").vary(\"x\", [f(1), 2]).seeds(5).run(|t| g(t))");
+        let ten = study("Study::new(\"a\").vary(\"x\", [f(1), 2, 3]).seeds(10).run(|t| g(t))");
+        assert_eq!(said(&five), said(&ten));
+        assert_ne!(said(&five), said(&five.replace("g(t)", "h(t)")));
     }
 
     #[test]

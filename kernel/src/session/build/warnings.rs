@@ -56,6 +56,12 @@ pub fn is_told(line: &str) -> bool {
     said["level"] == "warning" && TOLD.contains(&lint)
 }
 
+/// Whether a line that rustc has said refuses nothing: a warning, or how many there were. evcxr would take it for an
+/// error, and for the cause where the cell is refused for another.
+pub fn is_warning(line: &str) -> bool {
+    serde_json::from_str::<Value>(line).is_ok_and(|said| said["level"] == "warning")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +75,10 @@ mod tests {
         assert!(!is_told(&line("warning", "non_snake_case")));
         assert!(!is_told(&line("error", "unused_must_use")));
         assert!(!is_told("no JSON"));
+        assert!(is_warning(&line("warning", "confusable_idents")));
+        assert!(is_warning(
+            r#"{"level": "warning", "code": null, "message": "1 warning emitted"}"#
+        ));
+        assert!(!is_warning(&line("error", "unused_must_use")) && !is_warning("no JSON"));
     }
 }

@@ -12,6 +12,8 @@ pub struct Named {
     pub defines: HashSet<String>,
     /// Statics that it uses, and that each cell has its own of.
     pub unshared: Vec<String>,
+    /// Items of earlier cells that go with a type that this one defines: the item's head, and the type.
+    pub gone: Vec<(String, String)>,
     /// The lists that were made short, which the compiler gets whole: what stands for which.
     pub folds: Vec<(String, String)>,
 }

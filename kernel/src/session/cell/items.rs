@@ -4,13 +4,15 @@
 //! each gets a name: a type alias that nobody uses is written before it, and evcxr keeps the two together. The same
 //! alias alone takes an item away.
 
+use crate::session::cell::ALIAS;
 use crate::session::cell::builtin::{self, Around};
 use crate::session::cell::edit::{Edit, Named, edited};
 use crate::session::cell::folded;
 use crate::session::cell::imports::written_out;
 use crate::session::cell::made::{self, Macros};
+use crate::session::cell::patterns;
 use crate::session::cell::thread_locals;
-use crate::session::cell::unnamed::{Item, member_name, unnamed};
+use crate::session::cell::unnamed::{Item, member_name, unnamed, written_header};
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{AstNode as _, Edition, SourceFile, SyntaxKind, SyntaxNode};
 use std::collections::HashSet;
@@ -25,9 +27,19 @@ pub struct Items {
     macros: Macros,
     /// Statics that each cell has its own of.
     unshared: HashSet<String>,
+    /// What evcxr keeps those by that the next cell takes away.
+    aside: Vec<String>,
 }
 
 impl Items {
+    /// The same for a cell that takes away these items of earlier cells, which evcxr keeps by such names.
+    pub fn without(&self, names: &[&str]) -> Items {
+        let mut left = self.clone();
+        left.all.retain(|item| !names.contains(&item.alias.as_str()));
+        left.aside = names.iter().map(|&name| name.to_owned()).collect();
+        left
+    }
+
     /// Names the items of `cell` and takes away what they replace; `code` is the same with blanks in the place of
     /// commands. Returns what the notebook has when the cell has run.
     pub fn name(&self, cell: &str, code: &str, around: &Around) -> (Named, Items) {
@@ -86,6 +98,8 @@ impl Items {
         }
         let mut lists = Vec::new();
         for node in &nodes {
+            let end = usize::from(node.text_range().end()) - HEAD.len();
+            edits.extend(patterns::bound_again(node).map(|text| Edit::insertion(end, text)));
             edits.extend(composed(node).map(|(at, removed, text)| Edit {
                 at: at - HEAD.len(),
                 removed,
@@ -107,7 +121,13 @@ impl Items {
             }
         }
         let mut kept = Vec::new();
-        let mut gone = String::new();
+        // An empty module in the place of an item: whatever uses it is refused.
+        let taken = |name: &String| match name.starts_with(ALIAS) {
+            true => format!("type {name} = ();"),
+            false => format!("mod {name} {{}} "),
+        };
+        let mut gone: String = self.aside.iter().map(taken).collect();
+        let mut gone_with = Vec::new();
         for old in &self.all {
             match old.beside(&own, &defined) {
                 Some(left) => {
@@ -117,7 +137,12 @@ impl Items {
                     kept.push(left);
                 }
                 None if own.iter().any(|item| item.alias == old.alias) => {}
-                None => gone.push_str(&format!("type {} = ();", old.alias)),
+                None => {
+                    gone.push_str(&format!("type {} = ();", old.alias));
+                    let with = old.gone_with(&defined);
+                    let with = with.filter(|_| !own.iter().any(|item| item.is_of_the_same(old)));
+                    gone_with.extend(with.map(|with| (written_header(&old.text), with.to_owned())));
+                }
             }
         }
         if !gone.is_empty() {
@@ -127,6 +152,7 @@ impl Items {
         kept.extend(own);
         let mut named = edited(cell, edits);
         named.defines = defines;
+        named.gone = gone_with;
         named.folds = lists;
         let mut unshared = self.unshared.clone();
         unshared.extend(nodes.iter().flat_map(made::unshared));
@@ -135,6 +161,7 @@ impl Items {
             all: kept,
             macros,
             unshared,
+            aside: Vec::new(),
         };
         (named, items)
     }
@@ -282,6 +309,12 @@ mod tests {
     fn an_item_goes_with_the_type_of_its_own_cell() {
         let cell = "struct A { x: i32 }\nimpl A { fn f(&self) -> i32 { self.x } }";
         assert_eq!(after(&[cell, "struct A { y: i32 }"]), [""; 0]);
+        let around = Around::default();
+        let (_, items) = Items::default().name(cell, cell, &around);
+        let gone = |code: &str| items.name(code, code, &around).0.gone;
+        let with = |item: &str| vec![(item.to_owned(), "A".to_owned())];
+        assert_eq!(gone("struct A { y: i32 }"), with("impl A"));
+        assert!(gone(cell).is_empty() && gone("struct A; impl A { fn g() {} }").is_empty());
         let stays = after(&[
             "struct A { x: i32 }",
             "impl A { fn f() {} }",
@@ -289,6 +322,19 @@ mod tests {
         ]);
         assert_eq!(stays, ["impl A { fn f() {} }"]);
         assert_eq!(after(&[cell, "#![allow(x)]\nenum A {}\nlet a = 1;"]).len(), 2);
+    }
+
+    #[test]
+    fn what_is_set_aside_is_taken_away() {
+        let cell = "impl Clone for A { fn clone(&self) -> A { A } }";
+        let around = Around::default();
+        let (named, items) = Items::default().name(cell, cell, &around);
+        let alias = named.text.split([' ', '=']).nth(1).unwrap();
+        let (named, left) = items
+            .without(&[alias, "f"])
+            .name("struct A;", "struct A;", &around);
+        assert_eq!(named.text, format!("type {alias} = ();mod f {{}} struct A;"));
+        assert_eq!(left.name("1", "1", &around).0.text, "1");
     }
 
     #[test]

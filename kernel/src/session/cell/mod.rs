@@ -2,8 +2,8 @@
 //!
 //! [`lines`] tells code from text, [`whole`] whether all of it can be read. [`items`] writes down what evcxr would lose:
 //! `impl`s get a name ([`unnamed`]), [`thread_locals`] and macros ([`made`]) keep what they make, [`imports`] are written
-//! out, [`builtin`] answers for the source file, [`folded`] makes long lists short; [`edit`] is how all of that changes the
-//! text.
+//! out, variables are bound so that it sees them ([`patterns`]), [`builtin`] answers for the source file, [`folded`] makes
+//! long lists short; [`edit`] is how all of that changes the text.
 
 /// How names begin that are given to what a cell leaves without one; evcxr's own begin so, too.
 pub const ALIAS: &str = "evcxr_item_";
@@ -15,6 +15,7 @@ pub mod imports;
 pub mod items;
 pub mod lines;
 pub mod made;
+pub mod patterns;
 pub mod thread_locals;
 pub mod unnamed;
 pub mod whole;

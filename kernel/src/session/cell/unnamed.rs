@@ -44,6 +44,17 @@ impl Item {
         }
     }
 
+    /// Whether it is of the same trait and type.
+    pub fn is_of_the_same(&self, other: &Item) -> bool {
+        self.header == other.header
+    }
+
+    /// The type or trait of its own cell that it has gone with, where a cell defines these.
+    pub fn gone_with(&self, defined: &HashSet<String>) -> Option<&str> {
+        let gone = self.with.iter().filter(|name| defined.contains(*name));
+        gone.min().map(String::as_str)
+    }
+
     /// The item without what has one of these names, in one line.
     fn without(&self, taken: &HashSet<&str>) -> Option<Item> {
         let parsed = SourceFile::parse(&self.text, Edition::Edition2024);
@@ -85,6 +96,12 @@ impl Item {
             ..self.clone()
         })
     }
+}
+
+/// An item's first words, up to what it holds, in one line.
+pub fn written_header(text: &str) -> String {
+    let head = text.split(['{', ';', '=']).next().unwrap_or_default();
+    head.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The name that an item has in its own text.

@@ -8,7 +8,10 @@ pub fn of_compiler(error: &CompilationError, losses: &Losses) -> Option<String> 
     let message = error.message();
     let name = quoted(&message);
     Some(match (error.code().unwrap_or_default(), name) {
-        ("E0412" | "E0422" | "E0425" | "E0433" | "E0574", Some(name)) if losses.why(name).is_some() => losses.why(name)?,
+        (
+            "E0404" | "E0412" | "E0422" | "E0423" | "E0425" | "E0433" | "E0532" | "E0573" | "E0574",
+            Some(name),
+        ) if losses.why(name).is_some() => losses.why(name)?,
         ("E0382", Some(name)) => format!("give `&{name}` or `{name}.clone()` where `{name}` is moved"),
         ("E0282" | "E0283" | "E0284", _) => {
             "write the type: `let x: Vec<f32> = …;`, or in the call: `.collect::<Vec<_>>()`".into()
@@ -59,6 +62,9 @@ fn reborrowed(rendered: &str) -> Option<String> {
 
 const OWNED: &str = "what stays for later cells must own its data: keep `.clone()`, `.to_owned()`, `.to_vec()` or a `'static`; \
     or put what borrows in braces { … }";
+/// On an error in what an earlier cell has defined.
+pub const UNFIT: &str =
+    "that does not fit what this cell defines, and this cell uses it: define both in one cell";
 const BOXED: &str = "box it: `let v: Box<dyn Trait> = Box::new(…);`, or `.collect::<Vec<_>>()` an iterator; in braces { … } \
     it lives for this cell only";
 const CLOSURE: &str = "box it: `let f: Box<dyn Fn(f64) -> f64> = Box::new(|x| …);`, or write a `fn`; in braces { … } it \

@@ -36,6 +36,8 @@ enum Why {
     Died,
     Retyped,
     Cleared,
+    /// It is an item that did not fit what another cell defined.
+    Aside,
 }
 
 struct Loss {
@@ -95,6 +97,16 @@ impl Losses {
         }
     }
 
+    /// The cell of this number has set an item aside; `shown` is what a reader knows it by.
+    pub fn aside(&mut self, name: &str, shown: &str, number: usize) {
+        let loss = Loss {
+            why: Why::Aside,
+            number,
+            line: shown.to_owned(),
+        };
+        self.0.insert(name.to_owned(), loss);
+    }
+
     fn insert(&mut self, name: &str, why: Why, cell: &Cell, line: &str) {
         let loss = Loss {
             why,
@@ -129,6 +141,11 @@ impl Losses {
             Why::Retyped => format!(
                 "`{name}` was lost because its type was defined anew; run again the cell that makes it"
             ),
+            Why::Aside => {
+                format!(
+                    "{cell} has set `{line}` aside, which did not fit it; mend that and run its cell again"
+                )
+            }
             Why::Cleared => {
                 format!("`{name}` was cleared by {cell}; run again the cell that makes it")
             }

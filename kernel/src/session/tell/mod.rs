@@ -1,6 +1,8 @@
 //! Errors and losses in a notebook's words: [`report`] makes them, with [`hints`]; [`losses`] knows why a variable is
-//! gone, [`sources`] and [`place`] which line of which cell is meant, [`notes`] what a cell's output said of its end.
+//! gone, [`aside`] which items do not fit a cell, [`sources`] and [`place`] which line of which cell is meant, [`notes`]
+//! what a cell's output said of its end.
 
+pub mod aside;
 pub mod hints;
 pub mod losses;
 pub mod notes;

@@ -8,6 +8,7 @@ use crate::session::tell::notes::Notes;
 use crate::session::tell::place;
 use crate::session::tell::sources::{Place, Sources};
 use evcxr::{CompilationError, Error};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 mod advice;
@@ -123,6 +124,8 @@ pub struct Cell<'a> {
     pub named: &'a Named,
     /// Variables that it would lose: it defines their types anew.
     pub losing: &'a BTreeSet<&'a str>,
+    /// The place in an earlier cell that a message of rustc's is about.
+    pub elsewhere: &'a dyn Fn(&Value) -> Option<Place>,
 }
 
 /// A line of another cell.
@@ -292,11 +295,16 @@ fn one_error(error: &CompilationError, cell: &Cell, losses: &Losses) -> Vec<Stri
         })
         .collect();
     marks::sort(&mut marks);
+    let elsewhere = match marks.is_empty() {
+        true => (cell.elsewhere)(&error.json),
+        false => None,
+    };
     match marks.is_empty() {
         false => out.extend(marks::place_and_lines(&marks, cell.code)),
         // In what evcxr wrote around the cell, which may hold a line of it.
         true => match unplaced_line(error, cell.code) {
             Some(line) => out.extend(excerpt(cell.code, line)),
+            None if elsewhere.is_some() => out.extend(elsewhere.iter().flat_map(excerpt_of)),
             None if error.json["children"]
                 .as_array()
                 .is_some_and(|notes| !notes.is_empty()) => {}
@@ -308,6 +316,7 @@ fn one_error(error: &CompilationError, cell: &Cell, losses: &Losses) -> Vec<Stri
     }
     let hint = kept
         .or_else(|| losing(error, cell))
+        .or_else(|| elsewhere.map(|_| hints::UNFIT.to_owned()))
         .or_else(|| hints::of_compiler(error, losses));
     out.extend(hint.map(|hint| remark("hint", &as_written(&hint))));
     out

@@ -38,6 +38,17 @@ pub struct Place {
     pub code: String,
 }
 
+impl Place {
+    /// For a sentence.
+    pub fn in_words(&self) -> String {
+        let line = self.line;
+        match self.count {
+            0 => format!("line {line} of an earlier cell"),
+            count => format!("line {line} of cell [{count}]"),
+        }
+    }
+}
+
 impl Source {
     /// Whether evcxr has given this cell the number `cell`.
     fn is(&self, cell: u64) -> bool {
@@ -109,12 +120,20 @@ impl Sources {
         })
     }
 
-    fn in_cell(&self, cell: u64, line: usize) -> Option<String> {
-        let Place { count, line, .. } = self.locate(cell, line)?;
-        Some(match count {
-            0 => format!("line {line} of an earlier cell"),
-            count => format!("line {line} of cell [{count}]"),
+    /// The last cell that has defined an item of this text, and the line so many below its head.
+    pub fn of_item(&self, item: &str, below: usize) -> Option<Place> {
+        self.kept().cells.iter().find_map(|source| {
+            let line = place::line_of_item(&source.code, item, below)?;
+            Some(Place {
+                count: source.count,
+                line,
+                code: source.code.clone(),
+            })
         })
+    }
+
+    fn in_cell(&self, cell: u64, line: usize) -> Option<String> {
+        Some(self.locate(cell, line)?.in_words())
     }
 }
 

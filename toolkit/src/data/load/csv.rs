@@ -36,6 +36,25 @@ impl Dataset {
         Self::from_csv_with(path, label_column, &TableOptions::new())
     }
 
+    /// As [`from_csv`](Self::from_csv), with the columns `values` to predict (regression) instead of classes.
+    ///
+    /// ```no_run
+    /// use jook::prelude::*;
+    /// let homes = Dataset::from_csv_values("homes.csv", ["price"])?.split(0.2, 0)?.standardized()?;
+    /// let run = Mlp::new([homes.train.width(), 16, 1]).fit(&homes, Recipe::new())?;
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As `from_csv`, and when there is no column of such a name, or no other one.
+    #[doc(alias = "regression")]
+    pub fn from_csv_values<S: Into<String>>(
+        path: impl AsRef<Path>,
+        values: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
+        Self::from_csv_with(path, None, &TableOptions::new().values(values))
+    }
+
     /// As [`from_csv`](Self::from_csv), as the options say.
     ///
     /// # Errors

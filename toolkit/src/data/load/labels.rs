@@ -42,7 +42,10 @@ pub(super) fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_
                 found[id]
             ))
             .at(place(row_of(id), name))
-            .fix("labels are classes: cut a measured value into ranges first"));
+            .fix(
+                "labels are classes: cut a measured value into ranges first; to predict the number itself load with \
+                 TableOptions::values",
+            ));
         }
         // 2 comes before 10, and what is missing last.
         let key = |id: usize| number(&found[id]).unwrap_or(f64::INFINITY);
@@ -116,7 +119,10 @@ fn distinct(column: &Column, place: &Place<'_>) -> Result<(Vec<String>, Vec<usiz
                     "expected a class (text or a whole number), found {value}"
                 ))
                 .at(place(row, name))
-                .fix("labels are classes: cut a measured value into ranges first"));
+                .fix(
+                "labels are classes: cut a measured value into ranges first; to predict the number itself load with \
+                 TableOptions::values",
+            ));
             }
             raw.push(ids.of(&(value as i64).to_string()));
         }

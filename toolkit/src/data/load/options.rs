@@ -1,6 +1,7 @@
 //! [`TableOptions`]: what a file of a table cannot say of itself.
 
-use crate::data::names::listed;
+use super::table::lacking_value;
+use crate::data::names::{listed, repeated};
 use crate::{Error, Result};
 
 /// How a table is read, where the defaults do not fit: for [`Dataset::from_csv_with`], [`Dataset::from_parquet_with`]
@@ -19,6 +20,7 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableOptions {
     without: Vec<String>,
+    values: Vec<String>,
     pub(super) keep_index: bool,
     pub(super) rounded: bool,
     pub(super) decimal_comma: bool,
@@ -34,6 +36,24 @@ impl TableOptions {
     /// Leaves these columns out. They may hold anything.
     pub fn without<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.without.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Takes these columns for the values to predict (regression), in this order, instead of features. The table then has
+    /// no label column: `None` stands in its place, or [`Dataset::from_csv_values`] and the like say it at once.
+    ///
+    /// ```no_run
+    /// use jook::prelude::*;
+    /// let options = TableOptions::new().values(["price", "rent"]).decimal_comma();
+    /// let homes = Dataset::from_csv_with("homes.csv", None, &options)?;
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// [`Dataset::from_csv_values`]: crate::data::Dataset::from_csv_values
+    #[doc(alias = "regression")]
+    #[doc(alias = "target")]
+    pub fn values<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.values = columns.into_iter().map(Into::into).collect();
         self
     }
 
@@ -69,6 +89,11 @@ impl TableOptions {
         self.decimal_comma || self.thousands.is_some()
     }
 
+    /// The columns to predict.
+    pub(super) fn value_columns(&self) -> &[String] {
+        &self.values
+    }
+
     pub(super) fn leaves_out(&self, column: &str) -> bool {
         self.without.iter().any(|name| name == column)
     }
@@ -82,6 +107,7 @@ impl TableOptions {
             ))
             .at(file));
         }
+        self.check_values(file, names, label)?;
         if let Some(label) = label.filter(|label| self.leaves_out(label)) {
             return Err(Error::spec(format!("{label} is the label column and is to be left out")).at(file));
         }
@@ -98,6 +124,39 @@ impl TableOptions {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Refuses columns of values that the table has not, or that are something else as well.
+    fn check_values(&self, file: &str, names: &[String], label: Option<&str>) -> Result<()> {
+        let Some(first) = self.values.first() else {
+            return Ok(());
+        };
+        let wrong = |what: String| Err(Error::spec(what).at(file));
+        if let Some(label) = label {
+            return Err(Error::spec(format!(
+                "the table has the label column {label} and is to give the values {}: a dataset has one kind of target",
+                self.values.join(", ")
+            ))
+            .at(file)
+            .fix("give None for the label column, or leave the values out"));
+        }
+        if let Some(column) = self.values.iter().find(|column| !names.contains(column)) {
+            return Err(lacking_value(file, names, column));
+        }
+        if let Some(column) = repeated(&self.values) {
+            return wrong(format!(
+                "expected columns of values once each, found {column} twice"
+            ));
+        }
+        if let Some(column) = self.values.iter().find(|column| self.leaves_out(column)) {
+            return wrong(format!("{column} is a column of values and is to be left out"));
+        }
+        if self.values.len() == names.len() {
+            return wrong(format!(
+                "expected a feature beside the values from {first} on, found none"
+            ));
+        }
+        Ok(())
     }
 
     /// A cell's number as Rust writes it; none when it is not written as the options say.

@@ -31,6 +31,17 @@ impl Dataset {
         Self::from_parquet_with(path, label_column, &TableOptions::new())
     }
 
+    /// As [`from_parquet`](Self::from_parquet), with the columns `values` to predict (regression) instead of classes.
+    ///
+    /// # Errors
+    /// As `from_parquet`, and when there is no column of such a name, or no other one.
+    pub fn from_parquet_values<S: Into<String>>(
+        path: impl AsRef<Path>,
+        values: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
+        Self::from_parquet_with(path, None, &TableOptions::new().values(values))
+    }
+
     /// As [`from_parquet`](Self::from_parquet), as the options say. Columns that are left out may hold anything.
     ///
     /// # Errors

@@ -53,6 +53,18 @@ impl Dataset {
         Self::from_frame_with(name, frame, label_column, &TableOptions::new())
     }
 
+    /// As [`from_frame`](Self::from_frame), with the columns `values` to predict (regression) instead of classes.
+    ///
+    /// # Errors
+    /// As `from_frame`, and when there is no column of such a name, or no other one.
+    pub fn from_frame_values<S: Into<String>>(
+        name: impl Into<String>,
+        frame: &DataFrame,
+        values: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
+        Self::from_frame_with(name, frame, None, &TableOptions::new().values(values))
+    }
+
     /// As [`from_frame`](Self::from_frame), as the options say.
     ///
     /// # Errors
@@ -123,7 +135,7 @@ pub(super) fn build(
     let levels = levels(&names);
     let mut features: Vec<(String, &Column)> = Vec::with_capacity(columns.len());
     for (i, column) in columns.iter().enumerate() {
-        if Some(i) == label || options.leaves_out(&names[i]) {
+        if Some(i) == label || options.leaves_out(&names[i]) || options.value_columns().contains(&names[i]) {
             continue;
         }
         let stated = source.indexes.contains(&names[i]);
@@ -163,7 +175,8 @@ pub(super) fn build(
         notes.iter().for_each(|note| found += &format!("; {note}"));
         return Err(Error::data(format!("expected at least 1 feature column, found {found}")).at(file));
     }
-    check_memory((rows as u64).saturating_mul(width as u64), A_NUMBER, file)?;
+    let all = width.saturating_add(options.value_columns().len());
+    check_memory((rows as u64).saturating_mul(all as u64), A_NUMBER, file)?;
     // The label column first: it is cheap, and the most frequent mistake.
     let classes = label
         .map(|i| read_labels(&columns[i], labels, place))
@@ -172,13 +185,34 @@ pub(super) fn build(
     for (j, (_, column)) in features.iter().enumerate() {
         notes.extend(read_numbers(column, &mut numbers, j, width, options, place)?);
     }
+    let (named, many) = (options.value_columns(), options.value_columns().len());
+    let mut values = vec![0.0; rows * many];
+    for (j, name) in named.iter().enumerate() {
+        let found = names.iter().position(|own| own == name);
+        let column = found
+            .map(|i| &columns[i])
+            .ok_or_else(|| lacking_value(file, &names, name))?;
+        notes.extend(read_numbers(column, &mut values, j, many, options, place)?);
+    }
     let feature_names = features.into_iter().map(|(name, _)| name).collect();
     let mut data = Dataset::new(name, Shape::Flat(width), numbers)?.with_feature_names(feature_names)?;
     if let Some(classes) = classes {
         notes.extend(classes.notes);
         data = data.with_labels(classes.labels, classes.names)?;
     }
+    if many > 0 {
+        data = data.with_values(values, named.iter().cloned())?;
+    }
     Ok(data.with_notes(notes))
+}
+
+/// The error for a column to predict that the table has not.
+pub(super) fn lacking_value(file: &str, names: &[String], value: &str) -> Error {
+    Error::spec(format!(
+        "expected a column of values {value}, found the columns {}",
+        listed(names)
+    ))
+    .at(file)
 }
 
 /// A column that has no name and does not number the rows.

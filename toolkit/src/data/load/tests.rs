@@ -7,6 +7,7 @@ mod idx;
 mod left_out;
 mod parquet;
 mod rows;
+mod values;
 
 use std::path::Path;
 

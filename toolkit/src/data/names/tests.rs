@@ -1,4 +1,4 @@
-use crate::data::{Dataset, Split, Standardizer};
+use crate::data::{Dataset, Shape, Split, Standardizer};
 use crate::evaluate::Evaluation;
 use crate::net::{Mlp, Network};
 use crate::show::Show;
@@ -172,4 +172,62 @@ fn a_resumed_run_keeps_its_classes() {
     for word in ["the classes", "ant, bee, zebra", "a, b, c"] {
         assert!(error.contains(word), "no {word:?} in: {error}");
     }
+}
+
+#[test]
+fn values_and_shares_are_matched_by_name() {
+    let base = Dataset::new("d", Shape::Flat(1), vec![0.0, 1.0]).unwrap();
+    let values = |values: Vec<f32>, names: [&str; 2]| base.clone().with_values(values, names).unwrap();
+    let known = values(vec![1.0, 10.0, 2.0, 20.0], ["size", "price"]);
+    let turned = values(vec![10.0, 1.0, 20.0, 2.0], ["price", "size"]);
+    let matched = turned.matched_to(&known.names()).unwrap();
+    assert_eq!(
+        (matched.values(), matched.value_names()),
+        (known.values(), known.value_names())
+    );
+    assert_eq!(
+        known.join(&turned).unwrap().values().unwrap()[4..],
+        [1.0, 10.0, 2.0, 20.0]
+    );
+    let error = values(vec![0.0; 4], ["prize", "size"])
+        .matched_to(&known.names())
+        .unwrap_err()
+        .to_string();
+    for word in [
+        "expected the values size, price",
+        "lacking: price",
+        "unknown: prize",
+        "with_values",
+    ] {
+        assert!(error.contains(word), "no {word:?} in: {error}");
+    }
+    assert!(Split::new(known.clone(), turned).unwrap().test.values() == known.values());
+
+    let shares = |shares: Vec<f32>, names: &[&str]| {
+        let names = names.iter().map(ToString::to_string).collect();
+        base.clone().with_shares(shares, names).unwrap()
+    };
+    let known = shares(vec![0.75, 0.25, 0.0, 0.0, 0.5, 0.5], &["a", "b", "c"]);
+    let turned = shares(vec![0.25, 0.75, 0.0, 0.5, 0.0, 0.5], &["b", "a", "c"]);
+    let matched = turned.matched_to(&known.names()).unwrap();
+    assert_eq!(
+        (matched.targets(), matched.class_names()),
+        (known.targets(), known.class_names())
+    );
+    // A class that nothing has a share of need not be known, and one may be missing.
+    let fewer = shares(vec![0.25, 0.75, 0.0, 1.0, 0.0, 0.0], &["b", "a", "z"]);
+    let matched = fewer.matched_to(&known.names()).unwrap();
+    assert_eq!(
+        matched.targets(),
+        shares(vec![0.75, 0.25, 0.0, 0.0, 1.0, 0.0], &["a", "b", "c"]).targets()
+    );
+    let error = shares(vec![0.5, 0.5, 1.0, 0.0], &["a", "z"])
+        .matched_to(&known.names())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("found one of z") && error.contains("row 1"),
+        "{error}"
+    );
+    assert_eq!(known.join(&turned).unwrap().len(), 4);
 }

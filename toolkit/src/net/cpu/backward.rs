@@ -116,7 +116,9 @@ impl Passes {
             let gradient = Gradient {
                 flowing: &mut flowing,
                 spare: &mut spare,
+                y: &[],
                 learned: &mut self.gradients,
+                learns: false,
                 onward,
                 gate,
                 gated: gated[i],

@@ -1,16 +1,18 @@
 //! [`CpuExecutor`]: a network with what training moves, on the CPU.
 
 use super::Passes;
-use crate::Result;
 use crate::net::executor::{Executor, How};
 use crate::net::{Network, TensorInfo};
 use crate::optim::{Optimizer, Update};
+use crate::{Result, memory};
 
 /// A network being trained on the CPU: its numbers, its passes, and what the optimizer remembers.
 pub struct CpuExecutor {
     network: Network,
     passes: Passes,
     states: Vec<Vec<f32>>,
+    /// The memory that the passes may take.
+    _promised: memory::Reserved,
 }
 
 impl CpuExecutor {
@@ -28,8 +30,9 @@ impl CpuExecutor {
                 .map(|name| spec.position(name))
                 .collect::<Result<_>>()?,
         };
-        Passes::check_rows(&network, rows)?;
+        let promised = Passes::check_memory(&network, rows, Passes::floats_per_row(&network, &places))?;
         Ok(Self {
+            _promised: promised,
             passes: Passes::tapped(&network, rows, &places),
             network,
             states: Vec::new(),

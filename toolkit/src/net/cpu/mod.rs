@@ -6,16 +6,14 @@
 //! and pooling of more than a few images share the pool. Every sum has a fixed order: the same numbers in give
 //! the same bits out, whatever the number of threads.
 
-mod activation;
 mod backward;
-mod batch_norm;
 mod block;
 pub(crate) mod conv;
-mod dropout;
 mod executor;
 mod gemm;
 pub(crate) mod inference;
 mod lanes;
+mod layers;
 pub(crate) mod math;
 mod passes;
 mod pool;

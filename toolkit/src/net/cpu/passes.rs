@@ -103,38 +103,42 @@ impl Passes {
         }
     }
 
-    /// Numbers that passes of `network` hold for each example.
-    pub(crate) fn floats_per_row(network: &Network) -> usize {
-        // The input, the blocks, and the gradient between two of them with the place of the next; where
-        // branches meet, those of several blocks wait.
-        let branches = network
-            .spec()
-            .layers
-            .iter()
-            .map(|layer| layer.from.len())
-            .max()
-            .unwrap_or(0);
-        network.inputs() + block::floats_per_row(network.spec()) + (2 + branches) * widest(network)
+    /// Numbers that passes of `network` hold for each example, for the outputs of the layers `taps`.
+    pub(crate) fn floats_per_row(network: &Network, taps: &[usize]) -> usize {
+        // The input, the blocks as they are made for one row, the gradients at the taps, and that between two blocks
+        // with the place of the next; where branches meet, those of several blocks wait.
+        let spec = network.spec();
+        let branches = spec.layers.iter().map(|layer| layer.from.len()).max();
+        let (blocks, _) = block::compile(network, 1, taps);
+        let held: usize = blocks.iter().map(Block::floats).sum();
+        let widths = spec.widths();
+        let slopes: usize = taps.iter().map(|&tap| widths[tap]).sum();
+        network.inputs() + held + slopes + (2 + branches.unwrap_or(0)) * widest(network)
     }
 
     /// Refuses batches of `rows` examples whose numbers do not fit the memory that is free now. Ask before
-    /// [`Passes::new`], which takes what it needs.
+    /// [`Passes::new`], which takes what it needs, and keep what is given as long as the passes: until then
+    /// the memory is promised to them.
     ///
     /// # Errors
     /// When there is too little memory.
-    pub(crate) fn check_rows(network: &Network, rows: usize) -> Result<()> {
-        let per_row = Self::floats_per_row(network) as u64;
-        let floats = per_row
+    pub(crate) fn check_rows(network: &Network, rows: usize) -> Result<memory::Reserved> {
+        let last = network.spec().layers.len() - 1;
+        Self::check_memory(network, rows, Self::floats_per_row(network, &[last]))
+    }
+
+    /// As [`Passes::check_rows`], at so many numbers for each example.
+    pub(crate) fn check_memory(network: &Network, rows: usize, per_row: usize) -> Result<memory::Reserved> {
+        let floats = (per_row as u64)
             .saturating_mul(rows as u64)
             .saturating_add(network.parameters().len() as u64);
-        match memory::lacking(floats.saturating_mul(4)) {
-            None => Ok(()),
-            Some(lack) => Err(Error::spec(format!(
+        memory::reserve(floats.saturating_mul(4)).map_err(|lack| {
+            Error::spec(format!(
                 "a batch of {rows} examples does not fit the memory, at {per_row} numbers each on the way \
                  through the network: {lack}"
             ))
-            .fix("use smaller batches, fewer units or fewer layers")),
-        }
+            .fix("use smaller batches, fewer units or fewer layers")
+        })
     }
 
     /// The most examples a batch may have.
@@ -150,7 +154,7 @@ impl Passes {
     pub fn input(&mut self, rows: usize) -> &mut [f32] {
         assert!(
             rows <= self.max_rows,
-            "{rows} rows in an passes made for {}",
+            "{rows} rows in passes made for {}",
             self.max_rows
         );
         self.rows = rows;

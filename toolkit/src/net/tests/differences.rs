@@ -59,6 +59,12 @@ fn check(name: &str, spec: &NetSpec, training: bool) {
 /// Compares every parameter's and every input's gradient, on a batch of `rows`; those of frozen layers must
 /// be 0.
 fn check_rows(name: &str, spec: &NetSpec, training: bool, rows: usize) {
+    check_on(name, spec, training, &scattered(rows * spec.input, 3), true);
+}
+
+/// The same for these examples; without their own gradient where they cannot move by little, as indices.
+fn check_on(name: &str, spec: &NetSpec, training: bool, x: &[f32], moving: bool) {
+    let rows = x.len() / spec.input;
     let mut network = Network::new(spec, 11).unwrap();
     // Scales and shifts away from 1 and 0, running statistics from 0 and 1.
     for (p, noise) in network.parameters_mut().iter_mut().zip(scattered(10_000, 1)) {
@@ -67,15 +73,14 @@ fn check_rows(name: &str, spec: &NetSpec, training: bool, rows: usize) {
     for (b, noise) in network.buffers_mut().iter_mut().zip(scattered(1000, 2)) {
         *b += 0.3 * noise;
     }
-    let x = scattered(rows * spec.input, 3);
     let above = scattered(rows * spec.outputs(), 4);
     let mut passes = Passes::new(&network, rows);
-    loss(&mut passes, &network, &x, &above, training);
+    loss(&mut passes, &network, x, &above, training);
     passes.backward_to_input(&network, &above);
     let expected: Vec<f32> = passes
         .gradients()
         .iter()
-        .chain(passes.input_gradient())
+        .chain(passes.input_gradient().iter().filter(|_| moving))
         .copied()
         .collect();
     let scale = expected.iter().fold(0.0f32, |most, g| most.max(g.abs()));
@@ -96,7 +101,7 @@ fn check_rows(name: &str, spec: &NetSpec, training: bool, rows: usize) {
         }
         let mut slope = |step: f32| {
             let mut at = |moved: f32| {
-                let (mut network, mut x) = (network.clone(), x.clone());
+                let (mut network, mut x) = (network.clone(), x.to_vec());
                 match i.checked_sub(parameters) {
                     None => network.parameters_mut()[i] += moved,
                     Some(i) => x[i] += moved,
@@ -331,4 +336,85 @@ fn a_graph_of_layers_on_images_has_it_too() {
     graph.freeze("norm1").unwrap();
     graph.freeze("conv2").unwrap();
     check_rows("graph, partly frozen", &graph, true, 2);
+}
+
+fn prelu(shared: bool) -> LayerKind {
+    LayerKind::PRelu {
+        shared,
+        init: Init::Constant(0.25),
+    }
+}
+
+#[test]
+fn norms_of_an_example_and_learned_slopes_have_it_too() {
+    let epsilon = 1e-5;
+    let kinds = [
+        LayerKind::LayerNorm { epsilon },
+        LayerKind::GroupNorm { groups: 2, epsilon },
+        prelu(false),
+        prelu(true),
+    ];
+    let tanh = || LayerKind::Activation(Activation::Tanh);
+    for kind in kinds {
+        for training in [true, false] {
+            let layers = vec![dense(6), kind.clone(), tanh(), dense(3)];
+            check(&format!("{kind}, training {training}"), &spec(layers), training);
+        }
+        let mut frozen = spec(vec![dense(6), kind.clone(), tanh(), dense(3)]);
+        frozen.freeze("layer1").unwrap();
+        check(&format!("frozen {kind}"), &frozen, true);
+    }
+}
+
+#[test]
+fn images_normalized_one_by_one_and_made_larger_have_it_too() {
+    let epsilon = 1e-5;
+    let kinds = [
+        LayerKind::LayerNorm { epsilon },
+        LayerKind::GroupNorm { groups: 2, epsilon },
+        LayerKind::InstanceNorm { epsilon },
+        prelu(false),
+        LayerKind::Upsample { factor: [2, 3] },
+        LayerKind::GlobalMaxPool,
+    ];
+    for kind in kinds {
+        let conv = LayerKind::Conv2d {
+            channels: 4,
+            window: Window::square(2),
+            groups: 1,
+            bias: true,
+            init: Init::FanUniform,
+            bias_init: Init::Uniform(0.5),
+        };
+        let tanh = LayerKind::Activation(Activation::Tanh);
+        let mut spec = spec(vec![conv, kind.clone(), tanh, LayerKind::Flatten, dense(3)]);
+        (spec.input, spec.image) = (4 * 3 * 2, Some((4, 3, 2).into()));
+        check_rows(&kind.to_string(), &spec, true, 2);
+    }
+}
+
+#[test]
+fn an_embedding_has_the_gradient_of_the_rows_it_looked_up() {
+    let embedding = LayerKind::Embedding {
+        vocabulary: 5,
+        width: 3,
+        init: Init::Normal(1.0),
+    };
+    let tanh = LayerKind::Activation(Activation::Tanh);
+    let spec = spec(vec![embedding, tanh, LayerKind::Flatten, dense(3)]);
+    // Index 2 twice in a row, 1 never.
+    let x = [0.0, 2.0, 2.0, 4.0, 3.0, 0.0, 4.0, 2.0];
+    check_on("embedding", &spec, true, &x, false);
+    let network = Network::new(&spec, 1).unwrap();
+    let mut passes = Passes::new(&network, 2);
+    passes.evaluate(&network, &x);
+    passes.backward_to_input(&network, &scattered(6, 4));
+    assert_eq!(
+        passes.input_gradient(),
+        [0.0; 8],
+        "which index it is has no slope"
+    );
+    let row = |index: usize| &passes.gradients()[index * 3..][..3];
+    assert_eq!(row(1), [0.0; 3]);
+    assert!(row(2).iter().all(|g| *g != 0.0));
 }

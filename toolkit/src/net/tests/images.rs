@@ -12,6 +12,8 @@ use crate::seed::stream;
 const ONE_LAYER: f64 = 2e-6;
 /// Of convolutions by minimal filtering, which takes fewer products and rounds more.
 const FILTERED: f64 = 2e-5;
+/// Of norms by the statistics of an example, and networks of few layers.
+const EXAMPLES: f64 = 5e-6;
 /// Of whole networks, where batch norm divides by what little is left of a number.
 const SEVERAL: f64 = 2e-5;
 
@@ -21,6 +23,7 @@ pub(super) struct Golden {
     pub filtered: Vec<Case>,
     pub poolings: Vec<Case>,
     pub others: Vec<Case>,
+    pub examples: Vec<Case>,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +32,8 @@ pub(super) struct Case {
     pub spec: NetSpec,
     pub rows: usize,
     pub training: bool,
+    /// Where the examples are indices: how many there are.
+    pub vocabulary: Option<usize>,
     pub y: Vec<f64>,
     pub input_gradient: Vec<f64>,
     pub gradients: Vec<f64>,
@@ -59,9 +64,19 @@ impl Case {
         network
     }
 
+    /// The examples that conv.py gave it.
+    fn x(&self) -> Vec<f32> {
+        let mut x = scatter("x", self.rows * self.spec.input);
+        if let Some(vocabulary) = self.vocabulary {
+            let index = |x: f32| ((f64::from(x) + 1.0) / 2.0 * vocabulary as f64).floor() as f32;
+            x.iter_mut().for_each(|x| *x = index(*x));
+        }
+        x
+    }
+
     fn check(&self, tolerance: f64) {
         let mut network = self.network();
-        let x = scatter("x", self.rows * self.spec.input);
+        let x = self.x();
         // Room for more images than come, with rubbish in it: it must not matter.
         let mut passes = Passes::new(&network, self.rows + 2);
         passes.input(self.rows + 2).fill(f32::NAN);
@@ -102,6 +117,9 @@ impl Case {
         if !self.training || !self.spec.layers.iter().any(norm) {
             let network = self.network();
             close("prediction", &network.predict(&x).unwrap(), &self.y);
+            let last = &self.spec.layers[self.spec.layers.len() - 1].name;
+            let mut prepared = network.prepare(&[last]).unwrap();
+            close("prepared prediction", prepared.run(&x).unwrap()[0], &self.y);
         }
         // The same without the input's gradient.
         let all = passes.gradients().to_vec();
@@ -118,7 +136,7 @@ pub(super) fn golden() -> Golden {
 #[test]
 fn convolutions_give_pytorchs_outputs_and_gradients() {
     let cases = golden().convolutions;
-    assert!(cases.len() >= 60);
+    assert!(cases.len() >= 70);
     cases.iter().for_each(|case| case.check(ONE_LAYER));
 }
 
@@ -149,6 +167,23 @@ fn networks_on_images_give_pytorchs_outputs_and_gradients() {
     has(|kind| matches!(kind, LayerKind::Affine { .. }));
     has(|kind| matches!(kind, LayerKind::Flatten));
     cases.iter().for_each(|case| case.check(SEVERAL));
+}
+
+#[test]
+fn layers_for_small_data_give_pytorchs_outputs_and_gradients() {
+    let cases = golden().examples;
+    let has = |kind: fn(&LayerKind) -> bool| {
+        let found = |case: &Case| case.spec.layers.iter().any(|layer| kind(&layer.kind));
+        assert!(cases.iter().any(found));
+    };
+    has(|kind| matches!(kind, LayerKind::LayerNorm { .. }));
+    has(|kind| matches!(kind, LayerKind::GroupNorm { .. }));
+    has(|kind| matches!(kind, LayerKind::InstanceNorm { .. }));
+    has(|kind| matches!(kind, LayerKind::PRelu { .. }));
+    has(|kind| matches!(kind, LayerKind::Embedding { .. }));
+    has(|kind| matches!(kind, LayerKind::GlobalMaxPool));
+    has(|kind| matches!(kind, LayerKind::Upsample { .. }));
+    cases.iter().for_each(|case| case.check(EXAMPLES));
 }
 
 #[test]
@@ -201,6 +236,56 @@ fn the_number_of_threads_changes_no_bit() {
     let one = step(1);
     assert!(one.1.iter().any(|g| *g != 0.0));
     for threads in [2, 3, 5] {
+        assert!(one == step(threads), "{threads} threads");
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit_of_depthwise_convolutions() {
+    let depthwise = |side, stride| LayerKind::Conv2d {
+        channels: 80,
+        window: crate::net::Window::square(side).stride(stride).same(),
+        groups: 80,
+        bias: true,
+        init: crate::net::HeNormal,
+        bias_init: crate::net::Uniform(0.5),
+    };
+    let kinds = [
+        depthwise(3, 1),
+        LayerKind::Activation(crate::net::Relu),
+        depthwise(5, 2),
+    ];
+    let layers = kinds.into_iter().enumerate().map(|(i, kind)| Layer {
+        name: format!("layer{i}"),
+        kind,
+        from: Vec::new(),
+        frozen: false,
+    });
+    let spec = NetSpec {
+        input: 24 * 24 * 80,
+        image: Some((24, 24, 80).into()),
+        layers: layers.collect(),
+    };
+    let network = Network::new(&spec, 3).unwrap();
+    let rows = 8;
+    let x = super::scattered(rows * network.inputs(), 5);
+    let above = super::scattered(rows * network.outputs(), 6);
+    let step = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let mut passes = Passes::new(&network, rows);
+            let y = passes.evaluate(&network, &x).to_vec();
+            passes.backward_to_input(&network, &above);
+            let gradients = passes.gradients().to_vec();
+            (y, gradients, passes.input_gradient().to_vec())
+        })
+    };
+    let one = step(1);
+    assert!(one.1.iter().all(|g| *g != 0.0));
+    for threads in [2, 3] {
         assert!(one == step(threads), "{threads} threads");
     }
 }

@@ -6,9 +6,12 @@ mod differences;
 mod golden;
 mod images;
 mod inception;
+mod layers;
+mod module;
 mod ops;
 mod running;
 mod specs;
+mod tape;
 mod weights;
 
 /// The relative error of a tensor; infinite where a number is missing or not one.

@@ -264,3 +264,63 @@ fn what_does_not_fit_is_refused() {
         &["no image"],
     );
 }
+
+#[test]
+fn batch_norm_in_evaluation_is_dfdxs_own() {
+    let dev = Cpu::seed_from_u64(4);
+    let mut theirs = dev.build_module::<BatchNorm2D<3>, f32>();
+    theirs.scale = dev.tensor([0.5, -1.5, 2.0]);
+    theirs.bias = dev.tensor([0.1, 0.2, -0.3]);
+    let (mut mean, mut variance) = (theirs.running_mean.clone(), theirs.running_var.clone());
+    let x: Tensor<Rank4<4, 3, 2, 5>, f32, _> = dev.sample_normal();
+    let own = || (theirs.scale.clone(), theirs.bias.clone());
+    // Training moves the running statistics as theirs.
+    let mut moved = theirs.clone();
+    for step in 0..3 {
+        let batch = x.clone() * (1.0 + step as f32) + 0.5;
+        let expected = moved.forward_mut(batch.leaky_trace());
+        let found = ops::batch_norm2d_moving(batch, own(), (&mut mean, &mut variance), 0.1, 1e-5).unwrap();
+        let wide: Vec<f64> = expected.as_vec().iter().map(|&y| f64::from(y)).collect();
+        assert!(relative_error(&found.as_vec(), &wide) < 1e-5);
+    }
+    for (found, expected) in [(&mean, &moved.running_mean), (&variance, &moved.running_var)] {
+        let wide: Vec<f64> = expected.as_vec().iter().map(|&y| f64::from(y)).collect();
+        assert!(relative_error(&found.as_vec(), &wide) < 1e-5);
+    }
+    // Evaluation uses and leaves them.
+    let wide = |values: Vec<f32>| -> Vec<f64> { values.iter().map(|&y| f64::from(y)).collect() };
+    let found = ops::batch_norm2d_running(x.leaky_trace(), own(), (&mean, &variance), 1e-5).unwrap();
+    assert!(relative_error(&found.as_vec(), &wide(moved.forward(x.clone()).as_vec())) < 1e-5);
+    // The gradients are those of dfdx's plain ops, the statistics being constants.
+    type Size = Rank4<4, 3, 2, 5>;
+    let spread =
+        |tensor: &Tensor<Rank1<3>, f32, Cpu>| tensor.leaky_trace().broadcast::<Size, Axes3<0, 2, 3>>();
+    let normal = (x.leaky_trace() - spread(&mean)) / spread(&(variance.clone() + 1e-5).sqrt());
+    let expected = normal * spread(&theirs.scale) + spread(&theirs.bias);
+    let (expected, found) = (
+        expected.powi(3).mean().backward(),
+        found.powi(3).mean().backward(),
+    );
+    for (found, expected) in [
+        (found.get(&x).as_vec(), expected.get(&x).as_vec()),
+        (
+            found.get(&theirs.scale).as_vec(),
+            expected.get(&theirs.scale).as_vec(),
+        ),
+        (
+            found.get(&theirs.bias).as_vec(),
+            expected.get(&theirs.bias).as_vec(),
+        ),
+    ] {
+        assert!(relative_error(&found, &wide(expected)) < 1e-5);
+    }
+    // One image of one pixel has no variance, and needs none here.
+    let one: Tensor<Rank4<1, 3, 1, 1>, f32, _> = dev.sample_normal();
+    assert!(ops::batch_norm2d_running(one, own(), (&mean, &variance), 1e-5).is_ok());
+    let two: Tensor<Rank1<2>, f32, _> = dev.ones();
+    let error = ops::batch_norm2d_running(x, own(), (&two, &two), 1e-5).unwrap_err();
+    assert!(
+        error.to_string().contains("2 means came for 3 channels"),
+        "{error}"
+    );
+}

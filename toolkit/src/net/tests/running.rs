@@ -3,7 +3,8 @@
 use super::scattered;
 use crate::net::cpu::Passes;
 use crate::net::executor::How;
-use crate::net::{Activation, Init, Mlp, Role};
+use crate::net::predict::PLANS;
+use crate::net::{Activation, Cnn, Init, Mlp, Network, Role};
 use crate::seed::stream;
 
 #[test]
@@ -168,7 +169,7 @@ fn an_empty_batch_leaves_no_gradient_of_the_one_before() {
 
 #[test]
 #[should_panic(expected = "another network")]
-fn an_passes_knows_its_layers() {
+fn passes_know_their_layers() {
     // As many inputs, parameters and layers, and other shapes.
     let (one, mut other) = (
         Mlp::new([1, 3, 1]).build(0).unwrap(),
@@ -179,7 +180,23 @@ fn an_passes_knows_its_layers() {
 }
 
 #[test]
-fn an_passes_takes_the_same_layers_frozen() {
+#[should_panic(expected = "another network")]
+fn passes_know_their_wiring() {
+    // The same layers, of which the last reads another one.
+    let spec = |from: &str| {
+        let mut spec = Mlp::new([2, 2, 2, 2])
+            .activation(crate::net::Activation::Identity)
+            .spec()
+            .unwrap();
+        spec.layers[2].from = vec![from.to_owned()];
+        Network::new(&spec, 0).unwrap()
+    };
+    let (one, mut other) = (spec("dense2"), spec("dense1"));
+    Passes::new(&one, 1).forward(&mut other, &[1.0, 2.0], How::evaluate());
+}
+
+#[test]
+fn passes_take_the_same_layers_frozen() {
     let plain = Mlp::new([3, 4, 2]).build(1).unwrap();
     let frozen = Mlp::new([3, 4, 2]).freeze("dense1").build(2).unwrap();
     let x = scattered(3, 1);
@@ -189,16 +206,36 @@ fn an_passes_takes_the_same_layers_frozen() {
 
 #[test]
 fn what_a_row_costs_is_what_an_passes_holds() {
-    let floats = |mlp: Mlp| Passes::floats_per_row(&mlp.build(0).unwrap());
-    // The input, the blocks' outputs, and twice the widest for the gradient.
-    assert_eq!(floats(Mlp::new([3, 7, 2])), 3 + 7 + 2 + 2 * 7);
+    let floats = |mlp: Mlp| {
+        let network = mlp.build(0).unwrap();
+        Passes::floats_per_row(&network, &[network.spec().layers.len() - 1])
+    };
+    // The input, the blocks' outputs, the gradient at the last, and twice the widest for those between.
+    assert_eq!(floats(Mlp::new([3, 7, 2])), 3 + 7 + 2 + 2 + 2 * 7);
     let tanh = Mlp::new([3, 7, 2]).activation(Activation::Tanh);
-    assert_eq!(floats(tanh), 3 + 7 + 7 + 2 + 2 * 7);
+    assert_eq!(floats(tanh), 3 + 7 + 7 + 2 + 2 + 2 * 7);
     let full = Mlp::new([3, 7, 2])
         .activation(Activation::Gelu)
         .batch_norm()
         .dropout(0.5);
-    assert_eq!(floats(full), 3 + 7 + 3 * 2 * 7 + 2 + 2 * 7);
+    assert_eq!(floats(full), 3 + 7 + 3 * 2 * 7 + 2 + 2 + 2 * 7);
+}
+
+#[test]
+fn rows_promised_to_one_executor_are_not_free_for_the_next() {
+    let network = Mlp::new([2, 1 << 16, 2]).build(0).unwrap();
+    let _turn = crate::memory::MOST_OF_IT
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let Some(free) = crate::memory::free() else { return };
+    let each = 4 * Passes::floats_per_row(&network, &[network.spec().layers.len() - 1]) as u64;
+    // Five eighths of the memory: one fits, two do not, though neither has taken any yet.
+    let rows = (free / 8 * 5 / each) as usize;
+    let first = Passes::check_rows(&network, rows).unwrap();
+    let error = Passes::check_rows(&network, rows).unwrap_err().to_string();
+    assert!(error.contains("promised to what runs already"), "{error}");
+    drop(first);
+    assert!(Passes::check_rows(&network, rows).is_ok());
 }
 
 #[test]
@@ -210,4 +247,70 @@ fn rows_that_memory_cannot_hold_are_refused() {
         error.contains("GiB of free memory") && error.contains("smaller batches"),
         "{error}"
     );
+}
+
+/// How often predictions had to plan while `work` ran.
+fn plans(work: impl FnOnce()) -> usize {
+    let before = PLANS.get();
+    work();
+    PLANS.get() - before
+}
+
+#[test]
+fn predictions_plan_once_until_a_number_changes() {
+    let networks = [
+        Mlp::new([6, 20, 3]).batch_norm().build(1).unwrap(),
+        Cnn::new((6, 6, 1), 3)
+            .channels([4])
+            .batch_norm()
+            .build(1)
+            .unwrap(),
+        Cnn::resnet((6, 6, 2), 3).channels([4, 6]).build(1).unwrap(),
+    ];
+    for mut network in networks {
+        let x = scattered(300 * network.inputs(), 3);
+        let fresh = |network: &Network, x: &[f32]| network.clone().predict(x).unwrap();
+        let first = network.predict(&x).unwrap();
+        let again = plans(|| {
+            for rows in [300, 1, 17, 300] {
+                let part = &x[..rows * network.inputs()];
+                assert_eq!(network.predict(part).unwrap(), first[..rows * 3], "{rows} rows");
+            }
+        });
+        assert_eq!(again, 0);
+        assert_eq!(fresh(&network, &x), first);
+        // A change of any number is seen.
+        network.parameters_mut()[0] += 0.5;
+        let changed = network.predict(&x).unwrap();
+        assert_ne!(changed, first);
+        assert_eq!(changed, fresh(&network, &x));
+        let mean = network.buffers_mut();
+        mean[0] += 0.5;
+        let moved = network.predict(&x).unwrap();
+        assert_ne!(moved, changed);
+        assert_eq!(moved, fresh(&network, &x));
+        let first_layer = network.spec().layers[0].name.clone();
+        network.freeze(&first_layer).unwrap();
+        assert_eq!(network.predict(&x).unwrap(), moved);
+    }
+}
+
+#[test]
+fn a_larger_batch_plans_anew_and_threads_do_not_wait() {
+    let network = Mlp::new([6, 20, 3]).build(1).unwrap();
+    let x = scattered(90 * 6, 3);
+    assert_eq!(plans(|| drop(network.predict(&x[..6]).unwrap())), 1);
+    assert_eq!(plans(|| drop(network.predict(&x[..60]).unwrap())), 1);
+    assert_eq!(plans(|| drop(network.predict(&x[..54]).unwrap())), 0);
+    assert_eq!(plans(|| drop(network.clone().predict(&x[..54]).unwrap())), 1);
+    let all = network.predict(&x).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    assert_eq!(network.predict(&x).unwrap(), all);
+                }
+            });
+        }
+    });
 }

@@ -268,3 +268,89 @@ fn a_network_shows_a_table_of_its_layers() {
     let html = network.bundle().to_html();
     assert!(html.contains("dense1") && html.contains("<table"), "{html}");
 }
+
+#[test]
+fn every_setter_takes_a_setting_of_a_study() {
+    let setting = |x: f64| crate::study::Value::from(x);
+    let flag = |x: bool| crate::study::Value::from(x);
+    assert_eq!(
+        Mlp::new([4, 8, 2])
+            .hidden(setting(16.0))
+            .dropout(setting(0.25))
+            .batch_norm_if(flag(true))
+            .spec(),
+        Mlp::new([4, 8, 2]).hidden(16).dropout(0.25).batch_norm().spec()
+    );
+    assert_eq!(
+        Mlp::new([4, 8, 2]).batch_norm().batch_norm_if(false).spec(),
+        Mlp::new([4, 8, 2]).spec()
+    );
+    assert_eq!(
+        InceptionV3::new()
+            .classes(setting(5.0))
+            .side(80_u64)
+            .transform_input(flag(true))
+            .dropout(setting(0.5))
+            .spec(),
+        InceptionV3::new()
+            .classes(5)
+            .side(80)
+            .transform_input(true)
+            .spec()
+    );
+    let error = |spec: crate::Result<NetSpec>| spec.unwrap_err().to_string();
+    for (spec, words) in [
+        (
+            Mlp::new([4, 8, 2]).hidden(setting(0.5)).spec(),
+            ["whole number", "network, hidden"],
+        ),
+        (
+            Mlp::new([4, 8, 2]).hidden(-3).spec(),
+            ["found -3", "network, hidden"],
+        ),
+        (
+            Mlp::new([4, 8, 2]).dropout(flag(true)).spec(),
+            ["expected a number, found true", "network, dropout"],
+        ),
+        (
+            Mlp::new([4, 8, 2]).batch_norm_if(setting(1.0)).spec(),
+            ["true or false", "found 1"],
+        ),
+        (
+            Cnn::new((8, 8, 1), 3).kernel(2.5).spec(),
+            ["found 2.5", "network, kernel"],
+        ),
+        (
+            InceptionV3::new().side(setting(75.5)).spec(),
+            ["found 75.5", "network, side"],
+        ),
+        (InceptionV3::new().dropout(1.5).spec(), ["dropout", "1.5"]),
+        (InceptionV3::new().freeze("conv1").spec(), ["no layer", "conv1"]),
+    ] {
+        let error = error(spec);
+        assert!(
+            words.iter().all(|word| error.contains(word)),
+            "no {words:?} in: {error}"
+        );
+    }
+}
+
+#[test]
+fn inception_has_dropout_and_freezing() {
+    let spec = InceptionV3::new()
+        .side(75)
+        .dropout(0)
+        .freeze("Conv2d_1a_3x3-conv")
+        .spec()
+        .unwrap();
+    assert!(spec.position("dropout").is_err() && spec.layers[0].frozen);
+    assert_eq!(spec.layers.iter().filter(|layer| layer.frozen).count(), 1);
+    assert!(
+        InceptionV3::new()
+            .spec()
+            .unwrap()
+            .layers
+            .iter()
+            .any(|layer| layer.kind == LayerKind::Dropout(0.5))
+    );
+}

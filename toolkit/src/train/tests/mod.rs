@@ -8,6 +8,7 @@ mod golden;
 mod loops;
 mod recipes;
 mod typed;
+mod values;
 
 use std::path::PathBuf;
 

@@ -4,9 +4,11 @@ mod average;
 mod checkpoints;
 mod plateau;
 mod progress;
+mod rates;
 
 pub(super) use average::Average;
 pub(super) use checkpoints::Checkpoints;
 pub use plateau::Plateau;
 pub(super) use plateau::PlateauWatcher;
 pub(super) use progress::Live;
+pub use rates::RateSearch;

@@ -30,9 +30,10 @@ const LARGEST: u64 = 1 << 27;
 const EACH: Duration = Duration::from_secs(5);
 const EXTENSION: &str = "features";
 
-/// The key of the layer at `at`: of the layers that it needs, with their numbers, and of the version of Jook, whose
-/// kernels may round otherwise. What comes behind it does not count, nor what is frozen.
-pub(super) fn key_of_layer(network: &Network, at: usize) -> Key {
+/// The key of the layer at `at`: of the layers that it needs, with their numbers, and of `code`, the digest of the code
+/// that computes ([`crate::code::digest`]), which another build may do otherwise. What comes behind the layer does not
+/// count, nor what is frozen.
+pub(super) fn key_of_layer(network: &Network, at: usize, code: &[u8; 32]) -> Key {
     let spec = network.spec();
     let needed = match spec.sources() {
         Ok(sources) => spec.needed(&sources, &[at]),
@@ -44,7 +45,7 @@ pub(super) fn key_of_layer(network: &Network, at: usize) -> Key {
     part.layers.retain(|_| *marks.next().unwrap_or(&true));
     part.layers.iter_mut().for_each(|layer| layer.frozen = false);
     let mut hash = Sha256::new();
-    hash.update(env!("CARGO_PKG_VERSION"));
+    hash.update(code);
     hash.update(part.digest());
     hash.update(&spec.layers[at].name);
     let mut bytes = Vec::new();
@@ -193,5 +194,21 @@ impl Cache {
         content.extend_from_slice(&sum);
         let name = format!("{}.{EXTENSION}", hex(&sum[..16]));
         replace::file(&self.folder.join(name), &content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Mlp;
+
+    #[test]
+    fn another_code_has_other_features() {
+        let net = Mlp::new([2, 3, 4]).build(0).unwrap();
+        let mut code = [0; 32];
+        let before = key_of_layer(&net, 0, &code);
+        assert_eq!(key_of_layer(&net, 0, &code), before);
+        code[31] = 1;
+        assert_ne!(key_of_layer(&net, 0, &code), before);
     }
 }

@@ -12,7 +12,7 @@ use pass::Pass;
 
 use crate::data::Dataset;
 use crate::net::Network;
-use crate::{Error, Result, interrupt, memory};
+use crate::{Error, Result, code, interrupt, memory};
 pub use images::Images;
 pub use set::FeatureSet;
 
@@ -20,7 +20,7 @@ pub use set::FeatureSet;
 ///
 /// Features are kept on disk, in `jook/features` of the user's cache folder (`$XDG_CACHE_HOME`, or `~/.cache`) where
 /// no other is given. They are found again by three things: the layers up to this one with their numbers (a new last
-/// layer changes nothing), the version of Jook, and the bytes of the image; of an image file, the bytes of the file
+/// layer changes nothing), the code of Jook that computed them (another build computes anew), and the bytes of the image; of an image file, the bytes of the file
 /// with how it is prepared, so that known files are not even decoded. Runs may share a folder at the same time.
 /// Features are written every few seconds: an interrupted run loses little, and a stopped one nothing.
 ///
@@ -126,15 +126,10 @@ impl<'a> Features<'a> {
             .fix("take a later layer, which puts out less, or a part of the images"));
         }
         let mut problems = Vec::new();
-        let cache = match self.folder() {
-            Ok(folder) => {
-                folder.map(|folder| Cache::new(&folder, key_of_layer(self.network, at), shape.width()))
-            }
-            Err(problem) => {
-                problems.push(problem);
-                None
-            }
-        };
+        let cache = self.cache_of(at, shape.width()).unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
         let scope = interrupt::scope();
         let mut pass = Pass::new(
             self.network,
@@ -173,6 +168,15 @@ impl<'a> Features<'a> {
             problems: made.problems,
             seconds: made.seconds,
         })
+    }
+
+    /// What is kept of the layer at `at`, if anything is.
+    fn cache_of(&self, at: usize, width: usize) -> Result<Option<Cache>> {
+        let Some(folder) = self.folder()? else {
+            return Ok(None);
+        };
+        let key = key_of_layer(self.network, at, &code::digest()?);
+        Ok(Some(Cache::new(&folder, key, width)))
     }
 
     /// Where features are kept, if they are.

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::interrupt;
 use crate::testing;
-use crate::weights::{download, sha256};
+use crate::weights::pin::download_pinned;
+use crate::weights::{KnownWeights, download, sha256};
 
 /// How one request is answered.
 #[derive(Clone, Copy)]
@@ -152,6 +153,69 @@ fn a_file_is_fetched_checked_and_not_fetched_again() {
         error.contains("there already") && error.contains("remove the file"),
         "{error}"
     );
+}
+
+#[test]
+fn what_has_no_checksum_is_said_pinned_and_held_to_that() {
+    let (server, path) = (Server::new(content(), [Answer::File("\"v1\"")]), target());
+    let note = download_pinned(&server.address, &path).unwrap().unwrap();
+    let hash = sha256(&content());
+    assert!(
+        note.contains("not checked: no checksum") && note.contains(&hash),
+        "{note}"
+    );
+    assert_eq!(left(&path), ["weights.bin", "weights.bin.sha256"]);
+    let pin = path.with_file_name("weights.bin.sha256");
+    assert_eq!(
+        std::fs::read_to_string(&pin).unwrap(),
+        format!("{hash}  weights.bin\n")
+    );
+    // The same file passes without a word, and is fetched again when it is gone.
+    assert_eq!(download_pinned(&server.address, &path).unwrap(), None);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(download_pinned(&server.address, &path).unwrap(), None);
+    assert_eq!(server.requests().len(), 2);
+
+    // Another one is refused: there already, or at the address.
+    std::fs::write(&path, "another").unwrap();
+    let error = download_pinned(&server.address, &path).unwrap_err().to_string();
+    assert!(
+        error.contains("there already") && error.contains("pinned in"),
+        "{error}"
+    );
+    std::fs::remove_file(&path).unwrap();
+    let other = Server::new(b"another".to_vec(), [Answer::File("\"v1\"")]);
+    let error = download_pinned(&other.address, &path).unwrap_err().to_string();
+    assert!(
+        error.contains("pinned in") && error.contains("weights.bin.sha256"),
+        "{error}"
+    );
+    assert!(!path.exists());
+    std::fs::write(&pin, "").unwrap();
+    let error = download_pinned(&other.address, &path).unwrap_err().to_string();
+    assert!(error.contains("pinned anew"), "{error}");
+    std::fs::remove_file(&pin).unwrap();
+    assert!(download_pinned(&other.address, &path).unwrap().is_some());
+}
+
+#[test]
+fn a_catalogued_file_without_a_checksum_is_pinned_and_one_with_is_not() {
+    let (server, path) = (Server::new(content(), [Answer::File("\"v1\"")]), target());
+    let mut known = KnownWeights {
+        name: "weights",
+        address: server.address.clone().leak(),
+        sha256: None,
+        remark: "for a test",
+    };
+    known.download(&path).unwrap();
+    assert_eq!(left(&path), ["weights.bin", "weights.bin.sha256"]);
+    assert!(known.to_string().contains("no SHA-256 known"));
+    std::fs::write(&path, "another").unwrap();
+    assert!(known.download(&path).is_err());
+    let path = target();
+    known.sha256 = Some(sha256(&content()).leak());
+    known.download(&path).unwrap();
+    assert_eq!(left(&path), ["weights.bin"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::session::cell::lines::is_of_a_word;
 use ra_ap_syntax::ast;
-use ra_ap_syntax::{AstNode as _, SyntaxKind, SyntaxNode, SyntaxToken};
+use ra_ap_syntax::{AstNode as _, Direction, SyntaxKind, SyntaxNode, SyntaxToken};
 
 /// What no layout depends on: the body of a function that is not `const`, derives.
 pub fn is_skipped(node: &SyntaxNode) -> bool {
@@ -40,16 +40,14 @@ pub fn is_last_comma(token: &SyntaxToken) -> bool {
         SyntaxKind::USE_TREE_LIST,
         SyntaxKind::ARRAY_EXPR,
     ];
-    token.kind() == SyntaxKind::COMMA
-        && token.parent().is_some_and(|list| {
-            let mut behind = list
-                .children_with_tokens()
-                .filter(|it| it.text_range().start() >= token.text_range().end() && !it.kind().is_trivia());
-            let last = behind
-                .next()
-                .is_none_or(|it| it.as_token().is_some() && behind.next().is_none());
-            lists.contains(&list.kind()) && last
-        })
+    token.kind() == SyntaxKind::COMMA && token.parent().is_some_and(|list| lists.contains(&list.kind())) && {
+        // Only what is behind it is looked at: tables have thousands of commas.
+        let behind = token.siblings_with_tokens(Direction::Next).skip(1);
+        let mut behind = behind.filter(|it| !it.kind().is_trivia());
+        behind
+            .next()
+            .is_none_or(|it| it.as_token().is_some() && behind.next().is_none())
+    }
 }
 
 pub fn plain(name: &str) -> String {

@@ -6,6 +6,7 @@
 //! over pixels in parts of fixed size. So every number is summed in one order, whatever the number of
 //! threads.
 
+mod depthwise;
 mod gather;
 mod gradient;
 mod pack;
@@ -145,8 +146,16 @@ impl Conv {
         )
     }
 
+    /// Whether each channel sees itself only, and there are enough of them to fill a register.
+    fn is_depthwise(&self) -> bool {
+        self.groups == self.inputs && self.groups == self.outputs && self.inputs >= LANES
+    }
+
     /// The weights as [`Conv::forward`] reads them.
     pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Packed {
+        if self.is_depthwise() {
+            return Packed::plain(weights, bias);
+        }
         if let Some(fast) = self.winograd() {
             return fast.pack(bias, weights);
         }
@@ -184,6 +193,16 @@ impl Conv {
         self.pad(images, x, room);
         let (conv, x) = self.reading(x, room);
         let finish = if relu { Finish::Relu } else { Finish::Nothing };
+        if conv.is_depthwise() {
+            let (numbers, bias) = weights.as_plain();
+            let taps: Vec<usize> = (0..conv.window.area()).collect();
+            let weights = depthwise::Weights {
+                numbers,
+                taps: &taps,
+                bias,
+            };
+            return depthwise::run(&conv.gather(), images, x, conv.inputs, &weights, finish, y);
+        }
         match conv.winograd() {
             Some(fast) => fast.run(images, x, weights, finish, y),
             None => product(
@@ -232,6 +251,19 @@ impl Conv {
             return fast.run(images, dy, &packed, finish, PixelsMut { numbers: dx, pitch });
         }
         for (gather, taps) in Gather::inputs(&self.window, self.source, self.grid, outputs) {
+            if self.is_depthwise() {
+                let weights = depthwise::Weights {
+                    numbers: weights,
+                    taps: &taps,
+                    bias: None,
+                };
+                let dx = PixelsMut {
+                    numbers: &mut *dx,
+                    pitch,
+                };
+                depthwise::run(&gather, images, dy, self.outputs, &weights, finish, dx);
+                continue;
+            }
             let mut packed = Packed::zeros(self.groups, self.inputs, taps.len() * outputs, None);
             packed.fill(|panel, numbers| {
                 let wide = panel.wide * LANES;

@@ -85,6 +85,22 @@ impl Packed {
         packed
     }
 
+    /// Weights and biases as they are, for what reads them so.
+    pub fn plain(weights: &[f32], bias: Option<&[f32]>) -> Self {
+        Self {
+            groups: 1,
+            columns: 0,
+            panels: Vec::new(),
+            numbers: weights.to_vec(),
+            biases: bias.map(<[f32]>::to_vec).unwrap_or_default(),
+        }
+    }
+
+    /// What [`Packed::plain`] was given.
+    pub fn as_plain(&self) -> (&[f32], Option<&[f32]>) {
+        (&self.numbers, (!self.biases.is_empty()).then_some(&self.biases))
+    }
+
     /// Writes the numbers of each panel: rows of its vectors.
     pub fn fill(&mut self, mut write: impl FnMut(&Panel, &mut [f32])) {
         let ends = self.panels.iter().skip(1).map(|panel| panel.at);

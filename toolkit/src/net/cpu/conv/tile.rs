@@ -109,8 +109,12 @@ unsafe fn tile<const W: usize, const R: usize>(job: &Job) {
     }
 }
 
+/// What becomes of a number, or a vector of them, before it is stored.
+///
+/// # Safety
+/// A gate can be read at the place.
 #[inline(always)]
-unsafe fn finish(lanes: Lanes, finish: Finish, place: usize) -> Lanes {
+pub unsafe fn finish(lanes: Lanes, finish: Finish, place: usize) -> Lanes {
     match finish {
         Finish::Nothing => lanes,
         Finish::Relu => lanes.relu(),

@@ -6,10 +6,9 @@
 
 mod plan;
 
-use super::conv::{Conv, Packed, PixelsMut};
-use super::pool::{self, Pool};
-use super::{activation, rows as by_row};
-use crate::net::{Activation, Network};
+use super::conv::PixelsMut;
+use super::layers::Still;
+use crate::net::Network;
 use plan::{Place, Plan};
 
 /// A network ready to run, for some of its layers.
@@ -25,22 +24,12 @@ pub struct Inference {
 
 /// Something to compute.
 struct Step {
-    work: Work,
+    work: Box<dyn Still>,
     /// Where it reads; none is the network's input.
     reads: Vec<Option<Place>>,
-    writes: Option<Place>,
-    /// Of a concat: which of its parts must be copied.
-    copies: Vec<bool>,
-}
-
-enum Work {
-    Conv { conv: Conv, packed: Packed, relu: bool },
-    Pool(Pool),
-    GlobalAvgPool { pixels: usize },
-    Activation(Activation),
-    Affine { scale: Vec<f32>, shift: Vec<f32> },
-    Concat(Vec<usize>),
-    Add { relu: bool },
+    writes: Place,
+    /// Of what joins layers side by side: which of them stand where they shall be.
+    in_place: Vec<bool>,
 }
 
 impl Inference {
@@ -75,27 +64,37 @@ impl Inference {
             }
         }
         for step in &self.plan.steps {
-            let Some(writes) = step.writes else { continue };
-            let Some(to) = writes.slot else { continue };
+            let Some(to) = step.writes.slot else { continue };
             // Nobody reads the slot that is written.
             let mut slot = std::mem::take(&mut self.slots[to]);
-            let read = |place: &Option<Place>, inputs: usize| match place {
+            let read = |(place, in_place): (&Option<Place>, &bool)| match place {
+                _ if *in_place => &[],
                 Some(Place {
                     slot: Some(slot),
                     width,
                     ..
                 }) => &self.slots[*slot][..rows * width],
-                _ => &x[..rows * inputs],
+                _ => x,
             };
-            step.run(
-                rows,
-                self.inputs,
-                &read,
-                &mut slot[..rows * writes.width],
-                writes,
-                &mut self.padded,
-            );
+            let reads: Vec<&[f32]> = step.reads.iter().zip(&step.in_place).map(read).collect();
+            // What is only a part of the slot's channels goes there by its pitch.
+            let y = PixelsMut {
+                numbers: &mut slot[step.writes.first..rows * step.writes.width],
+                pitch: step.writes.pitch,
+            };
+            if rows > 0 {
+                step.work.run(rows, &reads, y, &mut self.padded);
+            }
             self.slots[to] = slot;
+        }
+    }
+
+    /// Gives back the buffers when they hold more numbers than `most`; the packed weights stay.
+    pub fn release(&mut self, most: usize) {
+        let held: usize = self.slots.iter().map(Vec::capacity).sum();
+        if held + self.padded.capacity() > most {
+            self.slots.fill(Vec::new());
+            self.padded = Vec::new();
         }
     }
 
@@ -106,85 +105,5 @@ impl Inference {
             Some(slot) => &self.slots[slot][..numbers],
             None => &x[..numbers],
         }
-    }
-}
-
-impl Step {
-    fn run<'a>(
-        &self,
-        rows: usize,
-        inputs: usize,
-        read: &impl Fn(&Option<Place>, usize) -> &'a [f32],
-        slot: &mut [f32],
-        writes: Place,
-        padded: &mut Vec<f32>,
-    ) {
-        // The parts of a concat may lie in the slot itself.
-        let x = match self.work {
-            Work::Concat(_) => &[],
-            _ => read(&self.reads[0], inputs),
-        };
-        // What is only a part of the slot's channels goes there by its pitch.
-        let y = PixelsMut {
-            numbers: &mut slot[writes.first..],
-            pitch: writes.pitch,
-        };
-        match &self.work {
-            Work::Conv { conv, packed, relu } => conv.forward(rows, x, packed, *relu, y, padded),
-            Work::Pool(pool) => pool.forward(rows, x, y, None),
-            Work::GlobalAvgPool { pixels } => {
-                let channels = x.len() / rows.max(1) / pixels;
-                for (x, y) in x
-                    .chunks_exact(pixels * channels)
-                    .zip(y.numbers.chunks_mut(y.pitch))
-                {
-                    pool::global_mean(*pixels, channels, x, &mut y[..channels]);
-                }
-            }
-            Work::Activation(activation) => {
-                // A maxout puts out fewer numbers than it reads.
-                let pieces = activation.pieces().max(1);
-                let channels = self.channels_out(x.len() / pieces, rows, writes);
-                let mut saved = vec![0.0; activation::saved(*activation, channels)];
-                for (x, y) in x
-                    .chunks_exact(channels * pieces)
-                    .zip(y.numbers.chunks_mut(y.pitch))
-                {
-                    activation::forward(*activation, x, &mut y[..channels], &mut saved);
-                }
-            }
-            Work::Affine { scale, shift } => by_row::affine(x, (scale, shift), y.numbers, y.pitch),
-            Work::Concat(widths) => {
-                let mut first = 0;
-                for ((place, &width), &copied) in self.reads.iter().zip(widths).zip(&self.copies) {
-                    if copied {
-                        by_row::put(read(place, inputs), width, y.numbers, first, y.pitch);
-                    }
-                    first += width;
-                }
-            }
-            Work::Add { relu } => {
-                let channels = self.channels_out(x.len(), rows, writes);
-                let others: Vec<&[f32]> = self.reads[1..].iter().map(|place| read(place, inputs)).collect();
-                for (i, y) in y.numbers.chunks_mut(y.pitch).take(x.len() / channels).enumerate() {
-                    let range = i * channels..(i + 1) * channels;
-                    let y = &mut y[..channels];
-                    y.copy_from_slice(&x[range.clone()]);
-                    for other in &others {
-                        y.iter_mut().zip(&other[range.clone()]).for_each(|(y, x)| *y += x);
-                    }
-                    if *relu {
-                        // Written so that NaN stays NaN.
-                        y.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
-                    }
-                }
-            }
-        }
-    }
-
-    /// Channels of an output of so many numbers in all.
-    fn channels_out(&self, numbers: usize, rows: usize, writes: Place) -> usize {
-        let pixels = rows * writes.width / writes.pitch;
-        numbers / pixels.max(1)
     }
 }

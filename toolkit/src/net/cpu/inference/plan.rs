@@ -1,9 +1,10 @@
 //! From a network to the steps of its inference: what is computed, where it is put, and for how long.
 
-use super::{Step, Work};
+use std::ops::Range;
+
+use super::Step;
 use crate::data::Shape;
-use crate::net::cpu::block;
-use crate::net::cpu::conv::Conv;
+use crate::net::cpu::layers::{self, Site, Still};
 use crate::net::graph::{Source, channels_of};
 use crate::net::{Activation, LayerKind, Network};
 
@@ -40,7 +41,7 @@ struct Value {
 
 /// A step before its values have places.
 struct Draft {
-    work: Work,
+    work: Box<dyn Still>,
     reads: Vec<Option<usize>>,
     writes: usize,
 }
@@ -52,7 +53,7 @@ pub fn plan(network: &Network, targets: &[usize]) -> Plan {
     place(drafts, values, &results)
 }
 
-/// The steps in order. Batch norm and constant factors behind a convolution or dense layer become part of its
+/// The steps in order. Batch norm and constant factors behind a layer that can take them along become part of its
 /// weights, a ReLU part of what it writes; what changes nothing is left out.
 fn draft(network: &Network, targets: &[usize]) -> (Vec<Draft>, Vec<Value>, Vec<Option<usize>>) {
     let spec = network.spec();
@@ -69,6 +70,17 @@ fn draft(network: &Network, targets: &[usize]) -> (Vec<Draft>, Vec<Value>, Vec<O
             _ => None,
         }
     };
+    let all_read: Vec<Vec<Shape>> = sources
+        .iter()
+        .map(|sources| spec.shapes_of(sources, &shapes))
+        .collect();
+    let tensors = tensors(network, &all_read);
+    let site = |at: usize| Site {
+        network,
+        read: &all_read[at],
+        shape: shapes[at],
+        tensors: &tensors[at],
+    };
     let mut drafts: Vec<Draft> = Vec::new();
     let mut values: Vec<Value> = Vec::new();
     let mut value_of: Vec<Option<usize>> = vec![None; spec.layers.len()];
@@ -84,67 +96,27 @@ fn draft(network: &Network, targets: &[usize]) -> (Vec<Draft>, Vec<Value>, Vec<O
                 Source::Layer(before) => value_of[*before],
             })
             .collect();
-        let read = spec.shapes_of(&sources[at], &shapes);
-        let channels = channels_of(shapes[at]);
-        let mut last = at;
-        let work = match &layer.kind {
-            LayerKind::Conv2d { .. } | LayerKind::Dense { .. } => {
-                let mut weights = Weights::of(network, at);
-                while let Some(next) = only_reader(last) {
-                    let Some((scale, shift)) = factors(network, next) else {
-                        break;
-                    };
-                    weights.multiply(&scale, &shift);
-                    done[next] = true;
-                    last = next;
-                }
-                let mut relu = false;
-                if let Some(next) = only_reader(last)
-                    && spec.layers[next].kind == LayerKind::Activation(Activation::Relu)
-                {
-                    relu = true;
-                    done[next] = true;
-                    last = next;
-                }
-                let conv = match &layer.kind {
-                    LayerKind::Conv2d { window, groups, .. } => {
-                        block::conv(*window, *groups, read[0], shapes[at])
-                    }
-                    _ => Conv::dense(read[0].width(), shapes[at].width()),
-                };
-                let packed = conv.pack(&weights.numbers, Some(&weights.bias));
-                Work::Conv { conv, packed, relu }
-            }
-            LayerKind::Dropout(_)
-            | LayerKind::ReverseGradient(_)
-            | LayerKind::Flatten
-            | LayerKind::Activation(Activation::Identity) => {
-                // A target that is the input, or somebody else's value, is still that.
-                value_of[at] = reads[0];
-                continue;
-            }
-            LayerKind::Activation(activation) => Work::Activation(*activation),
-            LayerKind::BatchNorm { .. } | LayerKind::Affine { .. } => {
-                let (scale, shift) = factors(network, at).unwrap_or_default();
-                Work::Affine { scale, shift }
-            }
-            LayerKind::MaxPool2d { .. } | LayerKind::AvgPool2d { .. } => {
-                Work::Pool(block::pool(&layer.kind, read[0], shapes[at]))
-            }
-            LayerKind::GlobalAvgPool => Work::GlobalAvgPool {
-                pixels: read[0].width() / channels,
-            },
-            LayerKind::Concat => Work::Concat(read.iter().map(|&shape| channels_of(shape)).collect()),
-            LayerKind::Add => {
-                let relu = only_reader(at)
-                    .filter(|&next| spec.layers[next].kind == LayerKind::Activation(Activation::Relu));
-                if let Some(next) = relu {
-                    done[next] = true;
-                    last = next;
-                }
-                Work::Add { relu: relu.is_some() }
-            }
+        let Some(mut work) = layers::still(&layer.kind, &site(at)) else {
+            // A target that is the input, or somebody else's value, is still that.
+            value_of[at] = reads[0];
+            continue;
         };
+        let mut last = at;
+        while let Some(next) = only_reader(last)
+            && let Some((scale, shift)) = layers::factors(&spec.layers[next].kind, &site(next))
+            && work.multiply(&scale, &shift)
+        {
+            done[next] = true;
+            last = next;
+        }
+        if let Some(next) = only_reader(last)
+            && spec.layers[next].kind == LayerKind::Activation(Activation::Relu)
+            && work.join_relu()
+        {
+            done[next] = true;
+            last = next;
+        }
+        work.ready();
         for value in reads.iter().flatten() {
             values[*value].readers += 1;
         }
@@ -172,7 +144,7 @@ fn draft(network: &Network, targets: &[usize]) -> (Vec<Draft>, Vec<Value>, Vec<O
 /// inner ones already know theirs.
 fn join(drafts: &[Draft], values: &mut [Value], results: &[Option<usize>]) {
     for draft in drafts.iter().rev() {
-        let Work::Concat(widths) = &draft.work else {
+        let Some(widths) = draft.work.parts() else {
             continue;
         };
         let mut first = 0;
@@ -210,6 +182,12 @@ fn place(drafts: Vec<Draft>, mut values: Vec<Value>, results: &[Option<usize>]) 
     for value in results.iter().flatten() {
         last_read[root(&values, *value).0] = usize::MAX;
     }
+    let input = Place {
+        slot: None,
+        first: 0,
+        pitch: 0,
+        width: 0,
+    };
     let mut slots: Vec<usize> = Vec::new();
     let mut held_by: Vec<Option<usize>> = Vec::new();
     let mut steps = Vec::with_capacity(drafts.len());
@@ -229,21 +207,15 @@ fn place(drafts: Vec<Draft>, mut values: Vec<Value>, results: &[Option<usize>]) 
         let base = values[whole].place;
         values[draft.writes].place = base.map(|base| Place { first, ..base });
         let of = |value: &Option<usize>| value.and_then(|value| values[value].place);
-        // A concat need not copy what already stands there.
-        let copies = match &draft.work {
-            Work::Concat(_) => {
-                let moved = |read: &Option<usize>| {
-                    read.is_none_or(|value| values[value].part_of.is_none_or(|(to, _)| to != draft.writes))
-                };
-                draft.reads.iter().map(moved).collect()
-            }
-            _ => Vec::new(),
+        // What joins layers need not copy those that already stand there.
+        let stands = |read: &Option<usize>| {
+            read.is_some_and(|value| values[value].part_of.is_some_and(|(to, _)| to == draft.writes))
         };
         steps.push(Step {
-            work: draft.work,
             reads: draft.reads.iter().map(of).collect(),
-            writes: of(&Some(draft.writes)),
-            copies,
+            writes: of(&Some(draft.writes)).unwrap_or(input),
+            in_place: draft.reads.iter().map(stands).collect(),
+            work: draft.work,
         });
         for holder in &mut held_by {
             if holder.is_some_and(|value| last_read[value] <= at) {
@@ -251,12 +223,6 @@ fn place(drafts: Vec<Draft>, mut values: Vec<Value>, results: &[Option<usize>]) 
             }
         }
     }
-    let input = Place {
-        slot: None,
-        first: 0,
-        pitch: 0,
-        width: 0,
-    };
     let targets = results
         .iter()
         .map(|result| result.and_then(|value| values[value].place).unwrap_or(input))
@@ -285,58 +251,14 @@ fn free_slot(slots: &mut Vec<usize>, held_by: &mut Vec<Option<usize>>, width: us
     slot
 }
 
-/// Weights and biases of a convolution or dense layer, to change.
-struct Weights {
-    numbers: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Weights {
-    fn of(network: &Network, at: usize) -> Self {
-        let name = &network.spec().layers[at].name;
-        let tensor = |what: &str| network.tensor(&format!("{name}.{what}")).map(<[f32]>::to_vec);
-        let numbers = tensor("weight").unwrap_or_default();
-        let channels = network.spec().shapes()[at];
-        Self {
-            bias: tensor("bias").unwrap_or_else(|| vec![0.0; channels_of(channels)]),
-            numbers,
-        }
-    }
-
-    /// What comes out is multiplied and shifted, channel by channel.
-    fn multiply(&mut self, scale: &[f32], shift: &[f32]) {
-        for row in self.numbers.chunks_exact_mut(scale.len()) {
-            row.iter_mut()
-                .zip(scale)
-                .for_each(|(weight, scale)| *weight *= scale);
-        }
-        for ((bias, scale), shift) in self.bias.iter_mut().zip(scale).zip(shift) {
-            *bias = *bias * scale + shift;
-        }
-    }
-}
-
-/// What a layer multiplies each channel by and adds to it, if that is all it does.
-fn factors(network: &Network, at: usize) -> Option<(Vec<f32>, Vec<f32>)> {
-    let layer = &network.spec().layers[at];
-    match &layer.kind {
-        LayerKind::Affine { scale, shift } => Some((scale.clone(), shift.clone())),
-        LayerKind::BatchNorm { epsilon, .. } => {
-            let tensor = |what: &str| network.tensor(&format!("{}.{what}", layer.name));
-            let (mean, variance) = (tensor("running_mean")?, tensor("running_var")?);
-            let factor: Vec<f32> = tensor("scale")?
-                .iter()
-                .zip(variance)
-                .map(|(scale, variance)| scale / (variance + epsilon).sqrt())
-                .collect();
-            let summand = tensor("shift")?
-                .iter()
-                .zip(mean)
-                .zip(&factor)
-                .map(|((shift, mean), factor)| shift - mean * factor)
-                .collect();
-            Some((factor, summand))
-        }
-        _ => None,
-    }
+/// Where the tensors of each layer lie, given what each reads.
+fn tensors(network: &Network, read: &[Vec<Shape>]) -> Vec<Vec<Range<usize>>> {
+    let mut all = network.tensors().iter().map(|tensor| tensor.range.clone());
+    let layers = network.spec().layers.iter().zip(read);
+    layers
+        .map(|(layer, read)| {
+            let count = layer.kind.rules().tensors(read[0]).len();
+            all.by_ref().take(count).collect()
+        })
+        .collect()
 }

@@ -1,10 +1,75 @@
 //! Activations, forward and backward, over whole buffers.
 
-use super::math;
-use crate::net::Activation;
+use super::{Op, Site, Still};
+use crate::net::cpu::block::{Gradient, Reading};
+use crate::net::cpu::conv::PixelsMut;
+use crate::net::cpu::math;
+use crate::net::{Activation, Network};
+
+pub struct Activated {
+    activation: Activation,
+    channels: usize,
+    saved: Vec<f32>,
+}
+
+impl Activated {
+    pub fn new(site: &Site<'_>, activation: Activation, rows: usize) -> Self {
+        Self {
+            activation,
+            channels: site.channels(),
+            saved: vec![0.0; saved(activation, rows * site.shape.width())],
+        }
+    }
+}
+
+impl Op for Activated {
+    fn evaluate(&mut self, read: Reading<'_>, _network: &Network, y: &mut [f32]) {
+        forward(self.activation, read.x(), y, &mut self.saved);
+    }
+
+    fn backward(&mut self, read: Reading<'_>, _network: &Network, mut gradient: Gradient<'_>) {
+        let (x, y) = (read.x(), gradient.y);
+        match self.activation {
+            Activation::Maxout(k) => {
+                let grad = &gradient.flowing[..y.len()];
+                maxout_backward(k, x, y, grad, &mut gradient.spare[..x.len()]);
+                std::mem::swap(gradient.flowing, gradient.spare);
+            }
+            // The block behind has done it.
+            Activation::Relu if gradient.gated => {}
+            other => backward(other, x, y, &self.saved, gradient.grad()),
+        }
+    }
+
+    fn ends_in_relu(&self) -> bool {
+        self.activation == Activation::Relu
+    }
+
+    fn floats(&self) -> usize {
+        self.saved.len()
+    }
+}
+
+impl Still for Activated {
+    fn run(&self, _rows: usize, reads: &[&[f32]], y: PixelsMut<'_>, _room: &mut Vec<f32>) {
+        // A maxout puts out fewer numbers than it reads.
+        let (channels, pieces) = (self.channels, self.activation.pieces());
+        let mut saved = vec![0.0; saved(self.activation, channels)];
+        let pixels = reads[0].chunks_exact(channels * pieces);
+        for (x, y) in pixels.zip(y.numbers.chunks_mut(y.pitch)) {
+            forward(self.activation, x, &mut y[..channels], &mut saved);
+        }
+    }
+}
+
+/// The layer for evaluation.
+pub fn still(site: &Site<'_>, activation: Activation) -> Option<Box<dyn Still>> {
+    (activation != Activation::Identity)
+        .then(|| Box::new(Activated::new(site, activation, 0)) as Box<dyn Still>)
+}
 
 /// y = f(x). `saved` takes what the backward pass needs besides x and y (the derivative of GELU).
-pub fn forward(activation: Activation, x: &[f32], y: &mut [f32], saved: &mut [f32]) {
+fn forward(activation: Activation, x: &[f32], y: &mut [f32], saved: &mut [f32]) {
     match activation {
         Activation::Identity => y.copy_from_slice(x),
         // Written so that NaN stays NaN.
@@ -32,7 +97,7 @@ pub fn forward(activation: Activation, x: &[f32], y: &mut [f32], saved: &mut [f3
 }
 
 /// How many numbers [`forward`] saves for `outputs` numbers.
-pub fn saved(activation: Activation, outputs: usize) -> usize {
+fn saved(activation: Activation, outputs: usize) -> usize {
     if activation == Activation::Gelu {
         outputs
     } else {
@@ -54,7 +119,7 @@ pub fn backward(activation: Activation, x: &[f32], y: &[f32], saved: &[f32], gra
 }
 
 /// d loss / d x of maxout: the gradient goes to the first piece that is the largest.
-pub fn maxout_backward(k: usize, x: &[f32], y: &[f32], grad_y: &[f32], grad_x: &mut [f32]) {
+fn maxout_backward(k: usize, x: &[f32], y: &[f32], grad_y: &[f32], grad_x: &mut [f32]) {
     let pieces = x.chunks_exact(k).zip(grad_x.chunks_exact_mut(k));
     for ((&y, &grad), (x, grad_x)) in y.iter().zip(grad_y).zip(pieces) {
         let mut rest = grad;

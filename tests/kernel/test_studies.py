@@ -1,0 +1,56 @@
+"""Studies in cells: a trial is found again when its code and its data are the same, and only then."""
+
+import pytest
+
+from client import ok
+
+STUDY = """let study = Study::new("{name}").vary("x", [1.0, 2.0]).seeds({seeds}).quiet()
+    .run(|t| Ok(t["x"].number()? * double(factor as f64) + data.len() as f64))?;
+(study.counts().computed, study.counts().reused)"""
+
+
+def counts(kernel, name, seeds=1):
+    cell = ok(kernel.run(STUDY.format(name=name, seeds=seeds)))
+    return cell.contents("execute_result")[0]["data"]["text/plain"]
+
+
+@pytest.fixture
+def started(kernel):
+    ok(kernel.run("fn double(x: f64) -> f64 { 2.0 * x }\nlet factor = 3;"))
+    ok(kernel.run("let digits = datasets::digits()?;"))
+    ok(kernel.run("let data = digits.few_shot(10, 0)?.train;"))
+    return kernel
+
+
+def test_the_same_cell_finds_its_trials(started, tmp_path):
+    ok(started.run(f'std::env::set_current_dir("{tmp_path}")?;'))
+    assert counts(started, "same") == "(2, 0)"
+    assert counts(started, "same") == "(0, 2)"
+    # What is looked at stays what it is, and so do trials beside more of them.
+    ok(started.run("(data.len(), factor)"))
+    assert counts(started, "same", seeds=2) == "(2, 2)"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param("let data = digits.few_shot(20, 0)?.train;", id="captured-data"),
+        pytest.param("let factor = 4;", id="captured-number"),
+        pytest.param("fn double(x: f64) -> f64 { 2.5 * x }", id="function"),
+    ],
+)
+def test_what_a_closure_captured_or_calls_is_part_of_its_trials(started, tmp_path, change):
+    ok(started.run(f'std::env::set_current_dir("{tmp_path}")?;'))
+    assert counts(started, "changed") == "(2, 0)"
+    ok(started.run(change))
+    assert counts(started, "changed") == "(2, 0)"
+
+
+def test_a_cell_two_steps_back_counts_too(started, tmp_path):
+    ok(started.run(f'std::env::set_current_dir("{tmp_path}")?;'))
+    ok(started.run("let data = digits.few_shot(10, 0)?.train;"))
+    assert counts(started, "chain") == "(2, 0)"
+    ok(started.run("let digits = datasets::digits()?.of_classes(&[\"1\", \"2\"])?;"))
+    # The same words, and other data from them.
+    ok(started.run("let data = digits.few_shot(10, 0)?.train;"))
+    assert counts(started, "chain") == "(2, 0)"
