@@ -21,8 +21,8 @@ pub use crate::show::{
     readable_time, show, show_updatable,
 };
 pub use crate::study::{
-    Against, Comparison, Comparisons, Domain, Mean, Measured, Outcome, Paired, Settings, Store, Study,
-    StudyResult, Trial, statistics,
+    Against, Backend, Chosen, Comparison, Comparisons, Domain, Job, Mean, Measured, Outcome, Paired,
+    Settings, Store, Study, StudyResult, Trial, statistics,
 };
 pub use crate::train::{
     Augmentation, Budget, Ending, Flow, History, Load, Moment, Recipe, Rule, Run, Sampler, Stepper, Train,

@@ -46,4 +46,19 @@ fn a_stopped_study_keeps_what_is_finished() {
     assert!(!rest.stopped);
     assert_eq!((rest.reused, rest.computed), (3, 3));
     std::fs::remove_dir_all(&dir).unwrap();
+
+    // What is stopped before all combinations are judged chooses nothing, and looks at no test part.
+    let stopped = Study::new("stopped fit")
+        .base(Mlp::new([2, 8, 2]), Recipe::new().epochs(3).sgd(0.1))
+        .vary("recipe.batch", [8, 16, 32, 64])
+        .data(&split)
+        .in_memory()
+        .threads(1)
+        .quiet()
+        .on_finished(|_| jook::interrupt::request())
+        .fit()
+        .unwrap();
+    let counts = stopped.counts();
+    assert!(counts.stopped && counts.planned == 4, "{counts:?}");
+    assert!(stopped.chosen().is_err());
 }

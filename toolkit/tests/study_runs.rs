@@ -99,6 +99,8 @@ fn threads_do_not_change_a_bit_and_a_study_gives_what_a_training_alone_gives() {
 fn the_declarative_form_does_what_the_closure_does() {
     let split = moons();
     let net = || Mlp::new([2, 8, 2]);
+    // The base is judged on a validation part: here the same examples as the closure measures on.
+    let split = split.clone().with_validation(split.test).unwrap();
     let study = Study::new("declared")
         .base(net(), recipe())
         .data(&split)

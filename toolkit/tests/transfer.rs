@@ -103,6 +103,7 @@ fn two_networks_under_one_layer_beat_each_alone() -> Result<()> {
     let of_seed = |seed: u64| -> Result<[f64; 4]> {
         let data = datasets::objects(1000, 24, ImageDomain::Flat, seed)?.few_shot(40, seed)?;
         let views = Split {
+            validation: None,
             train: data.train.at_resolution(8, 8)?,
             test: data.test.at_resolution(8, 8)?,
         };

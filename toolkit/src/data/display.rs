@@ -66,45 +66,61 @@ impl Show for Standardizer {
 impl Show for Split {
     /// How many examples of each class are in which part.
     fn bundle(&self) -> Bundle {
-        let (train, test) = (&self.train, &self.test);
-        let mut table = Table::new(["class", "train", "test"]).align(0, Align::Left);
-        // By name: parts from two files may count their classes in other orders.
-        let mut names = train.class_names().to_vec();
-        let known: HashSet<&String> = train.class_names().iter().collect();
-        names.extend(
-            test.class_names()
+        let named = [
+            ("train", Some(&self.train)),
+            ("validation", self.validation.as_ref()),
+            ("test", Some(&self.test)),
+        ];
+        let named: Vec<(&str, &Dataset)> = named
+            .into_iter()
+            .filter_map(|(name, part)| Some((name, part?)))
+            .collect();
+        let train = &self.train;
+        let head = std::iter::once("class").chain(named.iter().map(|part| part.0));
+        let mut table = Table::new(head).align(0, Align::Left);
+        // By name: parts from several files may count their classes in other orders.
+        let mut names: Vec<String> = Vec::new();
+        let mut notes: Vec<String> = Vec::new();
+        let mut known = HashSet::new();
+        for (_, part) in &named {
+            names.extend(
+                part.class_names()
+                    .iter()
+                    .filter(|name| known.insert(*name))
+                    .cloned(),
+            );
+            let new: Vec<String> = part
+                .notes()
                 .iter()
-                .filter(|name| !known.contains(name))
-                .cloned(),
-        );
-        let counted = |part: &Dataset| -> HashMap<String, usize> {
-            part.class_names()
-                .iter()
+                .filter(|note| !notes.contains(note))
                 .cloned()
-                .zip(part.class_counts())
-                .collect()
-        };
-        let (in_train, in_test) = (counted(train), counted(test));
-        for name in names.iter().take(CLASSES) {
-            let count = |part: &HashMap<String, usize>| part.get(name).copied().unwrap_or(0).to_string();
-            table = table.row([name.clone(), count(&in_train), count(&in_test)]);
+                .collect();
+            notes.extend(new);
         }
-        table = table.row(["all".to_owned(), train.len().to_string(), test.len().to_string()]);
+        let counted: Vec<HashMap<&String, usize>> = named
+            .iter()
+            .map(|(_, part)| part.class_names().iter().zip(part.class_counts()).collect())
+            .collect();
+        for name in names.iter().take(CLASSES) {
+            let counts = counted
+                .iter()
+                .map(|part| part.get(name).copied().unwrap_or(0).to_string());
+            table = table.row(std::iter::once(name.clone()).chain(counts));
+        }
+        let sizes = named.iter().map(|(_, part)| part.len().to_string());
+        table = table.row(std::iter::once("all".to_owned()).chain(sizes));
         if let Some(note) = rest(names.len(), CLASSES, "classes") {
             table = table.note(note);
         }
+        let validation = match &self.validation {
+            Some(part) => format!("{} to choose by, ", part.len()),
+            None => String::new(),
+        };
         let heading = format!(
-            "Split: {} examples to train on, {} to test on, {}",
+            "Split: {} examples to train on, {validation}{} to test on, {}",
             train.len(),
-            test.len(),
+            self.test.len(),
             train.shape()
-        );
-        let mut notes = train.notes().to_vec();
-        notes.extend(
-            test.notes()
-                .iter()
-                .filter(|note| !train.notes().contains(note))
-                .cloned(),
         );
         join(&heading, &notes, &train.origin(), &[table.bundle()])
     }

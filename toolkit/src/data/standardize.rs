@@ -278,6 +278,7 @@ mod tests {
     fn the_test_part_has_no_say() {
         let train = flat(2, &[0.0, 1.0, 2.0, 1.0, 4.0, 1.0]);
         let split = |test: &[f32]| Split {
+            validation: None,
             train: train.clone(),
             test: flat(2, test),
         };

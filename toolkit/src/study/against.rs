@@ -4,9 +4,10 @@ use std::fmt;
 
 use polars::prelude::*;
 
-use super::comparison::pairs_of;
-use super::record::setting_column;
-use super::result::{Groups, StudyResult};
+use super::comparison::{more, pairs_of};
+use super::frame::setting_column;
+use super::groups::Groups;
+use super::result::StudyResult;
 use super::settings::Settings;
 use super::statistics::{Paired, holm};
 use crate::show::{Align, Bundle, Show, Table, even_numbers, readable_number};
@@ -23,6 +24,8 @@ pub struct Comparisons {
     pub others: Vec<Against>,
     /// "less is better" or "more is better".
     goal: &'static str,
+    /// What the pairs share: "seed" or "fold".
+    unit: &'static str,
 }
 
 /// One setting against the baseline.
@@ -30,7 +33,8 @@ pub struct Comparisons {
 pub struct Against {
     /// The setting: values of the names that the baseline sets.
     pub settings: Settings,
-    /// Seed, value under this setting, value under the baseline.
+    /// Seed (or fold, counted from 0: then values are means over seeds), value under this setting, value under the
+    /// baseline.
     pub pairs: Vec<(u64, f64, f64)>,
     /// What the pairs say of this setting minus the baseline; its p-values and interval are those of this comparison
     /// alone. None with fewer than two pairs.
@@ -42,7 +46,8 @@ pub struct Against {
 impl StudyResult {
     /// Compares every other setting with `baseline` at once: difference, interval and p-value of each, with the
     /// p-values corrected for their number ([`holm`](super::statistics::holm)). The others are all combinations of the
-    /// names that `baseline` sets; a name that it leaves open is averaged over as in [`StudyResult::compare`].
+    /// names that `baseline` sets; a name that it leaves open is averaged over as in [`StudyResult::compare`], and in a
+    /// study with folds the pairs are those of folds, as there.
     ///
     /// ```
     /// use jook::study::Study;
@@ -56,7 +61,7 @@ impl StudyResult {
     ///
     /// # Errors
     /// When the baseline or metric is unknown, the baseline sets nothing, there is no other setting, or none shares
-    /// two seeds with the baseline.
+    /// two seeds (or folds) with the baseline.
     pub fn compare_all(&self, baseline: impl Into<Settings>, metric: &str) -> Result<Comparisons> {
         let baseline = baseline.into();
         self.known(metric)?;
@@ -78,7 +83,7 @@ impl Comparisons {
                 .fix("name a value of a varied setting: [(\"dropout\", 0.0)]"));
         }
         let mut others: Vec<Settings> = Vec::new();
-        for (settings, _) in &groups.0 {
+        for (settings, _) in &groups.all {
             let named = settings.values().iter().copied();
             let part = Settings::new(named.filter(|v| baseline.get(v.name()).is_some()).collect());
             if !part.agrees_with(&baseline) && !others.contains(&part) {
@@ -89,21 +94,24 @@ impl Comparisons {
             .into_iter()
             .map(|settings| {
                 let pairs = pairs_of(&settings, &baseline, metric, groups);
-                let values: Vec<(f64, f64)> = pairs.iter().map(|p| (p.1, p.2)).collect();
                 Against {
-                    paired: Paired::of(&values),
+                    paired: groups.paired(&pairs),
                     settings,
                     pairs,
                     p_holm: None,
                 }
             })
             .collect();
+        let unit = groups.unit();
         if others.iter().all(|other| other.paired.is_none()) {
             return Err(Error::data(match others.len() {
                 0 => "there is no other setting to compare with the baseline".to_owned(),
-                _ => "expected two seeds or more that another setting shares with the baseline".to_owned(),
+                _ => format!("expected two {unit}s or more that another setting shares with the baseline"),
             })
-            .fix("vary more values, with more seeds: .seeds(5)"));
+            .fix(match others.len() {
+                0 => "vary more values",
+                _ => more(groups),
+            }));
         }
         let p_values: Vec<f64> = others
             .iter()
@@ -117,6 +125,7 @@ impl Comparisons {
             baseline,
             others,
             goal,
+            unit,
         })
     }
 
@@ -166,8 +175,8 @@ impl Show for Comparisons {
         let settings = names.len();
         let head = ["mean difference", "95% interval", "n", "p", "p by Holm"];
         let mut table = Table::new(names.chain(head.map(str::to_owned))).caption(format!(
-            "{} against {}, paired by seed ({})",
-            self.metric, self.baseline, self.goal
+            "{} against {}, paired by {} ({})",
+            self.metric, self.baseline, self.unit, self.goal
         ));
         let three = |other: &Against| match other.paired {
             None => [f64::NAN; 3],
@@ -179,7 +188,7 @@ impl Show for Comparisons {
         let numbers = even_numbers(self.others.iter().flat_map(three));
         let dash = || "–".to_owned();
         let p = |p: Option<f64>| p.map_or_else(dash, readable_number);
-        let (mut equal, mut few) = (false, false);
+        let (mut equal, mut few, mut overlap) = (false, false, false);
         for (other, numbers) in self.others.iter().zip(numbers.chunks(3)) {
             let values = self.baseline.values().iter();
             let mut cells: Vec<String> = values
@@ -193,6 +202,8 @@ impl Show for Comparisons {
             cells.push(p(other.p_holm));
             equal |= other.paired.is_some_and(|paired| paired.all_equal());
             few |= other.paired.is_none();
+            // Said by what they leave out: pairs over overlapping training parts have no signed-rank test.
+            overlap |= other.paired.is_some_and(|paired| paired.p_wilcoxon.is_none());
             table = table.row(cells);
         }
         for column in settings..settings + head.len() {
@@ -202,11 +213,15 @@ impl Show for Comparisons {
             "p of the paired t-test; by Holm: corrected for {} comparisons; intervals are not",
             self.others.len()
         );
+        if overlap {
+            note +=
+                "; training parts overlap, which intervals and p take into account (Nadeau and Bengio 2003)";
+        }
         if equal {
             note += "; without p: all differences equal, no spread to judge by";
         }
         if few {
-            note += "; without a difference: fewer than two seeds in common";
+            note += &format!("; without a difference: fewer than two {}s in common", self.unit);
         }
         table.note(note).bundle()
     }
@@ -311,6 +326,9 @@ mod tests {
             .bundle()
             .plain()
             .to_owned();
-        assert!(text.contains("best: a=2 with value 2 (more is better)"), "{text}");
+        assert!(
+            text.contains("best by what the trials measured: a=2 with value 2 (more is better)"),
+            "{text}"
+        );
     }
 }

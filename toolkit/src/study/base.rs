@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::settings::Settings;
+use crate::data::Dataset;
 use crate::net::NetSpec;
 use crate::net::builder::for_each_builder;
 use crate::train::Recipe;
@@ -14,6 +15,8 @@ use crate::{Error, Result};
 pub(super) struct Base {
     net: Json,
     recipe: Json,
+    /// Examples that the recipe watches, which it is not written down with.
+    watched: Option<Dataset>,
     /// What they say, for keys: without what is as by default.
     text: String,
 }
@@ -33,6 +36,7 @@ impl Base {
         Ok(Self {
             net: serde_json::to_value(net).map_err(lost)?,
             recipe: recipe.whole().map_err(lost)?,
+            watched: recipe.validation_examples().cloned(),
             text: format!("{} {}", net.digest(), recipe.digest()),
         })
     }
@@ -52,7 +56,10 @@ impl Base {
 
     /// The base recipe with the settings of `recipe. ..` put in.
     pub(super) fn recipe(&self, settings: &Settings) -> Result<Recipe> {
-        let recipe: Recipe = put_all(&self.recipe, "recipe", settings)?;
+        let mut recipe: Recipe = put_all(&self.recipe, "recipe", settings)?;
+        if let Some(watched) = self.watched.as_ref().filter(|_| recipe.validation.is_some()) {
+            recipe = recipe.validation(watched);
+        }
         recipe
             .validate()
             .map_err(|e| e.at(format!("a trial with {settings}")))?;

@@ -4,9 +4,10 @@ use std::ops::Deref;
 
 use plotly::Plot;
 
+use super::groups::{Groups, values};
 use super::parallel::parallel_coordinates;
 use super::record::TrialResult;
-use super::result::{Groups, StudyResult, values};
+use super::result::StudyResult;
 use super::settings::Settings;
 use super::statistics::Mean;
 use super::value::Value;
@@ -18,6 +19,9 @@ const CURVES: usize = chart::PALETTE.len();
 
 /// The name of a curve, and the samples at each of its positions.
 type Line = (String, Vec<(f64, Vec<f64>)>);
+
+/// A position, and what the trials have there, each with its fold.
+type Point = (f64, Vec<(Option<u32>, f64)>);
 
 /// A chart of a study. Shows itself as the drawing, or as the numbers in it where nothing can be drawn.
 #[derive(Clone)]
@@ -96,7 +100,7 @@ impl StudyResult {
         let cell = |column: &Value, row: &Value| {
             let here = |s: &Settings| s.get(across) == Some(*column) && s.get(down) == Some(*row);
             let all: Vec<f64> = groups
-                .0
+                .all
                 .iter()
                 .filter(|g| here(g.0))
                 .flat_map(|(_, trials)| values(trials, metric))
@@ -121,7 +125,7 @@ impl StudyResult {
         self.known(metric)?;
         let groups = self.groups();
         let boxes: Vec<(String, Vec<f64>)> = groups
-            .0
+            .all
             .iter()
             .map(|(settings, trials)| (short(settings), values(trials, metric)))
             .collect();
@@ -140,7 +144,7 @@ impl StudyResult {
         self.varies(across)?;
         let groups = self.groups();
         let mut lines: Vec<Line> = Vec::new();
-        for (settings, trials) in &groups.0 {
+        for (settings, trials) in &groups.all {
             let x = settings
                 .get(across)
                 .map_or(Ok(f64::NAN), |value| value.number())
@@ -159,7 +163,7 @@ impl StudyResult {
                 lines.push((name, Vec::new()));
                 lines.len() - 1
             });
-            lines[at].1.push((x, values(trials, metric)));
+            lines[at].1.push((x, groups.samples(trials, metric)));
         }
         let names: Vec<&str> = self
             .varied()
@@ -178,6 +182,7 @@ impl StudyResult {
                 [&title, across, metric],
                 lines,
                 self.goals().less_is_better(metric),
+                &groups,
             ),
             self.text_of(metric),
         ))
@@ -194,8 +199,8 @@ impl StudyResult {
         let mut across = "step";
         let mut known: Vec<&str> = Vec::new();
         let mut lines = Vec::new();
-        for (settings, trials) in &groups.0 {
-            let mut points: Vec<(f64, Vec<f64>)> = Vec::new();
+        for (settings, trials) in &groups.all {
+            let mut points: Vec<Point> = Vec::new();
             for trial in trials {
                 let Some((x_name, xs)) = trial.history.first() else {
                     continue;
@@ -211,13 +216,16 @@ impl StudyResult {
                 };
                 for (&x, &y) in xs.iter().zip(ys).filter(|(_, y)| y.is_finite()) {
                     match points.binary_search_by(|point| point.0.total_cmp(&x)) {
-                        Ok(at) => points[at].1.push(y),
-                        Err(at) => points.insert(at, (x, vec![y])),
+                        Ok(at) => points[at].1.push((trial.fold, y)),
+                        Err(at) => points.insert(at, (x, vec![(trial.fold, y)])),
                     }
                 }
             }
             if !points.is_empty() {
-                lines.push((line_name(settings), points));
+                let points = points
+                    .into_iter()
+                    .map(|(x, all)| (x, groups.by_fold(all.into_iter())));
+                lines.push((line_name(settings), points.collect()));
             }
         }
         if lines.is_empty() {
@@ -244,6 +252,7 @@ impl StudyResult {
                 [&title, across, column],
                 lines,
                 self.goals().less_is_better(column),
+                &groups,
             ),
             text,
         ))
@@ -259,9 +268,9 @@ impl StudyResult {
         let groups = self.groups();
         let title = format!("{}: mean {metric}, {}", self.name(), self.over(&groups));
         let lines: Vec<(&Settings, f64)> = groups
-            .0
+            .all
             .iter()
-            .filter_map(|(settings, trials)| Some((*settings, Mean::of(&values(trials, metric))?.mean)))
+            .filter_map(|(settings, trials)| Some((*settings, groups.mean(trials, metric)?.mean)))
             .collect();
         Ok(Chart::new(
             parallel_coordinates(
@@ -284,12 +293,19 @@ impl StudyResult {
         }
     }
 
-    /// "5 seeds", for titles.
+    /// "5 seeds" or "10 folds x 2 seeds", for titles.
     fn over(&self, groups: &Groups<'_>) -> String {
-        let seeds = |trials: &Vec<&TrialResult>| trials.iter().filter(|t| t.error.is_none()).count();
-        match groups.0.iter().map(|g| seeds(&g.1)).max().unwrap_or(0) {
+        let folds = groups.folds.count;
+        let trials = |trials: &Vec<&TrialResult>| trials.iter().filter(|t| t.error.is_none()).count();
+        let most = groups.all.iter().map(|g| trials(&g.1)).max().unwrap_or(0);
+        let seeds = match most.div_ceil(folds.max(1)) {
             1 => "1 seed".to_owned(),
             n => format!("{n} seeds"),
+        };
+        match folds {
+            0 => seeds,
+            1 => format!("1 fold x {seeds}"),
+            _ => format!("{folds} folds x {seeds}"),
         }
     }
 
@@ -303,7 +319,7 @@ impl StudyResult {
 /// The values a name takes: numbers ascending, others as they were varied.
 pub(super) fn levels(groups: &Groups<'_>, name: &str) -> Vec<Value> {
     let mut levels: Vec<Value> = Vec::new();
-    for value in groups.0.iter().filter_map(|g| g.0.get(name)) {
+    for value in groups.all.iter().filter_map(|g| g.0.get(name)) {
         if !levels.contains(&value) {
             levels.push(value);
         }
@@ -338,14 +354,14 @@ fn line_name(settings: &Settings) -> String {
 }
 
 /// Lines of samples at positions, as curves of means with bands.
-fn banded(titles: [&str; 3], lines: Vec<Line>, low_first: bool) -> Plot {
+fn banded(titles: [&str; 3], lines: Vec<Line>, low_first: bool, groups: &Groups<'_>) -> Plot {
     let mut curves: Vec<(f64, chart::Curve)> = lines
         .into_iter()
         .map(|(name, mut points)| {
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             let means: Vec<(f64, Mean)> = points
                 .iter()
-                .filter_map(|(x, values)| Some((*x, Mean::of(values)?)))
+                .filter_map(|(x, samples)| Some((*x, groups.mean_of(samples)?)))
                 .collect();
             let column = |get: fn(&Mean) -> f64| means.iter().map(|(_, m)| get(m)).collect::<Vec<f64>>();
             let best = column(|m| m.mean)

@@ -1,15 +1,16 @@
-//! [`Comparison`]: two settings, paired over seeds.
+//! [`Comparison`]: two settings, paired over seeds or folds.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::result::{Groups, StudyResult};
+use super::groups::Groups;
+use super::result::StudyResult;
 use super::settings::Settings;
 use super::statistics::Paired;
 use crate::show::{Align, Bundle, Show, Table, even_numbers};
 use crate::{Error, Result};
 
-/// Two settings compared over the seeds that both have.
+/// Two settings compared over the seeds that both have; in a study with folds, over the folds.
 #[derive(Clone, Debug)]
 pub struct Comparison {
     /// The metric compared.
@@ -18,18 +19,21 @@ pub struct Comparison {
     pub a: Settings,
     /// The second setting.
     pub b: Settings,
-    /// Seed, value under `a`, value under `b`.
+    /// Seed (or fold, counted from 0: then values are means over seeds), value under `a`, value under `b`.
     pub pairs: Vec<(u64, f64, f64)>,
     /// What they say: mean difference a - b with its interval, effect size, p-values.
     pub paired: Paired,
+    /// What the pairs share: "seed" or "fold".
+    unit: &'static str,
 }
 
 impl StudyResult {
     /// Compares two settings over the seeds both have: `a` minus `b`. Each names values of varied settings;
-    /// where it leaves a name open, each seed counts with its mean over that name's values that both have.
+    /// where it leaves a name open, each seed counts with its mean over that name's values that both have. In a study
+    /// with folds, the same over folds, with the correction for training parts that overlap ([`Paired::resampled`]).
     ///
     /// # Errors
-    /// When a setting or metric is unknown, or fewer than two seeds have both.
+    /// When a setting or metric is unknown, or fewer than two seeds (or folds) have both.
     pub fn compare(
         &self,
         a: impl Into<Settings>,
@@ -54,7 +58,7 @@ impl StudyResult {
                     .fix(format!("it varies: {}", self.varied().join(", "))),
             );
         }
-        match self.groups().0.iter().any(|group| group.0.agrees_with(part)) {
+        match self.groups().all.iter().any(|group| group.0.agrees_with(part)) {
             true => Ok(()),
             false => Err(Error::spec(format!("this study has no trial with {part}")).at(self.place())),
         }
@@ -64,13 +68,13 @@ impl StudyResult {
 impl Comparison {
     pub(super) fn new(a: Settings, b: Settings, metric: &str, groups: &Groups<'_>) -> Result<Self> {
         let pairs = pairs_of(&a, &b, metric, groups);
-        let values: Vec<_> = pairs.iter().map(|p| (p.1, p.2)).collect();
-        let paired = Paired::of(&values).ok_or_else(|| {
+        let unit = groups.unit();
+        let paired = groups.paired(&pairs).ok_or_else(|| {
             Error::data(format!(
-                "expected two seeds or more with both settings, found {}",
+                "expected two {unit}s or more with both settings, found {}",
                 pairs.len()
             ))
-            .fix("run the study with more seeds: .seeds(5)")
+            .fix(more(groups))
         })?;
         Ok(Self {
             metric: metric.to_owned(),
@@ -78,21 +82,31 @@ impl Comparison {
             b,
             pairs,
             paired,
+            unit,
         })
     }
 }
 
-/// The seeds with both settings: seed, value under `a`, value under `b`, each the mean over the names that a setting
-/// leaves open, where both have them.
+/// What to do where too few seeds or folds have two settings.
+pub(super) fn more(groups: &Groups<'_>) -> &'static str {
+    match groups.folds.count {
+        0 => "run the study with more seeds: .seeds(5)",
+        _ => "run the study on more folds: .folds(&data.folds(5, 0)?)",
+    }
+}
+
+/// The seeds (or folds) with both settings: seed, value under `a`, value under `b`, each the mean over the names that a
+/// setting leaves open, where both have them; of a fold the mean over its seeds, too.
 pub(super) fn pairs_of(
     a: &Settings,
     b: &Settings,
     metric: &str,
     groups: &Groups<'_>,
 ) -> Vec<(u64, f64, f64)> {
-    // By seed and by the values of the names left open, the values under a and under b.
-    let mut cells: BTreeMap<(u64, String), [Option<f64>; 2]> = BTreeMap::new();
-    for (settings, trials) in &groups.0 {
+    let by_fold = groups.folds.count > 0;
+    // By seed, by fold and by the values of the names left open, the values under a and under b.
+    let mut cells: BTreeMap<(u64, Option<u32>, String), [Option<f64>; 2]> = BTreeMap::new();
+    for (settings, trials) in &groups.all {
         for (side, part) in [a, b].into_iter().enumerate() {
             if !settings.agrees_with(part) {
                 continue;
@@ -104,23 +118,25 @@ pub(super) fn pairs_of(
             let open: Vec<String> = open.map(ToString::to_string).collect();
             for trial in trials.iter().filter(|t| t.error.is_none()) {
                 if let Some(value) = trial.metric(metric).filter(|v| v.is_finite()) {
-                    cells.entry((trial.seed, open.join("\n"))).or_default()[side] = Some(value);
+                    let cell = (trial.seed, trial.fold, open.join("\n"));
+                    cells.entry(cell).or_default()[side] = Some(value);
                 }
             }
         }
     }
-    let mut seeds: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
-    for ((seed, _), cell) in cells {
+    let mut units: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
+    for ((seed, fold, _), cell) in cells {
         if let [Some(a), Some(b)] = cell {
-            seeds.entry(seed).or_default().push((a, b));
+            let unit = fold.filter(|_| by_fold).map_or(seed, u64::from);
+            units.entry(unit).or_default().push((a, b));
         }
     }
     let mean = |all: &[(f64, f64)], side: fn(&(f64, f64)) -> f64| {
         all.iter().map(side).sum::<f64>() / all.len() as f64
     };
-    seeds
+    units
         .iter()
-        .map(|(&seed, all)| (seed, mean(all, |p| p.0), mean(all, |p| p.1)))
+        .map(|(&unit, all)| (unit, mean(all, |p| p.0), mean(all, |p| p.1)))
         .collect()
 }
 
@@ -145,7 +161,10 @@ impl Show for Comparison {
             .row(["mean difference".to_owned(), numbers[2].clone()]);
         p.rows(table, interval)
             .align(1, Align::Right)
-            .caption(format!("{}, {} pairs that share a seed", self.metric, p.n))
+            .caption(format!(
+                "{}, {} pairs that share a {}",
+                self.metric, p.n, self.unit
+            ))
             .bundle()
     }
 }

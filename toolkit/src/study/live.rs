@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::goal::Goals;
+use super::groups::Groups;
+use super::plan::Plan;
 use super::record::TrialResult;
-use super::result::{Groups, summary};
-use super::runner::Plan;
-use super::settings::Settings;
+use super::tables::{Described, summary};
 use crate::show::{Bundle, Display, Progress, Show as _, show_updatable};
 
 /// Time between two drawings of the table.
@@ -14,11 +13,7 @@ const EACH: Duration = Duration::from_millis(400);
 
 /// The results so far, and their display.
 pub(super) struct Live {
-    name: String,
-    varied: Vec<String>,
-    metric: Option<String>,
-    goals: Goals,
-    combinations: Vec<Settings>,
+    described: Described,
     results: Vec<Option<TrialResult>>,
     done: usize,
     failed: usize,
@@ -32,18 +27,16 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn new(plan: &Plan, results: Vec<Option<TrialResult>>, missing: usize) -> Self {
         let seen = !plan.quiet && missing > 0;
+        let tested = plan.measured_on == Some("test");
+        let part = if tested { ", test part" } else { "" };
         Self {
-            name: plan.name.clone(),
-            varied: plan.varied.clone(),
-            metric: plan.metric.clone(),
-            goals: plan.goals.clone(),
-            combinations: plan.combinations.clone(),
+            described: plan.described.clone(),
             done: 0,
             failed: 0,
-            progress: seen.then(|| Progress::new(format!("study {}", plan.name), missing)),
+            progress: seen.then(|| Progress::new(format!("study {}{part}", plan.described.name), missing)),
             table: None,
             // Also when every trial was found in the store: the cell that asked for the study shows it.
-            with_table: !plan.quiet && crate::cells::kernel().is_some(),
+            with_table: !plan.quiet && !tested && crate::cells::kernel().is_some(),
             drawn: Instant::now(),
             results,
         }
@@ -86,15 +79,9 @@ impl Live {
     }
 
     fn draw(&mut self) {
-        let groups = Groups::new(&self.combinations, &self.results);
-        let bundle: Bundle = summary(
-            &self.name,
-            &self.varied,
-            &groups,
-            self.metric.as_deref(),
-            &self.goals,
-        )
-        .bundle();
+        let study = &self.described;
+        let groups = Groups::new(&study.combinations, &self.results, study.folds);
+        let bundle: Bundle = summary(&study.name, study, &groups, None).bundle();
         match &self.table {
             Some(table) => table.update(&bundle),
             None => self.table = Some(show_updatable(&bundle)),

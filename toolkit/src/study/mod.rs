@@ -8,9 +8,10 @@
 //!     .vary("activation", [Sigmoid, Tanh, Relu, Maxout(2)])
 //!     .vary("dropout", [0.0, 0.2, 0.5])
 //!     .seeds(5)
+//!     .data(&few)
 //!     .run(|t| {
 //!         let net = Mlp::new([64, 128, 10]).activation(t["activation"]).dropout(t["dropout"]);
-//!         net.fit(&few, Recipe::new().epochs(60).sgd(0.05).seed(t.seed()))
+//!         net.fit(t.data()?, Recipe::new().epochs(60).sgd(0.05).seed(t.seed()))
 //!     })?;
 //! study.table();
 //! study.heatmap("accuracy")?;
@@ -29,17 +30,25 @@
 //! values or a longer random search compute only what is new: what `seeds`, `seed_list`, `vary`, `threads` and `metric`
 //! are given is no part of the code.
 //!
+//! **What chooses.** [`Study::fit`] chooses by validation and looks at the test part once, for the chosen setting. A
+//! closure decides for itself what it measures on; a [`Run`](crate::train::Run) that it returns was measured on the test
+//! part, and the table says so beside the best.
+//!
 //! **Same bits.** A trial depends on its settings and seed alone: not on the number of threads, the
 //! order of the trials, or on being in a study at all.
 //!
 //! **Two settings or many.** [`StudyResult::compare`] compares two. Who compares many finds a difference by chance:
 //! [`StudyResult::compare_all`] compares all with a baseline and corrects their p-values. Intervals over seeds speak of
-//! the training's chance on one test part; over several splits of the same data they overlap
-//! ([`Paired::resampled`]).
+//! the training's chance on one test part; several splits of the same data overlap, which tables and comparisons take
+//! into account in a study with folds ([`Study::folds`], [`Paired::resampled`]).
 //!
 //! **The store** is a folder of small Parquet files, one a finished trial: see [`Store`]. Processes that run the same
 //! study at once share its trials: each is computed by one of them and read by the others, and what a process that was
 //! killed had begun is taken over.
+//!
+//! The modules import one way, each only those before it: value, settings, statistics, resampled, domain, base, trial,
+//! outcome, job, record, frame, key, claim, store, goal, groups, tables, plan, live, work, runner, result, comparison,
+//! against, parallel, charts, study, selection, show.
 
 mod against;
 mod base;
@@ -47,28 +56,41 @@ mod charts;
 mod claim;
 mod comparison;
 mod domain;
+mod frame;
 mod goal;
+mod groups;
+mod job;
+mod key;
 mod live;
 mod outcome;
 mod parallel;
+mod plan;
 mod record;
+mod resampled;
 mod result;
 mod runner;
+mod selection;
 mod settings;
 mod show;
 pub mod statistics;
 mod store;
 #[expect(clippy::module_inception, reason = "the study of studies")]
 mod study;
+mod tables;
+#[cfg(test)]
+mod tests;
 mod trial;
 mod value;
+mod work;
 
 pub use against::{Against, Comparisons};
 pub use charts::Chart;
 pub use comparison::Comparison;
 pub use domain::Domain;
+pub use job::{Backend, Job, Threads};
 pub use record::TrialResult;
-pub use result::{Counts, StudyResult};
+pub use result::{Chosen, StudyResult};
+pub use runner::Counts;
 pub use settings::Settings;
 pub use statistics::{Mean, Paired};
 pub use store::Store;

@@ -2,32 +2,18 @@
 
 use super::trial::{Measured, Outcome};
 use crate::Result;
-use crate::data::Split;
 use crate::evaluate::{Evaluation, Regression};
-use crate::net::{NetSpec, Network};
-use crate::train::{Ending, Recipe, Run};
+use crate::train::{Ending, Run};
 
-/// A network and a recipe ready to be trained, as [`Study::fit`](super::Study::fit) does.
-pub(super) struct Fit {
-    pub net: NetSpec,
-    pub recipe: Recipe,
-}
-
-impl Fit {
-    /// Trains on the training part with weights drawn from the recipe's seed, evaluates on the test part.
-    pub fn run(self, split: &Split) -> Result<Run> {
-        Network::new(&self.net, self.recipe.seed)?.fit(split, self.recipe)
-    }
-}
-
-/// Metrics accuracy, macro_f1 and log_loss when it was evaluated, rmse, mae and r2 when that was on values; epochs; the loss in training, and on held-out
-/// examples where there are any, of the network that was evaluated (the best one, where held-out examples are watched;
-/// else the last). A training that was stopped is not complete.
+/// Metrics accuracy, macro_f1 and log_loss when it was evaluated, rmse, mae and r2 when that was on values, both on the
+/// test part; epochs; the loss in training, and on held-out examples where there are any, of the network that was
+/// evaluated (the best one, where held-out examples are watched; else the last). A training that was stopped is not
+/// complete.
 impl<M> Outcome for Run<M> {
     fn measured(self) -> Result<Measured> {
         let mut measured = match (&self.evaluation, &self.regression) {
-            (Some(evaluation), _) => evaluated(evaluation),
-            (None, Some(regression)) => regressed(regression),
+            (Some(evaluation), _) => evaluated(evaluation).measured_on("test"),
+            (None, Some(regression)) => regressed(regression).measured_on("test"),
             (None, None) => Measured::new(),
         };
         measured = measured.metric("epochs", self.epochs);

@@ -69,6 +69,12 @@ impl Paired {
         if self.all_equal() {
             notes.push(format!("n = {}, all equal: no spread to judge by", self.n));
         }
+        if self.p_wilcoxon.is_none() && !self.all_equal() {
+            notes.push(
+                "training parts overlap: interval and t-test are corrected (Nadeau and Bengio 2003)"
+                    .to_owned(),
+            );
+        }
         if self.n < 6 && self.p_wilcoxon.is_some() {
             // 2 / 2^n.
             let least = readable_number(2.0 / f64::from(1_u32 << self.n));

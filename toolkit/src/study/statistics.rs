@@ -134,7 +134,12 @@ impl Paired {
         if n_train == 0 {
             return None;
         }
-        Self::judge(pairs, n_test as f64 / n_train as f64, false)
+        Self::overlapping(pairs, n_test as f64 / n_train as f64)
+    }
+
+    /// As [`Paired::resampled`], with `ratio` for n_test / n_train.
+    pub(super) fn overlapping(pairs: &[(f64, f64)], ratio: f64) -> Option<Self> {
+        Self::judge(pairs, ratio, false)
     }
 
     /// Whether all differences are equal, so that nothing but the difference itself can be said.

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use polars::prelude::*;
 
 use super::claim::{self, Claim};
-use super::record::{TrialResult, frame_of, table_error};
+use super::frame::{frame_of, table_error};
+use super::record::TrialResult;
 use crate::show::{Bundle, Show};
 use crate::{Error, Result, replace};
 

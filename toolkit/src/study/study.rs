@@ -4,17 +4,20 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::TrialResult;
 use super::base::Base;
 use super::domain::{Domain, MOST, grid, random};
+use super::frame::TAKEN;
 use super::goal::Goals;
-use super::outcome::Fit;
-use super::record::TAKEN;
+use super::job::Backend;
+use super::plan::{Announce, Part, Plan, folds_of};
+use super::record::TrialResult;
 use super::result::StudyResult;
-use super::runner::{Plan, run};
+use super::runner::run;
 use super::settings::Settings;
 use super::store::Store;
+use super::tables::Described;
 use super::trial::{Outcome, Trial};
+use super::work::Engine;
 use crate::cells;
 use crate::data::Split;
 use crate::hex::{hex, sha256_of_file};
@@ -59,13 +62,13 @@ pub struct Study {
     goals: Goals,
     quiet: bool,
     retry: bool,
-    base: Option<Arc<Base>>,
-    data: Option<Split>,
+    pub(super) base: Option<Arc<Base>>,
+    pub(super) data: Option<Split>,
+    pub(super) folds: Option<Vec<Split>>,
+    pub(super) backend: Option<Arc<dyn Backend>>,
     announce: Option<Arc<Announce>>,
-    error: Option<Error>,
+    pub(super) error: Option<Error>,
 }
-
-pub(super) type Announce = dyn Fn(&TrialResult) + Send + Sync;
 
 /// Trials that one study may run at a time.
 const MOST_THREADS: usize = 1024;
@@ -110,6 +113,8 @@ impl Study {
             retry: true,
             base: None,
             data: None,
+            folds: None,
+            backend: None,
             announce: None,
             error: None,
         }
@@ -157,7 +162,8 @@ impl Study {
         self
     }
 
-    /// Runs this many trials at a time; by default one a core. Results do not depend on it.
+    /// Runs this many trials at a time; by default one a core. Results do not depend on it. A [`Study::backend`] says for
+    /// itself how many it takes.
     pub fn threads(self, n: impl Number) -> Self {
         self.set(count("study, threads", n, 0), |s, n| s.threads = Some(n))
     }
@@ -169,7 +175,8 @@ impl Study {
         self
     }
 
-    /// The metric that tables show by default; else `accuracy` where there is one, else the first.
+    /// The metric that tables show by default, and that [`Study::fit`] chooses by; else `accuracy` or `rmse` where there
+    /// is one, else the first.
     pub fn metric(mut self, name: impl Into<String>) -> Self {
         self.metric = Some(name.into());
         self
@@ -227,12 +234,12 @@ impl Study {
         self.set(base, |s, base| s.base = Some(Arc::new(base)))
     }
 
-    /// The data that [`Study::fit`] trains on and evaluates with. Their digest is part of every trial's key,
-    /// also for [`Study::run`]. Classes of the test part are matched by name ([`Split::new`]).
+    /// The data of [`Study::fit`]: it learns from the training part, chooses by the validation part, and looks at the
+    /// test part once. A closure has them as [`Trial::data`]. Their digest is part of every trial's key, also for
+    /// [`Study::run`]. Classes of the other parts are matched by name ([`Split::new`]).
     pub fn data(self, split: &Split) -> Self {
         // Before the digest is taken, which does not tell labels in one order from those in another.
-        let split = Split::new(split.train.clone(), split.test.clone());
-        self.set(split, |s, split| s.data = Some(split))
+        self.set(split.matched(), |s, split| s.data = Some(split))
     }
 
     /// Keeps the first error, which the run reports.
@@ -243,6 +250,38 @@ impl Study {
                 self.error.get_or_insert(error);
             }
         }
+        self
+    }
+
+    /// Runs every combination on each of these folds, with each seed: on [`Dataset::folds`](crate::data::Dataset::folds)
+    /// or [`repeated_folds`](crate::data::Dataset::repeated_folds). Means are then over folds, each with its mean over
+    /// the seeds; where training parts overlap, intervals and comparisons are corrected (Nadeau and Bengio 2003).
+    ///
+    /// With [`Study::fit`] the folds take the place of a validation part. Where there is a test part beside, the folds
+    /// are of the training part alone:
+    ///
+    /// ```no_run
+    /// use jook::prelude::*;
+    /// let digits = datasets::digits()?.split(0.2, 0)?;
+    /// let study = Study::new("units")
+    ///     .base(Mlp::new([64, 32, 10]), Recipe::new().epochs(30))
+    ///     .vary("net.layers.dense1.kind.Dense.units", [16, 64])
+    ///     .data(&digits)
+    ///     .folds(&digits.train.folds(5, 0)?)
+    ///     .fit()?;
+    /// println!("{}", study.chosen()?);
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    #[doc(alias = "cross_validation")]
+    pub fn folds(self, folds: &[Split]) -> Self {
+        let folds = folds.iter().map(Split::matched).collect();
+        self.set(folds, |s, folds| s.folds = Some(folds))
+    }
+
+    /// Trains on this instead of the threads of this machine: [`Study::fit`] hands its trials over as
+    /// [jobs](super::Job).
+    pub fn backend(mut self, backend: impl Backend + 'static) -> Self {
+        self.backend = Some(Arc::new(backend));
         self
     }
 
@@ -258,50 +297,67 @@ impl Study {
         F: Fn(&Trial) -> Result<O> + Sync,
         O: Outcome,
     {
+        if self.backend.is_some() {
+            return Err(Error::spec(
+                "a closure runs on threads of this machine, and the study has a backend",
+            )
+            .at(self.place())
+            .fix("leave .backend(..) out, or say the study by .base, .data and .fit()"));
+        }
         let code = match self.version.as_str() {
             "" => code_of_closure()?,
             _ => String::new(),
         };
-        let mut plan = self.plan()?;
-        plan.fingerprint += &code;
-        run(plan, &|one: &Trial| trial(one)?.measured())
+        let mut parts = match (&self.folds, &self.data) {
+            (Some(folds), _) => self.parts_of(folds),
+            (None, data) => vec![self.part(data.clone(), None)],
+        };
+        for part in &mut parts {
+            part.fingerprint += &code;
+        }
+        let plan = self.plan(parts, None)?;
+        let finished = run(&plan, &Engine::Closure(&|one: &Trial| trial(one)?.measured()))?;
+        Ok(StudyResult::new(plan, finished, None))
     }
 
-    /// Runs the study as described by [`Study::base`] and [`Study::data`]: each trial puts its settings in at
-    /// their paths, trains on the training part and evaluates on the test part.
-    ///
-    /// # Errors
-    /// As [`Study::run`]; when base or data are missing, or a path leads nowhere.
-    pub fn fit(self) -> Result<StudyResult> {
-        if let Some(error) = &self.error {
-            return Err(error.clone());
+    pub(super) fn parts_of(&self, folds: &[Split]) -> Vec<Part> {
+        (0..)
+            .zip(folds)
+            .map(|(fold, split)| self.part(Some(split.clone()), Some(fold)))
+            .collect()
+    }
+
+    pub(super) fn part(&self, data: Option<Split>, fold: Option<u32>) -> Part {
+        let mut fingerprint = self.base.as_ref().map_or("", |base| base.text()).to_owned();
+        if let Some(device) = self.backend.as_ref().and_then(|backend| backend.device()) {
+            fingerprint += &format!(" {device}");
         }
-        let Some(split) = self.data.clone() else {
-            return Err(Error::spec("the study has no data to train on").fix("add .data(&split)"));
-        };
-        let Some(base) = self.base.clone() else {
-            return Err(Error::spec("the study has no base network and recipe").fix("add .base(net, recipe)"));
-        };
-        let plan = self.plan()?;
-        for settings in &plan.combinations {
-            base.check(settings)?;
-        }
-        run(plan, &|one: &Trial| {
-            Fit {
-                net: one.net()?,
-                recipe: one.recipe()?,
+        if let Some(split) = &data {
+            fingerprint += &format!(" {} {}", split.train.digest(), split.test.digest());
+            if let Some(validation) = &split.validation {
+                fingerprint += &format!(" {}", validation.digest());
             }
-            .run(&split)?
-            .measured()
-        })
+        }
+        Part {
+            fold,
+            data,
+            fingerprint,
+        }
+    }
+
+    pub(super) fn place(&self) -> String {
+        format!("study \"{}\"", self.name)
     }
 
     /// All that is decided before the first trial runs.
-    fn plan(self) -> Result<Plan> {
+    pub(super) fn plan(self, parts: Vec<Part>, measured_on: Option<&'static str>) -> Result<Plan> {
+        let place = self.place();
         if let Some(error) = self.error {
             return Err(error);
         }
-        let place = format!("study \"{}\"", self.name);
+        if parts.is_empty() {
+            return Err(Error::spec("expected one fold or more, found none").at(place));
+        }
         for (i, (name, domain)) in self.varied.iter().enumerate() {
             if name.is_empty() || TAKEN.contains(&name.as_str()) || name.starts_with("history.") {
                 return Err(
@@ -354,11 +410,13 @@ impl Study {
             Some((0, _)) => return Err(Error::spec("expected a search of one combination or more").at(place)),
             Some((n, seed)) => random(&self.varied, n, seed),
         };
-        if combinations.len().saturating_mul(seeds.len()) > MOST {
+        let each = seeds.len().saturating_mul(parts.len());
+        if combinations.len().saturating_mul(each) > MOST {
             return many(format!(
-                "{} combinations with {} seeds",
+                "{} combinations with {} seeds on {} parts of data",
                 combinations.len(),
-                seeds.len()
+                seeds.len(),
+                parts.len()
             ));
         }
         let store = match self.place {
@@ -366,25 +424,26 @@ impl Study {
             Place::At(dir) => Some(Store::create(&dir)?),
             Place::Default => Some(Store::create(&Path::new("jook-results").join(slug(&self.name)))?),
         };
-        let mut base = self.base.as_ref().map_or("", |base| base.text()).to_owned();
-        if let Some(split) = &self.data {
-            base += &format!(" {} {}", split.train.digest(), split.test.digest());
-        }
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Plan {
-            name: self.name,
+            described: Described {
+                name: self.name,
+                varied: self.varied.into_iter().map(|(name, _)| name).collect(),
+                metric: self.metric,
+                goals: self.goals,
+                combinations,
+                folds: folds_of(&parts),
+                judged_on: None,
+            },
             version: self.version,
-            varied: self.varied.into_iter().map(|(name, _)| name).collect(),
-            fingerprint: base,
-            combinations,
+            parts,
             seeds,
             store,
             threads: self.threads.unwrap_or_else(cores),
-            metric: self.metric,
-            goals: self.goals,
             quiet: self.quiet,
             retry: self.retry,
             base: self.base,
+            measured_on,
             announce: self.announce,
         })
     }
@@ -415,6 +474,9 @@ impl fmt::Display for Study {
                 f,
                 "\n  a random search of {n} combinations, drawn with seed {seed}"
             )?;
+        }
+        if let Some(folds) = &self.folds {
+            write!(f, "\n  folds: {}", folds.len())?;
         }
         write!(f, "\n  seeds: {}", self.seeds.len())
     }

@@ -8,6 +8,7 @@ use polars::prelude::DataFrame;
 use super::base::Base;
 use super::settings::Settings;
 use super::value::{Value, intern};
+use crate::data::Split;
 use crate::net::NetSpec;
 use crate::train::Recipe;
 use crate::{Error, Result};
@@ -18,11 +19,24 @@ pub struct Trial {
     settings: Settings,
     seed: u64,
     base: Option<Arc<Base>>,
+    fold: Option<u32>,
+    data: Option<Split>,
 }
 
 impl Trial {
     pub(super) fn new(settings: Settings, seed: u64, base: Option<Arc<Base>>) -> Self {
-        Self { settings, seed, base }
+        Self {
+            settings,
+            seed,
+            base,
+            fold: None,
+            data: None,
+        }
+    }
+
+    /// The same on these data, which are those of a fold where it has a number.
+    pub(super) fn on(self, data: Option<Split>, fold: Option<u32>) -> Self {
+        Self { data, fold, ..self }
     }
 
     /// The seed of this run; give it to everything random in the trial.
@@ -62,6 +76,21 @@ impl Trial {
     /// When the study has no base, or a setting does not fit.
     pub fn recipe(&self) -> Result<Recipe> {
         Ok(self.base()?.recipe(&self.settings)?.seed(self.seed))
+    }
+
+    /// The study's data; in a study with folds, those of this trial's fold.
+    ///
+    /// # Errors
+    /// When the study has neither.
+    pub fn data(&self) -> Result<&Split> {
+        self.data.as_ref().ok_or_else(|| {
+            Error::spec("the study has no data").fix("add .data(&split), or .folds(&data.folds(5, 0)?)")
+        })
+    }
+
+    /// The number of this trial's fold, from 0, in a study with folds.
+    pub fn fold(&self) -> Option<usize> {
+        self.fold.map(|fold| fold as usize)
     }
 
     pub(super) fn base(&self) -> Result<&Base> {
@@ -107,6 +136,7 @@ pub struct Measured {
     pub(super) complete: Option<bool>,
     pub(super) spec: Option<String>,
     pub(super) recipe: Option<String>,
+    pub(super) measured_on: Option<String>,
 }
 
 impl Measured {
@@ -130,6 +160,13 @@ impl Measured {
     /// Says in a word how the trial ended; "completed" by default.
     pub fn ending(mut self, ending: impl Into<String>) -> Self {
         self.ending = Some(ending.into());
+        self
+    }
+
+    /// Says what the metrics were measured on: "validation" where settings may be chosen by them, "test" where they say
+    /// how good a setting is that was chosen elsewhere. Tables name it beside the best setting.
+    pub fn measured_on(mut self, part: impl Into<String>) -> Self {
+        self.measured_on = Some(part.into());
         self
     }
 

@@ -2,7 +2,7 @@
 
 use rand::Rng as _;
 
-use crate::data::Dataset;
+use crate::data::{Dataset, share_of_classes, share_of_groups};
 use crate::seed::{Rng, stream};
 use crate::{Error, Result};
 
@@ -56,17 +56,12 @@ pub(super) fn parts(data: &Dataset, share: Option<f64>, seed: u64) -> Result<Par
     Ok(Parts { training, held_out })
 }
 
-/// A mark for each row that is held out: `share` of the rows of each part.
-fn of_each(parts: Vec<Vec<u32>>, examples: usize, share: f64, rng: &mut Rng) -> Vec<bool> {
+/// A mark for each row that is held out: `share` of the rows of each class.
+fn of_each(classes: Vec<Vec<u32>>, examples: usize, share: f64, rng: &mut Rng) -> Vec<bool> {
     let mut held = vec![false; examples];
-    let (mut owed, mut taken) = (0.0, 0);
-    for mut rows in parts {
+    let sizes: Vec<usize> = classes.iter().map(Vec::len).collect();
+    for (mut rows, count) in classes.into_iter().zip(share_of_classes(&sizes, share)) {
         shuffle(&mut rows, rng);
-        // What rounding gave to one class is taken from the next, so that the whole share comes out right.
-        owed += share * rows.len() as f64;
-        let due = (owed.round() as usize).saturating_sub(taken);
-        let count = due.min(rows.len().saturating_sub(1));
-        taken += count;
         for &row in &rows[..count] {
             held[row as usize] = true;
         }
@@ -74,23 +69,13 @@ fn of_each(parts: Vec<Vec<u32>>, examples: usize, share: f64, rng: &mut Rng) -> 
     held
 }
 
-/// A mark for each row that is held out: whole groups, in a drawn order, as long as they bring the count nearer to the
-/// share.
+/// A mark for each row that is held out: whole groups, in a drawn order.
 fn of_groups(groups: &[u32], share: f64, rng: &mut Rng) -> Vec<bool> {
     let mut different: Vec<u32> = groups.to_vec();
     different.sort_unstable();
     different.dedup();
     shuffle(&mut different, rng);
-    let wanted = share * groups.len() as f64;
-    let mut taken = 0.0;
-    let mut chosen = std::collections::HashSet::new();
-    for group in different {
-        let size = groups.iter().filter(|&&other| other == group).count() as f64;
-        if (taken + size - wanted).abs() < (taken - wanted).abs() {
-            chosen.insert(group);
-            taken += size;
-        }
-    }
+    let chosen = share_of_groups(&different, groups, share);
     groups.iter().map(|group| chosen.contains(group)).collect()
 }
 
@@ -162,6 +147,18 @@ mod tests {
         assert!(parts(&data.with_groups(vec![3; 160]).expect("a group"), Some(0.25), 7).is_err());
         let plain = Dataset::new("d", Shape::Flat(1), vec![0.0; 30]).expect("a dataset");
         assert_eq!(parts(&plain, Some(0.5), 0).expect("parts").held_out.len(), 15);
+    }
+
+    #[test]
+    fn as_many_of_each_class_are_held_out_as_a_split_would_take() {
+        let data = dataset(&[13, 7, 29, 2, 1, 48]);
+        for share in [0.1, 0.2, 0.37, 0.5] {
+            let made = parts(&data, Some(share), 3).expect("parts");
+            let held: Vec<usize> = made.held_out.iter().map(|&row| row as usize).collect();
+            let held = data.subset(&held).expect("a part");
+            let split = data.split(share, 3).expect("a split");
+            assert_eq!(held.class_counts(), split.test.class_counts(), "{share}");
+        }
     }
 
     #[test]

@@ -300,6 +300,11 @@ impl Recipe {
         }
     }
 
+    /// The examples that it watches, where they are of their own.
+    pub(crate) fn validation_examples(&self) -> Option<&Dataset> {
+        self.validation_data.as_ref().map(|validation| &*validation.0)
+    }
+
     /// Whether following it touches files.
     pub(crate) fn uses_files(&self) -> bool {
         self.checkpoint.is_some() || self.resume.is_some()

@@ -80,6 +80,7 @@ fn data_of_another_width_are_not_evaluated() {
         "{error}"
     );
     let lopsided = Split {
+        validation: None,
         train: split(3).train,
         test: wide,
     };

@@ -28,6 +28,7 @@ pub(super) fn alone() -> std::sync::RwLockWriteGuard<'static, ()> {
 fn learns_clouds_and_evaluates_on_the_test_part() {
     let _turn = undisturbed();
     let split = Split {
+        validation: None,
         train: clouds(300, 8, 4, 0.15, 1),
         test: clouds(300, 8, 4, 0.15, 1)
             .subset(&(100..300).collect::<Vec<_>>())

@@ -221,7 +221,7 @@ fn early_stopping_on_values_gives_the_best_network() {
 
 #[test]
 fn a_study_of_values_is_judged_by_their_errors() {
-    let Split { train, test } = waves(120, 3).split(0.25, 0).expect("a split");
+    let Split { train, test, .. } = waves(120, 3).split(0.25, 0).expect("a split");
     let split = Split::new(train, test).expect("a split");
     let study = Study::new("waves")
         .base(Mlp::new([2, 8, 2]), Recipe::new().adam(0.02))
