@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn child(case: &str, notebook: bool) -> (ExitStatus, String) {
-        let mut command = crate::testing::child("interrupt::tests::in_child");
+        let mut command = crate::testing::child("notebook::interrupt::tests::in_child");
         command
             .env("JOOK_TEST_CASE", case)
             .env_remove(crate::cells::kernel_for_tests::NOTEBOOK_ENV);
