@@ -96,7 +96,7 @@ impl Standardizer {
     ///
     /// ```
     /// use jook::prelude::*;
-    /// let line = Dataset::new("line", Shape::Flat(1), (0..50).map(|i| i as f32 / 50.0).collect())?
+    /// let line = Dataset::new("line", 1, (0..50).map(|i| i as f32 / 50.0).collect())?
     ///     .with_values((0..50).map(|i| 1e5 + 1e4 * i as f32).collect(), ["price"])?;
     /// let scale = Standardizer::fit_values(&line)?;
     /// let run = Mlp::new([1, 1]).train(&scale.apply_values(&line)?, Recipe::new().epochs(200).adam(0.05))?;
