@@ -174,9 +174,12 @@ fn is_defined_first(name: &str, code: &str) -> bool {
     let Some((at, _)) = code.match_indices(name).find(|&(at, _)| bounded(at)) else {
         return false;
     };
-    let before = words(&code[code[..at].rfind('\n').map_or(0, |line| line + 1)..at]);
-    let defines = matches!(before.last().map(String::as_str), Some("let"))
-        || matches!(&before[..], [.., word, mutable] if word == "let" && mutable == "mut");
+    // Only the plain form: what a pattern takes apart counts as looked at.
+    let before = code[..at].trim_end();
+    let before = before.strip_suffix("mut").map_or(before, str::trim_end);
+    let defines = before
+        .strip_suffix("let")
+        .is_some_and(|before| !before.chars().next_back().is_some_and(is_of_a_word));
     let statement = &code[at + name.len()..];
     let statement = &statement[..statement.find(';').unwrap_or(statement.len())];
     defines && !words(statement).iter().any(|word| word == name)
