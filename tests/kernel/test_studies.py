@@ -4,9 +4,9 @@ import pytest
 
 from client import ok
 
-STUDY = """let study = Study::new("{name}").vary("x", [1.0, 2.0]).seeds({seeds}).quiet()
-    .run(|t| Ok(t["x"].number()? * double(factor as f64) + data.len() as f64))?;
-(study.counts().computed, study.counts().reused)"""
+STUDY = """let studied = Study::new("{name}").vary("of_study", [1.0, 2.0]).seeds({seeds}).quiet()
+    .run(|one_trial| Ok(one_trial["of_study"].number()? * doubled(studied_factor as f64) + studied_data.len() as f64))?;
+(studied.counts().computed, studied.counts().reused)"""
 
 
 def counts(kernel, name, seeds=1):
@@ -15,10 +15,11 @@ def counts(kernel, name, seeds=1):
 
 
 @pytest.fixture
-def started(kernel):
-    ok(kernel.run("fn double(x: f64) -> f64 { 2.0 * x }\nlet factor = 3;"))
-    ok(kernel.run("let digits = datasets::digits()?;"))
-    ok(kernel.run("let data = digits.few_shot(10, 0)?.train;"))
+def started(module_kernel):
+    kernel = module_kernel
+    ok(kernel.run("fn doubled(of: f64) -> f64 { 2.0 * of }\nlet studied_factor = 3;"))
+    ok(kernel.run("let studied_digits = datasets::digits()?;"))
+    ok(kernel.run("let studied_data = studied_digits.few_shot(10, 0)?.train;"))
     return kernel
 
 
@@ -27,16 +28,16 @@ def test_the_same_cell_finds_its_trials(started, tmp_path):
     assert counts(started, "same") == "(2, 0)"
     assert counts(started, "same") == "(0, 2)"
     # What is looked at stays what it is, and so do trials beside more of them.
-    ok(started.run("(data.len(), factor)"))
+    ok(started.run("(studied_data.len(), studied_factor)"))
     assert counts(started, "same", seeds=2) == "(2, 2)"
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param("let data = digits.few_shot(20, 0)?.train;", id="captured-data"),
-        pytest.param("let factor = 4;", id="captured-number"),
-        pytest.param("fn double(x: f64) -> f64 { 2.5 * x }", id="function"),
+        pytest.param("let studied_data = studied_digits.few_shot(20, 0)?.train;", id="captured-data"),
+        pytest.param("let studied_factor = 4;", id="captured-number"),
+        pytest.param("fn doubled(of: f64) -> f64 { 2.5 * of }", id="function"),
     ],
 )
 def test_what_a_closure_captured_or_calls_is_part_of_its_trials(started, tmp_path, change):
@@ -48,9 +49,9 @@ def test_what_a_closure_captured_or_calls_is_part_of_its_trials(started, tmp_pat
 
 def test_a_cell_two_steps_back_counts_too(started, tmp_path):
     ok(started.run(f'std::env::set_current_dir("{tmp_path}")?;'))
-    ok(started.run("let data = digits.few_shot(10, 0)?.train;"))
+    ok(started.run("let studied_data = studied_digits.few_shot(10, 0)?.train;"))
     assert counts(started, "chain") == "(2, 0)"
-    ok(started.run("let digits = datasets::digits()?.of_classes(&[\"1\", \"2\"])?;"))
-    # The same words, and other data from them.
-    ok(started.run("let data = digits.few_shot(10, 0)?.train;"))
+    ok(started.run("let studied_digits = datasets::digits()?.of_classes(&[\"1\", \"2\"])?;"))
+    # The same words, and other studied_data from them.
+    ok(started.run("let studied_data = studied_digits.few_shot(10, 0)?.train;"))
     assert counts(started, "chain") == "(2, 0)"
