@@ -77,7 +77,7 @@ pub trait Objective {
         1
     }
 
-    /// Refuses data, or widths of the taps, that it cannot work on; asked once, before training. Whether a label may be
+    /// Refuses data, or widths of the taps, that it cannot work on; asked before training, which may ask again. Whether a label may be
     /// beyond the outputs is for the objective to say.
     ///
     /// # Errors
@@ -368,9 +368,5 @@ impl Objective for Sum<'_> {
             .iter_mut()
             .flat_map(|term| term.objective.learned())
             .collect()
-    }
-
-    fn is_own(&self) -> bool {
-        true
     }
 }

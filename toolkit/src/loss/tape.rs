@@ -4,7 +4,7 @@ use dfdx::prelude::{Cpu, Tensor, TensorFromVec};
 
 use super::{Objective, Seen};
 use crate::data::{Dataset, Targets};
-use crate::net::tape::{Logits, LossValue, value_and_gradients};
+use crate::net::tape::{Logits, LossValue, value_and_gradient, value_and_gradients};
 use crate::{Error, Result};
 
 /// The targets of a batch for a loss written in dfdx, rows x classes: 1 for the class of the row, else 0; shares and
@@ -47,11 +47,8 @@ impl<F: FnMut(Logits, OneHot) -> LossValue> Objective for WithTable<F> {
             Targets::None => return Err(Error::data("expected targets, found none")),
         };
         let targets = self.device.tensor_from_vec(table, (rows, width));
-        let loss = |mut outputs: Vec<Logits>| match outputs.pop() {
-            Some(logits) => (self.loss)(logits, targets),
-            None => unreachable!("one output was given"),
-        };
-        value_and_gradients(&[(seen.output(0, 0), seen.widths[0])], &mut slopes[..1], loss)
+        let loss = |logits| (self.loss)(logits, targets);
+        value_and_gradient(seen.output(0, 0), seen.widths[0], slopes[0], loss).map(f64::from)
     }
 }
 

@@ -105,6 +105,20 @@ impl Group {
     }
 }
 
+/// The recipe's rate and nothing else.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rate: 1.0,
+            decay: 0.0,
+            l1: 0.0,
+            l2: 0.0,
+            max_norm: None,
+            frozen: false,
+        }
+    }
+}
+
 impl Settings {
     /// What counts for `tensor`: `base` for weights, without its penalties for biases and norms, then the groups.
     pub fn of(tensor: &TensorInfo, base: Settings, groups: &[Group]) -> Self {

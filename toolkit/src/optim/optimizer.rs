@@ -38,15 +38,7 @@ struct Run {
 impl Optimizer {
     /// `rule` with the same settings for all tensors that take updates.
     pub fn new(rule: impl UpdateRule + 'static) -> Self {
-        let base = Settings {
-            rate: 1.0,
-            decay: 0.0,
-            l1: 0.0,
-            l2: 0.0,
-            max_norm: None,
-            frozen: false,
-        };
-        Self::with(Arc::new(rule), base, Vec::new(), (None, None))
+        Self::with(Arc::new(rule), Settings::default(), Vec::new(), (None, None))
     }
 
     pub(crate) fn with(
@@ -140,12 +132,10 @@ impl Optimizer {
                 .iter_mut()
                 .map(|state| &mut state[run.range.clone()])
                 .collect();
-            // The states lie as far from each other as the tensor is long: their loans end together.
-            let own: &mut [&mut [f32]] = &mut own;
             self.rule.update(TensorStep {
                 parameters: &mut *p,
                 gradients: g,
-                states: own,
+                states: &mut own,
                 shape: &run.shape,
                 rate,
                 step: update.number,

@@ -29,17 +29,6 @@ fn drawn(n: usize, seed: u64) -> Vec<f32> {
     (0..n).map(|_| normal(&mut rng) as f32).collect()
 }
 
-fn plain() -> Settings {
-    Settings {
-        rate: 1.0,
-        decay: 0.0,
-        l1: 0.0,
-        l2: 0.0,
-        max_norm: None,
-        frozen: false,
-    }
-}
-
 /// Three updates of `rule`, in f64, by the formulas as they stand in its documentation.
 fn by_formula(
     rule: Rule,
@@ -142,7 +131,12 @@ fn group(tensors: &str) -> Group {
 }
 
 fn planned(network: &Network, groups: Vec<Group>, clip: (Option<f64>, Option<f64>)) -> Optimizer {
-    let mut optimizer = Optimizer::with(Arc::new(Rule::Sgd { rate: 1.0 }), plain(), groups, clip);
+    let mut optimizer = Optimizer::with(
+        Arc::new(Rule::Sgd { rate: 1.0 }),
+        Settings::default(),
+        groups,
+        clip,
+    );
     optimizer.plan(network.tensors()).expect("a plan");
     optimizer
 }

@@ -30,6 +30,16 @@ pub enum Sampler {
     Balanced,
 }
 
+impl Sampler {
+    /// The most rows of a batch, where the recipe or the stream asks for `batch` of so many examples.
+    pub(super) fn rows(self, batch: usize, examples: usize) -> usize {
+        match self {
+            Sampler::PerClass { classes, each } => classes.saturating_mul(each),
+            _ => batch.min(examples.max(1)),
+        }
+    }
+}
+
 impl fmt::Display for Sampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -130,10 +140,7 @@ impl Sampling {
         }
         Ok(Self {
             sampler,
-            batch: match sampler {
-                Sampler::PerClass { classes, each } => classes * each,
-                _ => batch.min(training.len()),
-            },
+            batch: sampler.rows(batch, training.len()),
             training,
             seed,
             name: if number == 0 {

@@ -330,12 +330,11 @@ impl Recipe {
     /// The optimizer that it describes, with another rule where one is given.
     pub(super) fn optimizer(&self, own: Option<Arc<dyn UpdateRule>>) -> Optimizer {
         let base = Settings {
-            rate: 1.0,
             decay: self.decay,
             l1: self.l1,
             l2: self.l2,
             max_norm: self.max_norm,
-            frozen: false,
+            ..Settings::default()
         };
         let rule = own.unwrap_or_else(|| Arc::new(self.rule));
         Optimizer::with(rule, base, self.groups.clone(), (self.clip_norm, self.clip_value))

@@ -1,12 +1,13 @@
 //! [`Stepper`]: forward, backward and step for a loop of one's own.
 
 use super::Recipe;
+use super::engine::look;
 use crate::data::Targets;
 use crate::loss::{Objective, Part, Seen};
 use crate::net::Network;
 use crate::net::cpu::CpuExecutor;
 use crate::net::executor::{Executor, How};
-use crate::net::tape::{Logits, LossValue, value_and_gradients};
+use crate::net::tape::{Logits, LossValue, value_and_gradient};
 use crate::optim::{Optimizer, Update, UpdateRule};
 use crate::seed::{Rng, stream};
 use crate::{Error, Result};
@@ -202,6 +203,28 @@ impl Stepper {
         targets: Targets<'_>,
         objective: &mut dyn Objective,
     ) -> Result<f64> {
+        self.descend(x, targets, |seen, slopes| objective.value(seen, slopes))
+    }
+
+    /// One whole step on a batch `x`, rows x inputs, towards a smaller loss written in dfdx, which is given the outputs
+    /// at the first tap; gives its value.
+    ///
+    /// # Errors
+    /// When `x` is no whole number of examples, the loss leaves the tape, or the gradient is not finite.
+    pub fn learn(&mut self, x: &[f32], loss: impl FnOnce(Logits) -> LossValue) -> Result<f64> {
+        self.descend(x, Targets::None, |seen, slopes| {
+            let value = value_and_gradient(seen.outputs[0], seen.widths[0], slopes[0], loss)?;
+            Ok(f64::from(value))
+        })
+    }
+
+    /// Forward, a look at the outputs, backward and step; gives what the look did.
+    fn descend(
+        &mut self,
+        x: &[f32],
+        targets: Targets<'_>,
+        value: impl FnOnce(&Seen<'_>, &mut [&mut [f32]]) -> Result<f64>,
+    ) -> Result<f64> {
         let rows = self.take(x)?;
         self.executor.forward(How::train(&mut self.rng))?;
         let numbers: Vec<u32> = (0..rows as u32).collect();
@@ -211,37 +234,7 @@ impl Stepper {
             targets,
             weights: None,
         };
-        let widths = self.executor.widths();
-        let (outputs, mut slopes) = self.executor.taps();
-        slopes.iter_mut().for_each(|slope| slope.fill(0.0));
-        let seen = Seen {
-            outputs: &outputs,
-            widths: &widths,
-            streams: &[part],
-            step: self.steps + 1,
-        };
-        let value = objective.value(&seen, &mut slopes)?;
-        self.executor.backward(false)?;
-        self.step()?;
-        Ok(value)
-    }
-
-    /// One whole step on a batch `x`, rows x inputs, towards a smaller loss written in dfdx, which is given the outputs
-    /// at the first tap; gives its value.
-    ///
-    /// # Errors
-    /// When `x` is no whole number of examples, the loss leaves the tape, or the gradient is not finite.
-    pub fn learn(&mut self, x: &[f32], loss: impl FnOnce(Logits) -> LossValue) -> Result<f64> {
-        self.take(x)?;
-        self.executor.forward(How::train(&mut self.rng))?;
-        let width = self.executor.widths()[0];
-        let (outputs, mut slopes) = self.executor.taps();
-        slopes.iter_mut().for_each(|slope| slope.fill(0.0));
-        let one = |mut outputs: Vec<Logits>| match outputs.pop() {
-            Some(logits) => loss(logits),
-            None => unreachable!("one output was given"),
-        };
-        let value = value_and_gradients(&[(outputs[0], width)], &mut slopes[..1], one)?;
+        let value = look(&mut self.executor, &[part], self.steps + 1, value)?;
         self.executor.backward(false)?;
         self.step()?;
         Ok(value)

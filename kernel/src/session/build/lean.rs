@@ -60,18 +60,16 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
             .flat_map(|(line, _)| line.split(|c: char| !is_of_a_word(c)))
             .collect(),
     };
+    let puts_own = |at: usize, handling: &Handling<'_>| {
+        let defines = || end.map_or_else(|| in_code.contains(handling.plain()), |end| at < end);
+        handling.what == What::Put && defines()
+    };
     // Variables that the cell puts another value under: what stood there before is not what is kept.
-    let own_puts = lines
-        .iter()
-        .zip(&handled)
-        .enumerate()
-        .filter_map(|(at, (_, handling))| {
-            let handling = handling.as_ref().filter(|handling| handling.what == What::Put)?;
-            let plain = handling.plain();
-            end.map_or_else(|| in_code.contains(plain), |end| at < end)
-                .then_some(plain)
-        });
-    let replaced: HashSet<&str> = own_puts.collect();
+    let replaced: HashSet<&str> = (handled.iter().enumerate())
+        .filter_map(|(at, handling)| Some((at, handling.as_ref()?)))
+        .filter(|(at, handling)| puts_own(*at, handling))
+        .map(|(_, handling)| handling.plain())
+        .collect();
     let users: String = (lines[code..].iter().zip(&handled[code..]))
         .filter(|(_, handling)| handling.is_none())
         .map(|(line, _)| format!("{line}\n"))
@@ -86,19 +84,17 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
                 return line.to_string();
             };
             let plain = handling.plain();
-            let defines = end.map_or_else(|| in_code.contains(plain), |end| at < end);
-            let own = handling.what == What::Put && defines;
-            if !is_named(plain) || lost.contains(plain) && !own {
+            if !is_named(plain) || lost.contains(plain) && !puts_own(at, handling) {
                 return String::new();
             }
             let digest = types.digest(&known.spelled(handling.of_type));
             if handling.what == What::Put {
                 kept.push((plain.to_owned(), handling.of_type.to_owned(), digest));
             }
-            let fate = match (replaced.contains(plain), is_defined_first(plain, &users)) {
-                (false, _) => Fate::Kept,
-                (true, false) => Fate::Replaced,
-                (true, true) => Fate::Unseen,
+            let fate = match replaced.contains(plain) {
+                false => Fate::Kept,
+                true if is_defined_first(plain, &users) => Fate::Unseen,
+                true => Fate::Replaced,
             };
             handling.written(digest, known, fate)
         })

@@ -47,7 +47,8 @@ impl Dataset {
         crate::data::join::join(self, other)
     }
 
-    /// Other examples of the same shape and origin, without targets, weights and groups yet.
+    /// Other examples of the same shape and origin, under the targets, weights and groups of these, which are for the
+    /// caller to bring in line.
     pub(in crate::data) fn with_examples(&self, features: Vec<f32>) -> Result<Self> {
         let made = Self::new(self.name.clone(), self.shape, features)?;
         Ok(Self {
@@ -87,11 +88,6 @@ impl Dataset {
             ))
             .at(format!("dataset {}", self.name)));
         }
-        let made = Self::new(self.name.clone(), self.shape, features)?;
-        Ok(Self {
-            features: made.features,
-            ..self.clone()
-        }
-        .changed())
+        Ok(self.with_examples(features)?.changed())
     }
 }

@@ -23,21 +23,19 @@ struct Watched {
 impl Work<'_> {
     /// Looks at the held-out part, writes a row, keeps the network if it is the best; says if this ends it.
     /// Parameters can be finite and too large to compute with: when they look so and nothing is held out, the last
-    /// batch is passed through once more.
-    pub(super) fn check(&mut self, rate: f64) -> Result<Option<Ending>> {
+    /// batch is passed through once more. All but the first is of parameters that stand in for the trained ones, if some do.
+    pub(super) fn check(&mut self, rate: f64, stand_in: Option<Vec<f32>>) -> Result<Option<Ending>> {
         let step = self.state.counters.step;
         let finite = |values: &[f32]| values.iter().all(|x| x.is_finite());
         // A ReLU can hide a NaN from the loss: look at the numbers themselves.
         let broken = !finite(self.executor.parameters()) || !finite(self.executor.buffers());
         let large = self.executor.parameters().iter().any(|p| p.abs() > SUSPECT);
-        let trained = self
-            .stand_in
-            .as_ref()
-            .map(|_| self.executor.parameters().to_vec());
-        let buffers = self.executor.buffers().to_vec();
-        if let Some(average) = &self.stand_in {
-            self.executor.restore(average, &buffers);
-        }
+        let trained = stand_in.map(|average| {
+            let trained = self.executor.parameters().to_vec();
+            let buffers = self.executor.buffers().to_vec();
+            self.executor.restore(&average, &buffers);
+            (trained, buffers)
+        });
         let Watched {
             loss: held_out_loss,
             accuracy: held_out_accuracy,
@@ -54,7 +52,7 @@ impl Work<'_> {
             seconds: self.seconds(),
         });
         let ending = self.judge(step, rate, held_out_loss, (broken, outputs_finite))?;
-        if let Some(trained) = trained {
+        if let Some((trained, buffers)) = trained {
             self.executor.restore(&trained, &buffers);
         }
         Ok(ending)

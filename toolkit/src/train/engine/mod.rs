@@ -4,6 +4,8 @@
 mod check;
 mod steps;
 
+pub(super) use steps::look;
+
 use std::time::Instant;
 
 use super::batches::{Batches, Sampling};
@@ -53,15 +55,13 @@ pub(super) type Write<'w> = &'w dyn Fn(&State) -> Result<()>;
 
 /// Rows the model must have room for.
 pub(super) fn most_rows(recipe: &Recipe, data: &Dataset, beside: &[Beside]) -> usize {
-    let first = match recipe.sampler {
-        Sampler::PerClass { classes, each } => classes.saturating_mul(each),
-        _ => recipe.batch.min(data.len().max(1)),
-    };
+    let first = recipe.sampler.rows(recipe.batch, data.len());
     let others: usize = beside
         .iter()
-        .map(|stream| match stream.sampler {
-            Sampler::PerClass { classes, each } => classes.saturating_mul(each),
-            _ => stream.batch.unwrap_or(first).min(stream.data.len().max(1)),
+        .map(|stream| {
+            stream
+                .sampler
+                .rows(stream.batch.unwrap_or(first), stream.data.len())
         })
         .sum();
     let watched = match (&recipe.validation_data, recipe.early_stopping) {
@@ -183,7 +183,6 @@ pub(super) fn train(
     let mut dropout = stream(recipe.seed, "dropout");
     dropout.set_word_pos(state.counters.dropout());
     executor.restore(&state.parameters, &state.buffers);
-    executor.restore_states(state.moments.clone());
     let mut learned = objective.learned();
     for (own, numbers) in learned.iter_mut().zip(&state.learned) {
         if own.numbers.len() == numbers.len() {
@@ -212,11 +211,12 @@ pub(super) fn train(
         dropout,
         write,
         unsaved: None,
-        stand_in: None,
     };
     let ending = match work.state.counters.ending.clone() {
         Some(ending) => ending,
         None => {
+            let moments = std::mem::take(&mut work.state.moments);
+            work.executor.restore_states(moments);
             let ending = work.run(&mut watchers)?;
             work.save(
                 &watchers,
@@ -272,6 +272,4 @@ pub(super) struct Work<'a> {
     unsaved: Option<Error>,
     before: f64,
     began: Instant,
-    /// Parameters that stand in for the trained ones.
-    stand_in: Option<Vec<f32>>,
 }

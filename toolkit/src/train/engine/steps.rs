@@ -81,8 +81,7 @@ impl Work<'_> {
             let check = step.is_multiple_of(check_every) || step == total;
             let mut wish = self.tell(watchers, live, (rate, loss), false)?;
             if check {
-                self.stand_in = stand_in(watchers);
-                if let Some(ending) = self.check(rate)? {
+                if let Some(ending) = self.check(rate, stand_in(watchers))? {
                     return Ok(ending);
                 }
                 wish = self.tell(watchers, live, (rate, loss), true)?.or(wish);
@@ -242,7 +241,7 @@ pub(super) fn part<'s>(range: Range<usize>, rows: &'s [u32], gather: &'s Gather<
 }
 
 /// Lets an objective look at the outputs of the last forward pass; its slopes are left at the taps.
-pub(super) fn look(
+pub(in crate::train) fn look(
     executor: &mut dyn Executor,
     parts: &[Part<'_>],
     step: u64,

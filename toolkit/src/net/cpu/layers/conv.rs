@@ -63,7 +63,7 @@ impl Op for Conv2d {
     }
 
     fn learned(&self) -> Option<Range<usize>> {
-        Some(self.weight.start..self.bias.as_ref().map_or(self.weight.end, |bias| bias.end))
+        Some(whole(&self.weight, self.bias.as_ref()))
     }
 
     fn join_relu(&mut self) -> bool {
@@ -84,14 +84,18 @@ impl Op for Conv2d {
     }
 }
 
+/// Where a layer's weights lie, and its biases behind them.
+pub fn whole(weight: &Range<usize>, bias: Option<&Range<usize>>) -> Range<usize> {
+    weight.start..bias.map_or(weight.end, |bias| bias.end)
+}
+
 /// The gradients of a layer's own weights and biases: weights come before their biases.
 pub fn own<'a>(
     learned: &'a mut [f32],
     weight: &Range<usize>,
     bias: Option<&Range<usize>>,
 ) -> (&'a mut [f32], Option<&'a mut [f32]>) {
-    let end = bias.map_or(weight.end, |bias| bias.end);
-    let (dw, db) = learned[weight.start..end].split_at_mut(weight.len());
+    let (dw, db) = learned[whole(weight, bias)].split_at_mut(weight.len());
     (dw, bias.is_some().then_some(db))
 }
 

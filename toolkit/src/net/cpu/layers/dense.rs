@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::conv::{Ready, own};
+use super::conv::{Ready, own, whole};
 use super::{Op, Site};
 use crate::net::cpu::block::{Gradient, Reading};
 use crate::net::cpu::conv::{Conv, PixelsMut};
@@ -91,7 +91,7 @@ impl Op for Dense {
     }
 
     fn learned(&self) -> Option<Range<usize>> {
-        Some(self.weight.start..self.bias.as_ref().map_or(self.weight.end, |bias| bias.end))
+        Some(whole(&self.weight, self.bias.as_ref()))
     }
 
     fn join_relu(&mut self) -> bool {
