@@ -7,7 +7,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -199,39 +199,30 @@ impl Store {
         // A link stays one, as those of tools that keep large files elsewhere.
         let path = replace::target(&self.path(dir, &trial.key))?;
         let dir = path.parent().unwrap_or(dir);
-        let mut frame = frame_of(&[trial], true)?;
+        let bytes = parquet(trial).map_err(|error| error.at(path.display().to_string()))?;
         // Another process may take an unlocked new file for a leftover and remove it: then once more.
         for _ in 0..10 {
-            match self.write(dir, &path, &mut frame) {
-                Err(Failure::Io(e)) if e.kind() == ErrorKind::NotFound && dir.is_dir() => continue,
-                Err(Failure::Io(e)) => return Err(Error::io(&path, &e)),
-                Err(Failure::Table(PolarsError::IO { error, .. })) => return Err(Error::io(&path, &error)),
-                Err(Failure::Table(e)) => return Err(table_error(e).at(path.display().to_string())),
-                Ok(()) => return Ok(()),
+            match self.write(dir, &path, &bytes) {
+                Err(e) if e.kind() == ErrorKind::NotFound && dir.is_dir() => continue,
+                done => return done.map_err(|e| Error::io(&path, &e)),
             }
         }
         Err(Error::io(&path, &ErrorKind::NotFound.into()))
     }
 
-    fn write(&self, dir: &Path, path: &Path, frame: &mut DataFrame) -> Result<(), Failure> {
+    fn write(&self, dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let temporary = dir.join(format!(".{stem}.{}-{count}.tmp", std::process::id()));
-        let file = File::create_new(&temporary).map_err(Failure::Io)?;
+        let mut file = File::create_new(&temporary)?;
         let done = (|| {
             // Held until the rename: tells a file being written from a leftover.
-            file.lock().map_err(Failure::Io)?;
-            ParquetWriter::new(&file)
-                .with_compression(ParquetCompression::Uncompressed)
-                .set_parallel(false)
-                .finish(frame)
-                .map_err(Failure::Table)?;
-            file.sync_all().map_err(Failure::Io)?;
-            fs::rename(&temporary, path).map_err(Failure::Io)?;
-            File::open(dir)
-                .and_then(|dir| dir.sync_all())
-                .map_err(Failure::Io)
+            file.lock()?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&temporary, path)?;
+            File::open(dir).and_then(|dir| dir.sync_all())
         })();
         if done.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -287,9 +278,15 @@ fn is_temporary(path: &Path) -> bool {
         && parts.next().is_none()
 }
 
-enum Failure {
-    Io(std::io::Error),
-    Table(PolarsError),
+/// A trial as a file: the writer hands over a few bytes at a time, too few for a system call each.
+fn parquet(trial: &TrialResult) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes)
+        .with_compression(ParquetCompression::Uncompressed)
+        .set_parallel(false)
+        .finish(&mut frame_of(&[trial], true)?)
+        .map_err(table_error)?;
+    Ok(bytes)
 }
 
 fn read(path: &Path) -> Result<TrialResult> {
