@@ -332,7 +332,9 @@ impl Objective for Sum<'_> {
             .at("the objective")
             .fix("name the layer of each term, as in Loss::SoftmaxCrossEntropy.at(\"logits\")"));
         }
-        for term in &mut self.terms {
+        // Held-out examples are one stream: a term of more does not judge them.
+        let looks = |term: &&mut Term<'_>| term.objective.streams() <= data.len();
+        for term in self.terms.iter_mut().filter(looks) {
             let taps = if term.taps.is_empty() {
                 &[0][..]
             } else {

@@ -4,9 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::request::{self, Request};
 use super::sink::{self, Backend, Message};
 use super::{Bundle, Show};
-use crate::comm;
 
 /// Where nothing can be replaced, an update is printed at most this often.
 const SPARSE: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ pub fn show_updatable<T: Show + ?Sized>(value: &T) -> Display {
 pub struct Display {
     id: String,
     /// The front end's request in whose handler it was made.
-    request: Option<String>,
+    request: Option<Request>,
     state: Mutex<State>,
 }
 
@@ -52,18 +52,18 @@ struct State {
 
 impl Display {
     pub(crate) fn new(bundle: &Bundle) -> Self {
-        Self::about(comm::current(), bundle)
+        Self::about(request::current(), bundle)
     }
 
     /// One that is part of handling a request, wherever it is made: work that a handler starts may go on on
     /// other threads.
-    pub(crate) fn about(request: Option<String>, bundle: &Bundle) -> Self {
+    pub(crate) fn about(request: Option<Request>, bundle: &Bundle) -> Self {
         let id = fresh_id();
         let pending = match sink::backend() {
             // Blocks of stock evcxr cannot be taken back: show the last state only.
             Backend::Evcxr => Some(bundle.clone()),
             _ => {
-                sink::send_about(request.as_deref(), &Message::Display(bundle, Some(&id)));
+                sink::send_about(request.as_ref(), &Message::Display(bundle, Some(&id)));
                 None
             }
         };
@@ -82,8 +82,8 @@ impl Display {
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
         match sink::backend() {
             Backend::Notebook => {
-                let request = comm::current().or_else(|| self.request.clone());
-                sink::send_about(request.as_deref(), &Message::Update(&bundle, &self.id));
+                let request = request::current().or_else(|| self.request.clone());
+                sink::send_about(request.as_ref(), &Message::Update(&bundle, &self.id));
             }
             Backend::Terminal | Backend::Pipe if state.printed.elapsed() >= SPARSE => {
                 sink::send(&Message::Display(&bundle, None));

@@ -19,6 +19,7 @@ mod html;
 mod number;
 mod png;
 mod progress;
+pub(crate) mod request;
 mod sink;
 mod sparkline;
 mod table;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::html::escape_html;
+use super::request::{self, Request};
 use super::sink::{self, Backend};
 use super::sparkline::Sparkline;
 use super::table::{shorten, width};
@@ -62,7 +63,7 @@ pub struct Progress {
     next: AtomicU64,
     done: AtomicU64,
     /// The front end's request in whose handler it was made; the steps may come from other threads.
-    request: Option<String>,
+    request: Option<Request>,
     state: Mutex<State>,
 }
 
@@ -93,7 +94,7 @@ impl Progress {
             start: Instant::now(),
             next: AtomicU64::new(if silent { u64::MAX } else { nanos(first) }),
             done: AtomicU64::new(0),
-            request: crate::comm::current(),
+            request: request::current(),
             state: Mutex::default(),
         }
     }

@@ -9,7 +9,8 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::Bundle;
-use crate::{cells, comm};
+use super::request::{self, Request};
+use crate::cells;
 
 /// Who reads our standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,14 +57,14 @@ pub(crate) enum Message<'a> {
 
 /// Writes a message whole: no other thread's output gets inside it.
 pub(crate) fn send(message: &Message<'_>) {
-    send_about(comm::current().as_deref(), message);
+    send_about(request::current().as_ref(), message);
 }
 
-/// The same for a message that belongs to a request which a comm's handler got: it goes by way of the comms, as
+/// The same for a message that belongs to a request which a handler works on: it goes by the request's own way, as
 /// the kernel reads standard output only while a cell runs.
-pub(crate) fn send_about(request: Option<&str>, message: &Message<'_>) {
+pub(crate) fn send_about(request: Option<&Request>, message: &Message<'_>) {
     if let (Backend::Notebook, Some(request)) = (backend(), request)
-        && comm::show(request, protocol_json(message))
+        && (request.say)(&request.id, protocol_json(message))
     {
         return;
     }

@@ -100,3 +100,27 @@ fn held_out_examples_cannot_judge_two_streams() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_sum_judges_held_out_examples_by_its_terms_of_one_stream() -> Result<()> {
+    let (source, target) = (clouds(40, 0.0, 1), clouds(40, 0.8, 2));
+    let two = || objective(["logits"], |_: &Seen<'_>, _| Ok(0.0)).of_streams(2);
+    let sum = || Sum::of(1.0, Loss::SoftmaxCrossEntropy.at("logits")).plus(0.5, two());
+    let net = Mlp::new([2, 3, 2]).build(0)?;
+    let held_out = clouds(20, 0.0, 3);
+    let recipe = Recipe::new().epochs(3).seed(1);
+    let watched = recipe.clone().validation(&held_out);
+    let training = net.training().objective(sum()).beside(&target);
+    let judged = training.run(&source, watched.clone())?;
+    let alone = net.train(&source, watched)?;
+    // The second term is zero everywhere: what remains is the first.
+    assert_eq!(judged.network().parameters(), alone.network().parameters());
+    // Without the second stream it is refused, by its name.
+    let refused = net.training().objective(sum()).run(&source, recipe);
+    let error = refused.expect_err("an error").to_string();
+    assert!(
+        error.contains("2 streams") && error.contains(".beside("),
+        "{error}"
+    );
+    Ok(())
+}

@@ -194,7 +194,12 @@ impl CellCrate {
             .arg(format!("jook={}", toolkit.dylib.display()))
             // evcxr's own: prefer-dynamic (one `std` for all cells), and a faster linker where there is one.
             .args(std::env::var("RUSTFLAGS").unwrap_or_default().split_whitespace());
-        for dir in &toolkit.deps {
+        // What the notebook has added may be linked with a crate of the toolkit's.
+        let dirs = match &toolkit.interfaces {
+            Some(interfaces) if extra.externs.is_empty() => std::slice::from_ref(interfaces),
+            _ => &toolkit.deps,
+        };
+        for dir in dirs {
             command.arg("-L").arg(format!("dependency={}", dir.display()));
         }
         let quick = extra.link_quickly() && linker::arrange(&mut command, &toolkit, &rustc);

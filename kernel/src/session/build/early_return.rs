@@ -69,11 +69,9 @@ pub fn tell(source: &mut String, bound: Bound) {
         return;
     }
     let (needs, told) = match bound {
-        Bound::Error => (
-            "::std::convert::Into<::std::boxed::Box<dyn ::std::error::Error>>",
-            "::jook::cells::with_causes(&*::std::convert::Into::into(error))",
-        ),
-        Bound::Display => ("::std::fmt::Display", "::std::format!(\"{}\", error)"),
+        // `:efmt` has another text.
+        Bound::Error if source.contains(HEAD) => return take_from_the_toolkit(source),
+        Bound::Error | Bound::Display => ("::std::fmt::Display", "::std::format!(\"{}\", error)"),
         Bound::Debug => ("::std::fmt::Debug", "::std::format!(\"{:?}\", error)"),
     };
     let place = "::std::panic::Location::caller()";
@@ -99,31 +97,62 @@ pub fn tell(source: &mut String, bound: Bound) {
     }
 }
 
+/// Puts the error that the toolkit has, where it is compiled once, in the place of evcxr's. No line moves.
+fn take_from_the_toolkit(source: &mut String) {
+    let Some(from) = source.find(DEFINITION) else {
+        return;
+    };
+    // What evcxr writes makes one, and ends with the braces of the function and of the `impl`.
+    let made = source[from + DEFINITION.len()..].find(MADE);
+    let Some(made) = made.map(|at| from + DEFINITION.len() + at + MADE.len()) else {
+        return;
+    };
+    let mut closing = source[made..].match_indices('}').map(|(at, _)| made + at + 1);
+    let Some(end) = closing.nth(1) else { return };
+    let lines = "\n".repeat(source[from..end].matches('\n').count());
+    source.replace_range(
+        from..end,
+        &format!("use ::jook::cells::EvcxrUserCodeError;{lines}"),
+    );
+}
+
+const DEFINITION: &str = "struct EvcxrUserCodeError {}";
+const MADE: &str = "EvcxrUserCodeError {}\n";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn written(format: &str) -> String {
+        format!(
+            "use a;\nstruct EvcxrUserCodeError {{}}\n{HEAD}\nfn from(error: T) -> Self {{\neprintln!(\"{format}\", error);\n\
+             println!(\"x\");\nEvcxrUserCodeError {{}}\n}}\n}}\nfn code() {{\n}}\n"
+        )
+    }
+
     #[test]
     fn an_error_is_told_and_not_printed_and_no_line_moves() {
-        let source = format!(
-            "struct EvcxrUserCodeError {{}}\n{HEAD}\nfn from(error: T) -> Self {{\neprintln!(\"{{}}\", error);\n"
-        );
-        for bound in [Bound::Error, Bound::Display, Bound::Debug] {
-            let mut changed = source.clone();
+        for bound in [Bound::Display, Bound::Debug] {
+            let mut changed = written("{}");
             tell(&mut changed, bound);
             assert!(!changed.contains("eprintln!"));
-            assert_eq!(
-                changed.lines().nth(2),
-                Some("#[track_caller] fn from(error: T) -> Self {")
-            );
-            assert!(
-                changed
-                    .lines()
-                    .nth(3)
-                    .unwrap()
-                    .starts_with("::jook::cells::left_with(")
-            );
+            let lines: Vec<&str> = changed.lines().collect();
+            assert_eq!(lines[3], "#[track_caller] fn from(error: T) -> Self {");
+            assert!(lines[4].starts_with("::jook::cells::left_with("));
         }
+    }
+
+    #[test]
+    fn the_error_of_most_cells_is_the_toolkits() {
+        let mut changed = written("{}");
+        tell(&mut changed, Bound::Error);
+        assert_eq!(
+            changed,
+            format!(
+                "use a;\nuse ::jook::cells::EvcxrUserCodeError;{}\nfn code() {{\n}}\n",
+                "\n".repeat(7)
+            )
+        );
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct ToolkitFiles {
     /// Folders with the crates that it was built from: rustc reads their metadata when a cell's types lead
     /// there.
     pub deps: Vec<PathBuf>,
+    /// A folder with the interfaces of those crates alone.
+    pub interfaces: Option<PathBuf>,
     /// Where `libstd` is.
     pub std_dir: PathBuf,
     /// The pruned crate graph.

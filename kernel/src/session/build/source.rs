@@ -123,16 +123,20 @@ pub fn unknown(source: &str) -> Vec<&'static str> {
 }
 
 /// Lines that evcxr writes around a cell, which use names that a notebook may give to something else.
-const FULL_PATHS: [(&str, &str); 10] = [
+const FULL_PATHS: [(&str, &str); 11] = [
+    (
+        "evcxr_variable_store: *mut u8) -> *mut u8 {",
+        "evcxr_variable_store: *mut ::jook::cells::VariableStore) -> *mut ::jook::cells::VariableStore {",
+    ),
     ("use jook::prelude::*;", "use ::jook::prelude::*;"),
     (
         CATCHES,
         "if ::std::panic::catch_unwind(||{ use ::jook::show::Show as _; ::jook::cells::entered();",
     ),
-    (MATCHES, "match ::std::panic::catch_unwind("),
+    (MATCHES, "match ::jook::cells::caught("),
     (
         "  std::panic::AssertUnwindSafe(||{",
-        "  ::std::panic::AssertUnwindSafe(||{ use ::jook::show::Show as _; ::jook::cells::entered();",
+        "  ::std::boxed::Box::new(||{ use ::jook::show::Show as _; ::jook::cells::entered();",
     ),
     (
         "let _ = (|| -> std::result::Result<(), EvcxrUserCodeError> {",
@@ -147,7 +151,7 @@ const FULL_PATHS: [(&str, &str); 10] = [
     ("  Err(_) => {", "  ::std::result::Result::Err(_) => {"),
     (
         "mut x: *mut std::os::raw::c_void) -> *mut std::os::raw::c_void {x}",
-        "mut x: *mut ::std::ffi::c_void) -> *mut ::std::ffi::c_void {x}",
+        "mut x: *mut ::jook::cells::VariableStore) -> *mut ::jook::cells::VariableStore {x}",
     ),
 ];
 
@@ -237,7 +241,7 @@ fn wrapper(number: usize) -> String {
 pub extern "C" fn run_user_code_{number}(store: *mut ::std::ffi::c_void) -> *mut ::std::ffi::c_void {{
     ::jook::cells::begun({number}, jook_cell_{number} as *const ());
     {MADE_OF}(0);
-    let store = ::jook::cells::guarded(store, |store| jook_cell_{number}(store as _) as _);
+    let store = ::jook::cells::guarded(store, jook_cell_{number});
     ::jook::cells::finished();
     store
 }}
@@ -328,7 +332,7 @@ mod tests {
         assert!(changed.contains("(x).evcxr_display(); ::jook::cells::displayed();"));
         for (index, line) in GENERATED.lines().enumerate() {
             let same = changed.lines().nth(index).unwrap();
-            let touched = ["run_user_code_", "PANIC", "evcxr_display", "catch_unwind"]
+            let touched = ["run_user_code_", "*mut u8", "PANIC", "evcxr_display", "catch_unwind"]
                 .iter()
                 .any(|word| line.contains(word));
             assert_eq!(same == line, !touched, "line {index}: {same}");

@@ -4,6 +4,7 @@
 //! crate of one line that passes the toolkit on. It takes seconds, and unlike a `dylib` of cargo's it shares
 //! `std` with the cells (`-C prefer-dynamic`), without which rustc refuses to link them.
 
+mod interfaces;
 mod progress;
 mod store;
 
@@ -138,11 +139,13 @@ fn files(deps: &[PathBuf], cache: &Path, home: &Home) -> Result<Toolkit> {
     store::pin(&dylib);
     let mut folders: Vec<PathBuf> = dylib.parent().map(Path::to_owned).into_iter().collect();
     folders.extend(deps.iter().cloned());
+    let beside = dylib.parent().map(|folder| folder.join(interfaces::FOLDER));
     let std_source = skeleton::standard_library(&std_source(home), &compiler_name(), cache);
     let files = ToolkitFiles {
         size: private::size(&dylib),
         dylib,
         deps: folders,
+        interfaces: beside.filter(|folder| folder.exists()),
         std_dir: sysroot(home).join("lib/rustlib").join(HOST).join("lib"),
         graph: cache.join(GRAPH),
         cache: writable(cache)?,
@@ -365,6 +368,7 @@ fn link(library: &Path, deps: &[PathBuf], home: &Home, folder: &Path) -> Result<
         "the toolkit could not be linked for cells:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    interfaces::gather(deps, folder)?;
     linker::prepare(folder, DYLIB, &home.rustc)
 }
 

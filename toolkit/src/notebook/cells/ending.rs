@@ -8,7 +8,7 @@ use std::panic::Location;
 
 use serde_json::json;
 
-use super::{USER_ERROR_OCCURRED, create_variable_store, kernel, panics};
+use super::{USER_ERROR_OCCURRED, VariableStore, create_variable_store, kernel, panics};
 use crate::interrupt;
 
 /// evcxr's word for a cell that ended in a panic.
@@ -25,22 +25,38 @@ pub fn finished() {
     let _ = std::io::stdout().flush();
 }
 
+/// A cell: the store of variables goes in and comes out.
+pub type CellCode = extern "C-unwind" fn(*mut VariableStore) -> *mut VariableStore;
+
 /// Runs the code of a cell, with the store of variables or none yet. What panics when the code is done, such as a value
 /// that the cell has replaced and that is dropped now, is told and costs nothing else.
-pub fn guarded(store: *mut c_void, run: impl FnOnce(*mut c_void) -> *mut c_void) -> *mut c_void {
+pub fn guarded(store: *mut c_void, run: CellCode) -> *mut c_void {
     let store = match store.is_null() {
-        true => create_variable_store().cast(),
-        false => store,
+        true => create_variable_store(),
+        false => store.cast(),
     };
     ENTERED.set(false);
     let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(store)));
-    ran.unwrap_or_else(|_| {
+    let store = ran.unwrap_or_else(|_| {
         match ENTERED.get() {
             true => drop_panicked(),
             false => panicked(),
         }
         store
-    })
+    });
+    store.cast()
+}
+
+/// Code that has panicked.
+pub struct Panicked;
+
+/// Runs the user's code. Nothing of it is compiled with a cell, as of
+/// [`std::panic::catch_unwind`] it would.
+///
+/// # Errors
+/// When it panicked.
+pub fn caught(code: Box<dyn FnOnce() + '_>) -> Result<(), Panicked> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(code)).map_err(|_| Panicked)
 }
 
 thread_local! {
@@ -87,6 +103,23 @@ pub fn panicked() {
         }
         None => println!("{PANICKED}"),
     }
+}
+
+/// What `?` at the top of a cell makes of an error, under the name that evcxr has for it: the error is told with its
+/// causes and from where it came.
+pub struct EvcxrUserCodeError(());
+
+impl<T: Into<Box<dyn Error>>> From<T> for EvcxrUserCodeError {
+    #[track_caller]
+    fn from(error: T) -> Self {
+        left(&*error.into(), Location::caller())
+    }
+}
+
+fn left(error: &dyn Error, place: &Location<'_>) -> EvcxrUserCodeError {
+    left_with(&with_causes(error), place);
+    left_early();
+    EvcxrUserCodeError(())
 }
 
 /// A `?` at the top of the cell left with an error.

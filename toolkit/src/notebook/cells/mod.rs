@@ -10,7 +10,8 @@ mod shell;
 mod value;
 
 pub use ending::{
-    begun, displayed, entered, finished, guarded, left_early, left_with, panicked, send_text, with_causes,
+    EvcxrUserCodeError, Panicked, begun, caught, displayed, entered, finished, guarded, left_early,
+    left_with, panicked, send_text, with_causes,
 };
 pub(crate) use kernel::kernel;
 #[cfg(test)]
@@ -24,7 +25,7 @@ pub use value::{
     ByIterator, ByTarget, Counted, Unknown, send_value, send_value_as, with_debug, with_display,
 };
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -64,13 +65,37 @@ struct Kept {
     origin: u64,
 }
 
-impl Kept {
-    /// Whether the value is what is called `T` now. The name and the digest say it together: a type of the notebook's own
-    /// may get another identity while its definition stays as it was, or keep it while its fields change.
-    fn is<T: 'static>(&self, digest: u64) -> bool {
-        let same = self.digest == digest && self.type_name == std::any::type_name::<T>();
-        same && (digest != 0 || self.value.is::<T>())
+/// What a cell's call says of a type.
+struct OfType {
+    id: TypeId,
+    name: &'static str,
+    digest: u64,
+}
+
+impl OfType {
+    fn new<T: 'static>(digest: u64) -> Self {
+        Self {
+            id: TypeId::of::<T>(),
+            name: std::any::type_name::<T>(),
+            digest,
+        }
     }
+}
+
+impl Kept {
+    /// Whether the value is what is called by this type now. The name and the digest say it together: a type of the
+    /// notebook's own may get another identity while its definition stays as it was, or keep it while its fields change.
+    fn is(&self, of_type: &OfType) -> bool {
+        let same = self.digest == of_type.digest && self.type_name == of_type.name;
+        same && (of_type.digest != 0 || (*self.value).type_id() == of_type.id)
+    }
+}
+
+/// What a cell does with a variable that it takes.
+enum Taken {
+    AsItIs,
+    ToChange,
+    ToReplace,
 }
 
 /// A new store, on the heap; it lives as long as the process.
@@ -78,24 +103,16 @@ pub fn create_variable_store() -> *mut VariableStore {
     Box::into_raw(Box::default())
 }
 
+/// What is generic is compiled with each cell that calls it: it does no more than it must.
 impl VariableStore {
     /// Keeps `value`, of a type with this digest, under `name`.
     pub fn put_as<T: 'static>(&mut self, digest: u64, name: &str, value: T) {
-        let kept = Kept {
-            value: Box::new(value),
-            type_name: std::any::type_name::<T>(),
-            digest,
-            origin: self.unchanged.remove(name).unwrap_or_else(made_of::origin),
-        };
-        self.variables.insert(name.to_owned(), kept);
+        self.put(name, Box::new(value), &OfType::new::<T>(digest));
     }
 
     /// Whether the variable, if there is one, is still of the type `T`; tells evcxr when it is not.
     pub fn check_as<T: 'static>(&mut self, digest: u64, name: &str) -> bool {
-        match self.variables.get(name) {
-            Some(kept) if !kept.is::<T>(digest) => changed(name),
-            _ => true,
-        }
+        self.check(name, &OfType::new::<T>(digest))
     }
 
     /// Gives the variable out to a cell that cannot change it.
@@ -103,10 +120,10 @@ impl VariableStore {
     /// # Panics
     /// When it is not there or of another type: [`VariableStore::check_as`] was not asked.
     pub fn take_as<T: 'static>(&mut self, digest: u64, name: &str) -> T {
-        if let Some(kept) = self.variables.get(name) {
-            self.unchanged.insert(name.to_owned(), kept.origin);
-        }
-        self.take_to_change_as(digest, name)
+        let value = self.take(name, &OfType::new::<T>(digest), Taken::AsItIs);
+        // SAFETY: the value has the type `T`, or one of the same name and digest: the same definitions, compiled by the
+        // same compiler with the same options, have the same layout.
+        unsafe { *Box::from_raw(value.cast::<T>()) }
     }
 
     /// Gives the variable out to a cell that may change it or put another one in its place.
@@ -114,10 +131,9 @@ impl VariableStore {
     /// # Panics
     /// As [`VariableStore::take_as`].
     pub fn take_to_change_as<T: 'static>(&mut self, digest: u64, name: &str) -> T {
-        if let Some(kept) = self.variables.get(name) {
-            made_of::takes(kept.origin);
-        }
-        self.take_to_replace_as(digest, name)
+        let value = self.take(name, &OfType::new::<T>(digest), Taken::ToChange);
+        // SAFETY: as in `take_as`.
+        unsafe { *Box::from_raw(value.cast::<T>()) }
     }
 
     /// Gives the variable out to a cell that puts another one in its place before it looks at this one.
@@ -125,15 +141,43 @@ impl VariableStore {
     /// # Panics
     /// As [`VariableStore::take_as`].
     pub fn take_to_replace_as<T: 'static>(&mut self, digest: u64, name: &str) -> T {
+        let value = self.take(name, &OfType::new::<T>(digest), Taken::ToReplace);
+        // SAFETY: as in `take_as`.
+        unsafe { *Box::from_raw(value.cast::<T>()) }
+    }
+
+    fn put(&mut self, name: &str, value: Box<dyn Any>, of_type: &OfType) {
+        let kept = Kept {
+            value,
+            type_name: of_type.name,
+            digest: of_type.digest,
+            origin: self.unchanged.remove(name).unwrap_or_else(made_of::origin),
+        };
+        self.variables.insert(name.to_owned(), kept);
+    }
+
+    fn check(&self, name: &str, of_type: &OfType) -> bool {
+        match self.variables.get(name) {
+            Some(kept) if !kept.is(of_type) => changed(name),
+            _ => true,
+        }
+    }
+
+    /// Where the value lies on the heap; the caller owns it.
+    fn take(&mut self, name: &str, of_type: &OfType, how: Taken) -> *mut () {
         let Some(kept) = self.variables.remove(name) else {
             panic!("variable {name} has gone missing")
         };
-        if !kept.is::<T>(digest) {
+        if let Taken::AsItIs = how {
+            self.unchanged.insert(name.to_owned(), kept.origin);
+        }
+        if let Taken::AsItIs | Taken::ToChange = how {
+            made_of::takes(kept.origin);
+        }
+        if !kept.is(of_type) {
             panic!("variable {name} changed its type");
         }
-        // SAFETY: the value has the type `T`, or one of the same name and digest: the same definitions, compiled by the
-        // same compiler with the same options, have the same layout.
-        unsafe { *Box::from_raw(Box::into_raw(kept.value).cast::<T>()) }
+        Box::into_raw(kept.value).cast()
     }
 
     /// Drops variables whose type is another one now. A panic of their own is told and goes no further.

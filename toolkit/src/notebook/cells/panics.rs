@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
 use super::kernel;
-use crate::comm;
+use crate::show::request;
 
 static CELLS: OnceLock<ThreadId> = OnceLock::new();
 
@@ -51,13 +51,13 @@ pub fn report_panics() {
         });
         if !is_on_this_thread() {
             notice["kind"] = "panic_elsewhere".into();
-            let handles = comm::current();
+            let handles = request::current();
             notice["who"] = match handles {
                 Some(_) => "a handler".into(),
                 None => "a thread".into(),
             };
             if let Some(request) = handles
-                && comm::show(&request, notice.clone())
+                && (request.say)(&request.id, notice.clone())
             {
                 return;
             }

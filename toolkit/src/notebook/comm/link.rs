@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cells::{self, Stream};
+use crate::show::request::{self, Request};
 use crate::{Error, Result, interrupt};
 
 /// What is said at the kernel's door.
@@ -36,8 +37,6 @@ struct Writer {
 }
 
 thread_local! {
-    /// The front end's request that this thread handles.
-    static HANDLING: RefCell<Option<String>> = const { RefCell::new(None) };
     /// The binary data that came with it.
     static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
@@ -51,11 +50,6 @@ static STOPPED: AtomicBool = AtomicBool::new(false);
 struct Received {
     message: Value,
     buffers: Vec<Vec<u8>>,
-}
-
-/// The request of the front end that this thread handles, if it does.
-pub(crate) fn current() -> Option<String> {
-    HANDLING.with_borrow(Clone::clone)
 }
 
 /// Takes the binary data of the message that this thread handles.
@@ -155,8 +149,8 @@ fn heard(number: u64) {
 }
 
 fn handle_one(Received { message, buffers }: Received) {
-    let request = message["request"].as_str().unwrap_or_default().to_owned();
-    HANDLING.set(Some(request));
+    let id = message["request"].as_str().unwrap_or_default().to_owned();
+    request::work_on(Some(Request { id, say: super::show }));
     BUFFERS.set(buffers);
     cells::taken_by(print, || super::carefully(|| super::handle(message)));
     BUFFERS.take();
@@ -168,7 +162,7 @@ fn handle_one(Received { message, buffers }: Received) {
     if let Some(link) = established() {
         let _ = link.say(json!({"kind": "comm_done"}));
     }
-    HANDLING.set(None);
+    request::work_on(None);
 }
 
 /// What the handler prints is about the message that it handles.
@@ -191,8 +185,9 @@ impl Link {
 
     /// The same, with binary data.
     pub fn say_with(&self, message: Value, buffers: &[&[u8]]) -> Result<()> {
-        let request = current();
-        let number = self.write_with(request.as_deref(), message, buffers)?;
+        let request = request::current();
+        let id = request.as_ref().map(|request| request.id.as_str());
+        let number = self.write_with(id, message, buffers)?;
         if request.is_none() {
             let ended = |heard: &mut u64| *heard < number;
             drop(self.news.wait_timeout_while(lock(&self.heard), PATIENCE, ended));

@@ -27,7 +27,6 @@
 
 mod link;
 
-pub(crate) use link::current;
 pub use serde_json::{Value, json};
 
 use std::any::Any;
@@ -287,7 +286,7 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// Sends an output to the front end as one of the request that a handler got; false when there is no way to.
-pub(crate) fn show(request: &str, output: Value) -> bool {
+fn show(request: &str, output: Value) -> bool {
     link::established().is_some_and(|link| link.write(Some(request), output).is_ok())
 }
 

@@ -143,6 +143,15 @@ pub(super) fn train(
     for data in &all {
         check_width(data, executor.inputs())?;
     }
+    if objective.streams() > all.len() {
+        return Err(Error::spec(format!(
+            "the objective looks at {} streams of data, and the training has {}",
+            objective.streams(),
+            all.len()
+        ))
+        .at("the objective")
+        .fix("add the others: net.training().objective(..).beside(&other).run(&data, recipe)"));
+    }
     objective.check(&all, &executor.widths())?;
     let validation = recipe.validation_data.as_ref().map(|validation| &*validation.0);
     let watched = recipe.is_watched();

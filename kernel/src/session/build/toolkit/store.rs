@@ -18,7 +18,7 @@ use std::time::SystemTime;
 /// The dynamic library's file name; crate `jook_cells`.
 pub const DYLIB: &str = "libjook_cells.so";
 /// Changes when toolkits are linked in another way.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 /// Locked by each session that uses the folder.
 const USED: &str = "used";
 
