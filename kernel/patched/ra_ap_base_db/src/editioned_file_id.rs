@@ -19,7 +19,8 @@ pub struct EditionedFileId {
 
 #[salsa::tracked]
 impl EditionedFileId {
-    #[salsa::tracked(lru = 128, returns(clone))]
+    // Jook: 128 in the original. A session reads some 2,000 files at its start, in two analyses.
+    #[salsa::tracked(lru = 8192, returns(clone))]
     pub fn parse(self, db: &dyn SourceDatabase) -> syntax::Parse<ast::SourceFile> {
         let _p = tracing::info_span!("parse", ?self).entered();
         let (file_id, edition) = self.unpack(db);

@@ -9,6 +9,7 @@
 
 pub mod answers;
 pub mod asynchronous;
+pub mod beginnings;
 pub mod carried;
 pub mod compile;
 pub mod deps;

@@ -5,17 +5,22 @@
 //! and `impl` blocks, so rust-analyzer is given copies that hold little else. Private fields get names that tell what
 //! they are: evcxr has rust-analyzer offer them to whoever writes a cell, who cannot name them.
 
+mod dispensable;
 mod tokens;
 
 use crate::session::build::files::newest;
 use anyhow::{Context, Result};
+use dispensable::{
+    body_of_trait_impl, dispensable_attribute, dispensable_body, dispensable_methods, doc_attribute, fields,
+    handed, is_test_module, private_fields,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use tokens::{Kind, Token, tokens};
 
 /// Part of the folder's name: changes when the copies are made in another way.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 
 /// Before the name of a private field.
 pub const PRIVATE: &str = "jook_private_";
@@ -109,20 +114,39 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `source` without comments and modules of tests, with [`PRIVATE`] before the names of private fields, and with empty
-/// function bodies where no type depends on them.
+/// `source` without comments, modules of tests and attributes that tell nothing of types, with [`PRIVATE`] before the
+/// names of private fields, and with empty function bodies where no type depends on them.
 pub fn skeleton(source: &str) -> String {
     match tokens(source) {
         Some(tokens) => {
             let mut out = String::with_capacity(source.len() / 2);
-            write(&tokens, 0, tokens.len(), false, &mut out);
+            write(&tokens, 0, tokens.len(), Place::Items, &mut out);
             out
         }
         None => source.to_owned(),
     }
 }
 
-fn write(tokens: &[Token<'_>], from: usize, to: usize, in_macro: bool, out: &mut String) {
+/// Where tokens stand.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Items,
+    /// What a macro by example takes.
+    Pattern,
+    /// What it makes of that.
+    Made,
+    /// What is handed to a macro, whose pattern may have attributes.
+    Handed,
+}
+
+impl Place {
+    /// Whether it is within the rules of a macro.
+    fn in_rules(self) -> bool {
+        matches!(self, Self::Pattern | Self::Made)
+    }
+}
+
+fn write(tokens: &[Token<'_>], from: usize, to: usize, place: Place, out: &mut String) {
     let mut at = from;
     // A body found ahead of where it stands.
     let mut body = usize::MAX;
@@ -135,14 +159,24 @@ fn write(tokens: &[Token<'_>], from: usize, to: usize, in_macro: bool, out: &mut
         }
         match token.kind {
             Kind::Comment => out.push(' '),
-            Kind::Doc if in_macro => out.push(' '),
-            Kind::Space => out.push(if token.text.contains('\n') { '\n' } else { ' ' }),
-            Kind::Sign if token.text == "#" && (in_macro || is_test_module(tokens, at, to).is_some()) => {
-                if let Some(end) = is_test_module(tokens, at, to) {
-                    at = end;
-                    continue;
+            Kind::Doc if place.in_rules() => out.push(' '),
+            Kind::Space => {
+                let space = if token.text.contains('\n') { '\n' } else { ' ' };
+                if !out.ends_with(['\n', ' ']) {
+                    out.push(space);
+                } else if space == '\n' && out.ends_with(' ') {
+                    out.pop();
+                    out.push('\n');
                 }
-                if let Some(end) = doc_attribute(tokens, at, to) {
+            }
+            Kind::Sign if token.text == "#" => {
+                let end = is_test_module(tokens, at, to)
+                    .or_else(|| doc_attribute(tokens, at, to).filter(|_| place.in_rules()))
+                    .or_else(|| {
+                        let counts = matches!(place, Place::Items | Place::Made);
+                        dispensable_attribute(tokens, at, to).filter(|_| counts)
+                    });
+                if let Some(end) = end {
                     at = end;
                     continue;
                 }
@@ -151,24 +185,49 @@ fn write(tokens: &[Token<'_>], from: usize, to: usize, in_macro: bool, out: &mut
             Kind::Word if token.text == "macro_rules" => {
                 out.push_str(token.text);
                 if let Some(open) = (at + 1..to.min(at + 8)).find(|&i| tokens[i].close > i) {
-                    write(tokens, at + 1, open + 1, true, out);
-                    write(tokens, open + 1, tokens[open].close, true, out);
+                    write(tokens, at + 1, open + 1, Place::Pattern, out);
+                    write_rules(tokens, open + 1, tokens[open].close, out);
                     at = tokens[open].close;
                     continue;
                 }
             }
-            Kind::Word if token.text == "struct" && !in_macro => {
+            Kind::Word if place != Place::Pattern && handed(tokens, at, to).is_some() => {
+                let open = handed(tokens, at, to).unwrap_or(at);
+                tokens[at..=open]
+                    .iter()
+                    .for_each(|token| out.push_str(token.text));
+                write(tokens, open + 1, tokens[open].close, Place::Handed, out);
+                at = tokens[open].close;
+                continue;
+            }
+            Kind::Word if token.text == "struct" && !place.in_rules() => {
                 if let Some(open) = fields(tokens, at, to) {
                     let mut from = at;
                     for name in private_fields(tokens, open) {
                         out.push_str(tokens[from].text);
-                        write(tokens, from + 1, name, false, out);
+                        write(tokens, from + 1, name, place, out);
                         out.push_str(PRIVATE);
                         from = name;
                     }
                     out.push_str(tokens[from].text);
-                    write(tokens, from + 1, tokens[open].close, false, out);
+                    write(tokens, from + 1, tokens[open].close, place, out);
                     at = tokens[open].close;
+                    continue;
+                }
+                out.push_str(token.text);
+            }
+            Kind::Word if token.text == "impl" && !matches!(place, Place::Pattern | Place::Handed) => {
+                if let Some(open) = body_of_trait_impl(tokens, at, to) {
+                    out.push_str(token.text);
+                    write(tokens, at + 1, open + 1, place, out);
+                    let close = tokens[open].close;
+                    let mut from = open + 1;
+                    for gone in dispensable_methods(tokens, open) {
+                        write(tokens, from, gone.start, place, out);
+                        from = gone.end;
+                    }
+                    write(tokens, from, close, place, out);
+                    at = close;
                     continue;
                 }
                 out.push_str(token.text);
@@ -185,143 +244,25 @@ fn write(tokens: &[Token<'_>], from: usize, to: usize, in_macro: bool, out: &mut
     }
 }
 
-fn next(tokens: &[Token<'_>], mut at: usize, to: usize) -> Option<usize> {
+/// The rules of a macro: a pattern, an arrow, and what it makes.
+fn write_rules(tokens: &[Token<'_>], from: usize, to: usize, out: &mut String) {
+    let (mut at, mut place) = (from, Place::Pattern);
     while at < to {
-        if !matches!(tokens[at].kind, Kind::Space | Kind::Comment | Kind::Doc) {
-            return Some(at);
+        let close = tokens[at].close;
+        if close <= at {
+            write(tokens, at, at + 1, Place::Pattern, out);
+            at += 1;
+            continue;
         }
-        at += 1;
-    }
-    None
-}
-
-/// By how much the token changes the depth of angle brackets; the `>` of an arrow is none.
-fn angle(tokens: &[Token<'_>], at: usize) -> i32 {
-    match tokens[at].text {
-        "<" => 1,
-        ">" if !matches!(tokens[at - 1].text, "-" | "=") => -1,
-        _ => 0,
-    }
-}
-
-/// The opening brace of the fields of the struct whose `struct` stands at `at`.
-fn fields(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize> {
-    let mut here = next(tokens, at + 1, to).filter(|&name| tokens[name].kind == Kind::Word)? + 1;
-    let mut angles = 0i32;
-    while here < to {
-        let token = tokens[here];
-        angles += angle(tokens, here);
-        match token.text {
-            "{" if angles <= 0 => return Some(here),
-            ";" => return None,
-            "(" if angles <= 0 => return None,
-            _ => {}
-        }
-        here = token.close.max(here) + 1;
-    }
-    None
-}
-
-/// Where the names of the fields stand that not everybody may name.
-fn private_fields(tokens: &[Token<'_>], open: usize) -> Vec<usize> {
-    let close = tokens[open].close;
-    let (mut from, mut here, mut angles) = (open + 1, open + 1, 0i32);
-    let mut found = Vec::new();
-    while here <= close {
-        let token = tokens[here];
-        angles += angle(tokens, here);
-        if here == close || (token.text == "," && angles <= 0) {
-            found.extend(private_name(tokens, from, here));
-            from = here + 1;
-        }
-        here = token.close.max(here) + 1;
-    }
-    found
-}
-
-/// The name of the field that stands there, unless it is `pub` for all or cannot be told.
-fn private_name(tokens: &[Token<'_>], from: usize, to: usize) -> Option<usize> {
-    let mut here = from;
-    loop {
-        let at = next(tokens, here, to)?;
-        here = match tokens[at].text {
-            "#" => tokens[next(tokens, at + 1, to)?].close + 1,
-            "pub" => {
-                let restricted = next(tokens, at + 1, to).filter(|&after| tokens[after].text == "(")?;
-                tokens[restricted].close + 1
-            }
-            _ => return (tokens[at].kind == Kind::Word && !tokens[at].text.starts_with("r#")).then_some(at),
+        out.push_str(tokens[at].text);
+        write(tokens, at + 1, close, place, out);
+        out.push_str(tokens[close].text);
+        at = close + 1;
+        place = match place {
+            Place::Pattern => Place::Made,
+            _ => Place::Pattern,
         };
     }
-}
-
-/// The end of `#[doc = ...]`, unless it is what a macro repeats.
-fn doc_attribute(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize> {
-    let open = next(tokens, at + 1, to).filter(|&i| tokens[i].text == "[")?;
-    let doc = next(tokens, open + 1, to).filter(|&i| tokens[i].text == "doc")?;
-    next(tokens, doc + 1, to).filter(|&i| tokens[i].text == "=")?;
-    let before = tokens[..at]
-        .iter()
-        .rev()
-        .find(|token| token.kind != Kind::Space)?;
-    (before.text != "(").then_some(tokens[open].close + 1)
-}
-
-/// The end of `#[cfg(test)] mod name { ... }`.
-fn is_test_module(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize> {
-    let mut here = at;
-    for wanted in ["#", "[", "cfg", "(", "test", ")", "]", "mod"] {
-        here = next(tokens, here, to).filter(|&i| tokens[i].text == wanted)? + 1;
-    }
-    let name = next(tokens, here, to).filter(|&i| tokens[i].kind == Kind::Word)?;
-    let open = next(tokens, name + 1, to).filter(|&i| tokens[i].text == "{")?;
-    Some(tokens[open].close + 1)
-}
-
-/// The body of the function whose `fn` stands at `at`, when nothing outside it can depend on it.
-fn dispensable_body(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize> {
-    let name = next(tokens, at + 1, to)?;
-    if tokens[name].kind != Kind::Word && tokens[name].text != "$" {
-        return None;
-    }
-    // The value of a constant may be a length in a type.
-    let constant = tokens[..at]
-        .iter()
-        .rev()
-        .filter(|token| token.kind != Kind::Space && token.kind != Kind::Comment)
-        .take_while(|token| {
-            token.kind == Kind::Literal || ["unsafe", "extern", "async", "const"].contains(&token.text)
-        })
-        .any(|token| token.text == "const");
-    if constant {
-        return None;
-    }
-    let (mut angles, mut opaque) = (0i32, false);
-    let mut here = name + 1;
-    while here < to {
-        let token = tokens[here];
-        angles += angle(tokens, here);
-        match token.text {
-            "impl" => opaque = true,
-            ";" => return None,
-            "{" if angles <= 0 => break,
-            _ => {}
-        }
-        here = token.close.max(here) + 1;
-    }
-    if here >= to || opaque {
-        return None;
-    }
-    let inner = &tokens[here + 1..tokens[here].close];
-    let counts = |(index, token): (usize, &Token<'_>)| {
-        // Items that reach out of the body; a macro's pattern.
-        ["impl", "macro_rules"].contains(&token.text)
-            || (token.text == "$"
-                && inner.get(index + 1).is_some_and(|word| word.kind == Kind::Word)
-                && inner.get(index + 2).is_some_and(|colon| colon.text == ":")
-                && inner.get(index + 3).is_some_and(|word| word.kind == Kind::Word))
-    };
-    (!inner.iter().enumerate().any(counts)).then_some(here)
 }
 
 #[cfg(test)]
@@ -358,6 +299,67 @@ mod tests {
         ] {
             assert_eq!(bare(kept), kept);
         }
+    }
+
+    #[test]
+    fn attributes_go_but_not_where_a_macro_matches_them() {
+        assert_eq!(
+            bare(
+                "#[stable(feature = \"a\")] #[inline] pub fn f() {} #[lang = \"x\"] #[doc(alias = \"y\")] trait T {}"
+            ),
+            "pub fn f() {} #[lang = \"x\"] trait T {}"
+        );
+        assert_eq!(
+            bare("#![allow(x)] m! { #[stable] fn f() { 1 } }"),
+            "#![allow(x)] m! { #[stable] fn f() {} }"
+        );
+        assert_eq!(
+            bare(
+                "macro_rules! m { (#[$s:meta] #[stable] $t:ty) => { #[$s] #[inline] fn f(self) { n! { #[stable] 1 } } }; }"
+            ),
+            "macro_rules! m { (#[$s:meta] #[stable] $t:ty) => { #[$s] fn f(self) {} }; }"
+        );
+        assert_eq!(
+            bare("macro_rules! m { () => { #[inline] n! { #[stable] 1 } } }"),
+            "macro_rules! m { () => { n! { #[stable] 1 } } }"
+        );
+    }
+
+    #[test]
+    fn the_methods_of_a_trait_are_the_traits() {
+        assert_eq!(
+            bare(
+                "impl<T: for<'a> A<'a>> B for C<T> where T: D { type E = fn(u8); #[x] unsafe fn f(&self) -> F<{ 1 }> { g() } const N: u8 = 1; fn h() -> impl I { i() } }"
+            ),
+            "impl<T: for<'a> A<'a>> B for C<T> where T: D { type E = fn(u8); const N: u8 = 1; fn h() -> impl I { i() } }"
+        );
+        for kept in [
+            "impl<T: for<'a> A<'a>> B<T> { fn f(&self); }",
+            "fn f(x: impl A) { }",
+            "macro_rules! m { ($($n:ident)*) => { impl A for B { $(fn $n() {})* } } }",
+        ] {
+            assert_eq!(bare(kept).replace(' ', ""), kept.replace(' ', ""));
+        }
+        assert_eq!(
+            bare(
+                "macro_rules! m { ($t:ty) => { impl A for $t { #[x] fn f(self) { 1 } n! { a } fn g() {} } } }"
+            ),
+            "macro_rules! m { ($t:ty) => { impl A for $t { n! { a } } } }"
+        );
+    }
+
+    #[test]
+    fn a_constant_method_keeps_its_body_where_lengths_are_written_with_it() {
+        assert_eq!(
+            bare(
+                "impl A { pub const fn rotate<T>(self, n: u32) -> u8 { 1 } const fn pow(self) -> usize { 2 } }"
+            ),
+            "impl A { pub const fn rotate<T>(self, n: u32) -> u8 {} const fn pow(self) -> usize { 2 } }"
+        );
+        assert_eq!(
+            bare("const fn f(a: u8) -> u8 { a }"),
+            "const fn f(a: u8) -> u8 { a }"
+        );
     }
 
     #[test]

@@ -332,9 +332,15 @@ mod tests {
         assert!(changed.contains("(x).evcxr_display(); ::jook::cells::displayed();"));
         for (index, line) in GENERATED.lines().enumerate() {
             let same = changed.lines().nth(index).unwrap();
-            let touched = ["run_user_code_", "*mut u8", "PANIC", "evcxr_display", "catch_unwind"]
-                .iter()
-                .any(|word| line.contains(word));
+            let touched = [
+                "run_user_code_",
+                "*mut u8",
+                "PANIC",
+                "evcxr_display",
+                "catch_unwind",
+            ]
+            .iter()
+            .any(|word| line.contains(word));
             assert_eq!(same == line, !touched, "line {index}: {same}");
         }
     }
