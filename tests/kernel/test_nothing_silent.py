@@ -155,3 +155,44 @@ def test_what_an_added_crate_keeps_lasts(start, tmp_path):
     text = said(kernel.run("(size.wide(), 1)"))
     assert "no method named `wide` found" in text and "line 1, column 7" in text
     assert value(kernel.run(f"use {name}::*; (next(), size.wide(), map.len())")) == "(2, 9, 0)"
+
+
+def test_what_a_notebook_imports_as_a_whole_goes_before_the_prelude(module_kernel):
+    ok(
+        module_kernel.run(
+            "mod geo { pub fn show(x: f64) -> String { format!(\"geo {x}\") } pub fn input(x: &str) -> usize { x.len() } "
+            "#[derive(Debug, Clone)] pub struct Table(pub u8); }\nuse geo::*;"
+        )
+    )
+    assert value(module_kernel.run("show(1.5)")) == "geo 1.5"
+    ok(module_kernel.run('let text = show(2.5); let length = input("four"); let table = Table(4);'))
+    ok(module_kernel.run("fn both() -> String { show(3.5) }"))
+    assert value(module_kernel.run('format!("{text} {length} {table:?} {}", both())')) == "geo 2.5 4 Table(4) geo 3.5"
+    ok(module_kernel.run("mod one { pub fn f() {} } mod two { pub fn f() {} } use one::*; use two::*;"))
+    text = said(module_kernel.run("f()"))
+    assert "`f` is ambiguous" in text and "`one::f` or `two::f`" in text
+    told = ok(module_kernel.run("mod geo { pub fn other() {} }")).text("stderr")
+    assert "`use geo::show`" in told and "`fn both`" in told
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if true { return; }",
+        "for i in 0..3 {\n    if i == 1 { return }\n}",
+        "let Some(_) = None::<u8> else { return; };",
+        "match 1 { 1 => return, _ => {} }",
+        "async fn one() -> u8 { 1 }\nif one().await == 1 { return; }",
+        "if true { return Ok(()); }",
+    ],
+)
+def test_a_return_ends_the_cell_and_keeps_nothing_of_it(module_kernel, code):
+    ok(module_kernel.run("let before = 1;"))
+    cell = ok(module_kernel.run(f'println!("a");\nlet first = 2;\n{code}\nlet second = 3;\nprintln!("b");'))
+    assert cell.text() == "a\n"
+    for name in ["first", "second"]:
+        text = said(module_kernel.run(name))
+        assert f"would have made `{name}`" in text and "left by a `return`" in text
+    assert value(module_kernel.run("before")) == "1"
+    # Of others' a cell takes no notice.
+    assert value(module_kernel.run("fn seven(x: u8) -> u8 { if x > 1 { return 7; } 0 } { let g = |x: u8| { if x > 1 { return; } }; g(2); } seven(2)")) == "7"

@@ -35,6 +35,7 @@ pub fn with_notices(source: &str, bound: Bound) -> String {
         }
     }
     early_return::tell(&mut out, bound);
+    early_return::watch(&mut out);
     if let Some((before, number)) = entry_point(&out) {
         out.replace_range(
             before..before + ENTRY.len(),

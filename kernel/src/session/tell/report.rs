@@ -2,6 +2,7 @@
 
 use crate::session::CellError;
 use crate::session::cell::edit::Named;
+use crate::session::control::Stopped;
 use crate::session::tell::hints;
 use crate::session::tell::losses::Losses;
 use crate::session::tell::notes::Notes;
@@ -16,7 +17,7 @@ mod death;
 mod direct;
 mod marks;
 
-pub use direct::{of_syntax, of_unfinished, of_warning};
+pub use direct::{of_syntax, of_warning};
 
 use marks::{BLUE, BOLD, Mark, PLAIN, RED, excerpt, remark};
 
@@ -43,6 +44,25 @@ pub fn killed() -> CellError {
         "Interrupted",
         "the cell did not stop and was killed\nThe notebook's variables are lost; its `use` lines and functions are still there.",
     )
+}
+
+/// A cell whose programs were stopped, and that has ended so, perhaps by a `return`.
+pub fn programs_stopped(end: Result<(), CellError>, left: bool) -> CellError {
+    let mut error = plain(
+        "Interrupted",
+        "the programs that the cell had started were stopped",
+    );
+    match end {
+        Ok(()) => error.traceback.push(match left {
+            true => "The cell has gone on after that, to a `return`.".to_owned(),
+            false => "The cell has gone on to its end, and its variables are kept.".to_owned(),
+        }),
+        Err(end) => {
+            error.line = end.line;
+            error.traceback.extend(end.traceback);
+        }
+    }
+    error
 }
 
 /// A cell whose library could not be loaded, and what the loader says.
@@ -140,17 +160,11 @@ fn excerpt_of(place: &Place) -> Vec<String> {
 }
 
 /// What evcxr returned instead of outputs.
-pub fn of_error(
-    error: &Error,
-    notes: &Notes,
-    cell: &Cell,
-    losses: &Losses,
-    (interrupted, killed): (bool, bool),
-) -> CellError {
+pub fn of_error(error: &Error, notes: &Notes, cell: &Cell, losses: &Losses, stopped: &Stopped) -> CellError {
     match error {
-        _ if killed => self::killed(),
+        _ if stopped.killed => killed(),
         Error::SubprocessTerminated(message) => death::of_child(message, notes),
-        _ if interrupted => plain("Interrupted", "stopped before the cell ran"),
+        _ if stopped.interrupted => plain("Interrupted", "stopped before the cell ran"),
         Error::CompilationErrors(errors) => compile_errors(errors, cell, losses),
         Error::TypeRedefinedVariablesLost(names) => plain(
             "CompileError",

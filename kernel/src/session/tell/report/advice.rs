@@ -13,7 +13,7 @@ pub fn of(said: &Value) -> Vec<(&'static str, String)> {
     let without_type = said["message"]
         .as_str()
         .is_some_and(|message| message.contains("`!: "));
-    children
+    let mut told: Vec<(&'static str, String)> = children
         .into_iter()
         .flatten()
         .filter_map(|child| {
@@ -34,7 +34,9 @@ pub fn of(said: &Value) -> Vec<(&'static str, String)> {
             let idle = others || IDLE.iter().any(|start| message.starts_with(start));
             (!in_between && !idle).then(|| (kind, shortened(&text)))
         })
-        .collect()
+        .collect();
+    told.dedup();
+    told
 }
 
 /// How remarks begin that lead a notebook's reader nowhere.
