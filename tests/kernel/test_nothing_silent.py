@@ -60,6 +60,12 @@ def test_a_panic_of_a_replaced_value_is_told_and_costs_nothing_else(module_kerne
     assert value(module_kernel.run("d.0")) == "2"
 
 
+def test_a_panic_that_is_passed_on_is_no_empty_error(module_kernel):
+    assert "passed on by `resume_unwind`" in said(module_kernel.run("std::panic::resume_unwind(Box::new(5));"))
+    text = said(module_kernel.run('let was = std::panic::catch_unwind(|| panic!("first")).unwrap_err();\nstd::panic::resume_unwind(was);'))
+    assert "first" in text
+
+
 def test_names_of_the_users_own_are_no_trouble(start):
     kernel = start()
     kernel.wait_until_warm()
@@ -129,6 +135,32 @@ def test_what_cannot_be_kept_is_refused_by_name_and_line(module_kernel, line, na
     assert f"`{name}`" in text.splitlines()[0] and "line 2" in text
 
 
+def test_what_borrows_for_good_is_in_nobodys_way(module_kernel):
+    """A type that is asked of the compiler is found beside variables whose lifetimes are left out."""
+    ok(
+        module_kernel.run(
+            'let ref five = 5; let words: Vec<&str> = "a b".split(\' \').collect(); let letters = "abc".chars(); '
+            "let first: fn(&str) -> &str = |x| &x[..1]; let part = std::borrow::Cow::Borrowed(\"a\");"
+        )
+    )
+    assert "`adds` is a closure" in said(module_kernel.run("let adds = |x: u8| x + 1;"))
+    assert value(module_kernel.run('(*five, words.len(), letters.count(), first("xy"), part.len())')) == '(5, 2, 3, "x", 1)'
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("|x: u8| x + 1", "`{closure}` doesn't implement `Debug`"),
+        ("async { 5 }", "`{async block}` doesn't implement `Debug`"),
+        ("struct S5; S5", "`S5` doesn't implement `Debug`"),
+        ("let s: String = |x: u8| x;", "mismatched types"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_once_by_the_users_names(module_kernel, code, line):
+    text = said(module_kernel.run(code))
+    assert line in text.splitlines()[0] and text.count("error[") == 1 and "line 1" in text
+
+
 def test_a_long_value_is_cut_with_its_length(module_kernel):
     text = value(module_kernel.run("let long: Vec<u32> = (0..100000).collect();\nlong"))
     assert len(text) < 10_000 and "…" in text and "100000" in text
@@ -182,7 +214,7 @@ def test_what_a_notebook_imports_as_a_whole_goes_before_the_prelude(module_kerne
         "for i in 0..3 {\n    if i == 1 { return }\n}",
         "let Some(_) = None::<u8> else { return; };",
         "match 1 { 1 => return, _ => {} }",
-        "async fn one() -> u8 { 1 }\nif one().await == 1 { return; }",
+        "async fn late13() -> u8 { 1 }\nif late13().await == 1 { return; }",
         "if true { return Ok(()); }",
     ],
 )

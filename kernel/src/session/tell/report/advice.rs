@@ -87,7 +87,15 @@ fn suggestions(spans: &Value) -> Vec<String> {
     if changes.len() > 1 && changes.iter().all(|span| place(span) == place(first)) {
         return changes.iter().filter_map(|span| changed(&[span])).collect();
     }
-    changed(&changes).into_iter().collect()
+    changed(&changes)
+        .filter(|line| !is_torn(line))
+        .into_iter()
+        .collect()
+}
+
+/// Whether it is the end of the line in which a value is shown, around the cell.
+fn is_torn(line: &str) -> bool {
+    line.starts_with(')') && line.ends_with(")));")
 }
 
 /// The line with all of these changes in it; only what is put in when they span several lines.
