@@ -27,7 +27,7 @@ def traceback(cell):
         ("let a = 1\nlet b = 2;", ["help: add `;` here: `let a = 1;`"]),
         ("let a = 1\nprintln!(\"{a}\")", ["expected `;`", "line 1", "help: add `;` here: `let a = 1;`"]),
         ('let n = "5".parse()?;', ["hint: nothing says which type is wanted", "`.parse::<f32>()`"]),
-        ("return 5", ["hint: a cell is no function", "`return Ok(());` ends the cell early"]),
+        ("return 5", ["hint: a cell is no function", "`return;` ends the cell early"]),
         ("no_such_name", ["^ not found in this scope"]),
         (":nope", ["unknown command :nope", "hint: `:help` lists the commands"]),
         ("%%capture\n1", ["`%%capture` is not known here; `:help`"]),

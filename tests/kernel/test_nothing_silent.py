@@ -60,6 +60,12 @@ def test_a_panic_of_a_replaced_value_is_told_and_costs_nothing_else(module_kerne
     assert value(module_kernel.run("d.0")) == "2"
 
 
+def test_a_panic_that_is_passed_on_is_no_empty_error(module_kernel):
+    assert "passed on by `resume_unwind`" in said(module_kernel.run("std::panic::resume_unwind(Box::new(5));"))
+    text = said(module_kernel.run('let was = std::panic::catch_unwind(|| panic!("first")).unwrap_err();\nstd::panic::resume_unwind(was);'))
+    assert "first" in text
+
+
 def test_names_of_the_users_own_are_no_trouble(start):
     kernel = start()
     kernel.wait_until_warm()
@@ -129,6 +135,32 @@ def test_what_cannot_be_kept_is_refused_by_name_and_line(module_kernel, line, na
     assert f"`{name}`" in text.splitlines()[0] and "line 2" in text
 
 
+def test_what_borrows_for_good_is_in_nobodys_way(module_kernel):
+    """A type that is asked of the compiler is found beside variables whose lifetimes are left out."""
+    ok(
+        module_kernel.run(
+            'let ref five = 5; let words: Vec<&str> = "a b".split(\' \').collect(); let letters = "abc".chars(); '
+            "let first: fn(&str) -> &str = |x| &x[..1]; let part = std::borrow::Cow::Borrowed(\"a\");"
+        )
+    )
+    assert "`adds` is a closure" in said(module_kernel.run("let adds = |x: u8| x + 1;"))
+    assert value(module_kernel.run('(*five, words.len(), letters.count(), first("xy"), part.len())')) == '(5, 2, 3, "x", 1)'
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("|x: u8| x + 1", "`{closure}` doesn't implement `Debug`"),
+        ("async { 5 }", "`{async block}` doesn't implement `Debug`"),
+        ("struct S5; S5", "`S5` doesn't implement `Debug`"),
+        ("let s: String = |x: u8| x;", "mismatched types"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_once_by_the_users_names(module_kernel, code, line):
+    text = said(module_kernel.run(code))
+    assert line in text.splitlines()[0] and text.count("error[") == 1 and "line 1" in text
+
+
 def test_a_long_value_is_cut_with_its_length(module_kernel):
     text = value(module_kernel.run("let long: Vec<u32> = (0..100000).collect();\nlong"))
     assert len(text) < 10_000 and "…" in text and "100000" in text
@@ -155,3 +187,44 @@ def test_what_an_added_crate_keeps_lasts(start, tmp_path):
     text = said(kernel.run("(size.wide(), 1)"))
     assert "no method named `wide` found" in text and "line 1, column 7" in text
     assert value(kernel.run(f"use {name}::*; (next(), size.wide(), map.len())")) == "(2, 9, 0)"
+
+
+def test_what_a_notebook_imports_as_a_whole_goes_before_the_prelude(module_kernel):
+    ok(
+        module_kernel.run(
+            "mod geo { pub fn show(x: f64) -> String { format!(\"geo {x}\") } pub fn input(x: &str) -> usize { x.len() } "
+            "#[derive(Debug, Clone)] pub struct Table(pub u8); }\nuse geo::*;"
+        )
+    )
+    assert value(module_kernel.run("show(1.5)")) == "geo 1.5"
+    ok(module_kernel.run('let text = show(2.5); let length = input("four"); let table = Table(4);'))
+    ok(module_kernel.run("fn both() -> String { show(3.5) }"))
+    assert value(module_kernel.run('format!("{text} {length} {table:?} {}", both())')) == "geo 2.5 4 Table(4) geo 3.5"
+    ok(module_kernel.run("mod one { pub fn f() {} } mod two { pub fn f() {} } use one::*; use two::*;"))
+    text = said(module_kernel.run("f()"))
+    assert "`f` is ambiguous" in text and "`one::f` or `two::f`" in text
+    told = ok(module_kernel.run("mod geo { pub fn other() {} }")).text("stderr")
+    assert "`use geo::show`" in told and "`fn both`" in told
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if true { return; }",
+        "for i in 0..3 {\n    if i == 1 { return }\n}",
+        "let Some(_) = None::<u8> else { return; };",
+        "match 1 { 1 => return, _ => {} }",
+        "async fn late13() -> u8 { 1 }\nif late13().await == 1 { return; }",
+        "if true { return Ok(()); }",
+    ],
+)
+def test_a_return_ends_the_cell_and_keeps_nothing_of_it(module_kernel, code):
+    ok(module_kernel.run("let before = 1;"))
+    cell = ok(module_kernel.run(f'println!("a");\nlet first = 2;\n{code}\nlet second = 3;\nprintln!("b");'))
+    assert cell.text() == "a\n"
+    for name in ["first", "second"]:
+        text = said(module_kernel.run(name))
+        assert f"would have made `{name}`" in text and "left by a `return`" in text
+    assert value(module_kernel.run("before")) == "1"
+    # Of others' a cell takes no notice.
+    assert value(module_kernel.run("fn seven(x: u8) -> u8 { if x > 1 { return 7; } 0 } { let g = |x: u8| { if x > 1 { return; } }; g(2); } seven(2)")) == "7"

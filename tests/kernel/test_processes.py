@@ -134,8 +134,9 @@ def test_a_stop_ends_a_cell_that_waits_for_a_program(lasting, word):
         request = with_programs(kernel, f'println!("started"); {wait}', word, 1)
         began = time.monotonic()
         kernel.interrupt()
-        kernel.wait(request, timeout=10)
+        cell = kernel.wait(request, timeout=10)
         assert time.monotonic() - began < 1.5, wait
+        assert cell.reply["content"]["ename"] == "Interrupted" and "programs" in cell.reply["content"]["evalue"], told(cell)
         assert not named(word) and value(kernel.run("kept")) == "5"
 
 

@@ -194,7 +194,7 @@ def test_a_cell_that_loses_what_it_uses_says_why(kernel):
     assert cell.status == "error"
     assert "this cell defines the type of `losing` anew" in "\n".join(cell.reply["content"]["traceback"])
     cell = kernel.run("struct Losing(u16);")
-    assert "what `hidden` holds is no type of the notebook's" in cell.text("stderr")
+    assert "a `downcast` finds none of the notebook's types in `hidden`" in cell.text("stderr")
     assert "`losing` was lost" in cell.text("stderr")
 
 
@@ -290,3 +290,47 @@ def test_variables_of_any_pattern_replace_others(module_kernel):
     ok(module_kernel.run("let a9 = 1u8; let b9 = \"b\"; let c9 = 'c';"))
     ok(module_kernel.run("let [a9, .., mut b9] = [3, 4, 5]; let &(c9, _) = &(2.5, 1); b9 += a9;"))
     assert shown(module_kernel.run("(a9, b9, c9)")) == "(3, 8, 2.5)"
+
+
+def test_what_hides_behind_a_trait_or_a_type_of_the_notebooks_is_told(module_kernel):
+    ok(
+        module_kernel.run(
+            "trait Layer10 { fn as_any(&self) -> &dyn std::any::Any; }\ntrait Quiet10 { fn q(&self) -> u8; }\nstruct Holder10 { inner: Box<dyn std::any::Any> }"
+        )
+    )
+    dense = (
+        "struct Dense10 { w: f32FIELD }\nimpl Layer10 for Dense10 { fn as_any(&self) -> &dyn std::any::Any { self } }\n"
+        "impl Quiet10 for Dense10 { fn q(&self) -> u8 { 1 } }"
+    )
+    ok(module_kernel.run(dense.replace("FIELD", "")))
+    ok(module_kernel.run("let net10: Vec<Box<dyn Layer10>> = vec![Box::new(Dense10 { w: 1.0 })]; let held10 = Holder10 { inner: Box::new(5u8) };"))
+    ok(module_kernel.run("let quiet10: Box<dyn Quiet10> = Box::new(Dense10 { w: 1.0 });"))
+    said = ok(module_kernel.run(dense.replace("FIELD", ", b: f32") + "\nlet new10: Box<dyn std::any::Any> = Box::new(1u8);")).text("stderr")
+    for name in ["net10", "held10"]:
+        assert f"a `downcast` finds none of the notebook's types in `{name}`" in said
+    assert "new10" not in said and "quiet10" not in said
+    assert shown(module_kernel.run("(net10[0].as_any().is::<Dense10>(), quiet10.q())")) == "(false, 1)"
+
+
+def test_a_method_of_an_impl_that_was_set_aside_says_so(module_kernel):
+    def refused(code):
+        cell = module_kernel.run(code)
+        assert cell.status == "error"
+        return "\n".join(cell.reply["content"]["traceback"])
+
+    ok(module_kernel.run("struct A11 { cents: i64 }"))
+    ok(module_kernel.run("impl A11 { fn euros(&self) -> f64 { self.cents as f64 / 100.0 } fn new(cents: i64) -> Self { A11 { cents } } }"))
+    ok(module_kernel.run("impl std::fmt::Display for A11 { fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result { write!(f, \"{}\", self.cents) } }"))
+    ok(module_kernel.run("impl PartialEq for A11 { fn eq(&self, other: &A11) -> bool { self.cents == other.cents } }"))
+    ok(module_kernel.run("struct A11 { pence: i64 }"))
+    for code, item in [
+        ("A11 { pence: 5 }.euros()", "impl A11"),
+        ("A11::new(5)", "impl A11"),
+        ('format!("{}", A11 { pence: 5 })', "impl std::fmt::Display for A11"),
+        ("A11 { pence: 5 } == A11 { pence: 5 }", "impl PartialEq for A11"),
+    ]:
+        assert f"has set `{item}` aside" in refused(code), code
+    assert "aside" not in refused("A11 { pence: 5 }.pounds()")
+    ok(module_kernel.run("impl A11 { fn euros(&self) -> f64 { self.pence as f64 / 100.0 } fn new(pence: i64) -> Self { A11 { pence } } }"))
+    assert "aside" not in refused("A11::new(5).pounds()")
+    assert shown(module_kernel.run("A11::new(5).euros()")) == "0.05"

@@ -61,6 +61,8 @@ struct State {
     number: usize,
     sink: Option<Sink>,
     interrupted: Option<Instant>,
+    /// Whether the stop has reached programs that the cell had started.
+    stopped_programs: bool,
     killed: bool,
     /// Where processes of the session announce themselves.
     door: Option<Door>,
@@ -84,6 +86,15 @@ struct State {
     abandoned: bool,
     /// Tells the warnings about the running cell, once.
     on_warnings: Option<Box<dyn FnOnce() + Send>>,
+}
+
+/// Whether and how a cell was stopped.
+pub struct Stopped {
+    pub interrupted: bool,
+    /// It did not answer, and its process was ended.
+    pub killed: bool,
+    /// Programs that it had started were stopped with it.
+    pub programs: bool,
 }
 
 /// The cells' process, with all that it has started.
@@ -394,14 +405,14 @@ impl Control {
         state.begun = family::now();
         state.sink = Some(sink.clone());
         state.interrupted = None;
+        state.stopped_programs = false;
         state.compiled = false;
         state.killed = false;
         true
     }
 
-    /// Ends the cell, whose process may have ended with it; says whether it was interrupted, and whether it
-    /// was killed.
-    pub fn end(&self, died: bool) -> (bool, bool) {
+    /// Ends the cell, whose process may have ended with it; says whether and how it was stopped.
+    pub fn end(&self, died: bool) -> Stopped {
         let mut state = self.state();
         state.cell = 0;
         state.abandoned = false;
@@ -415,7 +426,11 @@ impl Control {
             // A request that no loop answered must not stop the next cell.
             state.order(Order::TakeBack);
         }
-        (interrupted, state.killed)
+        Stopped {
+            interrupted,
+            killed: state.killed,
+            programs: state.stopped_programs,
+        }
     }
 }
 
@@ -448,21 +463,28 @@ impl State {
     }
 
     /// Asks the cell to stop, and the programs that it has started.
-    fn stop(&self) {
+    fn stop(&mut self) {
+        // The programs first: the cell may end those that it waits for, and they would not be found.
+        self.stopped_programs |= self.signal_programs(self.begun, family::now(), libc::SIGINT);
         self.order(Order::Stop);
-        self.signal_programs(self.begun, family::now(), libc::SIGINT);
     }
 
     /// To the programs that were started between two moments: what earlier cells have started is none of this cell's.
-    fn signal_programs(&self, begun: u64, until: u64, signal: libc::c_int) {
-        let Some(process) = &self.process else { return };
+    /// Says whether there are any.
+    fn signal_programs(&self, begun: u64, until: u64, signal: libc::c_int) -> bool {
+        let Some(process) = &self.process else {
+            return false;
+        };
+        let mut any = false;
         for relative in family::descendants(process.group) {
             // The cells' process and its keeper are no programs of a cell's, even if it has restarted them.
             let ours = || family::is_called(relative.pid, process::NAME);
             if (begun..=until).contains(&relative.started) && !ours() {
                 family::signal(relative.pid, signal);
+                any = true;
             }
         }
+        any
     }
 
     /// To the cells' process.

@@ -14,7 +14,6 @@ use crate::session::build::toolkit;
 use crate::session::build::toolkit::Toolkit;
 use crate::session::build::warnings;
 use crate::session::cell::builtin::Around;
-use crate::session::cell::edit::Named;
 use crate::session::cell::items::Items;
 use crate::session::commands;
 use crate::session::commands::Orders;
@@ -38,6 +37,7 @@ use crate::session::tell::losses::Losses;
 use crate::session::tell::losses::Variable;
 use crate::session::tell::report;
 use crate::session::tell::sources::Sources;
+use crate::session::tell::went;
 use crate::session::variables;
 use anyhow::{Result, ensure};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext};
@@ -284,7 +284,7 @@ impl Engine {
             return result;
         }
         let plain = commands::without_commands(&cell);
-        if let Some(error) = unreadable(&plain, code) {
+        if let Some(error) = report::of_syntax(&syntax::faults(&plain).unwrap_or_default(), code) {
             control.end(false);
             return Err(error);
         }
@@ -309,8 +309,8 @@ impl Engine {
         }
         let anew = named.unshared.iter().map(|name| {
             format!(
-                "note: `{name}` begins anew in each cell, for a macro of a crate makes it; a `static` with \
-                 `std::sync::LazyLock` lasts\n"
+                "note: `{name}` begins anew in each cell, for a macro makes it; a `static` that a cell writes itself lasts, \
+                 with `std::sync::LazyLock` where it is made at first use\n"
             )
         });
         for note in notes.into_iter().chain(anew) {
@@ -328,6 +328,14 @@ impl Engine {
             },
         };
         let mut outcome = self.context.execute_with_callbacks(&named.text, &mut callbacks);
+        let mut before = before;
+        while outcome.is_err()
+            && let Some(meaning) = before.importing(&self.take_note(compile::PREFERRED))
+        {
+            (named, items) = meaning.name(&cell, &plain, &around);
+            outcome = self.context.execute_with_callbacks(&named.text, &mut callbacks);
+            before = meaning;
+        }
         let written = match outcome.is_err() {
             true => self.context.last_source().unwrap_or_default(),
             false => String::new(),
@@ -349,7 +357,9 @@ impl Engine {
         let took = begun.elapsed();
         if outcome.is_ok() {
             self.items = items;
-            self.tell_what_went(&named, &aside, sink);
+            for line in went::told(&named, &aside, &self.sources) {
+                let _ = sink.send(Message::Event(Event::Stderr(line)));
+            }
             self.tell_losses(sink);
         }
         let _ = self.context.set_opt_level(&self.opt);
@@ -357,10 +367,10 @@ impl Engine {
         let notes = self.pump.finish(died);
         let generated = std::fs::read_to_string(self.crate_dir.join("cell/lib.rs")).unwrap_or_default();
         self.sources.end(&generated);
-        let (interrupted, killed) = control.end(died);
+        let stopped = control.end(died);
         // What follows uses the context: no copy writes to its files any more.
         control.works();
-        let died = died || (killed && self.replace_the_process());
+        let died = died || (stopped.killed && self.replace_the_process());
         self.processes += u64::from(died);
         self.losses.retyped(&notes.retyped);
         let losing = self.take_note(compile::LOSING);
@@ -373,7 +383,7 @@ impl Engine {
             _ if notes.unloadable.is_some() => Err(report::unloadable(
                 notes.unloadable.as_deref().unwrap_or_default(),
             )),
-            Ok(_) if killed => Err(report::killed()),
+            Ok(_) if stopped.killed => Err(report::killed()),
             Ok(outputs) => {
                 if let Some(time) = outputs.timing {
                     let line = format!("took {} ms\n", time.as_millis());
@@ -392,7 +402,6 @@ impl Engine {
                 if orders.time {
                     let _ = sink.send(Message::Event(commands::timing_of_failure(error, took)));
                 }
-                let stop = (interrupted, killed);
                 let elsewhere = |said: &serde_json::Value| {
                     let (item, below) = aside::elsewhere(said, &written)?;
                     self.sources
@@ -409,14 +418,19 @@ impl Engine {
                         elsewhere: &elsewhere,
                     },
                     &self.losses,
-                    stop,
+                    &stopped,
                 ))
             }
         };
         let result = questions.outcome(result);
+        let result = match stopped.programs && !died {
+            true => Err(report::programs_stopped(result, notes.left)),
+            false => result,
+        };
         let end = match &result {
             _ if died => losses::End::Died,
             _ if orders.restarts => losses::End::Cleared,
+            Ok(()) if notes.left => losses::End::Left,
             Ok(()) => losses::End::Done,
             Err(_) => losses::End::Failed,
         };
@@ -428,8 +442,8 @@ impl Engine {
             compiled: outcome.is_ok(),
         };
         self.losses.note(&cell, end, &variables, &now);
-        for unfit in aside.iter().filter(|_| outcome.is_ok()) {
-            self.losses.aside(&unfit.name, &unfit.shown, control.count());
+        if outcome.is_ok() {
+            self.losses.took(&aside, &named.unmade, control.count());
         }
         if orders.vars && result.is_ok() {
             let table = self.measure(&now, sink);
@@ -458,38 +472,12 @@ impl Engine {
         (!unfit.is_empty()).then_some(unfit)
     }
 
-    /// Tells which items of earlier cells are there no more.
-    fn tell_what_went(&self, named: &Named, aside: &[Unfit], sink: &Sink) {
-        for unfit in aside {
-            let place = self.sources.of_item(&unfit.text, 0);
-            let place = place.map(|place| format!(" ({})", place.in_words()));
-            // Whatever uses what is set aside is so, too.
-            let used = aside
-                .iter()
-                .find(|other| unfit.why.contains(&format!("found module `{}`", other.name)));
-            let told = format!(
-                "note: `{}`{} does not fit this cell and is set aside: {}; mend it and run its cell again\n",
-                unfit.shown,
-                place.unwrap_or_default(),
-                used.map_or(unfit.why.clone(), |other| format!("it uses `{}`", other.shown)),
-            );
-            let _ = sink.send(Message::Event(Event::Stderr(told)));
-        }
-        for (item, with) in &named.gone {
-            let told = format!(
-                "note: `{item}` went with `{with}`, which this cell defines without it; where it is still wanted, run it again\n"
-            );
-            let _ = sink.send(Message::Event(Event::Stderr(told)));
-        }
-    }
-
     /// Tells which variables are lost, and which statics begin anew, because their type is another one now. evcxr still lists them.
     fn tell_losses(&mut self, sink: &Sink) {
         let notes = self.crate_dir.join(compile::NOTES);
         let lost = std::fs::read_to_string(notes.join(compile::LOST)).unwrap_or_default();
         let anew = self.take_note(compile::ANEW);
-        let regenerated = notes.join(compile::REGENERATED).exists();
-        self.take_note(compile::REGENERATED);
+        let hidden = self.take_note(compile::HIDDEN);
         for name in anew.lines() {
             let told = format!("note: the static `{name}` begins anew: its type was defined anew\n");
             let _ = sink.send(Message::Event(Event::Stderr(told)));
@@ -502,15 +490,11 @@ impl Engine {
         let before = std::mem::replace(&mut self.retyped, lost.collect());
         let new: Vec<String> = self.retyped.difference(&before).cloned().collect();
         self.losses.retyped(&new);
-        let hides = |of_type: &str| {
-            ["dyn Any", "dyn std::any::Any"]
-                .iter()
-                .any(|any| of_type.contains(any))
-        };
-        for (name, of_type) in self.variables() {
-            if regenerated && hides(&of_type) {
+        for (name, _) in self.variables() {
+            if hidden.lines().any(|hidden| hidden == name) {
                 let told = format!(
-                    "note: what `{name}` holds is no type of the notebook's for a `downcast` any more: a type was defined anew\n"
+                    "note: a `downcast` finds none of the notebook's types in `{name}` any more, for a type was defined anew; \
+                     run again the cell that makes it\n"
                 );
                 let _ = sink.send(Message::Event(Event::Stderr(told)));
             }
@@ -667,17 +651,4 @@ fn start_evcxr(
     std::thread::spawn(move || outputs.stderr.iter().for_each(|line| eprintln!("jook: {line}")));
     let opt = context.state().opt_level().to_owned();
     Ok((CommandContext::with_eval_context(context), opt, crate_dir))
-}
-
-/// What is wrong with a cell that cannot be read as a whole; evcxr would leave the rest out. `plain` is the user's `code`
-/// without commands.
-fn unreadable(plain: &str, code: &str) -> Option<CellError> {
-    let faults = syntax::faults(plain).unwrap_or_default();
-    if faults.is_empty() {
-        return None;
-    }
-    let error = report::of_syntax(&faults, syntax::BEFORE, code);
-    // Where rustc can only point behind the cell's end, or has lost count of its brackets.
-    let lost = error.line.is_none() || error.evalue.contains("delimiter");
-    Some(report::of_unfinished(code).filter(|_| lost).unwrap_or(error))
 }

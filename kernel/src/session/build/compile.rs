@@ -14,6 +14,7 @@ use crate::session::build::lines;
 use crate::session::build::linker;
 use crate::session::build::macros;
 use crate::session::build::manifest::CellCrate;
+use crate::session::build::preferred;
 use crate::session::build::private;
 use crate::session::build::said;
 use crate::session::build::source;
@@ -38,8 +39,11 @@ pub const LOST: &str = "lost";
 pub const ANEW: &str = "anew";
 /// There, when the last cell was refused: the variables that it would lose.
 pub const LOSING: &str = "losing";
-/// There, when the last cell has defined a type anew.
-pub const REGENERATED: &str = "regenerated";
+/// There, when the last cell was refused: imports of what it may have meant, see [`preferred`].
+pub const PREFERRED: &str = "preferred";
+/// There, when the last cell has defined a type anew: the variables of earlier cells that hold types of the notebook's
+/// which a `downcast` does not find any more.
+pub const HIDDEN: &str = "hidden";
 
 impl CellCrate {
     /// Compiles the cell into the library that the child process loads; returns the compiler's exit code.
@@ -286,7 +290,11 @@ impl CellCrate {
                 Some(next) => bound = next,
                 None if statics::copy_for_constants(&said, &mut cell.known.statics) => {}
                 None if spelling.another(&said, &cell.generated, &mut cell.known) => {}
-                None => return Ok((said, code)),
+                None => {
+                    let imports = preferred::imports(&said).join("\n");
+                    std::fs::write(self.dir.join(NOTES).join(PREFERRED), imports)?;
+                    return Ok((said, code));
+                }
             }
         }
     }
@@ -365,6 +373,9 @@ impl Cell {
 
     /// The cell is about to run: what it keeps and loses is known to the next, and to the kernel.
     fn note(&mut self, notes: &Path, library: Option<&Library>) -> Result<()> {
+        let own = |name: &&str| self.kept.iter().any(|(variable, ..)| variable == name);
+        let hidden = self.known.hidden(&self.types).filter(|name| !own(name));
+        let hidden: Vec<String> = hidden.map(str::to_owned).collect();
         for (variable, of_type, digest) in &self.kept {
             self.known.keeps(variable, of_type, *digest);
         }
@@ -376,7 +387,7 @@ impl Cell {
         self.known.write(notes)?;
         std::fs::write(notes.join(ANEW), self.anew.join("\n"))?;
         if self.regenerated {
-            std::fs::write(notes.join(REGENERATED), "")?;
+            std::fs::write(notes.join(HIDDEN), hidden.join("\n"))?;
         }
         let lost: Vec<&str> = self.known.retyped(&self.types).collect();
         Ok(std::fs::write(notes.join(LOST), lost.join("\n"))?)

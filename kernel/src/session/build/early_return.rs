@@ -1,4 +1,5 @@
-//! The `?` at the top of a cell: which errors it takes, and how they are told.
+//! The `?` at the top of a cell: which errors it takes, and how they are told; and whether the cell's code has come to
+//! its end, which a `return` keeps it from.
 //!
 //! evcxr takes errors with `Display`. What can become a `Box<dyn Error>` (every error of the standard library and
 //! of crates, text, boxed errors) can also name its causes, and an error of the user's own may have nothing but
@@ -119,6 +120,28 @@ fn take_from_the_toolkit(source: &mut String) {
 const DEFINITION: &str = "struct EvcxrUserCodeError {}";
 const MADE: &str = "EvcxrUserCodeError {}\n";
 
+/// Where the code of a cell that may leave early begins, in a runtime or not, and how it ends.
+const BEGINS: [&str; 2] = [
+    "let _ = (|| -> ::std::result::Result<(), EvcxrUserCodeError> {",
+    "evcxr_runtime.block_on(async {",
+];
+const ENDS: [&str; 2] = [
+    "\n::std::result::Result::Ok(())})();",
+    "\n::std::result::Result::Ok::<(), EvcxrUserCodeError>(())",
+];
+
+/// Has `source` tell when the cell's code is left before its end: what the cell has defined is not kept then.
+pub fn watch(source: &mut String) {
+    let begins = BEGINS
+        .iter()
+        .find_map(|text| Some(source.find(text)? + text.len()));
+    let ends = ENDS.iter().find_map(|text| source.rfind(text));
+    if let (Some(begins), Some(ends)) = (begins, ends) {
+        source.insert_str(ends + 1, "evcxr_under_way.done(); ");
+        source.insert_str(begins, " let evcxr_under_way = ::jook::cells::under_way();");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,5 +194,23 @@ mod tests {
             Some(Bound::Display)
         );
         assert_eq!(Bound::Error.next(&refused("E0308", "mismatched types")), None);
+    }
+    #[test]
+    fn the_end_of_a_cells_code_is_watched_and_no_line_moves() {
+        for (begins, ends) in BEGINS.iter().zip(ENDS) {
+            let source = format!(
+                "f(\n{begins}\ng();\nif a {{ return {}; }}{ends}\n",
+                &ENDS[0][1..23]
+            );
+            let mut watched = source.clone();
+            watch(&mut watched);
+            assert!(
+                watched.contains("under_way();\ng();") && watched.contains("\nevcxr_under_way.done(); ::std")
+            );
+            assert_eq!(watched.lines().count(), source.lines().count());
+        }
+        let mut other = "let a = 1;\n".to_owned();
+        watch(&mut other);
+        assert_eq!(other, "let a = 1;\n");
     }
 }

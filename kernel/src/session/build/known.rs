@@ -75,6 +75,13 @@ impl Known {
             .map(|(name, _)| name.as_str())
     }
 
+    /// All variables, also those that the notebook has no more, whose type may hide another one: see [`Types::hides`].
+    pub fn hidden(&self, types: &Types) -> impl Iterator<Item = &str> {
+        let kept = self.kept.iter();
+        kept.filter(|(_, (of_type, _))| types.hides(&self.spelled(of_type)))
+            .map(|(name, _)| name.as_str())
+    }
+
     /// In `of_type`, `word` is to be found by this path.
     pub fn spell(&mut self, of_type: &str, word: &str, path: &str) {
         let paths = self.paths.entry(of_type.to_owned()).or_default();

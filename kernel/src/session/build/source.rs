@@ -6,6 +6,7 @@ use crate::session::build::early_return;
 use crate::session::build::early_return::Bound;
 use crate::session::build::known::Known;
 use crate::session::build::lean;
+use crate::session::cell::lines::is_of_a_word;
 use crate::session::digest::digest_of;
 
 /// Adds to a cell's crate what the kernel needs to know from it:
@@ -35,6 +36,7 @@ pub fn with_notices(source: &str, bound: Bound) -> String {
         }
     }
     early_return::tell(&mut out, bound);
+    early_return::watch(&mut out);
     if let Some((before, number)) = entry_point(&out) {
         out.replace_range(
             before..before + ENTRY.len(),
@@ -59,7 +61,7 @@ pub fn of_analysis(source: &str, known: &Known) -> String {
         .map(|line| match line.split_once(": ") {
             Some((name, of_type)) => {
                 let of_type = of_type.trim_end_matches(['\n', ',']);
-                format!("{name}: {},\n", known.spelled(of_type))
+                format!("{name}: {},\n", lasting(&known.spelled(of_type)))
             }
             None => line.to_owned(),
         })
@@ -69,6 +71,41 @@ pub fn of_analysis(source: &str, known: &Known) -> String {
         None => code.to_owned(),
     };
     format!("{before}{ANALYSIS}{variables}) -> ::std::result::Result<(), EvcxrUserCodeError> {{{code}")
+}
+
+/// The type with `'static` for lifetimes that it leaves out: what a notebook keeps lasts. In the types of functions such
+/// lifetimes are those of each call.
+fn lasting(of_type: &str) -> String {
+    let mut out = String::with_capacity(of_type.len());
+    // Of the brackets that are open, whether what stands in them is a function's.
+    let mut open: Vec<bool> = Vec::new();
+    let mut returned = false;
+    let mut rest = of_type;
+    while let Some(c) = rest.chars().next() {
+        let of_a_function = open.contains(&true) || returned;
+        let (piece, written) = if let Some(lifetime) = rest.strip_prefix("'_").filter(|_| !of_a_function) {
+            (rest.len() - lifetime.len(), "'static")
+        } else if c == '&' && !of_a_function && !rest[1..].trim_start().starts_with('\'') {
+            (1, "&'static ")
+        } else {
+            (c.len_utf8(), &rest[..c.len_utf8()])
+        };
+        match c {
+            '(' => {
+                let word = out.rsplit(|c: char| !is_of_a_word(c)).next().unwrap_or_default();
+                open.push(["fn", "Fn", "FnMut", "FnOnce"].contains(&word));
+            }
+            ')' => {
+                let of_a_function = open.pop().unwrap_or_default();
+                returned = of_a_function && rest[1..].trim_start().starts_with("->");
+            }
+            ',' | '>' | '+' if !out.ends_with('-') => returned = false,
+            _ => {}
+        }
+        out.push_str(written);
+        rest = &rest[piece..];
+    }
+    out
 }
 
 const ANALYSIS: &str = "async fn evcxr_analysis_wrapper(";
@@ -322,6 +359,27 @@ mod tests {
         assert!(written.contains("\nb: Box<dyn crate::m::Shape>,\nmut n: u8,\n) -> ::std::result::Result<"));
         assert!(written.ends_with("let x = g();\n::std::result::Result::Ok(())\n}\n"));
         assert_eq!(of_analysis(GENERATED, &known), GENERATED);
+    }
+
+    #[test]
+    fn what_a_notebook_keeps_lasts() {
+        for (of_type, written) in [
+            ("Vec<&str>", "Vec<&'static str>"),
+            ("&'static mut [&u8]", "&'static mut [&'static u8]"),
+            ("std::str::Chars<'_>", "std::str::Chars<'static>"),
+            (
+                "Box<dyn Fn(&str, (&u8,)) -> &str>",
+                "Box<dyn Fn(&str, (&u8,)) -> &str>",
+            ),
+            ("(fn(&str) -> &str, &u8)", "(fn(&str) -> &str, &'static u8)"),
+            (
+                "HashMap<&str, Box<dyn Fn(&str) -> usize + Send>>",
+                "HashMap<&'static str, Box<dyn Fn(&str) -> usize + Send>>",
+            ),
+            ("&dyn Debug", "&'static dyn Debug"),
+        ] {
+            assert_eq!(lasting(of_type), written);
+        }
     }
 
     #[test]

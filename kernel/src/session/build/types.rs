@@ -42,6 +42,8 @@ struct Definition {
     is_type: bool,
     /// Whether it only leads to what it names.
     is_import: bool,
+    /// Whether it speaks of values of any type.
+    is_any: bool,
 }
 
 impl Types {
@@ -112,6 +114,7 @@ impl Types {
                 free: HashSet::new(),
                 is_type: true,
                 is_import: false,
+                is_any: false,
             };
             self.named.entry(name).or_default().push(definition);
         }
@@ -201,6 +204,28 @@ impl Types {
         }
     }
 
+    /// Whether a value of this type may hold another whose type only a `downcast` tells: a `dyn Any`, also within what
+    /// the notebook defines, or behind a trait of its own.
+    pub fn hides(&self, of_type: &str) -> bool {
+        let mut seen: HashSet<String> = HashSet::new();
+        let mut open: Vec<String> = words(of_type).collect();
+        let mut hides = hides_any(of_type);
+        while let Some(word) = open.pop().filter(|_| !hides) {
+            for definition in self.named.get(&word).into_iter().flatten() {
+                hides |= definition.is_any;
+                open.extend(
+                    definition
+                        .uses
+                        .iter()
+                        .filter(|word| !seen.contains(*word))
+                        .cloned(),
+                );
+            }
+            seen.insert(word);
+        }
+        hides
+    }
+
     /// Each type that is defined, with its digest.
     pub fn definitions(&self) -> impl Iterator<Item = (&str, u64)> {
         let types = self
@@ -214,6 +239,22 @@ impl Types {
             )
         })
     }
+}
+
+/// Whether source speaks of a `dyn Any`, however it is spaced and found.
+fn hides_any(source: &str) -> bool {
+    let source: String = source.split_whitespace().collect::<Vec<_>>().join(" ");
+    let source = source.replace(" :: ", "::");
+    [
+        "",
+        "std::any::",
+        "::std::any::",
+        "core::any::",
+        "::core::any::",
+        "any::",
+    ]
+    .iter()
+    .any(|path| source.contains(&format!("dyn {path}Any")))
 }
 
 impl Definition {
@@ -256,7 +297,13 @@ impl Definition {
             }
             before = token.kind();
         }
+        let is_trait = ast::Trait::can_cast(item.kind());
         Self {
+            is_any: hides_any(&text)
+                || is_trait
+                    && [": Any ", "+ Any ", ":: Any "]
+                        .iter()
+                        .any(|any| text.contains(any)),
             digest: digest_of(&text),
             uses,
             free,
@@ -364,6 +411,29 @@ mod tests {
             );
         }
         assert_ne!(digest(items, "U"), digest(&items.replace("(u8,)", "(u8)"), "U"));
+    }
+
+    #[test]
+    fn what_may_hold_anything_is_known() {
+        let items = "use std::any::Any;\ntrait Layer { fn as_any(&self) -> &dyn std::any::Any; }\ntrait Tower: Layer {}\n\
+            trait Plain { fn f(&self); }\ntrait Own: Any { fn f(&self); }\nstruct Holder { inner: Box<dyn Any + Send> }\n\
+            enum Deep { A(Holder), B }\nstruct Net { layers: Vec<Box<dyn Tower>> }\nstruct Few<T: Any>(T);\nstruct Anyone(u8);";
+        let types = Types::read(items, &[]);
+        for of_type in [
+            "Box<dyn Any>",
+            "Vec<std::rc::Rc<dyn std::any::Any + Send>>",
+            "Box<dyn Layer>",
+            "Box<dyn Tower>",
+            "Box<dyn Own>",
+            "Holder",
+            "Vec<Deep>",
+            "Net",
+        ] {
+            assert!(types.hides(of_type), "{of_type}");
+        }
+        for of_type in ["Box<dyn Plain>", "Few<u8>", "Vec<Anyone>", "i32"] {
+            assert!(!types.hides(of_type), "{of_type}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Which of rustc's warnings are told in a notebook: those that mean a mistake, and none about style or about what a
 //! half-written notebook does not use yet.
 
+use crate::session::build::preferred;
 use serde_json::Value;
 
 /// Where a cell's warnings are noted, in the folder of notes: one in JSON a line.
@@ -44,7 +45,8 @@ const TOLD: [&str; 23] = [
 /// rustc's options for them.
 pub fn options() -> impl Iterator<Item = String> {
     let left_out = LEFT_OUT.iter().map(|group| format!("-A{group}"));
-    left_out.chain(TOLD.iter().map(|lint| format!("-W{lint}")))
+    let told = TOLD.iter().map(|lint| format!("-W{lint}"));
+    left_out.chain(told).chain([preferred::REFUSED.to_owned()])
 }
 
 /// Whether a line that rustc has said is one of them.

@@ -14,6 +14,8 @@ pub struct Named {
     pub unshared: Vec<String>,
     /// Items of earlier cells that go with a type that this one defines: the item's head, and the type.
     pub gone: Vec<(String, String)>,
+    /// What calls of macros have made and no call makes any more: its name, and the call.
+    pub unmade: Vec<(String, String)>,
     /// The lists that were made short, which the compiler gets whole: what stands for which.
     pub folds: Vec<(String, String)>,
 }

@@ -9,8 +9,9 @@ use crate::session::cell::builtin::{self, Around};
 use crate::session::cell::edit::{Edit, Named, edited};
 use crate::session::cell::folded;
 use crate::session::cell::imports::written_out;
-use crate::session::cell::made::{self, Macros};
+use crate::session::cell::made::{Macros, Made};
 use crate::session::cell::patterns;
+use crate::session::cell::returns;
 use crate::session::cell::thread_locals;
 use crate::session::cell::unnamed::{Item, member_name, unnamed, written_header};
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
@@ -25,10 +26,16 @@ const HEAD: &str = "fn f(){";
 pub struct Items {
     all: Vec<Item>,
     macros: Macros,
+    /// What calls of them have made.
+    made: Vec<Made>,
+    /// The names of all other items.
+    written: HashSet<String>,
     /// Statics that each cell has its own of.
     unshared: HashSet<String>,
     /// What evcxr keeps those by that the next cell takes away.
     aside: Vec<String>,
+    /// What the next cell imports beside its own.
+    imports: String,
 }
 
 impl Items {
@@ -36,8 +43,19 @@ impl Items {
     pub fn without(&self, names: &[&str]) -> Items {
         let mut left = self.clone();
         left.all.retain(|item| !names.contains(&item.alias.as_str()));
+        left.made.retain(|call| !names.contains(&call.module.as_str()));
         left.aside = names.iter().map(|&name| name.to_owned()).collect();
         left
+    }
+
+    /// The same for a cell that has these imports beside its own. None when it has them already.
+    pub fn importing(&self, imports: &str) -> Option<Items> {
+        let new = imports.lines().filter(|line| !self.imports.contains(line));
+        let new: String = new.map(|line| format!("{line} ")).collect();
+        (!new.is_empty()).then(|| Items {
+            imports: format!("{}{new}", self.imports),
+            ..self.clone()
+        })
     }
 
     /// Names the items of `cell` and takes away what they replace; `code` is the same with blanks in the place of
@@ -61,12 +79,16 @@ impl Items {
         let defined: HashSet<String> = nodes.iter().filter_map(type_name).collect();
         let mut own: Vec<Item> = Vec::new();
         let mut defines: HashSet<String> = nodes.iter().filter_map(any_name).collect();
+        let written = defines.clone();
         let mut macros = self.macros.clone();
         macros.learn(&nodes);
+        let mut made: Vec<Made> = Vec::new();
         for node in &nodes {
-            if let Some((module, own)) = macros.module(node, HEAD.len()) {
-                defines.insert(module);
+            if let Some(mut call) = macros.made(node, HEAD.len()) {
+                defines.insert(call.module.clone());
+                let own = std::mem::take(&mut call.edits);
                 edits.extend(own.into_iter().map(|(at, text)| Edit::insertion(at, text)));
+                made.push(call);
                 continue;
             }
             if let Some((alias, own)) = thread_locals::as_item(node, HEAD.len()) {
@@ -100,6 +122,9 @@ impl Items {
         for node in &nodes {
             let end = usize::from(node.text_range().end()) - HEAD.len();
             edits.extend(patterns::bound_again(node).map(|text| Edit::insertion(end, text)));
+            for at in returns::ends(node) {
+                edits.push(Edit::insertion(at - HEAD.len(), returns::VALUE.to_owned()));
+            }
             edits.extend(composed(node).map(|(at, removed, text)| Edit {
                 at: at - HEAD.len(),
                 removed,
@@ -121,13 +146,40 @@ impl Items {
             }
         }
         let mut kept = Vec::new();
+        let mut kept_calls = Vec::new();
         // An empty module in the place of an item: whatever uses it is refused.
         let taken = |name: &String| match name.starts_with(ALIAS) {
             true => format!("type {name} = ();"),
             false => format!("mod {name} {{}} "),
         };
-        let mut gone: String = self.aside.iter().map(taken).collect();
+        let mut gone = self.imports.clone();
+        gone.extend(self.aside.iter().map(taken));
         let mut gone_with = Vec::new();
+        let mut unmade = Vec::new();
+        let makes = |name: &String| made.iter().any(|call| call.names.contains(name));
+        for old in &self.made {
+            let replaced = made.iter().any(|call| call.module == old.module);
+            let again = |name: &String| written.contains(name) || makes(name);
+            if !replaced && !old.names.iter().any(again) {
+                kept_calls.push(old.clone());
+                continue;
+            }
+            if !replaced {
+                gone.push_str(&format!("mod {} {{}} ", old.module));
+            }
+            let left = old.names.iter().filter(|name| !again(name));
+            unmade.extend(left.map(|name| (name.clone(), old.shown.clone())));
+        }
+        // What an earlier cell defines under a name that a macro gives now gives way to a macro of that name, which is
+        // nowhere in its way.
+        for name in self
+            .written
+            .iter()
+            .filter(|name| makes(name) && !written.contains(*name))
+        {
+            gone.push_str(&format!("macro_rules! {name} {{ () => {{}} }} "));
+        }
+        kept_calls.extend(made.iter().cloned());
         for old in &self.all {
             match old.beside(&own, &defined) {
                 Some(left) => {
@@ -153,15 +205,22 @@ impl Items {
         let mut named = edited(cell, edits);
         named.defines = defines;
         named.gone = gone_with;
+        named.unmade = unmade;
         named.folds = lists;
         let mut unshared = self.unshared.clone();
-        unshared.extend(nodes.iter().flat_map(made::unshared));
+        unshared.retain(|name| !written.contains(name) && !makes(name));
+        unshared.extend(made.iter().flat_map(|call| call.statics.iter().cloned()));
         named.unshared = mentioned(&nodes, &unshared);
+        let mut all_written = self.written.clone();
+        all_written.retain(|name| !makes(name));
+        all_written.extend(written);
         let items = Items {
             all: kept,
             macros,
+            made: kept_calls,
+            written: all_written,
             unshared,
-            aside: Vec::new(),
+            ..Items::default()
         };
         (named, items)
     }

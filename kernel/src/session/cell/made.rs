@@ -4,10 +4,11 @@
 //! evcxr gets the call in a module, with a copy of the macro that makes everything public, so that rust-analyzer knows what
 //! there is. The compiler gets the call alone, among the items of the notebook.
 
+use crate::session::cell::making::{Names, Rules};
 use crate::session::digest::digest_of;
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{AstNode as _, Edition, NodeOrToken, SourceFile, SyntaxKind, SyntaxNode};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// How the modules' names begin.
 pub const MODULE: &str = "evcxr_made_";
@@ -20,59 +21,108 @@ pub struct Macros(HashMap<String, Macro>);
 struct Macro {
     /// Its rules, with all that is made public.
     public: String,
-    /// Which of its arguments name what is made, by their places.
-    names: Vec<usize>,
+    /// Its rules, for the names of what they make.
+    rules: Rules,
+}
+
+/// What a call makes.
+#[derive(Clone)]
+pub struct Made {
+    /// What evcxr keeps it by.
+    pub module: String,
+    /// The names in it, as far as they are known.
+    pub names: BTreeSet<String>,
+    /// Statics among them that no cell shares with another.
+    pub statics: BTreeSet<String>,
+    /// The call, in one line.
+    pub shown: String,
+    /// What is to be written at which places of the cell.
+    pub edits: Vec<(usize, String)>,
 }
 
 impl Macros {
     /// Learns the macros that these statements define.
     pub fn learn(&mut self, nodes: &[SyntaxNode]) {
-        for node in nodes {
-            let Some(ast::Item::MacroRules(rules)) = ast::Item::cast(node.clone()) else {
-                continue;
-            };
-            let Some(name) = rules.name() else { continue };
-            match rules.token_tree().and_then(|tree| public_rules(&tree)) {
-                Some(public) => {
-                    let names = rules.token_tree().map(|tree| naming(&tree)).unwrap_or_default();
-                    self.0.insert(name.text().to_string(), Macro { public, names });
+        let rules = nodes
+            .iter()
+            .filter_map(|node| match ast::Item::cast(node.clone())? {
+                ast::Item::MacroRules(rules) => Some((rules.name()?.text().to_string(), rules.token_tree()?)),
+                _ => None,
+            });
+        let rules: Vec<(String, ast::TokenTree)> = rules.collect();
+        for (name, _) in &rules {
+            self.0.remove(name);
+        }
+        // One that calls another of them may stand before it.
+        for _ in 0..=rules.len() {
+            let before = self.0.len();
+            for (name, tree) in &rules {
+                let own =
+                    |other: &str| other == name || GIVING.contains(&other) || self.0.contains_key(other);
+                if let Some(public) = public_rules(tree, &own) {
+                    let rules = Rules::read(tree);
+                    self.0.insert(name.clone(), Macro { public, rules });
                 }
-                None => drop(self.0.remove(name.text())),
+            }
+            if self.0.len() == before {
+                break;
             }
         }
     }
 
-    /// For a statement that calls one of them, or one of an added crate that is given items: the module's name, and what is
-    /// to be written at which places; `before` bytes stand before the cell.
-    pub fn module(&self, node: &SyntaxNode, before: usize) -> Option<(String, Vec<(usize, String)>)> {
+    /// For a statement that calls one of them, or one of an added crate that is given items: what that makes; `before`
+    /// bytes stand before the cell.
+    pub fn made(&self, node: &SyntaxNode, before: usize) -> Option<Made> {
         let call = call_of(node)?;
         let name = call.path()?.syntax().text().to_string();
         let place = |at: ra_ap_syntax::TextSize| usize::from(at) - before;
-        let Some(Macro { public: rules, names }) = self.0.get(&name) else {
-            let given = given(&call)?;
-            let module = format!("{MODULE}{:016x}", digest_of(&(&name, &given.names)));
-            let range = call.syntax().text_range();
-            let mut edits = vec![(place(range.start()), format!("mod {module} {{ use super::*; "))];
-            edits.extend(given.private.into_iter().map(|at| (place(at), "pub ".to_owned())));
-            edits.push((place(range.end()), format!(" }} use {module}::*;")));
-            return Some((module, edits));
-        };
-        let arguments = arguments(&call.token_tree()?);
-        let named: Vec<&String> = names.iter().filter_map(|at| arguments.get(*at)).collect();
-        // Another call that makes things of the same names replaces this one.
-        let whole = named.is_empty().then(|| call.syntax().text().to_string());
-        let module = format!("{MODULE}{:016x}", digest_of(&(&name, &named, whole)));
-        let begin = format!("mod {module} {{ use super::*; macro_rules! {name} {rules} ");
+        let text = call.syntax().text().to_string();
+        let shown = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let range = call.syntax().text_range();
-        let open = match call.token_tree()?.right_delimiter_token()?.kind() {
+        let of = |Names { all: names, statics }: Names, begin: String, end: &str| {
+            // Another call that makes things of the same names replaces this one.
+            let whole = names.is_empty().then_some(&text);
+            let module = format!("{MODULE}{:016x}", digest_of(&(&name, &names, whole)));
+            let begin = format!("mod {module} {{ use super::*; {begin}");
+            let end = format!("{end} }} use {module}::*;");
+            Made {
+                edits: vec![(place(range.start()), begin), (place(range.end()), end)],
+                module,
+                names,
+                statics,
+                shown,
+            }
+        };
+        let tree = call.token_tree()?;
+        let Some(Macro { public, rules }) = self.0.get(&name) else {
+            let given = given(&call)?;
+            let names = Names {
+                statics: given.statics(&text),
+                all: given.names.into_iter().collect(),
+            };
+            let mut made = of(names, String::new(), "");
+            let private = given.private.into_iter();
+            made.edits
+                .extend(private.map(|at| (place(at), "pub ".to_owned())));
+            return Some(made);
+        };
+        let open = match tree.right_delimiter_token()?.kind() {
             SyntaxKind::R_CURLY => "",
             _ => ";",
         };
-        let end = format!("{open} }} use {module}::*;");
-        Some((
-            module,
-            vec![(place(range.start()), begin), (place(range.end()), end)],
-        ))
+        let rules_of = |other: &str| self.0.get(other).map(|other| &other.rules);
+        // Those that it calls make everything public, too.
+        let called = |other: &&String| **other != name && public.contains(&format!("{other} !"));
+        let mut others: Vec<&String> = self.0.keys().filter(called).collect();
+        others.sort();
+        let others = others
+            .into_iter()
+            .filter_map(|other| Some((other, &self.0.get(other)?.public)));
+        let begin: String = others
+            .chain([(&name, public)])
+            .map(|(name, public)| format!("macro_rules! {name} {public} "))
+            .collect();
+        Some(of(rules.made_by(&tree, &rules_of), begin, open))
     }
 }
 
@@ -82,6 +132,9 @@ struct Given {
     /// Where those begin that are not public.
     private: Vec<ra_ap_syntax::TextSize>,
 }
+
+/// Macros of others that make items.
+const GIVING: [&str; 3] = ["bitflags", "lazy_static", "thread_local"];
 
 /// Macros that are given items and make something else of them.
 const QUOTING: [&str; 5] = [
@@ -133,20 +186,16 @@ fn given(call: &ast::MacroCall) -> Option<Given> {
     (!given.names.is_empty()).then_some(given)
 }
 
-/// Names of statics that a macro of an added crate makes, which no cell shares with another.
-pub fn unshared(node: &SyntaxNode) -> Vec<String> {
-    let statics = || {
-        let call = call_of(node)?;
-        let given = given(&call)?;
-        let text = call.syntax().text().to_string();
-        let is_static = |name: &String| {
+impl Given {
+    /// Those that are statics in the text of the call.
+    fn statics(&self, text: &str) -> BTreeSet<String> {
+        let is_static = |name: &&String| {
             ["static ref ", "static "]
                 .iter()
                 .any(|word| text.contains(&format!("{word}{name}")))
         };
-        Some(given.names.into_iter().filter(is_static).collect())
-    };
-    statics().unwrap_or_default()
+        self.names.iter().filter(is_static).cloned().collect()
+    }
 }
 
 /// The call that a statement is.
@@ -158,50 +207,6 @@ fn call_of(node: &SyntaxNode) -> Option<ast::MacroCall> {
     ast::MacroExpr::cast(expression)?.macro_call()
 }
 
-/// What stands between the commas, arrows and equals signs of a call.
-fn arguments(tree: &ast::TokenTree) -> Vec<String> {
-    let all = elements(tree);
-    let inner = &all[1..all.len().saturating_sub(1).max(1)];
-    let parts = inner.split(|it| [",", "=", "=>", ";", ">", ":"].contains(&it.to_string().as_str()));
-    let parts = parts.map(|part| part.iter().map(ToString::to_string).collect::<String>());
-    parts.filter(|part| !part.is_empty()).collect()
-}
-
-/// The places of the parameters that a macro gives to items as names, in its first rule.
-fn naming(tree: &ast::TokenTree) -> Vec<usize> {
-    let trees: Vec<SyntaxNode> = elements(tree)
-        .into_iter()
-        .filter_map(NodeOrToken::into_node)
-        .collect();
-    let [pattern, body, ..] = &trees[..] else {
-        return Vec::new();
-    };
-    let words = |node: &SyntaxNode| -> Vec<String> {
-        let tokens = node.descendants_with_tokens().filter_map(|it| it.into_token());
-        tokens
-            .filter(|token| !token.kind().is_trivia())
-            .map(|token| token.text().to_owned())
-            .collect()
-    };
-    let pattern = words(pattern);
-    let parameters: Vec<&String> = pattern
-        .windows(3)
-        .filter(|three| three[0] == "$" && three[2] == ":")
-        .map(|three| &three[1])
-        .collect();
-    let body = words(body);
-    let named = body
-        .windows(3)
-        .filter(|three| ITEMS.contains(&three[0].as_str()) && three[1] == "$")
-        .map(|three| &three[2]);
-    let mut places: Vec<usize> = named
-        .filter_map(|name| parameters.iter().position(|other| *other == name))
-        .collect();
-    places.sort_unstable();
-    places.dedup();
-    places
-}
-
 type Element = NodeOrToken<SyntaxNode, ra_ap_syntax::SyntaxToken>;
 
 fn elements(tree: &ast::TokenTree) -> Vec<Element> {
@@ -210,8 +215,8 @@ fn elements(tree: &ast::TokenTree) -> Vec<Element> {
         .collect()
 }
 
-/// The rules in one line, when each makes items.
-fn public_rules(tree: &ast::TokenTree) -> Option<String> {
+/// The rules in one line, when each makes items, by itself or by one of the notebook's `own` macros.
+fn public_rules(tree: &ast::TokenTree, own: &dyn Fn(&str) -> bool) -> Option<String> {
     let all = elements(tree);
     let mut out = String::from("{");
     let mut rules = 0;
@@ -220,8 +225,15 @@ fn public_rules(tree: &ast::TokenTree) -> Option<String> {
         match element {
             NodeOrToken::Node(node) if is_body => {
                 let body = ast::TokenTree::cast(node.clone())?;
-                out.push_str(&public_items(&body)?);
-                (is_body, rules) = (false, rules + 1);
+                is_body = false;
+                // The end of a macro that calls itself makes nothing.
+                match elements(&body).len() {
+                    0..=2 => out.push_str("{}"),
+                    _ => {
+                        out.push_str(&public_items(&body, own)?);
+                        rules += 1;
+                    }
+                }
             }
             NodeOrToken::Node(node) => out.push_str(&in_one_line(node)),
             NodeOrToken::Token(token) => {
@@ -253,7 +265,7 @@ const ITEMS: [&str; 12] = [
 ];
 
 /// What a rule makes, with a `pub` before each item that has none; none when it makes something else.
-fn public_items(body: &ast::TokenTree) -> Option<String> {
+fn public_items(body: &ast::TokenTree, own: &dyn Fn(&str) -> bool) -> Option<String> {
     let all = elements(body);
     let mut out = all.first()?.to_string();
     let mut begins = true;
@@ -270,7 +282,7 @@ fn public_items(body: &ast::TokenTree) -> Option<String> {
             NodeOrToken::Node(node) => {
                 let tree = ast::TokenTree::cast(node.clone())?;
                 let repeats = before == "$" && begins;
-                match repeats.then(|| public_items(&tree)).flatten() {
+                match repeats.then(|| public_items(&tree, own)).flatten() {
                     Some(public) => {
                         out.push_str(&public);
                         items += 1;
@@ -281,7 +293,10 @@ fn public_items(body: &ast::TokenTree) -> Option<String> {
                 begins = begins || text.starts_with('{');
             }
             NodeOrToken::Token(_) => {
-                if begins {
+                if begins && next == "!" && own(&text) {
+                    begins = false;
+                    items += 1;
+                } else if begins {
                     let block = next.starts_with('{');
                     let always = ["impl", "macro_rules"].contains(&text.as_str());
                     let is_item = always || !block && (ITEMS.contains(&text.as_str()) || text == "unsafe");
@@ -424,6 +439,25 @@ mod tests {
         ] {
             assert_eq!(after("", code).0, code);
         }
+    }
+
+    #[test]
+    fn what_a_macro_makes_by_another_is_an_item() {
+        let rules = "macro_rules! outer { ($n:ident) => { inner!($n); } }\nmacro_rules! inner { ($n:ident) => { struct $n; } }\n\
+            macro_rules! each { () => {}; ($n:ident $($rest:tt)*) => { fn $n() {} each!($($rest)*); } }";
+        let (analysed, compiled) = after(rules, "outer!(P);");
+        assert!(
+            analysed.contains("macro_rules! inner {") && analysed.contains("pub struct $n"),
+            "{analysed}"
+        );
+        assert!(compiled.starts_with("outer!(P);"), "{compiled}");
+        let around = Around::default();
+        let (_, items) = Items::default().name(rules, rules, &around);
+        let (_, items) = items.name("each!(a b c);", "each!(a b c);", &around);
+        assert_eq!(
+            items.name("each!(a b);", "each!(a b);", &around).0.unmade,
+            [("c".to_owned(), "each!(a b c)".to_owned())]
+        );
     }
 
     #[test]

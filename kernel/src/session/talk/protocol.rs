@@ -68,6 +68,8 @@ pub enum Notice {
     DropPanicked,
     /// A `?` at the top of the cell left with this error.
     Error { message: String, line: usize },
+    /// The cell's code was left before its end.
+    Left,
     /// The cell's library could not be loaded; why.
     Unloadable(String),
     /// The type of this variable is no longer what it was when it was kept.
@@ -128,6 +130,7 @@ pub fn message_part(message: Value) -> Option<Part> {
             message: text("message")?,
             line,
         },
+        "left" => Notice::Left,
         "unloadable" => Notice::Unloadable(text("message")?),
         "retyped" => Notice::Retyped(text("name")?),
         "content" => Notice::Content(bundle(message.remove("data")?)?),

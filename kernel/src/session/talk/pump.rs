@@ -414,6 +414,10 @@ impl Teller {
                 self.notes.error = Some((message, line));
                 None
             }
+            Notice::Left => {
+                self.notes.left = true;
+                None
+            }
             Notice::Unloadable(why) => {
                 self.notes.unloadable = Some(why);
                 None

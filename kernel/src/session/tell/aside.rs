@@ -60,7 +60,7 @@ fn among(
         let code = said.json["code"]["code"].as_str().unwrap_or_default();
         let spans = said.json["spans"].as_array()?;
         // Of two `impl`s of one trait the newer counts, also where a `derive` is the newer.
-        let doubled = ["E0119", "E0592"].contains(&code);
+        let doubled = ["E0119", "E0428", "E0592"].contains(&code);
         if said.is_of_the_cell && !doubled {
             return None;
         }
@@ -71,7 +71,7 @@ fn among(
         let unfit = places.filter_map(|line| {
             let at = item_at(generated, &items, line?)?;
             let name = name_of(&items, at)?;
-            let is_impl = name.starts_with(ALIAS);
+            let is_impl = name.starts_with(ALIAS) || name.starts_with(made::MODULE);
             let is_earlier = earlier.contains(name.as_str()) && !own.contains(&name);
             (is_earlier && (is_impl || !doubled)).then(|| Unfit {
                 shown: shown(&items[at]),

@@ -2,16 +2,30 @@
 
 use crate::session::tell::losses::Losses;
 use evcxr::CompilationError;
+use serde_json::Value;
 
 /// Advice on what rustc said.
 pub fn of_compiler(error: &CompilationError, losses: &Losses) -> Option<String> {
     let message = error.message();
     let name = quoted(&message);
+    let misses = ["E0220", "E0277", "E0369", "E0599", "E0600", "E0608", "E0614"];
+    if misses.contains(&error.code().unwrap_or_default())
+        && let Some(hint) = losses.of_impl(&message, &error.rendered())
+    {
+        return Some(hint);
+    }
     Some(match (error.code().unwrap_or_default(), name) {
         (
             "E0404" | "E0412" | "E0422" | "E0423" | "E0425" | "E0433" | "E0532" | "E0573" | "E0574",
             Some(name),
         ) if losses.why(name).is_some() => losses.why(name)?,
+        ("E0659", Some(name)) if modules(&error.json).next().is_some() => {
+            let paths: Vec<String> = modules(&error.json).map(|module| format!("`{module}::{name}`")).collect();
+            format!("write the one that is meant with its module: {}", paths.join(" or "))
+        }
+        (_, Some(name)) if message.starts_with("cannot find macro") && losses.why(name).is_some() => {
+            losses.why(name)?
+        }
         ("E0382", Some(name)) => format!("give `&{name}` or `{name}.clone()` where `{name}` is moved"),
         ("E0282" | "E0283" | "E0284", _) => {
             "write the type: `let x: Vec<f32> = …;`, or in the call: `.collect::<Vec<_>>()`".into()
@@ -29,7 +43,7 @@ pub fn of_compiler(error: &CompilationError, losses: &Losses) -> Option<String> 
             "nothing says which type is wanted; write it: `let n: f32 = …;`, or in the call: `.parse::<f32>()`".into()
         }
         ("E0308", _) if error.rendered().contains("Result<(), EvcxrUserCodeError>") => {
-            "a cell is no function: leave `return` away to show a value; `return Ok(());` ends the cell early".into()
+            "a cell is no function: leave `return` away to show a value; `return;` ends the cell early".into()
         }
         ("E0277", _) if message.contains("`?` operator can only be used on `Result`") => {
             "make an `Option` a `Result`: `.ok_or(\"what is missing\")?`".into()
@@ -51,6 +65,14 @@ pub fn of_compiler(error: &CompilationError, losses: &Losses) -> Option<String> 
         ("E0562", _) => BOXED.into(),
         _ => return None,
     })
+}
+
+/// The modules that a notebook imports as a whole, in what rustc says of a name that it has from several.
+fn modules(said: &Value) -> impl Iterator<Item = &str> {
+    let children = said["children"].as_array().into_iter().flatten();
+    let spans = children.flat_map(|child| child["spans"].as_array().into_iter().flatten());
+    let lines = spans.filter_map(|span| span["text"][0]["text"].as_str());
+    lines.filter_map(|line| line.trim().strip_prefix("use ")?.strip_suffix("::*;"))
 }
 
 /// The variable that holds a mutable reference which a cell borrows again for what is to stay.

@@ -3,6 +3,8 @@
 //! rustc says of all of them "cannot find value in this scope". A reader wants to know which cell took it.
 
 use crate::session::cell::ALIAS;
+use crate::session::cell::made;
+use crate::session::tell::aside::Unfit;
 use std::collections::{HashMap, HashSet};
 
 /// A cell that was run.
@@ -22,6 +24,8 @@ pub enum End {
     Done,
     /// It did not compile, panicked, left by `?` or was stopped.
     Failed,
+    /// A `return` has left it before its end.
+    Left,
     /// Its process ended with it.
     Died,
     /// The user cleared the notebook's variables.
@@ -36,8 +40,12 @@ enum Why {
     Died,
     Retyped,
     Cleared,
+    /// A cell that defines it was left by `return`.
+    Left,
     /// It is an item that did not fit what another cell defined.
     Aside,
+    /// It was made by a call of a macro that another one has replaced.
+    Unmade,
 }
 
 struct Loss {
@@ -49,16 +57,20 @@ struct Loss {
 /// A variable's name and the type it has.
 pub type Variable = (String, String);
 
-/// What is gone, by name.
+/// What is gone.
 #[derive(Default)]
-pub struct Losses(HashMap<String, Loss>);
+pub struct Losses {
+    named: HashMap<String, Loss>,
+    /// Items without a name that were set aside, and by which cells.
+    aside: Vec<(Unfit, usize)>,
+}
 
 impl Losses {
     /// Takes note of a cell that had `before` and left `now`.
     pub fn note(&mut self, cell: &Cell, end: End, before: &[Variable], now: &[Variable]) {
         let is_there = |name: &str| now.iter().any(|(there, _)| there == name);
         for (name, _) in before.iter().filter(|(name, _)| !is_there(name)) {
-            if matches!(self.0.get(name), Some(loss) if matches!(loss.why, Why::Retyped)) {
+            if matches!(self.named.get(name), Some(loss) if matches!(loss.why, Why::Retyped)) {
                 continue;
             }
             let why = match end {
@@ -68,19 +80,29 @@ impl Losses {
             };
             self.insert(name, why, cell, taking_line(cell.code, name));
         }
-        if matches!(end, End::Failed | End::Died) {
+        if matches!(end, End::Failed | End::Died | End::Left) {
+            let why = match end {
+                End::Left => Why::Left,
+                _ => Why::Failed,
+            };
             for (name, line) in defined(cell.code) {
                 if !is_there(&name) {
-                    self.insert(&name, Why::Failed, cell, line);
+                    self.insert(&name, why, cell, line);
                 }
             }
+        }
+        if end == End::Cleared {
+            self.aside.clear();
+        }
+        if cell.compiled {
+            self.aside.retain(|(unfit, _)| !cell.items.contains(&unfit.name));
         }
         if matches!(end, End::Failed | End::Died) && !cell.compiled {
             for name in cell.items.iter().filter(|name| !name.starts_with(ALIAS)) {
                 self.insert(name, Why::Failed, cell, defining_line(cell.code, name));
             }
         }
-        self.0
+        self.named
             .retain(|name, _| !(is_there(name) || cell.compiled && cell.items.contains(name)));
     }
 
@@ -97,14 +119,46 @@ impl Losses {
         }
     }
 
-    /// The cell of this number has set an item aside; `shown` is what a reader knows it by.
-    pub fn aside(&mut self, name: &str, shown: &str, number: usize) {
-        let loss = Loss {
-            why: Why::Aside,
-            number,
-            line: shown.to_owned(),
+    /// The cell of this number has set items aside, and made macros go without others, of which the calls are told.
+    pub fn took(&mut self, aside: &[Unfit], unmade: &[(String, String)], number: usize) {
+        let aside_of = aside.iter().map(|unfit| (&unfit.name, Why::Aside, &unfit.shown));
+        let unmade = unmade.iter().map(|(name, call)| (name, Why::Unmade, call));
+        for (name, why, line) in aside_of.chain(unmade) {
+            let line = line.clone();
+            self.named.insert(name.clone(), Loss { why, number, line });
+        }
+        let is_unnamed = |name: &str| name.starts_with(ALIAS) || name.starts_with(made::MODULE);
+        let unnamed = aside.iter().filter(|unfit| is_unnamed(&unfit.name));
+        self.aside.extend(unnamed.map(|unfit| (unfit.clone(), number)));
+    }
+
+    /// Why a method or a trait that rustc misses is not there, when an `impl` with it was set aside. `message` is what it
+    /// says, `rendered` all of it.
+    pub fn of_impl(&self, message: &str, rendered: &str) -> Option<String> {
+        let quoted = |text: &str| -> HashSet<String> {
+            let quoted = text.split('`').skip(1).step_by(2);
+            quoted.flat_map(words).map(|(_, word)| word.to_owned()).collect()
         };
-        self.0.insert(name.to_owned(), loss);
+        let (named, all) = (quoted(message), quoted(rendered));
+        let is_it = |unfit: &Unfit| {
+            // Of what a macro has made the call alone is known.
+            if unfit.name.starts_with(made::MODULE) {
+                return words(&unfit.shown).any(|(_, word)| named.contains(word));
+            }
+            let (of_trait, of_type) = match unfit.shown.split_once(" for ") {
+                Some((of_trait, of_type)) => (Some(of_trait), of_type),
+                None => (None, unfit.shown.as_str()),
+            };
+            let last = |text: &str| words(text).last().map(|(_, word)| word.to_owned());
+            let of_type = words(of_type).any(|(_, word)| named.contains(word));
+            let members = unfit.text.split("fn ").chain(unfit.text.split("const ")).skip(1);
+            let has = members
+                .filter_map(|member| words(member).next())
+                .any(|(_, member)| named.contains(member));
+            of_type && (has || of_trait.and_then(last).is_some_and(|name| all.contains(&name)))
+        };
+        let (unfit, number) = self.aside.iter().rev().find(|(unfit, _)| is_it(unfit))?;
+        Some(set_aside(&in_words(*number), &unfit.shown))
     }
 
     fn insert(&mut self, name: &str, why: Why, cell: &Cell, line: &str) {
@@ -113,16 +167,13 @@ impl Losses {
             number: cell.number,
             line: line.trim().to_owned(),
         };
-        self.0.insert(name.to_owned(), loss);
+        self.named.insert(name.to_owned(), loss);
     }
 
     /// Why `name` is not there and what to do, in one line.
     pub fn why(&self, name: &str) -> Option<String> {
-        let Loss { why, number, line } = self.0.get(name)?;
-        let cell = match number {
-            0 => "an earlier cell".to_owned(),
-            number => format!("cell [{number}]"),
-        };
+        let Loss { why, number, line } = self.named.get(name)?;
+        let cell = in_words(*number);
         let at = if line.is_empty() || line.chars().count() > 80 {
             String::new()
         } else {
@@ -141,16 +192,30 @@ impl Losses {
             Why::Retyped => format!(
                 "`{name}` was lost because its type was defined anew; run again the cell that makes it"
             ),
-            Why::Aside => {
-                format!(
-                    "{cell} has set `{line}` aside, which did not fit it; mend that and run its cell again"
-                )
-            }
+            Why::Left => format!(
+                "{cell} would have made `{name}`{at}, but was left by a `return`, and nothing that it had made is kept"
+            ),
+            Why::Aside => set_aside(&cell, line),
+            Why::Unmade => format!(
+                "`{line}` made `{name}`, in the place of which {cell} makes other things; make it again"
+            ),
             Why::Cleared => {
                 format!("`{name}` was cleared by {cell}; run again the cell that makes it")
             }
         })
     }
+}
+
+/// The cell of this number.
+fn in_words(number: usize) -> String {
+    match number {
+        0 => "an earlier cell".to_owned(),
+        number => format!("cell [{number}]"),
+    }
+}
+
+fn set_aside(cell: &str, item: &str) -> String {
+    format!("{cell} has set `{item}` aside, which did not fit it; mend that and run its cell again")
 }
 
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {

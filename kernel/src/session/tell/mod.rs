@@ -1,5 +1,5 @@
 //! Errors and losses in a notebook's words: [`report`] makes them, with [`hints`]; [`losses`] knows why a variable is
-//! gone, [`aside`] which items do not fit a cell, [`sources`] and [`place`] which line of which cell is meant, [`notes`]
+//! gone, [`aside`] which items do not fit a cell, [`went`] tells what is there no more, [`sources`] and [`place`] which line of which cell is meant, [`notes`]
 //! what a cell's output said of its end.
 
 pub mod aside;
@@ -9,3 +9,4 @@ pub mod notes;
 pub mod place;
 pub mod report;
 pub mod sources;
+pub mod went;

@@ -13,6 +13,8 @@ pub struct Notes {
     pub panicked: bool,
     /// A `?` left the cell: the message and the line in the generated source.
     pub error: Option<(String, usize)>,
+    /// A `return` left the cell, or that `?`: what it has defined is not kept.
+    pub left: bool,
     /// Variables whose type is no longer what it was when they were kept.
     pub retyped: Vec<String>,
     /// Why the cell's library could not be loaded.

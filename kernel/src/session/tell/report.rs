@@ -2,6 +2,7 @@
 
 use crate::session::CellError;
 use crate::session::cell::edit::Named;
+use crate::session::control::Stopped;
 use crate::session::tell::hints;
 use crate::session::tell::losses::Losses;
 use crate::session::tell::notes::Notes;
@@ -16,7 +17,7 @@ mod death;
 mod direct;
 mod marks;
 
-pub use direct::{of_syntax, of_unfinished, of_warning};
+pub use direct::{of_syntax, of_warning};
 
 use marks::{BLUE, BOLD, Mark, PLAIN, RED, excerpt, remark};
 
@@ -43,6 +44,25 @@ pub fn killed() -> CellError {
         "Interrupted",
         "the cell did not stop and was killed\nThe notebook's variables are lost; its `use` lines and functions are still there.",
     )
+}
+
+/// A cell whose programs were stopped, and that has ended so, perhaps by a `return`.
+pub fn programs_stopped(end: Result<(), CellError>, left: bool) -> CellError {
+    let mut error = plain(
+        "Interrupted",
+        "the programs that the cell had started were stopped",
+    );
+    match end {
+        Ok(()) => error.traceback.push(match left {
+            true => "The cell has gone on after that, to a `return`.".to_owned(),
+            false => "The cell has gone on to its end, and its variables are kept.".to_owned(),
+        }),
+        Err(end) => {
+            error.line = end.line;
+            error.traceback.extend(end.traceback);
+        }
+    }
+    error
 }
 
 /// A cell whose library could not be loaded, and what the loader says.
@@ -87,7 +107,10 @@ pub fn of_notes(
         None => place::cell_line(generated, cell, line),
     };
     if notes.panicked {
-        let (message, file, at) = notes.panic.clone().unwrap_or_default();
+        let (message, file, at) = notes.panic.clone().unwrap_or_else(|| {
+            let passed_on = "passed on by `resume_unwind`, which says neither what nor where it was";
+            (passed_on.to_owned(), String::new(), 0)
+        });
         let here = file.is_empty() || file.ends_with("cell/lib.rs");
         let mut error = plain("Panic", &message);
         if here {
@@ -140,17 +163,11 @@ fn excerpt_of(place: &Place) -> Vec<String> {
 }
 
 /// What evcxr returned instead of outputs.
-pub fn of_error(
-    error: &Error,
-    notes: &Notes,
-    cell: &Cell,
-    losses: &Losses,
-    (interrupted, killed): (bool, bool),
-) -> CellError {
+pub fn of_error(error: &Error, notes: &Notes, cell: &Cell, losses: &Losses, stopped: &Stopped) -> CellError {
     match error {
-        _ if killed => self::killed(),
+        _ if stopped.killed => killed(),
         Error::SubprocessTerminated(message) => death::of_child(message, notes),
-        _ if interrupted => plain("Interrupted", "stopped before the cell ran"),
+        _ if stopped.interrupted => plain("Interrupted", "stopped before the cell ran"),
         Error::CompilationErrors(errors) => compile_errors(errors, cell, losses),
         Error::TypeRedefinedVariablesLost(names) => plain(
             "CompileError",
@@ -212,6 +229,18 @@ fn compile_errors(errors: &[CompilationError], cell: &Cell, losses: &Losses) -> 
     if real.iter().any(|error| line_of(error).is_some()) {
         real.retain(|error| line_of(error).is_some() || unplaced_line(error, cell.code).is_some());
     }
+    // The display of a value is tried in two ways.
+    let mut told: Vec<&CompilationError> = Vec::new();
+    for error in std::mem::take(&mut real) {
+        match told.iter_mut().find(|other| {
+            other.message() == error.message() && line_of(error).is_none_or(|_| line_of(other).is_none())
+        }) {
+            Some(other) if line_of(error).is_some() => *other = error,
+            Some(_) => {}
+            None => told.push(error),
+        }
+    }
+    let real = told;
     let Some(first) = real.first() else {
         return plain("CompileError", "the cell could not be compiled");
     };
@@ -243,8 +272,19 @@ fn as_written(text: &str) -> String {
             text = text.replace(&format!("{path}::prelude::{name}::"), &format!("{name}::"));
         }
     }
+    let text = without_places(&text);
     text.replace("jook_cells::", "jook::")
         .replace("EvcxrUserCodeError", "Error")
+}
+
+/// A closure's type has the place of the closure in its name, in what evcxr has written.
+fn without_places(text: &str) -> String {
+    let mut parts = text.split("@cell/lib.rs:");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(part.find('}').map_or("", |end| &part[end..]));
+    }
+    out
 }
 
 /// The error's message. A missing `;` is told by the word that rustc found in its place, which it may have found in
@@ -350,7 +390,17 @@ fn unplaced_line(error: &CompilationError, cell: &str) -> Option<usize> {
         let first = found.next().map(|(index, _)| index + 1);
         first.filter(|_| found.next().is_none())
     };
-    only(&|line| !line.is_empty() && shown.contains(&line)).or_else(|| only(&holds))
+    // The value that ends the cell is shown by a macro of the toolkit's.
+    let shows = |span: &Value| {
+        let name = span["expansion"]["macro_decl_name"].as_str();
+        name.is_some_and(|name| name.contains("send_value"))
+    };
+    let last = || {
+        let last = cell.trim_end().lines().count();
+        (last > 0 && spans.iter().any(shows)).then_some(last)
+    };
+    let found = only(&|line| !line.is_empty() && shown.contains(&line));
+    found.or_else(|| only(&holds)).or_else(last)
 }
 
 #[cfg(test)]
@@ -372,5 +422,9 @@ mod tests {
             "polars::prelude::CsvWriter"
         );
         assert_eq!(as_written("jook_cells::prelude::Mlp"), "jook::prelude::Mlp");
+        assert_eq!(
+            as_written("`Vec<{closure@cell/lib.rs:121:6: 121:14}>` and `{async block@cell/lib.rs:1:1: 1:6}`"),
+            "`Vec<{closure}>` and `{async block}`"
+        );
     }
 }

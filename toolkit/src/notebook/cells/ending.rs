@@ -138,6 +138,34 @@ pub fn left_early() {
     }
 }
 
+/// The code of a cell is under way.
+pub struct UnderWay(());
+
+/// The code of a cell begins.
+pub fn under_way() -> UnderWay {
+    UnderWay(())
+}
+
+impl UnderWay {
+    /// It has come to its end, and what it has defined is kept.
+    pub fn done(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for UnderWay {
+    /// A `return` has left it, or a `?`.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        if let Some(kernel) = kernel() {
+            kernel.say(&json!({"kind": "left"}));
+        }
+        left_early();
+    }
+}
+
 /// An error with its causes, a line each. Many errors tell their cause themselves: it is not told twice.
 pub fn with_causes(error: &dyn Error) -> String {
     /// A chain that ends nowhere is cut off.

@@ -13,7 +13,7 @@ pub fn of(said: &Value) -> Vec<(&'static str, String)> {
     let without_type = said["message"]
         .as_str()
         .is_some_and(|message| message.contains("`!: "));
-    children
+    let mut told: Vec<(&'static str, String)> = children
         .into_iter()
         .flatten()
         .filter_map(|child| {
@@ -34,7 +34,9 @@ pub fn of(said: &Value) -> Vec<(&'static str, String)> {
             let idle = others || IDLE.iter().any(|start| message.starts_with(start));
             (!in_between && !idle).then(|| (kind, shortened(&text)))
         })
-        .collect()
+        .collect();
+    told.dedup();
+    told
 }
 
 /// How remarks begin that lead a notebook's reader nowhere.
@@ -85,7 +87,15 @@ fn suggestions(spans: &Value) -> Vec<String> {
     if changes.len() > 1 && changes.iter().all(|span| place(span) == place(first)) {
         return changes.iter().filter_map(|span| changed(&[span])).collect();
     }
-    changed(&changes).into_iter().collect()
+    changed(&changes)
+        .filter(|line| !is_torn(line))
+        .into_iter()
+        .collect()
+}
+
+/// Whether it is the end of the line in which a value is shown, around the cell.
+fn is_torn(line: &str) -> bool {
+    line.starts_with(')') && line.ends_with(")));")
 }
 
 /// The line with all of these changes in it; only what is put in when they span several lines.

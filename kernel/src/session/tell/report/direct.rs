@@ -1,6 +1,7 @@
 //! What rustc says to the kernel itself, without evcxr between: of a cell's syntax, and its warnings.
 
 use crate::session::CellError;
+use crate::session::build::syntax;
 use crate::session::complete::unfinished;
 use crate::session::tell::place;
 use crate::session::tell::report::advice;
@@ -12,9 +13,36 @@ use serde_json::Value;
 /// More faults than this are usually echoes of the first.
 const SHOWN: usize = 3;
 
-/// A cell that ends too early, or closes what it has not opened.
-pub fn of_unfinished(cell: &str) -> Option<CellError> {
-    let (said, line, column) = unfinished(cell)?;
+/// A cell that cannot be read as a whole, of which evcxr would leave the rest out; none where nothing is wrong.
+pub fn of_syntax(faults: &[Value], cell: &str) -> Option<CellError> {
+    if faults.is_empty() {
+        return None;
+    }
+    let mut error = of_faults(faults, cell);
+    // Where rustc can only point behind the cell's end, or has lost count of its brackets.
+    let lost = error.line.is_none() || error.evalue.contains("delimiter");
+    match unfinished(cell).filter(|_| lost) {
+        Some((said, line, column)) => {
+            error = plain("CompileError", &said);
+            mark(&mut error, line, column, cell);
+        }
+        None if error.line.is_none() => {
+            let whole = cell.trim_end();
+            let last = whole.lines().last().unwrap_or_default();
+            mark(
+                &mut error,
+                whole.lines().count().max(1),
+                last.chars().count().max(1),
+                cell,
+            );
+        }
+        None => {}
+    }
+    Some(error)
+}
+
+/// Puts the error at a place of the cell.
+fn mark(error: &mut CellError, line: usize, column: usize, cell: &str) {
     let mark = Mark {
         line,
         column,
@@ -22,18 +50,16 @@ pub fn of_unfinished(cell: &str) -> Option<CellError> {
         label: String::new(),
         primary: true,
     };
-    let mut error = plain("CompileError", &said);
     error.line = Some(line);
     error.traceback.extend(marks::place_and_lines(&[mark], cell));
-    Some(error)
 }
 
-/// A cell that cannot be read. `before` lines stand above it in the file that rustc speaks of.
-pub fn of_syntax(faults: &[Value], before: usize, cell: &str) -> CellError {
+/// What rustc says of the cell's syntax.
+fn of_faults(faults: &[Value], cell: &str) -> CellError {
     let last = cell.lines().count();
     let place = |line: usize, column: usize| {
         let line = line
-            .checked_sub(before)
+            .checked_sub(syntax::BEFORE)
             .filter(|line| (1..=last).contains(line))?;
         Some((line, column))
     };
