@@ -27,10 +27,9 @@ pub fn prune(metadata: &Value) -> Result<Value> {
         .filter_map(|node| Some((node["id"].as_str()?, node)))
         .collect();
     let visible = |id: &str| {
-        by_id.get(id).is_some_and(|package| {
-            let name = package["name"].as_str().unwrap_or_default();
-            !UNSEEN.contains(&name) && !is_proc_macro(package)
-        })
+        by_id
+            .get(id)
+            .is_some_and(|package| !is_unseen(package) && !is_proc_macro(package))
     };
     let root = packages
         .iter()
@@ -77,6 +76,18 @@ pub fn prune(metadata: &Value) -> Result<Value> {
         })
         .collect();
     Ok(json!({ "root": root, "packages": packages, "nodes": nodes }))
+}
+
+/// Whether a package is listed in [`UNSEEN`], in any version or in its own.
+fn is_unseen(package: &Value) -> bool {
+    let name = package["name"].as_str().unwrap_or_default();
+    let version = package["version"].as_str().unwrap_or_default();
+    UNSEEN.iter().any(|unseen| match unseen.split_once('@') {
+        Some((unseen, of)) => {
+            unseen == name && version.strip_prefix(of).is_some_and(|rest| rest.starts_with('.'))
+        }
+        None => *unseen == name,
+    })
 }
 
 fn is_normal(dep: &Value) -> bool {

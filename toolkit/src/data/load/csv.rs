@@ -134,8 +134,10 @@ pub(super) fn parse(source: &Source<'_>, bytes: &[u8], labels: &Labels<'_>) -> R
         }
         Ok(frame)
     };
-    // Numbers straight away; only when a cell is none, or one that an f64 does not hold, is everything read as text.
+    // Numbers straight away; only when a cell is none, one that an f64 does not hold, or one with zeros before it is
+    // everything read as text.
     if !options.own_numbers()
+        && !may_be_padded(&text)
         && let Ok(frame) = read(&DataType::Float64)
         && !frame.columns().iter().any(beyond_f64)
         && let Ok(data) = table::build(source, &frame, labels, &place)
@@ -144,6 +146,13 @@ pub(super) fn parse(source: &Source<'_>, bytes: &[u8], labels: &Labels<'_>) -> R
     }
     let data = table::build(source, &read(&DataType::String)?, labels, &place)?;
     Ok(data.with_notes(notes))
+}
+
+/// Whether a cell may begin with a zero that a number does not need.
+fn may_be_padded(text: &[u8]) -> bool {
+    let begins = |cell: &[u8]| !cell[0].is_ascii_digit() && !b".+-eE".contains(&cell[0]);
+    text.windows(3)
+        .any(|cell| cell[1] == b'0' && cell[2].is_ascii_digit() && begins(cell))
 }
 
 /// Whether whole numbers of the column may have been rounded already.

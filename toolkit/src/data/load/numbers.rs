@@ -38,13 +38,27 @@ pub(super) fn read_numbers(
         if first.and_then(truth).is_some() {
             return read_truths(column, slots, place).map(|()| None);
         }
+        let mut padded = None;
         for (row, (slot, cell)) in slots.zip(texts(column)?).enumerate() {
             let text = cell.ok_or_else(|| missing(row))?;
+            if padded.is_none() && is_padded(text) {
+                padded = Some(text.trim().to_owned());
+            }
             let value = options
                 .plain(text.trim())
                 .and_then(|plain| rounding.text(row, &plain));
             *slot = value.ok_or_else(|| not_a_number(text, options, row, name, place))?;
         }
+        let told = rounding.end(place)?;
+        return Ok(told.or_else(|| {
+            padded.map(|text| {
+                format!(
+                    "column {name} is read as numbers, {text} as {}: if it holds codes, leave it out with \
+                     TableOptions::without, or name it as the label column",
+                    text.trim_start_matches('0')
+                )
+            })
+        }));
     } else if dtype.is_integer() {
         // Whole numbers of 64 bits, with or without a sign, and all smaller ones.
         if dtype == &DataType::UInt64 {
@@ -75,6 +89,13 @@ pub(super) fn read_numbers(
         );
     }
     rounding.end(place)
+}
+
+/// Whether a whole number has zeros before it, as codes have.
+pub(super) fn is_padded(text: &str) -> bool {
+    let text = text.trim();
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits && text.len() > 1 && text.starts_with('0') && text.bytes().any(|byte| byte != b'0')
 }
 
 /// A yes or no, as most programs write it.

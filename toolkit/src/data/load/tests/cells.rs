@@ -148,6 +148,28 @@ fn a_column_that_numbers_the_rows_is_left_out_and_told() {
 }
 
 #[test]
+fn codes_that_are_read_as_numbers_are_told() {
+    let dir = Scratch::new();
+    let load = |text: &str| Dataset::from_csv(dir.file("c.csv", text), "k").unwrap();
+    let data = load("x,zip,k\n1,02134,a\n2,10001,b\n");
+    assert_eq!(data.row(0), [1.0, 2134.0]);
+    assert!(
+        data.notes()[0].contains("column zip is read as numbers, 02134 as 2134") && data.notes().len() == 1,
+        "{:?}",
+        data.notes()
+    );
+    // In quotes and with a blank before it; but no number that merely has zeros in it.
+    assert_eq!(load("x,k\n\"007\",a\n1,b\n").notes().len(), 1);
+    for plain in [
+        "x,k\n0,a\n0.05,b\n",
+        "x,k\n1e05,a\n100,b\n",
+        "x,k\n-0.5,a\n00,b\n",
+    ] {
+        assert!(load(plain).notes().is_empty(), "{plain}");
+    }
+}
+
+#[test]
 fn whole_numbers_that_would_become_one_are_refused() {
     let dir = Scratch::new();
     let file = dir.file(
