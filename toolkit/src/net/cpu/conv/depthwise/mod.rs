@@ -19,7 +19,7 @@ use crate::net::cpu::lanes::LANES;
 /// Outputs of tiles, from large to small: images are often seven times a power of two wide.
 const PIXELS: [usize; 4] = [if LANES == 16 { 14 } else { 7 }, 7, 3, 1];
 
-/// Vectors of channels whose rows are copied together.
+/// Vectors of channels whose rows are copied together where pixels have more than twice as many.
 const TOGETHER: usize = 4;
 
 /// Products from which on a second thread is worth it: few, for as many numbers are read.
@@ -101,11 +101,15 @@ impl Depthwise {
     }
 
     /// Whether rows of the source are copied, which pays where each number is read often. Where rows overlap less it
-    /// pays when pixels of many channels lie so far apart that they displace one another in the nearest cache.
+    /// pays when the channels of a pixel are few, or are so many that neighbouring pixels displace one
+    /// another in the nearest cache.
     fn copies(&self) -> bool {
-        let pays = |axis: &Axis| match axis.step {
-            1 => axis.taps >= 3,
-            _ => axis.taps >= 4 && self.channels > 128,
+        let (few, many) = (self.blocks() <= TOGETHER, self.channels > 128);
+        let pays = |axis: &Axis| match (axis.step, axis.taps) {
+            (1, 3) => few || many,
+            (1, 4..) => true,
+            (_, 4..) => many,
+            _ => false,
         };
         self.axes[0].iter().any(pays)
     }
@@ -131,7 +135,10 @@ impl Depthwise {
 
     /// As many of them as are read together.
     fn together(&self) -> usize {
-        if self.copies() { TOGETHER } else { self.blocks() }
+        match self.blocks() {
+            blocks if self.copies() && blocks > 2 * TOGETHER => TOGETHER,
+            blocks => blocks,
+        }
     }
 
     /// The first channel of a block.
