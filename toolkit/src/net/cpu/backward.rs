@@ -2,6 +2,7 @@
 
 use super::Passes;
 use super::block::{Gradient, Pass};
+use super::rows::copy;
 use crate::net::{Network, Role};
 
 impl Passes {
@@ -11,8 +12,8 @@ impl Passes {
     /// # Panics
     /// If `grad_outputs` is not as long as the last outputs.
     pub fn backward(&mut self, network: &Network, grad_outputs: &[f32]) {
-        self.put_in(grad_outputs);
-        self.back(network, false);
+        self.check_gradient(grad_outputs);
+        self.back(network, Some(grad_outputs), false);
     }
 
     /// As [`Passes::backward`], and also computes [`Passes::input_gradient`].
@@ -20,8 +21,8 @@ impl Passes {
     /// # Panics
     /// As [`Passes::backward`].
     pub fn backward_to_input(&mut self, network: &Network, grad_outputs: &[f32]) {
-        self.put_in(grad_outputs);
-        self.back(network, true);
+        self.check_gradient(grad_outputs);
+        self.back(network, Some(grad_outputs), true);
     }
 
     /// Backward pass from what stands in [`Passes::slope`] of every tap, to [`Passes::gradients`]: in place of what
@@ -31,31 +32,24 @@ impl Passes {
             self.held.clear();
             self.held.extend_from_slice(&self.gradients);
         }
-        self.back(network, false);
+        self.back(network, None, false);
         if add {
             let pairs = self.gradients.iter_mut().zip(&self.held);
             pairs.for_each(|(sum, before)| *sum += before);
         }
     }
 
-    /// d loss / d outputs of the first tap; the others put in nothing.
-    fn put_in(&mut self, grad_outputs: &[f32]) {
-        let rows = self.rows;
-        let (first, others) = self.taps.split_at_mut(1);
-        let slope = &mut first[0].slope[..rows * first[0].width];
+    fn check_gradient(&self, grad_outputs: &[f32]) {
+        let numbers = self.rows * self.taps[0].width;
         assert!(
-            grad_outputs.len() == slope.len(),
-            "a gradient of {} numbers for {} outputs",
-            grad_outputs.len(),
-            slope.len()
+            grad_outputs.len() == numbers,
+            "a gradient of {} numbers for {numbers} outputs",
+            grad_outputs.len()
         );
-        slope.copy_from_slice(grad_outputs);
-        for tap in others {
-            tap.slope.fill(0.0);
-        }
     }
 
-    fn back(&mut self, network: &Network, to_input: bool) {
+    /// Takes d loss / d outputs from the slopes of all taps, or where it is given, from the first tap alone.
+    fn back(&mut self, network: &Network, given: Option<&[f32]>, to_input: bool) {
         self.fits(network);
         for tensor in network
             .tensors()
@@ -71,11 +65,16 @@ impl Passes {
             self.spare.extend(place.take());
         }
         self.input_gradient = if to_input { self.rows * self.inputs } else { 0 };
-        for tap in 0..self.taps.len() {
+        for at in 0..self.taps.len() {
             let mut gradient = self.buffer();
-            let tap = &self.taps[tap];
+            let tap = &self.taps[at];
             let (block, numbers) = (tap.block, self.rows * tap.width);
-            gradient[..numbers].copy_from_slice(&tap.slope[..numbers]);
+            let to = &mut gradient[..numbers];
+            match (given, at) {
+                (None, _) => copy(to, &tap.slope[..numbers]),
+                (Some(given), 0) => copy(to, given),
+                (Some(_), _) => to.fill(0.0),
+            }
             self.pass_on(block, gradient, numbers);
         }
         // The gradient need not flow into blocks before which nothing learns.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::block::{self, Block, Pass};
 use super::gemm::{PADDING, Workspace};
+use super::rows::copy;
 use crate::net::executor::How;
 use crate::net::{Network, Role};
 use crate::{Error, Result, memory};
@@ -269,7 +270,7 @@ impl Passes {
             x.len(),
             self.inputs
         );
-        self.input(x.len() / self.inputs).copy_from_slice(x);
+        copy(self.input(x.len() / self.inputs), x);
     }
 
     pub(super) fn fits(&self, network: &Network) {

@@ -1,5 +1,19 @@
 //! What layers without weights of their own do row by row: the numbers that stand side by side at each place.
 
+use rayon::prelude::*;
+
+/// Copies as many numbers, with the threads of the pool where they are so many that this is worth it.
+pub fn copy(to: &mut [f32], from: &[f32]) {
+    const PART: usize = 1 << 16;
+    if from.len() < 8 * PART {
+        return to.copy_from_slice(from);
+    }
+    assert!(to.len() == from.len());
+    to.par_chunks_mut(PART)
+        .zip(from.par_chunks(PART))
+        .for_each(|(to, from)| to.copy_from_slice(from));
+}
+
 /// y = x * scale + shift, column by column; rows of y begin `pitch` apart.
 pub fn affine(x: &[f32], (scale, shift): (&[f32], &[f32]), y: &mut [f32], pitch: usize) {
     let columns = scale.len();

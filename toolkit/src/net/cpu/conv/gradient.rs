@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::gather::Gather;
 use super::tile::{self, Outer, pixels_of};
-use super::{Conv, WORTH_THREADS, check, depthwise};
+use super::{Conv, WORTH_THREADS, check};
 use crate::net::cpu::lanes::LANES;
 
 impl Conv {
@@ -38,10 +38,10 @@ impl Conv {
         dw: &mut [f32],
         db: Option<&mut [f32]>,
     ) {
-        let gather = self.gather();
         if self.is_depthwise() {
-            return depthwise::weight_gradient(&gather, images, x, self.inputs, dy, dw, db);
+            return self.depthwise().weight_gradient(images, x, dy, dw, db);
         }
+        let gather = self.gather();
         let pixels = images * gather.pixels();
         let many = images * self.work() >= WORTH_THREADS;
         if self.window.area() == 1 && self.groups == 1 && many && pixels < 512 {

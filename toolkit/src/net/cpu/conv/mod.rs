@@ -16,6 +16,7 @@ mod winograd;
 
 use super::lanes::{LANES, transpose};
 use crate::net::Window;
+use depthwise::Depthwise;
 use gather::Gather;
 pub use pack::Packed;
 use product::product;
@@ -151,6 +152,10 @@ impl Conv {
         self.groups == self.inputs && self.groups == self.outputs && self.inputs >= LANES
     }
 
+    fn depthwise(&self) -> Depthwise {
+        Depthwise::outputs(&self.window, self.source, self.grid, self.inputs)
+    }
+
     /// The weights as [`Conv::forward`] reads them.
     pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Packed {
         if self.is_depthwise() {
@@ -194,14 +199,8 @@ impl Conv {
         let (conv, x) = self.reading(x, room);
         let finish = if relu { Finish::Relu } else { Finish::Nothing };
         if conv.is_depthwise() {
-            let (numbers, bias) = weights.as_plain();
-            let taps: Vec<usize> = (0..conv.window.area()).collect();
-            let weights = depthwise::Weights {
-                numbers,
-                taps: &taps,
-                bias,
-            };
-            return depthwise::run(&conv.gather(), images, x, conv.inputs, &weights, finish, y);
+            let (weights, bias) = weights.as_plain();
+            return conv.depthwise().run(images, x, weights, bias, finish, y);
         }
         match conv.winograd() {
             Some(fast) => fast.run(images, x, weights, finish, y),
@@ -250,23 +249,18 @@ impl Conv {
             let packed = fast.pack(None, &numbers);
             return fast.run(images, dy, &packed, finish, PixelsMut { numbers: dx, pitch });
         }
-        for (mut gather, mut taps) in Gather::inputs(&self.window, self.source, self.grid, outputs) {
-            if self.is_depthwise() {
-                // Columns from left to right.
-                gather.taps.reverse();
-                taps.reverse();
-                let weights = depthwise::Weights {
-                    numbers: weights,
-                    taps: &taps,
-                    bias: None,
-                };
-                let dx = PixelsMut {
-                    numbers: &mut *dx,
-                    pitch,
-                };
-                depthwise::run(&gather, images, dy, self.outputs, &weights, finish, dx);
-                continue;
-            }
+        if self.is_depthwise() {
+            let back = Depthwise::inputs(&self.window, self.source, self.grid, self.inputs);
+            return back.run(
+                images,
+                dy,
+                weights,
+                None,
+                finish,
+                PixelsMut { numbers: dx, pitch },
+            );
+        }
+        for (gather, taps) in Gather::inputs(&self.window, self.source, self.grid, outputs) {
             let mut packed = Packed::zeros(self.groups, self.inputs, taps.len() * outputs, None);
             packed.fill(|panel, numbers| {
                 let wide = panel.wide * LANES;
