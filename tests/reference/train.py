@@ -1,4 +1,5 @@
-"""Fifty optimizer steps of PyTorch for each update rule, as golden values for toolkit/src/train.
+"""Fifty optimizer steps of PyTorch for each update rule, and for what is put around the rules (decoupled decay,
+clipping, max-norm, rates of layers, averages), as golden values for toolkit/src/train.
 
 Run `python train.py > train.json` with PyTorch and NumPy installed. Weights are stored inputs x units.
 """
@@ -7,6 +8,8 @@ import json
 
 import numpy as np
 import torch
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
 torch.set_num_threads(1)
 rng = np.random.default_rng(20261123)
@@ -46,14 +49,116 @@ CASES = [
     ("sgd, l1", lambda p: torch.optim.SGD(p, lr=0.1), {"rule": {"Sgd": {"rate": 0.1}}, "l1": 0.01}, None),
 ]
 
+ADAM = {"Adam": {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}}
+MOMENTUM = {"Momentum": {"rate": 0.05, "momentum": 0.9}}
+
+
+def adamw(p, first=0.01, last=0.01):
+    """Decay on weights alone; each layer at its rate."""
+    return torch.optim.AdamW([
+        {"params": [p[0]], "lr": first, "weight_decay": 0.3},
+        {"params": [p[1]], "lr": first, "weight_decay": 0.0},
+        {"params": [p[2]], "lr": last, "weight_decay": 0.3},
+        {"params": [p[3]], "lr": last, "weight_decay": 0.0},
+    ])
+
+
+def momentum(p):
+    return torch.optim.SGD(p, lr=0.05, momentum=0.9)
+
+
+def adam(p):
+    return torch.optim.Adam(p, lr=0.01)
+
+
+def by_rates(p):
+    groups = [{"params": p[:2], "lr": 0.005}, {"params": [p[2]], "lr": 0.05}, {"params": [p[3]], "lr": 0.15}]
+    return torch.optim.SGD(groups, lr=0.05, momentum=0.9)
+
+
+def last_layer(p):
+    p[0].requires_grad_(False)
+    p[1].requires_grad_(False)
+    return momentum(p[2:])
+
+
+def clip_both(p):
+    clip_grad_value_(p, 0.05)
+    clip_grad_norm_(p, 0.3)
+
+
+def limit(most, of):
+    """Weights are inputs x units: what meets in a unit is a column."""
+    def after(p):
+        with torch.no_grad():
+            for i in of:
+                p[i].copy_(torch.renorm(p[i], 2, 1, most))
+    return after
+
+
+def grown(decay):
+    """The decay of TensorFlow's ExponentialMovingAverage with `num_updates`."""
+    def average(averaged, current, before):
+        t = float(before) + 1.0
+        return averaged + (1.0 - min(decay, (1.0 + t) / (10.0 + t))) * (current - averaged)
+    return average
+
+
+RATES = [{"tensors": "dense1", "rate": 0.1}, {"tensors": "logits.bias", "rate": 3.0}]
+
+# A name; how PyTorch makes it; the recipe; recipes that are something else. Then what may be left out: StepLR as above,
+# what is done to the gradients before a step, to the parameters after it, and how AveragedModel averages them.
+TRICKS = [
+    ("adamw", adamw, {"rule": ADAM, "decay": 0.3},
+     [{"rule": ADAM}, {"rule": ADAM, "l2": 0.3}, {"rule": ADAM, "groups": [{"tensors": "*", "decay": 0.3}]}], {}),
+    ("adamw, stepped rate", adamw,
+     {"rule": ADAM, "decay": 0.3, "schedule": {"Stepped": {"factor": 0.5, "every": {"Steps": 12}}}},
+     [{"rule": ADAM, "decay": 0.3}], {"stepped": (0.5, 12)}),
+    ("momentum, clipped by norm", momentum, {"rule": MOMENTUM, "clip_norm": 0.3},
+     [{"rule": MOMENTUM}, {"rule": MOMENTUM, "clip_value": 0.3}], {"before": lambda p: clip_grad_norm_(p, 0.3)}),
+    ("momentum, clipped by norm and then l2",
+     lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=0.05),
+     {"rule": MOMENTUM, "clip_norm": 0.3, "groups": [{"tensors": "*", "l2": 0.05}]},
+     [{"rule": MOMENTUM, "clip_norm": 0.3}, {"rule": MOMENTUM, "groups": [{"tensors": "*", "l2": 0.05}]}],
+     {"before": lambda p: clip_grad_norm_(p, 0.3)}),
+    ("adam, clipped by value", adam, {"rule": ADAM, "clip_value": 0.02}, [{"rule": ADAM}],
+     {"before": lambda p: clip_grad_value_(p, 0.02)}),
+    ("momentum, clipped by value and then by norm", momentum,
+     {"rule": MOMENTUM, "clip_value": 0.05, "clip_norm": 0.3},
+     [{"rule": MOMENTUM, "clip_value": 0.05}, {"rule": MOMENTUM, "clip_norm": 0.3}], {"before": clip_both}),
+    ("momentum, max-norm", momentum, {"rule": MOMENTUM, "max_norm": 1.2}, [{"rule": MOMENTUM}],
+     {"after": limit(1.2, [0, 2])}),
+    ("adam, max-norm of a layer", adam, {"rule": ADAM, "groups": [{"tensors": "logits.weight", "max_norm": 1.2}]},
+     [{"rule": ADAM}, {"rule": ADAM, "max_norm": 1.2}], {"after": limit(1.2, [2])}),
+    ("momentum, rates of layers", by_rates, {"rule": MOMENTUM, "groups": RATES},
+     [{"rule": MOMENTUM}, {"rule": MOMENTUM, "groups": RATES[:1]}], {}),
+    ("adamw, rates of layers", lambda p: adamw(p, 0.001), {"rule": ADAM, "decay": 0.3, "groups": RATES[:1]},
+     [{"rule": ADAM, "decay": 0.3}, {"rule": ADAM, "groups": RATES[:1]}], {}),
+    ("momentum, frozen layer, clipped by norm", last_layer,
+     {"rule": MOMENTUM, "clip_norm": 0.3, "groups": [{"tensors": "dense1", "frozen": True}]},
+     [{"rule": MOMENTUM, "clip_norm": 0.3}, {"rule": MOMENTUM, "groups": [{"tensors": "dense1", "frozen": True}]}],
+     {"before": lambda p: clip_grad_norm_(p, 0.3)}),
+    ("average, its decay grown", momentum, {"rule": MOMENTUM, "average": 0.7},
+     [{"rule": MOMENTUM}, {"rule": MOMENTUM, "average": 0.75}], {"average": {"avg_fn": grown(0.7)}}),
+    ("average, its decay growing", momentum, {"rule": MOMENTUM, "average": 0.999}, [{"rule": MOMENTUM}],
+     {"average": {"avg_fn": grown(0.999)}}),
+    # Another decay at the start, which is forgotten by now.
+    ("average of PyTorch", momentum, {"rule": MOMENTUM, "average": 0.6},
+     [{"rule": MOMENTUM}, {"rule": MOMENTUM, "average": 0.65}],
+     {"average": {"multi_avg_fn": get_ema_multi_avg_fn(0.6)}}),
+    # A watcher of the test.
+    ("equal average", momentum, {"rule": MOMENTUM}, [], {"average": {"multi_avg_fn": get_swa_multi_avg_fn()}}),
+]
+
 
 def short(values):
     """f32 numbers in their shortest decimal form."""
     return [float(str(np.float32(v))) for v in np.asarray(values).ravel()]
 
 
-def train(make, recipe, stepped, rows_of):
-    parameters = [torch.tensor(p, requires_grad=True) for p in start]
+def train(make, recipe, stepped, rows_of, before=None, after=None, average=None):
+    parameters = [torch.nn.Parameter(torch.tensor(p)) for p in start]
+    averaged = average and AveragedModel(torch.nn.ParameterList(parameters), **average)
     optimizer = make(parameters)
     schedule = stepped and torch.optim.lr_scheduler.StepLR(optimizer, step_size=stepped[1], gamma=stepped[0])
     x, y = torch.tensor(features), torch.tensor(labels)
@@ -67,10 +172,17 @@ def train(make, recipe, stepped, rows_of):
         total = loss + recipe.get("l1", 0.0) * sum(p.abs().sum() for p in parameters)
         optimizer.zero_grad()
         total.backward()
+        if before:
+            before(parameters)
         optimizer.step()
+        if after:
+            after(parameters)
+        if averaged:
+            averaged.update_parameters(torch.nn.ParameterList(parameters))
         if schedule:
             schedule.step()
-    return {"losses": short(losses), "parameters": short(np.concatenate([p.detach().numpy().ravel() for p in parameters]))}
+    found = list(averaged.parameters()) if averaged else parameters
+    return {"losses": short(losses), "parameters": short(np.concatenate([p.detach().numpy().ravel() for p in found]))}
 
 
 cases = []
@@ -81,6 +193,18 @@ for name, make, recipe, stepped in CASES:
         "batches": train(make, recipe, stepped, lambda step: batches[step]),
         "whole": train(make, recipe, stepped, lambda step: np.arange(N)),
     })
+tricks = []
+for name, make, recipe, others, done in TRICKS:
+    stepped = done.pop("stepped", None)
+    # Averages belong to whole trainings.
+    given = None if "average" in done else train(make, {}, stepped, lambda step: batches[step], **done)["parameters"]
+    tricks.append({
+        "name": name,
+        "recipe": recipe,
+        "others": others,
+        "batches": given,
+        "whole": train(make, {}, stepped, lambda step: np.arange(N), **done)["parameters"],
+    })
 print(json.dumps({
     "versions": {"torch": torch.__version__.split("+")[0], "numpy": np.__version__},
     "widths": [INPUTS, HIDDEN, CLASSES],
@@ -89,4 +213,5 @@ print(json.dumps({
     "batches": [b.tolist() for b in batches],
     "start": short(np.concatenate([p.ravel() for p in start])),
     "cases": cases,
+    "tricks": tricks,
 }))

@@ -131,7 +131,9 @@ impl Recipe {
     }
 
     /// Gives the exponential average of the parameters over the updates instead of the last ones; `decay` (0 to below 1,
-    /// such as 0.99) is what stays of it at each.
+    /// such as 0.99) is what stays of it at each. Less stays at the start, (1 + t) / (10 + t) at update t while that is
+    /// below `decay` (TensorFlow's `num_updates`); PyTorch's `get_ema_multi_avg_fn` is the same but for that. An average
+    /// with equal weights (SWA) is one for a watcher of one's own: [`stand_in`](super::Watcher::stand_in).
     #[doc(alias = "ema")]
     #[doc(alias = "swa")]
     pub fn average(self, decay: impl Number) -> Self {
@@ -160,7 +162,8 @@ impl Recipe {
         self.set("decay", decay, |r, decay| r.decay = decay)
     }
 
-    /// Scales down the weights that meet in one unit where their norm is above `most` (above 0), after each update.
+    /// Scales down the weights that meet in one unit where their norm is above `most` (above 0), after each update:
+    /// PyTorch's `renorm` of a `Linear.weight` with `dim` 0. Biases have no part in it.
     pub fn max_norm(self, most: impl Number) -> Self {
         self.set("max_norm", most, |r, most| r.max_norm = Some(most))
     }

@@ -1,10 +1,12 @@
-//! Fifty steps of every update rule against PyTorch (tests/reference/train.py).
+//! Fifty steps of every update rule, and of what is put around the rules, against PyTorch (tests/reference/train.py).
 
 use serde_json::Value;
 
-use super::super::{RateSchedule, Recipe, Rule, Stepper};
+use super::super::{Flow, Moment, RateSchedule, Recipe, Rule, Stepper, Watcher};
+use crate::Result;
 use crate::data::{Dataset, Shape, Targets};
 use crate::net::{Mlp, Network};
+use crate::optim::{TensorStep, UpdateRule};
 
 const GOLDEN: &str = include_str!("../../../../tests/reference/train.json");
 
@@ -13,6 +15,80 @@ struct Golden {
     network: Network,
     batches: Vec<Vec<u32>>,
     cases: Vec<Value>,
+    tricks: Vec<Value>,
+}
+
+impl Golden {
+    /// What the recipe makes of the network on the given batches, and the losses there; if `apart`, by a rule that leaves
+    /// the penalties to the optimizer. An epoch of the schedule is five batches.
+    fn step(&self, recipe: &Recipe, apart: bool) -> (Vec<f32>, Vec<f32>) {
+        let (labels, width) = (self.data.labels().expect("labels"), self.data.width());
+        let (mut loss, mut losses) = (recipe.loss.clone(), Vec::new());
+        let flat = Recipe {
+            schedule: RateSchedule::Constant,
+            ..recipe.clone()
+        };
+        let mut stepper = Stepper::new(&self.network, flat).expect("a stepper");
+        if apart {
+            stepper = stepper.rule(Apart(recipe.rule)).expect("a stepper");
+        }
+        for (step, batch) in self.batches.iter().enumerate() {
+            let x: Vec<f32> = batch
+                .iter()
+                .flat_map(|&row| self.data.row(row as usize))
+                .copied()
+                .collect();
+            let classes: Vec<u32> = batch.iter().map(|&row| labels[row as usize]).collect();
+            assert_eq!(x.len(), batch.len() * width);
+            stepper.set_rate(recipe.rate_at(step, 5));
+            let value = stepper
+                .minimize(&x, Targets::Classes(&classes), &mut loss)
+                .expect("a loss");
+            losses.push(value as f32);
+        }
+        (stepper.network().parameters().to_vec(), losses)
+    }
+
+    /// What the recipe makes of the network in a training on all examples at once.
+    fn train(&self, recipe: &Recipe) -> Vec<f32> {
+        let recipe = recipe.clone().batch(40).steps(50);
+        let run = self.network.train(&self.data, recipe).expect("a run");
+        run.network().parameters().to_vec()
+    }
+}
+
+/// A rule as one of a user's own, which leaves the penalties to the optimizer.
+struct Apart(Rule);
+
+impl UpdateRule for Apart {
+    fn states(&self) -> usize {
+        self.0.states()
+    }
+
+    fn update(&self, tensor: TensorStep<'_>) {
+        assert_eq!((tensor.l1, tensor.l2, tensor.decay), (0.0, 0.0, 0.0));
+        self.0.update(tensor);
+    }
+}
+
+/// The average over all updates, each with the same weight.
+#[derive(Default)]
+struct Equal(Vec<f32>);
+
+impl Watcher for Equal {
+    fn after_step(&mut self, at: &mut Moment<'_, '_>) -> Result<Flow> {
+        let share = 1.0 / at.step() as f32;
+        let parameters = at.parameters();
+        self.0.resize(parameters.len(), 0.0);
+        for (average, p) in self.0.iter_mut().zip(parameters) {
+            *average += share * (p - *average);
+        }
+        Ok(Flow::On)
+    }
+
+    fn stand_in(&self) -> Option<&[f32]> {
+        Some(&self.0)
+    }
 }
 
 fn floats(value: &Value) -> Vec<f32> {
@@ -48,6 +124,7 @@ fn golden() -> Golden {
         network,
         batches: list(&file["batches"]).iter().map(indexes).collect(),
         cases: list(&file["cases"]),
+        tricks: list(&file["tricks"]),
     }
 }
 
@@ -74,36 +151,10 @@ fn recipe(case: &Value) -> Recipe {
 #[test]
 fn fifty_steps_on_given_batches_are_those_of_pytorch() {
     let golden = golden();
-    let (labels, width) = (golden.data.labels().expect("labels"), golden.data.width());
     assert!(golden.cases.len() >= 11);
     for case in &golden.cases {
-        let recipe = recipe(case);
-        // The schedules of the cases count epochs of five batches.
-        let optimizer = |step| recipe.rate_at(step, 5);
-        let (mut loss, mut losses) = (recipe.loss.clone(), Vec::new());
-        let flat = Recipe {
-            schedule: RateSchedule::Constant,
-            ..recipe.clone()
-        };
-        let mut stepper = Stepper::new(&golden.network, flat).expect("a stepper");
-        for (step, batch) in golden.batches.iter().enumerate() {
-            let x: Vec<f32> = batch
-                .iter()
-                .flat_map(|&row| golden.data.row(row as usize))
-                .copied()
-                .collect();
-            let classes: Vec<u32> = batch.iter().map(|&row| labels[row as usize]).collect();
-            assert_eq!(x.len(), batch.len() * width);
-            stepper.set_rate(optimizer(step));
-            let value = stepper
-                .minimize(&x, Targets::Classes(&classes), &mut loss)
-                .expect("a loss");
-            losses.push(value as f32);
-        }
-        let off = error(
-            stepper.network().parameters(),
-            &floats(&case["batches"]["parameters"]),
-        );
+        let (parameters, losses) = golden.step(&recipe(case), false);
+        let off = error(&parameters, &floats(&case["batches"]["parameters"]));
         let loss_off = error(&losses, &floats(&case["batches"]["losses"]));
         println!("{}: parameters {off:.1e}, losses {loss_off:.1e}", case["name"]);
         assert!(
@@ -129,6 +180,68 @@ fn fifty_steps_of_train_are_those_of_pytorch() {
             case["name"]
         );
     }
+}
+
+/// A recipe in the file; there is nothing to add to it.
+fn read(recipe: &Value) -> Recipe {
+    serde_json::from_value(recipe.clone()).expect("a recipe")
+}
+
+#[test]
+fn what_is_put_around_the_rules_is_that_of_pytorch() {
+    let golden = golden();
+    assert!(golden.tricks.len() >= 15);
+    for trick in golden
+        .tricks
+        .iter()
+        .filter(|trick| trick["name"] != "equal average")
+    {
+        let name = &trick["name"];
+        let recipe = read(&trick["recipe"]);
+        let others: Vec<Recipe> = trick["others"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(read)
+            .collect();
+        assert!(!others.is_empty(), "{name}: nothing says that it does anything");
+        let whole = floats(&trick["whole"]);
+        let off = error(&golden.train(&recipe), &whole);
+        println!("{name}: {off:.1e} in a training");
+        assert!(off < 1e-4, "{name}: {off} in a training");
+        for other in &others {
+            let off = error(&golden.train(other), &whole);
+            assert!(off > 1e-2, "{name} and {other} are one: {off} in a training");
+        }
+        if trick["batches"].is_null() {
+            continue;
+        }
+        let batches = floats(&trick["batches"]);
+        for apart in [false, true] {
+            let off = error(&golden.step(&recipe, apart).0, &batches);
+            println!("{name}: {off:.1e} on given batches");
+            assert!(off < 1e-4, "{name}: {off} on given batches");
+        }
+        for other in &others {
+            let off = error(&golden.step(other, false).0, &batches);
+            assert!(off > 1e-2, "{name} and {other} are one: {off} on given batches");
+        }
+    }
+}
+
+#[test]
+fn an_average_of_ones_own_is_that_of_pytorch() {
+    let golden = golden();
+    let mut tricks = golden.tricks.iter();
+    let trick = tricks.find(|trick| trick["name"] == "equal average").expect("it");
+    let recipe = read(&trick["recipe"]).batch(40).steps(50);
+    let training = golden.network.training().watch(Equal::default());
+    let run = training.run(&golden.data, recipe.clone()).expect("a run");
+    let whole = floats(&trick["whole"]);
+    let off = error(run.network().parameters(), &whole);
+    println!("equal average: {off:.1e}");
+    assert!(off < 1e-4, "{off}");
+    assert!(error(&golden.train(&recipe), &whole) > 1e-2);
 }
 
 #[test]
