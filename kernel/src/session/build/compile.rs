@@ -16,6 +16,7 @@ use crate::session::build::macros;
 use crate::session::build::manifest::CellCrate;
 use crate::session::build::preferred;
 use crate::session::build::private;
+use crate::session::build::reached::reached;
 use crate::session::build::said;
 use crate::session::build::source;
 use crate::session::build::spelling::{self, Spelling};
@@ -44,6 +45,8 @@ pub const PREFERRED: &str = "preferred";
 /// There, when the last cell has defined a type anew: the variables of earlier cells that hold types of the notebook's
 /// which a `downcast` does not find any more.
 pub const HIDDEN: &str = "hidden";
+/// There: the number of a run that was refused, and is compiled with all items when evcxr tries it again.
+const WHOLE: &str = "whole";
 
 impl CellCrate {
     /// Compiles the cell into the library that the child process loads; returns the compiler's exit code.
@@ -69,6 +72,10 @@ impl CellCrate {
             rustc.arg("--emit=link").arg("-o").arg(&loaded);
             let level = self.opt_level.trim_matches('\'');
             rustc.arg("-C").arg(format!("opt-level={level}"));
+            if level != "0" {
+                // Asking which machine this is takes longer than it gains a cell that is not optimized.
+                rustc.args(["-C", "target-cpu=native"]);
+            }
             if cell.known.generation > 0 {
                 // Another identity for the notebook's types: none is taken for what it was before.
                 rustc.arg("-C").arg(format!("metadata={}", cell.known.generation));
@@ -183,18 +190,11 @@ impl CellCrate {
                 "-C",
                 "debuginfo=0",
                 "-C",
-                "codegen-units=2",
+                "codegen-units=1",
                 "-C",
                 "embed-bitcode=no",
             ])
-            .args([
-                "-C",
-                "overflow-checks=on",
-                "-C",
-                "debug-assertions=on",
-                "-C",
-                "target-cpu=native",
-            ])
+            .args(["-C", "overflow-checks=on", "-C", "debug-assertions=on"])
             .arg("--extern")
             .arg(format!("jook={}", toolkit.dylib.display()))
             // evcxr's own: prefer-dynamic (one `std` for all cells), and a faster linker where there is one.
@@ -290,6 +290,11 @@ impl CellCrate {
                 Some(next) => bound = next,
                 None if statics::copy_for_constants(&said, &mut cell.known.statics) => {}
                 None if spelling.another(&said, &cell.generated, &mut cell.known) => {}
+                // What is wrong is told with all names at hand: the right one may be among them.
+                None if cell.partly => {
+                    cell.whole = true;
+                    let _ = std::fs::write(self.dir.join(NOTES).join(WHOLE), run.number.to_string());
+                }
                 None => {
                     let imports = preferred::imports(&said).join("\n");
                     std::fs::write(self.dir.join(NOTES).join(PREFERRED), imports)?;
@@ -329,6 +334,9 @@ struct Cell {
     statics: Statics,
     anew: Vec<String>,
     exports: bool,
+    /// Whether it is written without the items that it does not reach, and whether it must not be.
+    partly: bool,
+    whole: bool,
     /// Whether it defines a type anew.
     regenerated: bool,
     needs: BTreeSet<u64>,
@@ -342,6 +350,8 @@ impl Cell {
         self.types = Types::read(source::items(&self.generated), crates);
         self.known = Known::read(notes);
         self.run = Run::read(notes);
+        let whole = std::fs::read_to_string(notes.join(WHOLE)).unwrap_or_default();
+        self.whole = whole == self.run.number.to_string();
         self.known.is_in(self.run.process);
         self.regenerated = self.known.learn(&self.types);
         Ok(())
@@ -362,7 +372,12 @@ impl Cell {
         (self.exports, self.needs) = (shared.exports, shared.needs);
         let lean = lean(&source, &self.types, &self.known);
         self.kept = lean.kept;
-        source::with_its_digest(&lean.source)
+        let reached = reached(&lean.source);
+        let made_of = reached.as_ref().unwrap_or(&lean.source);
+        // A cell that defines something shows what does not fit it any more.
+        self.partly = reached.is_some() && !self.whole && !self.exports && self.run.defines.is_empty();
+        let source = if self.partly { made_of } else { &lean.source };
+        source::with_its_digest(source, made_of)
     }
 
     /// The cell was refused: a variable may not be found because of it.

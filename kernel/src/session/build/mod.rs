@@ -27,6 +27,7 @@ pub mod manifest;
 pub mod metadata;
 pub mod preferred;
 pub mod private;
+pub mod reached;
 pub mod said;
 pub mod skeleton;
 pub mod source;

@@ -226,21 +226,21 @@ const STORE_WORDS: [&str; 2] = ["evcxr_variable_store", "vars_ok"];
 /// were there before stay what they are.
 const EXTENT: [&str; 5] = [".seeds(", ".seed_list(", ".vary(", ".threads(", ".metric("];
 
-/// Has a cell's crate say what it was made of: its whole source, but for the number that it has as a crate and the extent
-/// of a study.
-pub fn with_its_digest(source: &str) -> String {
-    let number = entry_point(&source.replace("jook_cell_", "run_user_code_")).map(|(_, number)| number);
+/// Has a cell's crate say what it was made of: the source of what it reaches, but for the number that it has as a crate and
+/// the extent of a study.
+pub fn with_its_digest(source: &str, reached: &str) -> String {
+    let number = entry_point(&reached.replace("jook_cell_", "run_user_code_")).map(|(_, number)| number);
     let plain = match number {
-        Some(number) => source
+        Some(number) => reached
             .replace(&format!("run_user_code_{number}"), "run_user_code_")
             .replace(&format!("jook_cell_{number}"), "jook_cell_")
             .replace(&format!("begun({number},"), "begun("),
-        None => source.to_owned(),
+        None => reached.to_owned(),
     };
-    // Which variables there are already is no part of the code.
+    // Which variables there are already is no part of the code, nor the place of what is not reached.
     let code: Vec<&str> = plain
         .lines()
-        .filter(|line| !STORE_WORDS.iter().any(|word| line.contains(word)))
+        .filter(|line| !line.trim().is_empty() && !STORE_WORDS.iter().any(|word| line.contains(word)))
         .collect();
     let digest = digest_of(&without_extent(&code.join("\n")));
     source.replacen(&format!("{MADE_OF}(0);"), &format!("{MADE_OF}({digest:#x});"), 1)
@@ -328,7 +328,8 @@ mod tests {
     #[test]
     fn a_cell_says_what_it_is_made_of() {
         let said = |source: &str| {
-            let source = with_its_digest(&with_notices(source, Bound::Error));
+            let source = with_notices(source, Bound::Error);
+            let source = with_its_digest(&source, &source);
             let (_, digest) = source.split_once("made_of(").unwrap();
             digest.split(')').next().unwrap().to_owned()
         };

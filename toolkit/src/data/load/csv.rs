@@ -137,7 +137,7 @@ pub(super) fn parse(source: &Source<'_>, bytes: &[u8], labels: &Labels<'_>) -> R
     // Numbers straight away; only when a cell is none, one that an f64 does not hold, or one with zeros before it is
     // everything read as text.
     if !options.own_numbers()
-        && !may_be_padded(&text)
+        && !may_be_padded(text.as_bytes())
         && let Ok(frame) = read(&DataType::Float64)
         && !frame.columns().iter().any(beyond_f64)
         && let Ok(data) = table::build(source, &frame, labels, &place)
