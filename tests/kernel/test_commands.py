@@ -69,7 +69,9 @@ def test_stop_ends_a_line_for_the_shell(kernel):
     stopped = time.monotonic()
     kernel.interrupt()
     cell = kernel.wait(running)
-    assert time.monotonic() - stopped < 2 and "was stopped" in cell.reply["content"]["evalue"]
+    content = cell.reply["content"]
+    assert time.monotonic() - stopped < 2 and content["ename"] == "Interrupted"
+    assert "sleep 60; echo never` was stopped" in content["traceback"][-1]
     assert "never" not in cell.text()
 
 

@@ -33,7 +33,13 @@ impl Bound {
     /// What to try after the compiler refused the cell with these diagnostics, one in JSON a line.
     pub fn next(self, diagnostics: &[String]) -> Option<Self> {
         let code = |line: &str, code: &str| line.contains(&format!("\"code\":\"{code}\""));
-        let unconverted = |line: &String| code(line, "E0277") && line.contains("`EvcxrUserCodeError`");
+        // Of the toolkit's error rustc may say no more than what it could not be made of.
+        let ours = |line: &str| {
+            let boxed = "Box<(dyn std::error::Error";
+            line.contains("`EvcxrUserCodeError`")
+                || line.contains("couldn't convert the error: ") && line.contains(boxed)
+        };
+        let unconverted = |line: &String| code(line, "E0277") && ours(line);
         // A boxed error outlives the cell, and what borrows does not.
         let borrows = |line: &String| {
             [
@@ -187,6 +193,12 @@ mod tests {
         };
         let unconverted = refused("E0277", "`?` couldn't convert the error to `EvcxrUserCodeError`");
         assert_eq!(Bound::Error.next(&unconverted), Some(Bound::Display));
+        let unboxed = "`?` couldn't convert the error: `A: Error` is not satisfied; required for \
+            `std::boxed::Box<(dyn std::error::Error + 'static)>` to implement `From<A>`";
+        assert_eq!(
+            Bound::Error.next(&refused("E0277", unboxed)),
+            Some(Bound::Display)
+        );
         assert_eq!(Bound::Display.next(&unconverted), Some(Bound::Debug));
         assert_eq!(Bound::Debug.next(&unconverted), None);
         assert_eq!(
