@@ -1,6 +1,7 @@
 //! The backward pass: from the gradients at the taps to those of the parameters and of the input.
 
 use super::Passes;
+use super::aligned::Aligned;
 use super::block::{Gradient, Pass};
 use super::rows::copy;
 use crate::net::{Network, Role};
@@ -157,12 +158,12 @@ impl Passes {
     }
 
     /// Puts a gradient of so many numbers where its block finds it, or adds it to what others put there.
-    fn pass_on(&mut self, source: Option<usize>, gradient: Vec<f32>, numbers: usize) {
+    fn pass_on(&mut self, source: Option<usize>, gradient: Aligned, numbers: usize) {
         let place = source.unwrap_or(self.blocks.len());
         match &mut self.flowing[place] {
             None => self.flowing[place] = Some(gradient),
             Some(sum) => {
-                let pairs = sum[..numbers].iter_mut().zip(&gradient);
+                let pairs = sum[..numbers].iter_mut().zip(gradient.iter());
                 pairs.for_each(|(sum, more)| *sum += more);
                 self.spare.push(gradient);
             }
@@ -170,7 +171,7 @@ impl Passes {
     }
 
     /// A buffer for a gradient, with rubbish in it.
-    fn buffer(&mut self) -> Vec<f32> {
-        self.spare.pop().unwrap_or_else(|| vec![0.0; self.widest])
+    fn buffer(&mut self) -> Aligned {
+        self.spare.pop().unwrap_or_else(|| Aligned::zeros(self.widest))
     }
 }

@@ -6,6 +6,7 @@
 //! and pooling of more than a few images share the pool. Every sum has a fixed order: the same numbers in give
 //! the same bits out, whatever the number of threads.
 
+mod aligned;
 mod backward;
 mod block;
 pub(crate) mod conv;

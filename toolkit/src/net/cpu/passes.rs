@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::aligned::Aligned;
 use super::block::{self, Block, Pass};
 use super::gemm::{PADDING, Workspace};
 use super::rows::copy;
@@ -21,7 +22,7 @@ pub struct Passes {
     wiring: u64,
     max_rows: usize,
     pub(super) rows: usize,
-    pub(super) x: Vec<f32>,
+    pub(super) x: Aligned,
     pub(super) blocks: Vec<Block>,
     pub(super) taps: Vec<Tap>,
     pub(super) gradients: Vec<f32>,
@@ -30,9 +31,9 @@ pub struct Passes {
     /// The gradients before a backward pass that adds to them.
     pub(super) held: Vec<f32>,
     /// For each block, d loss / d output once a block behind has put it there; the last is the input's.
-    pub(super) flowing: Vec<Option<Vec<f32>>>,
+    pub(super) flowing: Vec<Option<Aligned>>,
     /// Buffers for the next ones.
-    pub(super) spare: Vec<Vec<f32>>,
+    pub(super) spare: Vec<Aligned>,
     /// Numbers in such a buffer.
     pub(super) widest: usize,
     pub(super) input_gradient: usize,
@@ -90,8 +91,8 @@ impl Passes {
             wiring: network.wiring(),
             max_rows,
             rows: 0,
-            x: vec![0.0; max_rows * network.inputs() + PADDING],
-            flowing: vec![None; blocks.len() + 1],
+            x: Aligned::zeros(max_rows * network.inputs() + PADDING),
+            flowing: (0..=blocks.len()).map(|_| None).collect(),
             blocks,
             taps,
             gradients: vec![0.0; network.parameters().len()],

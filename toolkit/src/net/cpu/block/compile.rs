@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Block;
+use crate::net::cpu::aligned::Aligned;
 use crate::net::cpu::gemm::PADDING;
 use crate::net::cpu::layers::{self, Site};
 use crate::net::graph::Source;
@@ -76,7 +77,7 @@ pub fn compile(network: &Network, max_rows: usize, taps: &[usize]) -> (Vec<Block
             readers: 0,
             inputs: read[0].width(),
             outputs,
-            y: vec![0.0; max_rows * outputs + PADDING],
+            y: Aligned::zeros(max_rows * outputs + PADDING),
         });
     }
     (blocks, places)

@@ -5,6 +5,7 @@ mod compile;
 
 use std::ops::Range;
 
+use super::aligned::Aligned;
 use super::gemm::{PADDING, Workspace};
 use super::layers::Op;
 use crate::net::Network;
@@ -24,7 +25,7 @@ pub struct Block {
     pub inputs: usize,
     outputs: usize,
     /// Rows x outputs, and padding that products may read.
-    y: Vec<f32>,
+    y: Aligned,
 }
 
 /// What every pass through a block has.
@@ -75,8 +76,8 @@ impl<'a> Reading<'a> {
 /// What flows back through a block.
 pub struct Gradient<'a> {
     /// In: d loss / d output. Out, if it goes `onward`: d loss / d input.
-    pub flowing: &'a mut Vec<f32>,
-    pub spare: &'a mut Vec<f32>,
+    pub flowing: &'a mut Aligned,
+    pub spare: &'a mut Aligned,
     /// The output of the forward pass; the block puts it here.
     pub y: &'a [f32],
     /// d loss / d parameters of the whole network.

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::reader::{Reader, Row, Vectors};
+use super::reader::{Reader, Row};
 use super::{Depthwise, LANES, PIXELS, by_taps, each_vector, vectors};
+use crate::net::cpu::aligned::Aligned;
 use crate::net::cpu::conv::gradient::sum_in_parts;
 use crate::net::cpu::lanes::Lanes;
 
@@ -29,23 +30,18 @@ impl Depthwise {
             let (together, size) = (self.together(), (area + 1) * LANES);
             // For each block a vector for each tap and one for the bias.
             let mut reader = Reader::new(self, x);
-            let mut sums = Vectors::zeros(together * (area + 1));
+            let mut sums = Aligned::zeros(together * (area + 1) * LANES);
             for first in (0..self.blocks()).step_by(together) {
                 let blocks = first..(first + together).min(self.blocks());
-                sums.numbers_mut().fill(0.0);
+                sums.fill(0.0);
                 for piece in pieces {
                     reader.begin(piece.image, blocks.clone());
                     for row in piece.turns.clone() {
                         reader.turn(row);
-                        self.add_row(
-                            (piece.image, row),
-                            &reader,
-                            &dy[self.channel(first)..],
-                            sums.numbers_mut(),
-                        );
+                        self.add_row((piece.image, row), &reader, &dy[self.channel(first)..], &mut sums);
                     }
                 }
-                for (block, sums) in blocks.zip(sums.numbers().chunks_exact(size)) {
+                for (block, sums) in blocks.zip(sums.chunks_exact(size)) {
                     // Channels that the block before has are not taken again.
                     let own = block * LANES - self.channel(block)..LANES;
                     let place = block * LANES..self.channel(block) + LANES;

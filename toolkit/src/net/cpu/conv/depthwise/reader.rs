@@ -3,30 +3,8 @@
 use std::ops::Range;
 
 use super::{Axis, Depthwise, LANES};
+use crate::net::cpu::aligned::Aligned;
 use crate::net::cpu::lanes::{Lanes, prefetch};
-
-/// Vectors that begin where a line of the cache does.
-pub struct Vectors {
-    numbers: Vec<f32>,
-    first: usize,
-}
-
-impl Vectors {
-    pub fn zeros(count: usize) -> Self {
-        const LINE: usize = 16;
-        let numbers = vec![0.0f32; count * LANES + LINE];
-        let first = numbers.as_ptr().align_offset(4 * LINE).min(LINE);
-        Self { numbers, first }
-    }
-
-    pub fn numbers(&self) -> &[f32] {
-        &self.numbers[self.first..]
-    }
-
-    pub fn numbers_mut(&mut self) -> &mut [f32] {
-        &mut self.numbers[self.first..]
-    }
-}
 
 /// Reads an image for some blocks of channels, one turn of rows after another.
 pub struct Reader<'a> {
@@ -41,7 +19,7 @@ pub struct Reader<'a> {
 /// The last rows that were taken from an image, in turns, with the padding beside them: the vectors of a row for one
 /// block after another.
 struct Copies {
-    vectors: Vectors,
+    vectors: Aligned,
     /// Rows, blocks, and vectors of a row and block.
     slots: usize,
     blocks: usize,
@@ -119,8 +97,7 @@ impl<'a> Reader<'a> {
             let pixel = (self.image * height + row as usize) * width + columns.start;
             let from =
                 &self.x[pixel * of.channels + first..][..(columns.len() - 1) * of.channels + last + LANES];
-            let to = &mut copies.vectors.numbers_mut()[place..]
-                [..(self.blocks.len() - 1) * apart + columns.len() * LANES];
+            let to = &mut copies.vectors[place..][..(self.blocks.len() - 1) * apart + columns.len() * LANES];
             let (mut from, mut to) = (from.as_ptr(), to.as_mut_ptr());
             for _ in columns.clone() {
                 for block in 0..self.blocks.len() {
@@ -138,8 +115,7 @@ impl<'a> Reader<'a> {
     pub fn place(&self, row: isize, across: &Axis) -> *const f32 {
         let of = self.of;
         if let Some(copies) = &self.copies {
-            return copies.vectors.numbers()[copies.place(row, (across.first - copies.left) as usize)..]
-                .as_ptr();
+            return copies.vectors[copies.place(row, (across.first - copies.left) as usize)..].as_ptr();
         }
         let pixel = (self.image * of.source[0]) as isize + row;
         let pixel = pixel * of.source[1] as isize + across.first;
@@ -202,7 +178,7 @@ impl Copies {
         let slots = (reach[1] - reach[0]).max(1) as usize;
         let width = (end(columns, outputs.max(1) - 1) - left).max(1) as usize;
         Self {
-            vectors: Vectors::zeros(slots * of.together() * width),
+            vectors: Aligned::zeros(slots * of.together() * width * LANES),
             slots,
             blocks: of.together(),
             width,

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::reader::{Reader, Row, Vectors};
+use super::reader::{Reader, Row};
 use super::{Axis, Depthwise, LANES, PIXELS, by_taps, each_vector, vectors};
+use crate::net::cpu::aligned::Aligned;
 use crate::net::cpu::conv::PixelsMut;
 use crate::net::cpu::conv::product::{Gate, Shared};
 use crate::net::cpu::conv::tile::Finish;
@@ -32,7 +33,7 @@ impl Depthwise {
         let item = |reader: &mut Reader<'_>, item: usize| {
             let (piece, part) = (&pieces[item / parts], item % parts);
             let blocks = part * self.together()..((part + 1) * self.together()).min(self.blocks());
-            let kernel = kernel.numbers()[blocks.start * size..].as_ptr();
+            let kernel = kernel[blocks.start * size..].as_ptr();
             let first = self.channel(blocks.start);
             let mut rows = Vec::with_capacity(self.kernel[0]);
             reader.begin(piece.image, blocks);
@@ -78,7 +79,7 @@ impl Depthwise {
     }
 
     /// For each block a vector for each tap, in the order in which they are read, and one for the bias.
-    fn kernel(&self, weights: &[f32], bias: Option<&[f32]>) -> Vectors {
+    fn kernel(&self, weights: &[f32], bias: Option<&[f32]>) -> Aligned {
         let taps = |axis: &Axis| (0..axis.taps).map(|tap| axis.weight(tap)).collect::<Vec<_>>();
         let [rows, columns] = &self.axes;
         let turns = rows
@@ -92,8 +93,8 @@ impl Depthwise {
             })
             .map(|(row, column)| row * self.kernel[1] + column)
             .collect();
-        let mut kernel = Vectors::zeros(self.blocks() * (self.area() + 1));
-        let blocks = kernel.numbers_mut().chunks_exact_mut((self.area() + 1) * LANES);
+        let mut kernel = Aligned::zeros(self.blocks() * (self.area() + 1) * LANES);
+        let blocks = kernel.chunks_exact_mut((self.area() + 1) * LANES);
         for (block, to) in blocks.enumerate().take(self.blocks()) {
             let rows = order
                 .iter()
