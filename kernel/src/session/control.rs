@@ -16,6 +16,7 @@ use crate::session::talk::comms::Comms;
 use crate::session::talk::pump::Message;
 use crate::session::talk::pump::Sink;
 use crate::session::tell::report;
+use crate::session::tell::report::Stopped;
 use anyhow::Result;
 use serde_json::Value;
 use std::io::Write;
@@ -86,15 +87,6 @@ struct State {
     abandoned: bool,
     /// Tells the warnings about the running cell, once.
     on_warnings: Option<Box<dyn FnOnce() + Send>>,
-}
-
-/// Whether and how a cell was stopped.
-pub struct Stopped {
-    pub interrupted: bool,
-    /// It did not answer, and its process was ended.
-    pub killed: bool,
-    /// Programs that it had started were stopped with it.
-    pub programs: bool,
 }
 
 /// The cells' process, with all that it has started.

@@ -2,7 +2,6 @@
 
 use crate::session::CellError;
 use crate::session::cell::edit::Named;
-use crate::session::control::Stopped;
 use crate::session::tell::hints;
 use crate::session::tell::losses::Losses;
 use crate::session::tell::notes::Notes;
@@ -20,6 +19,15 @@ mod marks;
 pub use direct::{of_syntax, of_warning};
 
 use marks::{BLUE, BOLD, Mark, PLAIN, RED, excerpt, remark};
+
+/// Whether and how a cell was stopped.
+pub struct Stopped {
+    pub interrupted: bool,
+    /// It did not answer, and its process was ended.
+    pub killed: bool,
+    /// Programs that it had started were stopped with it.
+    pub programs: bool,
+}
 
 /// More errors than this are usually echoes of the first.
 const SHOWN: usize = 5;
