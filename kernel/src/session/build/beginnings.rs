@@ -26,12 +26,14 @@ const LAST: u64 = 1;
 /// As many are kept: a session has three or four.
 const MOST: usize = 32;
 
+/// Whether nothing of the user's is compiled in this run.
+pub fn is_beginning(run: &Run) -> bool {
+    run.number <= LAST && run.process == 0
+}
+
 impl Beginning {
-    /// Where what `rustc` makes of `source` is kept, if the run is a beginning; `dir` is the crate's folder.
-    pub fn of(run: &Run, toolkit: &ToolkitFiles, rustc: &Command, dir: &Path, source: &str) -> Option<Self> {
-        if run.number > LAST || run.process > 0 {
-            return None;
-        }
+    /// Where what `rustc` makes of `source` in a beginning is kept; `dir` is the crate's folder.
+    pub fn of(toolkit: &ToolkitFiles, rustc: &Command, dir: &Path, source: &str) -> Option<Self> {
         let version = private::age(Path::new(rustc.get_program()));
         // Each session has other folders, of which nothing is in a library.
         let places = [dir.display().to_string(), private::folder().display().to_string()];
@@ -105,23 +107,21 @@ mod tests {
             rustc.arg("-o").arg(format!("{dir}/libctx.so"));
             rustc
         };
-        let place = |dir: &str, source: &str, number: u64| {
-            let run = Run {
-                number,
-                ..Run::default()
-            };
-            Beginning::of(&run, &toolkit, &rustc(dir), Path::new(dir), source)
+        let run = |number: u64| Run {
+            number,
+            ..Run::default()
         };
-        assert!(place("/s0", "a", 2).is_none());
-        let first = place("/s0", "a", 1).unwrap();
+        assert!(is_beginning(&run(1)) && !is_beginning(&run(2)));
+        let place = |dir: &str, source: &str| Beginning::of(&toolkit, &rustc(dir), Path::new(dir), source);
+        let first = place("/s0", "a").unwrap();
         assert!(first.recall(&library).is_none());
         std::fs::create_dir_all(&root).unwrap();
         std::fs::write(&library, "compiled").unwrap();
         let said = vec!["a warning".to_owned()];
         first.keep(&library, &Made { said, code: 0 }).unwrap();
         std::fs::remove_file(&library).unwrap();
-        assert!(place("/s0", "b", 1).unwrap().recall(&library).is_none());
-        let made = place("/s1", "a", 1).unwrap().recall(&library).unwrap();
+        assert!(place("/s0", "b").unwrap().recall(&library).is_none());
+        let made = place("/s1", "a").unwrap().recall(&library).unwrap();
         assert_eq!((made.said, made.code), (vec!["a warning".to_owned()], 0));
         assert_eq!(std::fs::read_to_string(&library).unwrap(), "compiled");
         std::fs::remove_dir_all(root).unwrap();

@@ -1,7 +1,7 @@
 //! The crate that evcxr writes for a cell, compiled by one call of rustc.
 
 use crate::session::build::asynchronous::{self, Mode};
-use crate::session::build::beginnings::{Beginning, Made};
+use crate::session::build::beginnings::{Beginning, Made, is_beginning};
 use crate::session::build::deps;
 use crate::session::build::dylib::Library;
 use crate::session::build::early_return;
@@ -240,13 +240,17 @@ impl CellCrate {
     /// Runs the compiler; returns what it said and its exit code.
     fn compile(&self, mut command: Command, cell: &mut Cell) -> Result<(Vec<String>, i32)> {
         let out = self.dir.join("target/cell");
-        let toolkit = private::ToolkitFiles::of_session()?;
-        let run = cell.run.clone();
+        let toolkit = match cell.begins {
+            true => Some(private::ToolkitFiles::of_session()?),
+            false => None,
+        };
         let mut linked = BTreeSet::new();
         let mut compile = |source: String, needs: &BTreeSet<u64>| -> Result<(Vec<String>, i32)> {
             std::fs::write(self.dir.join("cell/lib.rs"), &source)?;
             let library = out.join("libctx.so");
-            let beginning = Beginning::of(&run, &toolkit, &command, &self.dir, &source);
+            let beginning = toolkit
+                .as_ref()
+                .and_then(|toolkit| Beginning::of(toolkit, &command, &self.dir, &source));
             if let Some(made) = beginning
                 .as_ref()
                 .and_then(|beginning| beginning.recall(&library))
@@ -293,7 +297,7 @@ impl CellCrate {
                 // What is wrong is told with all names at hand: the right one may be among them.
                 None if cell.partly => {
                     cell.whole = true;
-                    let _ = std::fs::write(self.dir.join(NOTES).join(WHOLE), run.number.to_string());
+                    let _ = std::fs::write(self.dir.join(NOTES).join(WHOLE), cell.run.number.to_string());
                 }
                 None => {
                     let imports = preferred::imports(&said).join("\n");
@@ -334,6 +338,8 @@ struct Cell {
     statics: Statics,
     anew: Vec<String>,
     exports: bool,
+    /// Whether nothing of it is the user's: see [`Beginning`]. What is only checked may be his.
+    begins: bool,
     /// Whether it is written without the items that it does not reach, and whether it must not be.
     partly: bool,
     whole: bool,
@@ -350,6 +356,7 @@ impl Cell {
         self.types = Types::read(source::items(&self.generated), crates);
         self.known = Known::read(notes);
         self.run = Run::read(notes);
+        self.begins = is_beginning(&self.run);
         let whole = std::fs::read_to_string(notes.join(WHOLE)).unwrap_or_default();
         self.whole = whole == self.run.number.to_string();
         self.known.is_in(self.run.process);

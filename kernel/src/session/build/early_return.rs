@@ -207,6 +207,7 @@ mod tests {
         );
         assert_eq!(Bound::Error.next(&refused("E0308", "mismatched types")), None);
     }
+
     #[test]
     fn the_end_of_a_cells_code_is_watched_and_no_line_moves() {
         for (begins, ends) in BEGINS.iter().zip(ENDS) {
