@@ -162,20 +162,8 @@ pub fn dispensable_body(tokens: &[Token<'_>], at: usize, to: usize) -> Option<us
     if constant && !is_no_length(tokens, name, to) {
         return None;
     }
-    let (mut angles, mut opaque) = (0i32, false);
-    let mut here = name + 1;
-    while here < to {
-        let token = tokens[here];
-        angles += angle(tokens, here);
-        match token.text {
-            "impl" => opaque = true,
-            ";" => return None,
-            "{" if angles <= 0 => break,
-            _ => {}
-        }
-        here = token.close.max(here) + 1;
-    }
-    if here >= to || opaque {
+    let (here, opaque) = behind_signature(tokens, name + 1, to)?;
+    if tokens[here].text != "{" || opaque {
         return None;
     }
     let inner = &tokens[here + 1..tokens[here].close];
@@ -275,14 +263,20 @@ pub fn dispensable_methods(tokens: &[Token<'_>], open: usize) -> Vec<Range<usize
 
 /// The end of the function whose `fn` stands at `at`, and whether its type depends on its body.
 fn end_of_function(tokens: &[Token<'_>], at: usize, to: usize) -> Option<(usize, bool)> {
-    let (mut angles, mut opaque, mut here) = (0i32, false, at + 1);
+    let (here, opaque) = behind_signature(tokens, at + 1, to)?;
+    Some((tokens[here].close.max(here) + 1, opaque))
+}
+
+/// The brace or semicolon behind the signature of a function, and whether it has an `impl Trait`.
+fn behind_signature(tokens: &[Token<'_>], from: usize, to: usize) -> Option<(usize, bool)> {
+    let (mut angles, mut opaque, mut here) = (0i32, false, from);
     while here < to {
         let token = tokens[here];
         angles += angle(tokens, here);
         match token.text {
             "impl" => opaque = true,
-            ";" => return Some((here + 1, opaque)),
-            "{" if angles <= 0 => return Some((token.close + 1, opaque)),
+            ";" => return Some((here, opaque)),
+            "{" if angles <= 0 => return Some((here, opaque)),
             _ => {}
         }
         here = token.close.max(here) + 1;
