@@ -137,6 +137,18 @@ def test_a_question_that_is_stopped_is_an_error(kernel):
     assert cell.status == "error" and "stopped while it waited" in "\n".join(cell.reply["content"]["traceback"])
 
 
+def test_a_stop_that_comes_as_a_cell_ends_stops_no_later_cell(kernel):
+    """The request and its taking back are two signals, and either may be handled first."""
+    assert kernel.run("let digits = datasets::digits()?;").status == "ok"
+    for _ in range(20):
+        running = kernel.start('let name = input("name? ")?;', allow_stdin=True)
+        kernel.kc.get_stdin_msg(timeout=30)
+        kernel.interrupt()
+        assert kernel.wait(running, timeout=30).status == "error"
+        cell = kernel.run('let run = Mlp::new([64, 10]).train(&digits, Recipe::new().epochs(1))?; print!("{}", run.ending);')
+        assert cell.text() == "completed"
+
+
 def test_a_completion_does_not_change_the_cell_that_is_being_compiled(kernel):
     """Both need the text that the compiler reads."""
     for turn in range(8):

@@ -10,15 +10,23 @@
 //! - In a notebook it never ends the process. A kernel that says where a cell begins (by [`begin_cell`],
 //!   or SIGUSR1) owns it: it lasts until the next cell, so that a cell with ten trainings in a row stops
 //!   whole. Until a kernel has said so once, it ends with the last scope as in a program.
+//!
+//! A kernel's signals may be handled in another order than they were sent in, by two threads: a request that is taken
+//! back at once could be heard last, and would stop every cell after. So a kernel numbers its requests (the value of
+//! `sigqueue`, from 1), and takes back all up to a number.
 
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 /// The request and the number of scopes in one word, so that no request can fall between reading one and
 /// changing the other: bit 0 is the request, the rest counts scopes.
 static STATE: AtomicUsize = AtomicUsize::new(0);
 const REQUESTED: usize = 1;
 const ONE_SCOPE: usize = 2;
+
+/// The last of the kernel's numbered requests that was heard, and the last that was taken back: neither ever sinks.
+static ASKED: AtomicU32 = AtomicU32::new(0);
+static TAKEN_BACK: AtomicU32 = AtomicU32::new(0);
 
 /// A kernel clears requests between cells; scopes leave them alone.
 static HELD_FOR_KERNEL: AtomicBool = AtomicBool::new(false);
@@ -58,6 +66,7 @@ impl Drop for Scope {
 /// Whether a stop is asked for and not yet taken back.
 pub fn requested() -> bool {
     STATE.load(Ordering::Relaxed) & REQUESTED != 0
+        || ASKED.load(Ordering::Relaxed) > TAKEN_BACK.load(Ordering::Relaxed)
 }
 
 /// Asks the running work to stop, as the Stop button does.
@@ -65,9 +74,15 @@ pub fn request() {
     STATE.fetch_or(REQUESTED, Ordering::SeqCst);
 }
 
-/// Takes back a request.
+/// Takes back a [`request`]; a kernel takes its numbered ones back itself.
 pub fn clear() {
     STATE.fetch_and(!REQUESTED, Ordering::SeqCst);
+}
+
+/// Takes back a request, and the kernel's up to a number.
+fn clear_up_to(number: u32) {
+    clear();
+    TAKEN_BACK.fetch_max(number, Ordering::SeqCst);
 }
 
 /// Called at the start of a cell, when a request may have come for it already: from now on a kernel takes requests back.
@@ -80,7 +95,7 @@ pub(crate) fn hold() {
 /// cell before, and from then on keeps a request until the next call.
 pub fn begin_cell() {
     hold();
-    clear();
+    clear_up_to(ASKED.load(Ordering::SeqCst));
 }
 
 /// Installs the signal handlers, once: SIGINT requests a stop; in a notebook SIGUSR1 does what
@@ -109,21 +124,38 @@ fn ignored(signal: libc::c_int) -> bool {
     }
 }
 
-fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
+type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+
+fn handle(signal: libc::c_int, handler: Handler) {
     // SAFETY: the handlers only touch atomics and call async-signal-safe functions. SA_RESTART lets
     // reads and writes of the program go on as if nothing had happened.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as *const () as libc::sighandler_t;
-        action.sa_flags = libc::SA_RESTART;
+        action.sa_flags = libc::SA_RESTART | libc::SA_SIGINFO;
         libc::sigemptyset(&raw mut action.sa_mask);
         libc::sigaction(signal, &raw const action, std::ptr::null_mut());
     }
 }
 
-extern "C" fn on_interrupt(signal: libc::c_int) {
+/// The number that came with a signal; none with one that a terminal or `kill` has sent.
+///
+/// # Safety
+/// `info` is what the system gave to a handler.
+unsafe fn number(info: *const libc::siginfo_t) -> Option<u32> {
+    // SAFETY: as promised; a signal that was queued has a value, whose first half is the number.
+    unsafe { ((*info).si_code == libc::SI_QUEUE).then(|| (*info).si_value().sival_ptr as usize as u32) }
+}
+
+extern "C" fn on_interrupt(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    let in_notebook = IN_NOTEBOOK.load(Ordering::SeqCst);
+    // SAFETY: this is a handler.
+    if in_notebook && let Some(number) = unsafe { number(info) } {
+        ASKED.fetch_max(number, Ordering::SeqCst);
+        return;
+    }
     let before = STATE.fetch_or(REQUESTED, Ordering::SeqCst);
-    if IN_NOTEBOOK.load(Ordering::SeqCst) {
+    if in_notebook {
         return;
     }
     if before < ONE_SCOPE || before & REQUESTED != 0 {
@@ -136,9 +168,11 @@ extern "C" fn on_interrupt(signal: libc::c_int) {
     }
 }
 
-extern "C" fn on_clear(_: libc::c_int) {
+extern "C" fn on_clear(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     HELD_FOR_KERNEL.store(true, Ordering::SeqCst);
-    clear();
+    // SAFETY: this is a handler.
+    let numbered = unsafe { number(info) };
+    clear_up_to(numbered.unwrap_or_else(|| ASKED.load(Ordering::SeqCst)));
 }
 
 #[cfg(test)]
@@ -200,6 +234,11 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_is_heard_after_it_was_taken_back_stops_nothing() {
+        passes("late", true);
+    }
+
+    #[test]
     fn a_program_started_to_ignore_the_signal_keeps_ignoring_it() {
         passes("ignored", false);
     }
@@ -248,6 +287,32 @@ mod tests {
                 request();
                 begin_cell();
                 assert!(!scope().requested());
+            }
+            Ok("late") => {
+                let send = |signal, number: usize| {
+                    let value = libc::sigval {
+                        sival_ptr: number as *mut libc::c_void,
+                    };
+                    // SAFETY: a signal to this thread, whose handler runs before the call returns.
+                    unsafe { libc::pthread_sigqueue(libc::pthread_self(), signal, value) };
+                };
+                begin_cell();
+                let stopped = || scope().requested();
+                send(libc::SIGUSR1, 1);
+                send(libc::SIGINT, 1);
+                assert!(!stopped(), "the request was taken back");
+                send(libc::SIGINT, 3);
+                send(libc::SIGUSR1, 2);
+                assert!(stopped(), "this request is a later one");
+                send(libc::SIGUSR1, 3);
+                assert!(!stopped());
+                send(libc::SIGINT, 4);
+                raise(libc::SIGUSR1);
+                assert!(!stopped(), "who has no numbers takes back all");
+                raise(libc::SIGINT);
+                assert!(stopped());
+                send(libc::SIGUSR1, 4);
+                assert!(!stopped());
             }
             Ok("ignored") => {
                 // SAFETY: sets a standard disposition before any handler is installed.

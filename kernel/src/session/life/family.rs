@@ -69,6 +69,15 @@ pub fn signal(pid: libc::pid_t, signal: libc::c_int) {
     unsafe { libc::kill(pid, signal) };
 }
 
+/// The same, with a number that the handler learns.
+pub fn signal_with(pid: libc::pid_t, signal: libc::c_int, number: usize) {
+    let value = libc::sigval {
+        sival_ptr: number as *mut libc::c_void,
+    };
+    // SAFETY: as above; the value is a number, and is never followed.
+    unsafe { libc::sigqueue(pid, signal, value) };
+}
+
 /// Kills the descendants of `root` until none is left: what they start meanwhile, too. `each` is called between two
 /// looks, to reap children.
 pub fn kill_descendants(root: libc::pid_t, mut each: impl FnMut()) {

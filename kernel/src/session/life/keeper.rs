@@ -123,6 +123,9 @@ fn wait_and_keep(child: libc::pid_t, lifeline: RawFd, listens: bool) -> Status {
     // SAFETY: a new descriptor that tells of the signals above.
     let news = unsafe { libc::signalfd(-1, &raw const signals, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
     let mut ended: Option<Status> = reap(child);
+    // Two signals may be handled in another order than they were sent in: the child knows by this which request is
+    // taken back.
+    let mut stops = 0;
     while ended.is_none() {
         let mut watched =
             [(news, libc::POLLIN), (lifeline, heard | libc::POLLRDHUP)].map(|(fd, events)| libc::pollfd {
@@ -141,8 +144,11 @@ fn wait_and_keep(child: libc::pid_t, lifeline: RawFd, listens: bool) -> Status {
         }
         if watched[1].revents & libc::POLLIN != 0 {
             match byte_from(lifeline) {
-                Some(b'S') => family::signal(child, libc::SIGINT),
-                Some(b'T') => family::signal(child, libc::SIGUSR1),
+                Some(b'S') => {
+                    stops += 1;
+                    family::signal_with(child, libc::SIGINT, stops);
+                }
+                Some(b'T') => family::signal_with(child, libc::SIGUSR1, stops),
                 _ => {}
             }
         }
