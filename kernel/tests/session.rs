@@ -189,5 +189,23 @@ fn a_notebook_from_start_to_end() {
     assert_eq!(error.ename, "ChildDied");
     assert_eq!(book.value("2 + 2"), "4");
     assert!(book.fails("n").1.ename.starts_with('E'));
+
+    // A fault of the session's own thread is told at once, with what it costs, and the next cell has a new session.
+    book.ok("let kept = 1;");
+    let failed = Instant::now();
+    let (_, error) = book.fails(session::FAULT);
+    assert!(
+        failed.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        failed.elapsed()
+    );
+    assert_eq!(error.ename, "KernelError");
+    let told = error.traceback.join(" ");
+    assert!(
+        told.contains("a fault of the kernel") && told.contains("lost"),
+        "{told}"
+    );
+    assert_eq!(book.value("datasets::iris()?.len()"), "150");
+    assert!(book.fails("kept").1.ename.starts_with('E'));
     book.session.shutdown();
 }

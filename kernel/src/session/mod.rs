@@ -63,6 +63,9 @@ pub use talk::asking::Answer;
 pub use talk::charts::{Drawing, on_plot};
 pub use talk::comms::{CommMessage, Comms, Said, Step};
 pub use talk::protocol::Event;
+#[cfg(test)]
+#[allow(unused_imports, reason = "for the test of a whole session")]
+pub use worker::FAULT;
 
 use control::Control;
 use know::lookup::{Found, Question};

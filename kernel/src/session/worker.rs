@@ -123,6 +123,10 @@ pub fn run(options: &Options, requests: &Receiver<Request>, control: &Arc<Contro
 const RESTARTED: &str = "That is a fault of the kernel, not of the cell. The notebook's variables, functions and `use` lines are lost; \
     a new session is ready: run the cells that make them again, and write this cell another way.";
 
+/// A cell at which the session's own thread fails: no other is known.
+#[cfg(test)]
+pub const FAULT: &str = "// The session's own thread fails here.";
+
 struct Gone<'a>(&'a Control);
 
 impl Drop for Gone<'_> {
@@ -278,6 +282,8 @@ impl Engine {
             // Stopped at the last moment; whoever waited has been told.
             return Ok(());
         }
+        #[cfg(test)]
+        assert_ne!(code, FAULT, "a test has asked for it");
         if let Some(question) = docs::question(code) {
             let result = self.explain(&question, sink);
             control.end(false);
