@@ -7,7 +7,7 @@
 //!
 //! | role | started by | known by | what it does |
 //! |---|---|---|---|
-//! | kernel | Jupyter, `jook run` | nothing of the below | [`worker`]'s thread owns evcxr; [`control`] is what other threads may do to it |
+//! | kernel | Jupyter, `jook run` | nothing of the below | [`worker`]'s thread owns evcxr ([`engine`]); [`control`] is what other threads may do to it |
 //! | `cargo` | evcxr | its name, `JOOK_PRIVATE` | compiles a cell by one call of rustc ([`build::stand_in`]) |
 //! | `rustup` | evcxr, rust-analyzer | its name, `JOOK_PRIVATE` | says where the tools are |
 //! | `jook-ld` | rustc | its name, `JOOK_PRIVATE` | links a cell without reading the toolkit ([`build::linker`]) |
@@ -37,7 +37,7 @@
 //! # From the bottom up
 //!
 //! [`life`], [`process`] and [`cell`] stand alone; [`build`] on them; [`tell`]; [`talk`]; [`commands`]; [`know`]; [`control`];
-//! [`worker`] and this file on all.
+//! [`engine`]; [`worker`] and this file on all.
 
 mod build;
 mod cell;
@@ -45,6 +45,7 @@ mod commands;
 mod complete;
 mod control;
 mod digest;
+mod engine;
 #[path = "../../../toolkit/src/show/figure.rs"]
 mod figure;
 mod know;
@@ -58,14 +59,14 @@ mod worker;
 pub use build::stand_in::runtime_hook;
 pub use build::toolkit::prebuild;
 pub use complete::{Completeness, is_complete};
+#[cfg(test)]
+#[allow(unused_imports, reason = "for the test of a whole session")]
+pub use engine::FAULT;
 pub use know::docs::{Detail, abridged};
 pub use talk::asking::Answer;
 pub use talk::charts::{Drawing, on_plot};
 pub use talk::comms::{CommMessage, Comms, Said, Step};
 pub use talk::protocol::Event;
-#[cfg(test)]
-#[allow(unused_imports, reason = "for the test of a whole session")]
-pub use worker::FAULT;
 
 use control::Control;
 use know::lookup::{Found, Question};
