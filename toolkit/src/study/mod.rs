@@ -48,7 +48,7 @@
 //!
 //! The modules import one way, each only those before it: value, settings, statistics, resampled, domain, base, trial,
 //! outcome, job, record, frame, key, claim, store, goal, groups, tables, plan, live, work, runner, result, comparison,
-//! against, parallel, charts, study, selection, show.
+//! against, parallel, charts, study, run, selection, show.
 
 mod against;
 mod base;
@@ -68,6 +68,7 @@ mod plan;
 mod record;
 mod resampled;
 mod result;
+mod run;
 mod runner;
 mod selection;
 mod settings;

@@ -2,25 +2,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::base::Base;
-use super::domain::{Domain, MOST, grid, random};
-use super::frame::TAKEN;
+use super::domain::Domain;
 use super::goal::Goals;
 use super::job::Backend;
-use super::plan::{Announce, Part, Plan, folds_of};
+use super::plan::Announce;
 use super::record::TrialResult;
-use super::result::StudyResult;
-use super::runner::run;
-use super::settings::Settings;
-use super::store::Store;
-use super::tables::Described;
-use super::trial::{Outcome, Trial};
-use super::work::Engine;
-use crate::cells;
 use crate::data::Split;
-use crate::hex::{hex, sha256_of_file};
 use crate::net::NetSpec;
 use crate::number::count;
 use crate::show::{Bundle, Show};
@@ -51,37 +41,34 @@ use crate::{Error, Number, Result};
 #[doc(alias = "optuna")]
 #[derive(Clone)]
 pub struct Study {
-    name: String,
-    version: String,
-    varied: Vec<(String, Domain)>,
-    seeds: Seeds,
-    search: Option<(usize, u64)>,
-    place: Place,
-    threads: Option<usize>,
-    metric: Option<String>,
-    goals: Goals,
-    quiet: bool,
-    retry: bool,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) varied: Vec<(String, Domain)>,
+    pub(super) seeds: Seeds,
+    pub(super) search: Option<(usize, u64)>,
+    pub(super) place: Place,
+    pub(super) threads: Option<usize>,
+    pub(super) metric: Option<String>,
+    pub(super) goals: Goals,
+    pub(super) quiet: bool,
+    pub(super) retry: bool,
     pub(super) base: Option<Arc<Base>>,
     pub(super) data: Option<Split>,
     pub(super) folds: Option<Vec<Split>>,
     pub(super) backend: Option<Arc<dyn Backend>>,
-    announce: Option<Arc<Announce>>,
+    pub(super) announce: Option<Arc<Announce>>,
     pub(super) error: Option<Error>,
 }
 
-/// Trials that one study may run at a time.
-const MOST_THREADS: usize = 1024;
-
 #[derive(Clone)]
-enum Seeds {
+pub(super) enum Seeds {
     /// So many, from 0.
     First(usize),
     These(Vec<u64>),
 }
 
 impl Seeds {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Seeds::First(n) => *n,
             Seeds::These(seeds) => seeds.len(),
@@ -90,7 +77,7 @@ impl Seeds {
 }
 
 #[derive(Clone)]
-enum Place {
+pub(super) enum Place {
     Default,
     At(PathBuf),
     Memory,
@@ -284,183 +271,6 @@ impl Study {
         self.backend = Some(Arc::new(backend));
         self
     }
-
-    /// Runs `trial` for every combination and seed that is not in the store yet. A trial that fails or
-    /// panics is recorded with its error and stops no other. Stop (or Ctrl-C) ends the study: finished trials
-    /// are kept, those on their way are marked and run again next time.
-    ///
-    /// # Errors
-    /// When the study cannot be run as described, or no result at all can be put on disk. When that breaks on the
-    /// way, the study stops and gives what it has: [`StudyResult::trouble`].
-    pub fn run<F, O>(self, trial: F) -> Result<StudyResult>
-    where
-        F: Fn(&Trial) -> Result<O> + Sync,
-        O: Outcome,
-    {
-        if self.backend.is_some() {
-            return Err(Error::spec(
-                "a closure runs on threads of this machine, and the study has a backend",
-            )
-            .at(self.place())
-            .fix("leave .backend(..) out, or say the study by .base, .data and .fit()"));
-        }
-        let code = match self.version.as_str() {
-            "" => code_of_closure()?,
-            _ => String::new(),
-        };
-        let mut parts = match (&self.folds, &self.data) {
-            (Some(folds), _) => self.parts_of(folds),
-            (None, data) => vec![self.part(data.clone(), None)],
-        };
-        for part in &mut parts {
-            part.fingerprint += &code;
-        }
-        let plan = self.plan(parts, None)?;
-        let finished = run(&plan, &Engine::Closure(&|one: &Trial| trial(one)?.measured()))?;
-        Ok(StudyResult::new(plan, finished, None))
-    }
-
-    pub(super) fn parts_of(&self, folds: &[Split]) -> Vec<Part> {
-        (0..)
-            .zip(folds)
-            .map(|(fold, split)| self.part(Some(split.clone()), Some(fold)))
-            .collect()
-    }
-
-    pub(super) fn part(&self, data: Option<Split>, fold: Option<u32>) -> Part {
-        let mut fingerprint = self.base.as_ref().map_or("", |base| base.text()).to_owned();
-        if let Some(device) = self.backend.as_ref().and_then(|backend| backend.device()) {
-            fingerprint += &format!(" {device}");
-        }
-        if let Some(split) = &data {
-            fingerprint += &format!(" {} {}", split.train.digest(), split.test.digest());
-            if let Some(validation) = &split.validation {
-                fingerprint += &format!(" {}", validation.digest());
-            }
-        }
-        Part {
-            fold,
-            data,
-            fingerprint,
-        }
-    }
-
-    pub(super) fn place(&self) -> String {
-        format!("study \"{}\"", self.name)
-    }
-
-    /// All that is decided before the first trial runs.
-    pub(super) fn plan(self, parts: Vec<Part>, measured_on: Option<&'static str>) -> Result<Plan> {
-        let place = self.place();
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        if parts.is_empty() {
-            return Err(Error::spec("expected one fold or more, found none").at(place));
-        }
-        for (i, (name, domain)) in self.varied.iter().enumerate() {
-            if name.is_empty() || TAKEN.contains(&name.as_str()) || name.starts_with("history.") {
-                return Err(
-                    Error::spec(format!("\"{name}\" is the name of a column of every study"))
-                        .at(place)
-                        .fix("vary it under another name"),
-                );
-            }
-            if self.varied[..i].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Error::spec(format!("\"{name}\" is varied twice")).at(place));
-            }
-            domain.check(name)?;
-        }
-        let given = self.seeds.len();
-        let many = |what: String| {
-            Err(
-                Error::spec(format!("expected at most ten million trials, found {what}"))
-                    .at(place.clone())
-                    .fix("vary less at a time, with fewer seeds"),
-            )
-        };
-        if given > MOST {
-            return many(format!("{given} seeds"));
-        }
-        let mut seeds = match self.seeds {
-            Seeds::First(n) => (0..n as u64).collect(),
-            Seeds::These(seeds) => seeds,
-        };
-        seeds.sort_unstable();
-        seeds.dedup();
-        if seeds.is_empty() || seeds.len() < given {
-            return Err(Error::spec("expected one seed or more, each once").at(place));
-        }
-        if let Some(threads) = self.threads
-            && !(1..=MOST_THREADS).contains(&threads)
-        {
-            return Err(
-                Error::spec(format!("expected 1 to {MOST_THREADS} threads, found {threads}"))
-                    .at(place)
-                    .fix("more trials at a time than cores gain nothing"),
-            );
-        }
-        if let Some((n, _)) = self.search
-            && n > MOST
-        {
-            return many(format!("{n} combinations"));
-        }
-        let combinations: Vec<Settings> = match self.search {
-            None => grid(&self.varied)?,
-            Some((0, _)) => return Err(Error::spec("expected a search of one combination or more").at(place)),
-            Some((n, seed)) => random(&self.varied, n, seed),
-        };
-        let each = seeds.len().saturating_mul(parts.len());
-        if combinations.len().saturating_mul(each) > MOST {
-            return many(format!(
-                "{} combinations with {} seeds on {} parts of data",
-                combinations.len(),
-                seeds.len(),
-                parts.len()
-            ));
-        }
-        let store = match self.place {
-            Place::Memory => None,
-            Place::At(dir) => Some(Store::create(&dir)?),
-            Place::Default => Some(Store::create(&Path::new("jook-results").join(slug(&self.name)))?),
-        };
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Plan {
-            described: Described {
-                name: self.name,
-                varied: self.varied.into_iter().map(|(name, _)| name).collect(),
-                metric: self.metric,
-                goals: self.goals,
-                combinations,
-                folds: folds_of(&parts),
-                judged_on: None,
-            },
-            version: self.version,
-            parts,
-            seeds,
-            store,
-            threads: self.threads.unwrap_or_else(cores),
-            quiet: self.quiet,
-            retry: self.retry,
-            base: self.base,
-            measured_on,
-            announce: self.announce,
-        })
-    }
-}
-
-/// What a closure is made of, for keys: the cell that runs, what it names, and what the variables that it takes came
-/// from; in a program, the program itself.
-fn code_of_closure() -> Result<String> {
-    if let Some(cell) = cells::running_cell() {
-        return Ok(format!(" cell {cell:x}"));
-    }
-    static PROGRAM: OnceLock<Result<String>> = OnceLock::new();
-    let program = || {
-        let path = std::env::current_exe().map_err(|e| Error::io("the running program", &e))?;
-        Ok(format!(" program {}", hex(&sha256_of_file(&path)?)))
-    };
-    PROGRAM.get_or_init(program).clone()
 }
 
 impl fmt::Display for Study {
@@ -491,59 +301,5 @@ impl fmt::Debug for Study {
 impl Show for Study {
     fn bundle(&self) -> Bundle {
         Bundle::text(self.to_string())
-    }
-}
-
-/// The study's name as that of a folder.
-fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars() {
-        match c.is_alphanumeric() {
-            true => slug.extend(c.to_lowercase()),
-            false if !slug.is_empty() && !slug.ends_with('-') => slug.push('-'),
-            false => {}
-        }
-    }
-    let slug: String = slug.trim_end_matches('-').chars().take(80).collect();
-    if slug.is_empty() { "study".to_owned() } else { slug }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_becomes_a_folder() {
-        assert_eq!(slug("Activation x init (2)"), "activation-x-init-2");
-        assert_eq!(slug("../../etc"), "etc");
-        assert_eq!(slug("..."), "study");
-    }
-
-    #[test]
-    fn studies_that_cannot_run_say_why() {
-        let run = |study: Study| {
-            study
-                .in_memory()
-                .quiet()
-                .run(|_| Ok(1.0))
-                .unwrap_err()
-                .to_string()
-        };
-        assert!(run(Study::new("s").vary("seed", [1])).contains("column"));
-        assert!(run(Study::new("s").vary("a", [1]).vary("a", [2])).contains("twice"));
-        assert!(run(Study::new("s").vary("a", Domain::uniform(0.0, 1.0))).contains(".random"));
-        assert!(run(Study::new("s").vary("a", [1]).seeds(0)).contains("seed"));
-        assert!(run(Study::new("s").vary("a", [1]).threads(0)).contains("thread"));
-        assert!(run(Study::new("s").vary("a", [1]).threads(usize::MAX)).contains("thread"));
-        assert!(run(Study::new("s").vary("a", [1]).seeds(usize::MAX)).contains("ten million"));
-        assert!(run(Study::new("s").vary("a", [1, 2, 3]).seeds(5_000_000)).contains("ten million"));
-        let endless = Study::new("s")
-            .vary("a", Domain::uniform(0.0, 1.0))
-            .random(usize::MAX, 0);
-        assert!(run(endless).contains("ten million"));
-        let writing = Recipe::new().checkpoint("x", 5);
-        assert!(run(Study::new("s").base(crate::net::Mlp::new([4, 2]), writing)).contains("checkpoint"));
-        let broken = crate::net::Mlp::new([4]);
-        assert!(run(Study::new("s").base(broken, Recipe::new())).contains("widths"));
     }
 }

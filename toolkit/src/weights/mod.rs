@@ -8,11 +8,13 @@
 mod catalog;
 mod differences;
 mod download;
+mod format;
 mod number;
 mod pickle;
 mod pin;
 mod pytorch;
 mod safetensors;
+mod trouble;
 mod zip;
 
 #[cfg(test)]
@@ -27,6 +29,9 @@ use sha2::{Digest, Sha256};
 pub use catalog::{KNOWN, KnownWeights};
 pub use differences::Differences;
 pub use download::download;
+
+use format::{BARE_PICKLE, Format};
+use trouble::{Trouble, check_memory, quoted};
 
 use crate::hex::hex;
 use crate::show::{Align, Bundle, Show, Table};
@@ -343,77 +348,6 @@ impl Show for Weights {
     }
 }
 
-/// What the bytes at the start and the end of a file say.
-enum Format {
-    Safetensors,
-    Zip,
-    Other(&'static str),
-}
-
-const BARE_PICKLE: &str = "a bare pickle (PyTorch before 1.6 wrote such files)";
-
-impl Format {
-    fn of(content: &[u8]) -> Self {
-        match content {
-            [] => Self::Other("an empty file (0 bytes)"),
-            [b'P', b'K', 3 | 5, 4 | 6, ..] => Self::Zip,
-            // The length of the header, below 2^32, and the header's first byte.
-            [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Self::Safetensors,
-            [0x80, 2..=5, ..] => Self::Other(BARE_PICKLE),
-            [0x1f, 0x8b, ..] => Self::Other("a gzip file"),
-            [0x89, b'H', b'D', b'F', ..] => Self::Other("an HDF5 file (Keras)"),
-            [b'<', ..] => Self::Other("a web page"),
-            [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' ', ..] => Self::Other("a Git LFS pointer"),
-            // Wrong lengths are best explained by the format that begins with one.
-            [_, _, _, _, _, _, _, _, b'{', ..] => Self::Safetensors,
-            [_, _, _, _, _, _, _, _] | [_, _, _, _, 0, 0, 0, 0, ..] => Self::Safetensors,
-            _ => Self::Other("neither"),
-        }
-    }
-}
-
-/// What is wrong with a file, before the file's name is known.
-#[derive(Debug)]
-struct Trouble {
-    what: String,
-    place: String,
-    remedy: &'static str,
-}
-
-const DAMAGED: &str = "fetch or write the file again: it is damaged or cut short";
-
-impl Trouble {
-    fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            place: String::new(),
-            remedy: DAMAGED,
-        }
-    }
-
-    /// Where in the file; the outermost place comes first in the message.
-    fn inside(mut self, place: impl fmt::Display) -> Self {
-        self.place = match self.place.as_str() {
-            "" => place.to_string(),
-            inner => format!("{place}, {inner}"),
-        };
-        self
-    }
-
-    fn fix(mut self, remedy: &'static str) -> Self {
-        self.remedy = remedy;
-        self
-    }
-
-    fn at(self, file: &str) -> Error {
-        let place = match self.place.as_str() {
-            "" => file.to_owned(),
-            inner => format!("{file}, {inner}"),
-        };
-        Error::data(self.what).at(place).fix(self.remedy)
-    }
-}
-
 /// Numbers that a shape has; none when they are too many to count.
 fn count(shape: &[usize]) -> Option<usize> {
     // A zero makes all of it empty, however large the rest.
@@ -421,17 +355,6 @@ fn count(shape: &[usize]) -> Option<usize> {
         return Some(0);
     }
     shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side))
-}
-
-/// Refuses numbers that do not fit the memory that is free now.
-fn check_memory(numbers: usize, each: usize) -> Result<(), Trouble> {
-    match memory::lacking((numbers as u64).saturating_mul(each as u64)) {
-        None => Ok(()),
-        Some(lack) => Err(
-            Trouble::new(format!("expected tensors that fit the memory: {lack}"))
-                .fix("check that this is the file you want, or free memory"),
-        ),
-    }
 }
 
 /// `64 x 3 x 7 x 7`, or that it is a single number.
@@ -444,16 +367,6 @@ fn shape_words(shape: &[usize]) -> String {
             .collect::<Vec<_>>()
             .join(" x "),
     }
-}
-
-/// Text from a file, for a message: short, and without control characters.
-fn quoted(text: &str) -> String {
-    const LONGEST: usize = 80;
-    let mut words: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        words += "...";
-    }
-    words
 }
 
 fn sha256(content: &[u8]) -> String {
