@@ -170,7 +170,7 @@ impl Study {
     }
 
     /// Less of this metric is better: the best combinations, and the lines drawn on top, are the lowest. Without a
-    /// word from you its name decides ([`StudyResult::best`]); tables say which way it was.
+    /// word from you its name decides ([`StudyResult::best`](super::StudyResult::best)); tables say which way it was.
     ///
     /// ```
     /// # use jook::study::Study;
@@ -222,7 +222,7 @@ impl Study {
     }
 
     /// The data of [`Study::fit`]: it learns from the training part, chooses by the validation part, and looks at the
-    /// test part once. A closure has them as [`Trial::data`]. Their digest is part of every trial's key, also for
+    /// test part once. A closure has them as [`Trial::data`](super::Trial::data). Their digest is part of every trial's key, also for
     /// [`Study::run`]. Classes of the other parts are matched by name ([`Split::new`]).
     pub fn data(self, split: &Split) -> Self {
         // Before the digest is taken, which does not tell labels in one order from those in another.
