@@ -15,6 +15,20 @@ def lost(cell):
     return {line.split("`")[1] for line in lines if "was lost because its type was defined anew" in line}
 
 
+def test_an_impl_with_a_type_that_comes_later_costs_nothing(module_kernel):
+    ok(module_kernel.run("#[derive(Clone, Copy)] struct A0 { n: u32 }\nlet a0 = A0 { n: 1 }; let all0 = vec![Some(a0)];"))
+    add = "impl std::ops::Add for A0 { type Output = A0; fn add(self, o: A0) -> A0 { A0 { n: self.n + o.n } } }"
+    assert lost(module_kernel.run(add)) == set()
+    assert shown(module_kernel.run("(a0 + all0[0].unwrap()).n")) == "2"
+    iterate = "impl Iterator for A0 { type Item = u32; fn next(&mut self) -> Option<u32> { self.n += 1; Some(self.n) } }"
+    assert lost(module_kernel.run(iterate)) == set()
+    ok(module_kernel.run("let peeked0 = { let mut it = a0.peekable(); it.peek(); it };"))
+    # Who asks for the type is another one with it.
+    other = iterate.replace("u32", "u8").replace("self.n)", "self.n as u8)")
+    assert lost(module_kernel.run(other)) == {"peeked0"}
+    assert shown(module_kernel.run("all0[0].unwrap().n")) == "1"
+
+
 @pytest.mark.parametrize(
     ("first", "second", "gone"),
     [

@@ -3,7 +3,7 @@
 //! A type of a notebook's own keeps its name, and for the compiler its identity, when it is defined anew with other
 //! fields. So each variable is kept with a digest of all that the layout of its type depends on: the definitions it
 //! names, those that they name, and the crates that the notebook has added. Functions' bodies, comments and derives do
-//! not matter.
+//! not matter, nor do the associated types of an `impl` where nothing asks for them.
 
 use crate::session::build::dylib;
 use crate::session::cell::made;
@@ -15,8 +15,10 @@ use ra_ap_syntax::{
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
+mod asked;
 mod tokens;
 
+use asked::Asked;
 use tokens::{free_words, is_last_comma, is_of_std, is_skipped, is_visibility, plain, words};
 
 /// What a crate that evcxr has written defines.
@@ -44,6 +46,8 @@ struct Definition {
     is_import: bool,
     /// Whether it speaks of values of any type.
     is_any: bool,
+    /// What in it may ask for the associated types of others.
+    asked: Asked,
 }
 
 impl Types {
@@ -115,6 +119,7 @@ impl Types {
                 is_type: true,
                 is_import: false,
                 is_any: false,
+                asked: Asked::unknown(),
             };
             self.named.entry(name).or_default().push(definition);
         }
@@ -156,6 +161,8 @@ impl Types {
         let is_elsewhere = |word: &String| !is_of_std(word) && !self.named.contains_key(word);
         let mut imports = free_words(of_type).any(|word| is_elsewhere(&word));
         let mut imported = false;
+        let holds = |word: &str| self.holds(word);
+        let mut asks = Asked::of(&asked::pieces(of_type)).asks(holds);
         loop {
             while let Some(word) = open.pop() {
                 if let Some(library) = self.crates.get(&word) {
@@ -164,6 +171,7 @@ impl Types {
                 for definition in self.named.get(&word).into_iter().flatten() {
                     if definition.is_import || digests.insert(definition.digest) {
                         imports |= definition.free.iter().any(is_elsewhere);
+                        asks |= !definition.is_import && definition.asked.asks(holds);
                         open.extend(
                             definition
                                 .uses
@@ -175,7 +183,7 @@ impl Types {
                 }
                 seen.insert(word);
             }
-            for given in &self.given {
+            for given in self.given.iter().filter(|_| asks) {
                 if !digests.contains(&given.digest)
                     && given
                         .uses
@@ -202,6 +210,18 @@ impl Types {
             true => 0,
             false => digest_of(&digests),
         }
+    }
+
+    /// Whether the notebook means by this word a type of its own, whose definition is looked at as well, or one of the
+    /// standard library's under its own name.
+    fn holds(&self, word: &str) -> bool {
+        let Some(all) = self.named.get(word) else {
+            return asked::is_holder(word);
+        };
+        all.iter().all(|one| match one.is_import {
+            true => one.asked.is_std_import() && asked::is_holder(word),
+            false => one.is_type,
+        })
     }
 
     /// Whether a value of this type may hold another whose type only a `downcast` tells: a `dyn Any`, also within what
@@ -281,7 +301,10 @@ impl Definition {
             .collect();
         let (mut text, mut uses, mut free) = (String::new(), HashSet::new(), HashSet::new());
         let mut before = SyntaxKind::EOF;
-        for token in tokens.filter(matters) {
+        let tokens: Vec<SyntaxToken> = tokens.filter(matters).collect();
+        let pieces: Vec<&str> = tokens.iter().map(SyntaxToken::text).collect();
+        let asked = Asked::of(&pieces);
+        for token in &tokens {
             text.push_str(token.text());
             text.push(' ');
             // The name of a field leads nowhere.
@@ -309,6 +332,7 @@ impl Definition {
             free,
             is_type,
             is_import: ast::Use::can_cast(item.kind()),
+            asked,
         }
     }
 }
@@ -384,6 +408,42 @@ mod tests {
         assert_ne!(digest(items, "Box<dyn T>"), digest(&method, "Box<dyn T>"));
         let order = items.replace("{ x: i32 }", "{ y: u8, x: i32 }");
         assert_ne!(digest(items, "B"), digest(&order, "B"));
+    }
+
+    #[test]
+    fn an_impl_added_later_matters_where_its_types_are_asked_for() {
+        let items = "use std::iter::Peekable;\nuse std::rc::Rc;\nuse std::iter::Peekable as Vec2;\nstruct C(u8);\n\
+            struct H { all: Vec<Rc<C>>, at: std::time::Duration, f: Box<dyn Fn(C) -> u8> }\nstruct G<T> { of: T }\n\
+            struct A<T: Iterator>(T::Item);\nstruct P(Peekable<C>);\ntrait N { fn name(&self) -> String; }\n\
+            enum E { One([u8; C::LONG]), Two }\nmacro_rules! m { () => {} }\n";
+        let iterates = format!(
+            "{items}impl Iterator for C {{ type Item = u8; fn next(&mut self) -> Option<u8> {{ None }} }}"
+        );
+        for of_type in [
+            "C",
+            "H",
+            "G<C>",
+            "Vec<C>",
+            "Rc<G<C>>",
+            "std::collections::HashMap<C, (C, [C; 2])>",
+            "Box<dyn N>",
+            "fn(&C)",
+        ] {
+            assert_eq!(digest(items, of_type), digest(&iterates, of_type), "{of_type}");
+        }
+        for of_type in [
+            "A<C>",
+            "P",
+            "Peekable<C>",
+            "std::iter::Peekable<C>",
+            "Vec2<C>",
+            "E",
+            "Option<<C as Iterator>::Item>",
+            "std::borrow::Cow<C>",
+            "Box<dyn Iterator<Item = C>>",
+        ] {
+            assert_ne!(digest(items, of_type), digest(&iterates, of_type), "{of_type}");
+        }
     }
 
     #[test]
