@@ -3,7 +3,9 @@
 //! A session starts by having rust-analyzer parse every crate that a cell can name, the standard library
 //! included. Most of that text is function bodies and comments. What a `let` needs are signatures, types
 //! and `impl` blocks, so rust-analyzer is given copies that hold little else. Private fields get names that tell what
-//! they are: evcxr has rust-analyzer offer them to whoever writes a cell, who cannot name them.
+//! they are: evcxr has rust-analyzer offer them to whoever writes a cell, who cannot name them. A struct that has some gets
+//! one more, of the types that it is given: rust-analyzer looks into fields for how a type varies with them, and where it
+//! cannot see the crate of a field it would take a `HashMap<K, V>` for one of any `K` and `V`.
 
 mod dispensable;
 mod tokens;
@@ -12,7 +14,7 @@ use crate::session::build::files::newest;
 use anyhow::{Context, Result};
 use dispensable::{
     body_of_trait_impl, dispensable_attribute, dispensable_body, dispensable_methods, doc_attribute, fields,
-    handed, is_test_module, private_fields,
+    handed, is_test_module, private_fields, type_parameters,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ use std::time::UNIX_EPOCH;
 use tokens::{Kind, Token, tokens};
 
 /// Part of the folder's name: changes when the copies are made in another way.
-const FORM: u32 = 4;
+const FORM: u32 = 5;
 
 /// Before the name of a private field.
 pub const PRIVATE: &str = "jook_private_";
@@ -202,15 +204,22 @@ fn write(tokens: &[Token<'_>], from: usize, to: usize, place: Place, out: &mut S
             }
             Kind::Word if token.text == "struct" && !place.in_rules() => {
                 if let Some(open) = fields(tokens, at, to) {
-                    let mut from = at;
-                    for name in private_fields(tokens, open) {
-                        out.push_str(tokens[from].text);
-                        write(tokens, from + 1, name, place, out);
-                        out.push_str(PRIVATE);
-                        from = name;
+                    out.push_str(token.text);
+                    write(tokens, at + 1, open + 1, place, out);
+                    let private = private_fields(tokens, open);
+                    let types = type_parameters(tokens, at, open);
+                    if !private.is_empty() && !types.is_empty() {
+                        let types: String = types.iter().map(|name| format!("*const {name}, ")).collect();
+                        out.push_str(&format!(" {PRIVATE}: fn() -> ({types}),"));
                     }
-                    out.push_str(tokens[from].text);
-                    write(tokens, from + 1, tokens[open].close, place, out);
+                    let mut from = open + 1;
+                    for name in private {
+                        write(tokens, from, name, place, out);
+                        out.push_str(PRIVATE);
+                        out.push_str(tokens[name].text);
+                        from = name + 1;
+                    }
+                    write(tokens, from, tokens[open].close, place, out);
                     at = tokens[open].close;
                     continue;
                 }
@@ -368,7 +377,13 @@ mod tests {
             bare(
                 "pub struct A<T, U> where T: B<{ 1 }> { /// Doc.\n pub a: Map<T, U>, b: Vec<T>, #[serde(x)] pub c: fn(T) -> U, pub(crate) d: u8 } struct E { f: u8, }"
             ),
-            "pub struct A<T, U> where T: B<{ 1 }> { /// Doc. pub a: Map<T, U>, jook_private_b: Vec<T>, #[serde(x)] pub c: fn(T) -> U, pub(crate) jook_private_d: u8 } struct E { jook_private_f: u8, }"
+            "pub struct A<T, U> where T: B<{ 1 }> { jook_private_: fn() -> (*const T, *const U, ), /// Doc. pub a: Map<T, U>, jook_private_b: Vec<T>, #[serde(x)] pub c: fn(T) -> U, pub(crate) jook_private_d: u8 } struct E { jook_private_f: u8, }"
+        );
+        assert_eq!(
+            bare(
+                "struct A<'a, #[x] S: ?Sized + B<C, D> = E<F>, const N: usize = 3, G = H> { i: u8 } struct J<'a> { k: u8 }"
+            ),
+            "struct A<'a, #[x] S: ?Sized + B<C, D> = E<F>, const N: usize = 3, G = H> { jook_private_: fn() -> (*const S, *const G, ), jook_private_i: u8 } struct J<'a> { jook_private_k: u8 }"
         );
         for kept in [
             "struct A;",

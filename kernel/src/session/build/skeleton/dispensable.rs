@@ -88,6 +88,33 @@ pub fn fields(tokens: &[Token<'_>], at: usize, to: usize) -> Option<usize> {
     None
 }
 
+/// The names of the types that the struct whose `struct` stands at `at`, and whose fields at `open`, is given.
+pub fn type_parameters<'a>(tokens: &[Token<'a>], at: usize, open: usize) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    let (mut angles, mut here, mut begins) = (0i32, at + 1, false);
+    while here < open {
+        let token = tokens[here];
+        angles += angle(tokens, here);
+        match token.text {
+            "<" | "," if angles == 1 => begins = true,
+            ">" if angles == 0 => break,
+            "#" => {}
+            name if begins && token.close <= here => match token.kind {
+                Kind::Space | Kind::Comment | Kind::Doc => {}
+                Kind::Word if name != "const" => {
+                    found.push(name);
+                    begins = false;
+                }
+                // A lifetime, a constant.
+                _ => begins = false,
+            },
+            _ => {}
+        }
+        here = token.close.max(here) + 1;
+    }
+    found
+}
+
 /// Where the names of the fields stand that not everybody may name.
 pub fn private_fields(tokens: &[Token<'_>], open: usize) -> Vec<usize> {
     let close = tokens[open].close;
