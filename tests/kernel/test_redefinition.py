@@ -15,6 +15,31 @@ def lost(cell):
     return {line.split("`")[1] for line in lines if "was lost because its type was defined anew" in line}
 
 
+def test_what_is_made_of_a_file_is_lost_with_its_file(module_kernel, tmp_path):
+    file = tmp_path / "made.rs"
+    for number, begin in enumerate([f'mod file{0} {{ include!("{file}"); }}', f'#[path = "{file}"] mod file{1};']):
+        file.write_text("pub struct E { pub x: i32 }")
+        ok(module_kernel.run(f"{begin}\nlet made{number}: file{number}::E = file{number}::E {{ x: 1065353216 }};"))
+        assert shown(module_kernel.run(f"made{number}.x")) == "1065353216"
+        file.write_text("pub struct E { pub x: f32, pub y: String }")
+        cell = module_kernel.run(f"made{number}.x")
+        assert cell.status == "error" and "a file or a crate that changed" in "\n".join(cell.reply["content"]["traceback"])
+
+
+def test_a_function_named_as_a_type_costs_nothing(module_kernel):
+    ok(module_kernel.run("let a15 = 1.5; let s15 = String::from(\"x\");"))
+    assert lost(module_kernel.run("fn f64() -> u8 { 1 }\nfn String() -> u8 { 1 }")) == set()
+    assert shown(module_kernel.run("(a15, s15.len())")) == "(1.5, 1)"
+
+
+def test_a_crate_that_is_not_there_is_told_where_its_name_is_taken(module_kernel):
+    ok(module_kernel.run("use std::sync::Barrier;\nstruct Regex16;"))
+    for line in ["use tokio::sync::Barrier;", "use regex::Regex16;"]:
+        cell = module_kernel.run(line)
+        assert cell.status == "error" and line.split(":")[0].removeprefix("use ") in cell.reply["content"]["evalue"]
+    assert shown(module_kernel.run("Barrier::new(1).wait().is_leader()")) == "true"
+
+
 def test_an_impl_with_a_type_that_comes_later_costs_nothing(module_kernel):
     ok(module_kernel.run("#[derive(Clone, Copy)] struct A0 { n: u32 }\nlet a0 = A0 { n: 1 }; let all0 = vec![Some(a0)];"))
     add = "impl std::ops::Add for A0 { type Output = A0; fn add(self, o: A0) -> A0 { A0 { n: self.n + o.n } } }"
@@ -78,6 +103,19 @@ def test_an_impl_with_a_type_that_comes_later_costs_nothing(module_kernel):
             "mod m12 { pub trait S12 { fn first(&self) -> String; fn t(&self) -> u8 { 3 } } }",
             {"s12"},
             id="trait-of-a-module",
+        ),
+        pytest.param(
+            "use std::sync::atomic::AtomicU32 as N13;\n#[derive(Default)] struct S13 { n: N13, name: String }\n"
+            "let s13 = S13::default(); let v13 = vec![N13::new(1)];",
+            "use std::sync::atomic::AtomicU64 as N13;",
+            {"s13", "v13"},
+            id="import-from-elsewhere",
+        ),
+        pytest.param(
+            "use std::collections::HashMap as M14;\nstruct H14(M14<u8, u8>);\nlet h14 = H14(M14::from([(1, 2)])); let k14 = 1;",
+            "use std::collections::BTreeMap as M14;",
+            {"h14"},
+            id="import-within",
         ),
     ],
 )
@@ -195,6 +233,31 @@ def test_statics_last_until_their_cell_runs_again(module_kernel):
     assert shown(module_kernel.run(READ)) == "(0, 5, None, 0, 2, 2, 100, 7, 3, 0, 0)"
 
 
+NAMED = """
+#[allow(unused, dead_code)] static ALLOWED: std::sync::Mutex<u8> = std::sync::Mutex::new(0);
+#[used] static USED: std::sync::Mutex<u8> = std::sync::Mutex::new(0);
+static Ωμ: std::sync::Mutex<u8> = std::sync::Mutex::new(0);
+mod größen { pub static été: std::sync::Mutex<u8> = std::sync::Mutex::new(0); }
+fn local17() -> u8 { #[expect(unused)] static unused: u8 = 1; static número: std::sync::Mutex<u8> = std::sync::Mutex::new(0); *número.lock().unwrap() += 1; *número.lock().unwrap() }
+"""
+NAMES = "ALLOWED, &USED, &Ωμ, &größen::été"
+
+
+def test_statics_of_any_name_and_with_any_attribute_last(module_kernel):
+    ok(module_kernel.run(NAMED))
+    for _ in range(2):
+        ok(module_kernel.run(f"for each in [&{NAMES}] {{ *each.lock().unwrap() += 1; }}\nlocal17();"))
+    assert shown(module_kernel.run(f"([&{NAMES}].map(|each| *each.lock().unwrap()), local17())")) == "([2, 2, 2, 2], 3)"
+
+
+def test_a_static_that_cannot_last_is_told_at_each_use(module_kernel):
+    ok(module_kernel.run("macro_rules! count18 { () => {{ static M: std::sync::Mutex<u32> = std::sync::Mutex::new(0); *M.lock().unwrap() += 1; }} }"))
+    ok(module_kernel.run("fn by_macro18() { count18!(); }\nfn without18() {}\n#[unsafe(no_mangle)] static SYMBOL18: u8 = 1;"))
+    for use in ["by_macro18();", "let _ = SYMBOL18;"]:
+        assert "begins anew in each cell" in ok(module_kernel.run(use)).text("stderr"), use
+    assert ok(module_kernel.run("without18();")).text("stderr") == ""
+
+
 def test_a_static_whose_type_changed_begins_anew_with_a_word(module_kernel):
     ok(module_kernel.run("struct P11(u8);\nstatic ALL11: std::sync::Mutex<Vec<P11>> = std::sync::Mutex::new(vec![]);"))
     ok(module_kernel.run("ALL11.lock().unwrap().push(P11(1));"))
@@ -206,7 +269,7 @@ def test_a_cell_that_loses_what_it_uses_says_why(kernel):
     kernel.run("struct Losing(u8); let losing = Losing(1); let hidden: Box<dyn std::any::Any> = Box::new(Losing(2));")
     cell = kernel.run("struct Losing(u16); losing.0")
     assert cell.status == "error"
-    assert "this cell defines the type of `losing` anew" in "\n".join(cell.reply["content"]["traceback"])
+    assert "this cell, or a file or a crate that changed, defines the type of `losing` anew" in "\n".join(cell.reply["content"]["traceback"])
     cell = kernel.run("struct Losing(u16);")
     assert "a `downcast` finds none of the notebook's types in `hidden`" in cell.text("stderr")
     assert "`losing` was lost" in cell.text("stderr")

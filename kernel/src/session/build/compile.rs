@@ -360,7 +360,7 @@ impl Cell {
         let whole = std::fs::read_to_string(notes.join(WHOLE)).unwrap_or_default();
         self.whole = whole == self.run.number.to_string();
         self.known.is_in(self.run.process);
-        self.regenerated = self.known.learn(&self.types);
+        self.regenerated = self.known.learn(&mut self.types);
         Ok(())
     }
 

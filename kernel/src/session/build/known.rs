@@ -12,6 +12,9 @@ use std::path::Path;
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Known {
     types: BTreeMap<String, u64>,
+    /// What identifies the imports of names, and those that were others before.
+    imports: BTreeMap<String, u64>,
+    moved: BTreeMap<String, u64>,
     /// The variables' types when they were kept, and their digests.
     kept: BTreeMap<String, (String, u64)>,
     /// How often a type was defined anew.
@@ -52,9 +55,18 @@ impl Known {
         }
     }
 
-    /// Learns what a cell defines; whether it is a type that was another one before.
-    pub fn learn(&mut self, types: &Types) -> bool {
+    /// Learns what a cell defines and imports, and tells the types what was imported from elsewhere before. Whether
+    /// something is another type than before.
+    pub fn learn(&mut self, types: &mut Types) -> bool {
         let mut anew = false;
+        for (name, import) in types.imports() {
+            let before = self.imports.insert(name.to_owned(), import);
+            if before.is_some_and(|before| before != import) {
+                self.moved.insert(name.to_owned(), import);
+                anew = true;
+            }
+        }
+        types.have_moved(&self.moved);
         for (name, digest) in types.definitions() {
             let before = self.types.insert(name.to_owned(), digest);
             anew |= before.is_some_and(|before| before != digest);
@@ -139,7 +151,7 @@ mod tests {
     fn a_definition_that_changes_is_another_generation() {
         let mut known = Known::default();
         let mut generation = |items: &str| {
-            known.learn(&Types::read(items, &[]));
+            known.learn(&mut Types::read(items, &[]));
             known.generation
         };
         assert_eq!(generation("struct A { x: i32 }\nfn f() {}"), 0);
@@ -168,5 +180,25 @@ mod tests {
         assert_eq!(known.retyped(&after).collect::<Vec<_>>(), ["a"]);
         known.is_in(1);
         assert_eq!(known.retyped(&after).count(), 0);
+    }
+
+    #[test]
+    fn a_name_that_is_imported_from_elsewhere_is_another_type() {
+        let mut known = Known::default();
+        let mut learned = |imports: &str| {
+            let mut types = Types::read(&format!("{imports}\nstruct S {{ n: Count }}\nstruct T(u8);"), &[]);
+            let anew = known.learn(&mut types);
+            (
+                anew,
+                ["S", "Vec<Count>", "T", "a::Count"].map(|of_type| types.digest(of_type)),
+            )
+        };
+        let first = learned("use a::A as Count;").1;
+        assert_eq!(learned("use a::A as Count;\nuse b::T as Other;"), (false, first));
+        let (anew, second) = learned("use a::B as Count;");
+        assert!(anew && first[0] != second[0] && first[1] != second[1]);
+        assert_eq!(first[2..], second[2..]);
+        assert_eq!(learned("use a::B as Count;"), (false, second));
+        assert_ne!(learned("use a::A as Count;").1[0], second[0]);
     }
 }

@@ -261,9 +261,8 @@ fn statics_in(item: &SyntaxNode) -> Vec<Found> {
             // Who names a symbol himself has a reason.
             let named = ast::HasAttrs::attrs(&item).any(|attr| {
                 let text = attr.syntax().text().to_string();
-                ["no_mangle", "export_name", "link_section", "thread_local", "used"]
-                    .iter()
-                    .any(|word| text.contains(word))
+                let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+                words.any(|word| ["no_mangle", "export_name", "link_section", "thread_local"].contains(&word))
             });
             let one = One::of(&item).filter(|_| !foreign && !named)?;
             return Some(Found {
@@ -284,6 +283,15 @@ fn statics_in(item: &SyntaxNode) -> Vec<Found> {
     found.collect()
 }
 
+/// An attribute that says where a static is there; of others a declaration has none.
+fn condition(attr: ast::Attr) -> String {
+    let text = attr.syntax().text().to_string();
+    match text.replace(' ', "").starts_with("#[cfg(") {
+        true => format!("{text} "),
+        false => String::new(),
+    }
+}
+
 const KEY: &str = "::std::thread::LocalKey";
 const SYMBOL: &str = "jook_static_";
 /// How what is written before a static begins.
@@ -299,9 +307,23 @@ impl Found {
             return match owned.first() {
                 Some((one, Owner::Other(symbol))) => {
                     let (safety, mutable) = if one.mutable { ("", "mut ") } else { ("safe ", "") };
+                    let conditions: String = self
+                        .node
+                        .children()
+                        .filter_map(ast::Attr::cast)
+                        .map(condition)
+                        .collect();
+                    // A declaration of another's has an ASCII name.
+                    let (declared, as_named) = match one.name.is_ascii() {
+                        true => (one.name.as_str(), String::new()),
+                        false => (
+                            symbol.as_str(),
+                            format!(" {}use {symbol} as {};", one.visibility, one.name),
+                        ),
+                    };
                     let declared = format!(
-                        "unsafe extern \"Rust\" {{ #[link_name = \"{symbol}\"] {}{safety}static {mutable}{}: {}; }}{lines}",
-                        one.visibility, one.name, one.written_out
+                        "{conditions}unsafe extern \"Rust\" {{ #[link_name = \"{symbol}\"] {}{safety}static {mutable}{declared}: {}; }}{as_named}{lines}",
+                        one.visibility, one.written_out
                     );
                     vec![(range, declared)]
                 }

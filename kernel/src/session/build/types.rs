@@ -12,10 +12,11 @@ use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _};
 use ra_ap_syntax::{
     AstNode as _, Edition, SourceFile, SyntaxElement, SyntaxKind, SyntaxNode, SyntaxToken, TextRange,
 };
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 mod asked;
+mod files;
 mod tokens;
 
 use asked::Asked;
@@ -31,6 +32,8 @@ pub struct Types {
     given: Vec<Definition>,
     /// The notebook's own crates, each with what identifies its library.
     crates: HashMap<String, u64>,
+    /// Names that once were imported from elsewhere, and what identifies their import now.
+    moved: BTreeMap<String, u64>,
 }
 
 #[derive(Debug)]
@@ -98,7 +101,8 @@ impl Types {
             ast::Item::Const(item) => item.name(),
             ast::Item::Module(item) => item.name(),
             ast::Item::MacroRules(item) => item.name(),
-            ast::Item::Fn(item) => item.name(),
+            // Of the others no layout is made.
+            ast::Item::Fn(item) if item.const_token().is_some() => item.name(),
             _ => None,
         };
         if let Some(name) = name {
@@ -157,6 +161,7 @@ impl Types {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         let mut digests: BTreeSet<u64> = BTreeSet::new();
         let mut open: Vec<String> = words(of_type).collect();
+        let mut free: BTreeSet<String> = free_words(of_type).collect();
         // Names that may come from an import as a whole: what is defined or imported by its name goes before.
         let is_elsewhere = |word: &String| !is_of_std(word) && !self.named.contains_key(word);
         let mut imports = free_words(of_type).any(|word| is_elsewhere(&word));
@@ -172,6 +177,7 @@ impl Types {
                     if definition.is_import || digests.insert(definition.digest) {
                         imports |= definition.free.iter().any(is_elsewhere);
                         asks |= !definition.is_import && definition.asked.asks(holds);
+                        free.extend(definition.free.iter().filter(|_| !definition.is_import).cloned());
                         open.extend(
                             definition
                                 .uses
@@ -192,6 +198,7 @@ impl Types {
                 {
                     digests.insert(given.digest);
                     imports |= given.free.iter().any(is_elsewhere);
+                    free.extend(given.free.iter().cloned());
                     open.extend(given.uses.iter().filter(|word| !seen.contains(*word)).cloned());
                 }
             }
@@ -206,6 +213,8 @@ impl Types {
                 break;
             }
         }
+        let moved = self.moved.iter().filter(|(name, _)| free.contains(*name));
+        digests.extend(moved.map(digest_of_import));
         match digests.is_empty() {
             true => 0,
             false => digest_of(&digests),
@@ -246,6 +255,22 @@ impl Types {
         hides
     }
 
+    /// Each name that is imported, with what identifies its import.
+    pub fn imports(&self) -> impl Iterator<Item = (&str, u64)> {
+        let imported = |all: &[Definition]| {
+            let imports = all.iter().filter(|one| one.is_import);
+            let digests: BTreeSet<u64> = imports.map(|one| one.digest).collect();
+            (!digests.is_empty()).then(|| digest_of(&digests))
+        };
+        let names = self.named.iter();
+        names.filter_map(move |(name, all)| Some((name.as_str(), imported(all)?)))
+    }
+
+    /// These names were imported from elsewhere before: what was made of them is of other types.
+    pub fn have_moved(&mut self, names: &BTreeMap<String, u64>) {
+        self.moved.clone_from(names);
+    }
+
     /// Each type that is defined, with its digest.
     pub fn definitions(&self) -> impl Iterator<Item = (&str, u64)> {
         let types = self
@@ -259,6 +284,11 @@ impl Types {
             )
         })
     }
+}
+
+/// Another number than that of the import, which leads to what the digest is made of as well.
+fn digest_of_import((name, import): (&String, &u64)) -> u64 {
+    digest_of(&(name, import))
 }
 
 /// Whether source speaks of a `dyn Any`, however it is spaced and found.
@@ -319,6 +349,12 @@ impl Definition {
                 uses.insert(word);
             }
             before = token.kind();
+        }
+        for file in files::named_in(item) {
+            text.push_str(&format!(
+                "{:016x} ",
+                digest_of(&std::fs::read(file).unwrap_or_default())
+            ));
         }
         let is_trait = ast::Trait::can_cast(item.kind());
         Self {
@@ -444,6 +480,46 @@ mod tests {
         ] {
             assert_ne!(digest(items, of_type), digest(&iterates, of_type), "{of_type}");
         }
+    }
+
+    #[test]
+    fn a_function_that_has_a_types_name_changes_no_type() {
+        let items = "struct A { x: f64, n: [u8; long()] }\nconst fn long() -> usize { 3 }";
+        for more in ["\nfn f64() {}", "\nfn A() {}"] {
+            for of_type in ["A", "f64"] {
+                assert_eq!(
+                    digest(items, of_type),
+                    digest(&format!("{items}{more}"), of_type),
+                    "{more}"
+                );
+            }
+        }
+        assert_ne!(digest(items, "A"), digest(&items.replace('3', "4"), "A"));
+    }
+
+    #[test]
+    fn what_is_made_of_a_file_changes_with_it() {
+        let file = std::env::temp_dir().join(format!("jook-types-file-{}.rs", std::process::id()));
+        let path = file.display();
+        for items in [
+            format!("mod inc {{ include!(\"{path}\"); }}\nstruct H(inc::E);"),
+            format!("#[path = \"{path}\"] mod inc;\nstruct H(inc::E);"),
+        ] {
+            let of = |source: &str| {
+                std::fs::write(&file, source).unwrap();
+                [
+                    digest(&items, "inc::E"),
+                    digest(&items, "Vec<H>"),
+                    digest(&items, "u8"),
+                ]
+            };
+            let (one, other) = (of("pub struct E(u8);"), of("pub struct E(u16);"));
+            assert!(
+                one[0] != other[0] && one[1] != other[1] && one[2] == other[2],
+                "{items}"
+            );
+        }
+        std::fs::remove_file(file).unwrap();
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::session::cell::edit::{Edit, Named, edited};
 use crate::session::cell::folded;
 use crate::session::cell::imports::written_out;
 use crate::session::cell::made::{Macros, Made};
+use crate::session::cell::own_statics;
 use crate::session::cell::patterns;
 use crate::session::cell::returns;
 use crate::session::cell::thread_locals;
@@ -30,8 +31,10 @@ pub struct Items {
     made: Vec<Made>,
     /// The names of all other items.
     written: HashSet<String>,
-    /// Statics that each cell has its own of.
+    /// Statics, and functions with statics, that each cell has its own of.
     unshared: HashSet<String>,
+    /// Macros by which a function gets a static.
+    hiding: HashSet<String>,
     /// What evcxr keeps those by that the next cell takes away.
     aside: Vec<String>,
     /// What the next cell imports beside its own.
@@ -210,6 +213,10 @@ impl Items {
         let mut unshared = self.unshared.clone();
         unshared.retain(|name| !written.contains(name) && !makes(name));
         unshared.extend(made.iter().flat_map(|call| call.statics.iter().cloned()));
+        let mut hiding = self.hiding.clone();
+        hiding.retain(|name| !written.contains(name));
+        hiding.extend(nodes.iter().filter_map(own_statics::macro_with_one));
+        unshared.extend(nodes.iter().flat_map(|node| own_statics::of(node, &hiding)));
         named.unshared = mentioned(&nodes, &unshared);
         let mut all_written = self.written.clone();
         all_written.retain(|name| !makes(name));
@@ -220,6 +227,7 @@ impl Items {
             made: kept_calls,
             written: all_written,
             unshared,
+            hiding,
             ..Items::default()
         };
         (named, items)

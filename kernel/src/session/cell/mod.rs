@@ -16,6 +16,7 @@ pub mod items;
 pub mod lines;
 pub mod made;
 pub mod making;
+pub mod own_statics;
 pub mod patterns;
 pub mod returns;
 pub mod thread_locals;

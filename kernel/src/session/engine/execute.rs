@@ -202,8 +202,8 @@ impl Engine {
         }
         let anew = named.unshared.iter().map(|name| {
             format!(
-                "note: `{name}` begins anew in each cell, for a macro makes it; a `static` that a cell writes itself lasts, \
-                 with `std::sync::LazyLock` where it is made at first use\n"
+                "note: what `{name}` keeps in a static begins anew in each cell, for a macro makes it or it has a symbol of its \
+                 own; a `static` that a cell writes itself lasts, with `std::sync::LazyLock` where it is made at first use\n"
             )
         });
         for note in notes.into_iter().chain(anew) {
@@ -242,7 +242,12 @@ impl Engine {
         };
         let mut aside: Vec<Unfit> = Vec::new();
         let mut last = None;
-        while let Some(more) = unfit(&self.context, last.as_ref().unwrap_or(&outcome), &named.defines) {
+        while let Some(mut more) = unfit(&self.context, last.as_ref().unwrap_or(&outcome), &named.defines) {
+            more.retain(|unfit| aside.iter().all(|earlier| earlier.name != unfit.name));
+            if more.is_empty() {
+                // It does not fit without them either.
+                break;
+            }
             aside.extend(more);
             let names: Vec<&str> = aside.iter().map(|unfit| unfit.name.as_str()).collect();
             let (other, left) = text.with(&before.without(&names));

@@ -1,0 +1,39 @@
+//! Statics that each cell has its own of: those that a macro makes within a function, and those that are found by a symbol
+//! of their own.
+
+use ra_ap_syntax::ast::{self, HasAttrs as _, HasName as _};
+use ra_ap_syntax::{AstNode as _, SyntaxNode};
+use std::collections::HashSet;
+
+/// The macro that a statement defines, when what it makes may be a static.
+pub fn macro_with_one(node: &SyntaxNode) -> Option<String> {
+    let rules = ast::MacroRules::cast(node.clone())?;
+    let tree = rules.token_tree()?.syntax().text().to_string();
+    let has_one = words(&tree).any(|word| ["static", "thread_local"].contains(&word));
+    has_one
+        .then(|| rules.name())
+        .flatten()
+        .map(|name| name.text().to_string())
+}
+
+/// The functions of a statement that call one of these macros, and its statics that have a symbol of their own.
+pub fn of(node: &SyntaxNode, macros: &HashSet<String>) -> Vec<String> {
+    let names = node.descendants().filter_map(|node| {
+        if let Some(one) = ast::Static::cast(node.clone()) {
+            let has_symbol = one.attrs().any(|attr| {
+                let text = attr.syntax().text().to_string();
+                words(&text).any(|word| ["no_mangle", "export_name"].contains(&word))
+            });
+            return one.name().filter(|_| has_symbol);
+        }
+        let call = ast::MacroCall::cast(node)?;
+        let called = call.path()?.segment()?.name_ref()?.text().to_string();
+        let function = call.syntax().ancestors().find_map(ast::Fn::cast)?;
+        function.name().filter(|_| macros.contains(&called))
+    });
+    names.map(|name| name.text().to_string()).collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+}
