@@ -210,7 +210,8 @@ fn write(tokens: &[Token<'_>], from: usize, to: usize, place: Place, out: &mut S
                     let types = type_parameters(tokens, at, open);
                     if !private.is_empty() && !types.is_empty() {
                         let types: String = types.iter().map(|name| format!("*const {name}, ")).collect();
-                        out.push_str(&format!(" {PRIVATE}: fn() -> ({types}),"));
+                        // In a list, for a field that can be called is offered as a call.
+                        out.push_str(&format!(" {PRIVATE}: [fn() -> ({types}); 0],"));
                     }
                     let mut from = open + 1;
                     for name in private {
@@ -377,13 +378,13 @@ mod tests {
             bare(
                 "pub struct A<T, U> where T: B<{ 1 }> { /// Doc.\n pub a: Map<T, U>, b: Vec<T>, #[serde(x)] pub c: fn(T) -> U, pub(crate) d: u8 } struct E { f: u8, }"
             ),
-            "pub struct A<T, U> where T: B<{ 1 }> { jook_private_: fn() -> (*const T, *const U, ), /// Doc. pub a: Map<T, U>, jook_private_b: Vec<T>, #[serde(x)] pub c: fn(T) -> U, pub(crate) jook_private_d: u8 } struct E { jook_private_f: u8, }"
+            "pub struct A<T, U> where T: B<{ 1 }> { jook_private_: [fn() -> (*const T, *const U, ); 0], /// Doc. pub a: Map<T, U>, jook_private_b: Vec<T>, #[serde(x)] pub c: fn(T) -> U, pub(crate) jook_private_d: u8 } struct E { jook_private_f: u8, }"
         );
         assert_eq!(
             bare(
                 "struct A<'a, #[x] S: ?Sized + B<C, D> = E<F>, const N: usize = 3, G = H> { i: u8 } struct J<'a> { k: u8 }"
             ),
-            "struct A<'a, #[x] S: ?Sized + B<C, D> = E<F>, const N: usize = 3, G = H> { jook_private_: fn() -> (*const S, *const G, ), jook_private_i: u8 } struct J<'a> { jook_private_k: u8 }"
+            "struct A<'a, #[x] S: ?Sized + B<C, D> = E<F>, const N: usize = 3, G = H> { jook_private_: [fn() -> (*const S, *const G, ); 0], jook_private_i: u8 } struct J<'a> { jook_private_k: u8 }"
         );
         for kept in [
             "struct A;",

@@ -1,7 +1,8 @@
-//! Long lists of equal elements, made short for the analysis: rust-analyzer takes minutes over what rustc compiles in no
-//! time.
+//! Long lists of equal elements and long sums, made short for the analysis: rust-analyzer takes minutes over what rustc
+//! compiles in no time.
 //!
-//! `[1, 2, …]` with thousands of literals is analysed as `[1; 20000]`, which has the same type. The compiler gets the list.
+//! `[1, 2, …]` with thousands of literals is analysed as `[1; 20000]`, which has the same type, and `1 + 2 + …` as `1`. The
+//! compiler gets what was written.
 
 use crate::session::digest::digest_of;
 use ra_ap_syntax::ast;
@@ -9,6 +10,9 @@ use ra_ap_syntax::{AstNode as _, SyntaxKind, SyntaxNode, SyntaxToken};
 
 /// Shorter lists are analysed as they are.
 const LONG: usize = 256;
+
+/// And so are shorter sums.
+const LONG_SUM: usize = 64;
 
 /// Macros whose lists are expressions.
 const MACROS: [&str; 12] = [
@@ -26,22 +30,96 @@ const MACROS: [&str; 12] = [
     "writeln",
 ];
 
-/// A list that was made short.
+/// A list or a sum that was made short.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fold {
-    /// Where its elements are, in bytes of the node's text.
+    /// Where its elements or terms are, in bytes of the node's text.
     pub at: usize,
     pub text: String,
     /// What is analysed in their place; has as many lines.
     pub short: String,
 }
 
-/// The long lists in `node`.
+/// The long lists and sums in `node`.
 pub fn folds(node: &SyntaxNode) -> Vec<Fold> {
-    // Nothing that is short has a long list in it.
-    if usize::from(node.text_range().len()) < 2 * LONG {
+    // Nothing that is short has a long one in it.
+    if usize::from(node.text_range().len()) < 2 * LONG_SUM {
         return Vec::new();
     }
+    let mut found = lists(node);
+    let sums: Vec<Fold> = node
+        .descendants()
+        .filter(|inner| {
+            !inner
+                .parent()
+                .is_some_and(|outer| ast::BinExpr::can_cast(outer.kind()))
+        })
+        .filter_map(|inner| sum(&ast::BinExpr::cast(inner)?, node))
+        .collect();
+    let apart = |sum: &Fold| {
+        found
+            .iter()
+            .all(|list| sum.at < list.at || list.at + list.text.len() <= sum.at)
+    };
+    let sums: Vec<Fold> = sums.into_iter().filter(apart).collect();
+    found.extend(sums);
+    found.sort_by_key(|fold| fold.at);
+    found
+}
+
+/// A sum of numbers, or of what else is reckoned with them, as one of each kind of number in it.
+fn sum(whole: &ast::BinExpr, node: &SyntaxNode) -> Option<Fold> {
+    let mut terms: Vec<SyntaxNode> = Vec::new();
+    let mut here = whole.clone();
+    loop {
+        if !matches!(here.op_kind()?, ast::BinaryOp::ArithOp(_)) {
+            return None;
+        }
+        terms.push(here.rhs()?.syntax().clone());
+        match here.lhs()? {
+            ast::Expr::BinExpr(inner) => here = inner,
+            first => {
+                terms.push(first.syntax().clone());
+                break;
+            }
+        }
+    }
+    if terms.len() < LONG_SUM {
+        return None;
+    }
+    let mut kinds: Vec<(Vec<String>, String)> = Vec::new();
+    for term in terms.iter().rev() {
+        let tokens: Vec<SyntaxToken> = term
+            .descendants_with_tokens()
+            .filter_map(|it| it.into_token())
+            .collect();
+        let is_number = |token: &SyntaxToken| {
+            matches!(
+                token.kind(),
+                SyntaxKind::INT_NUMBER | SyntaxKind::FLOAT_NUMBER | SyntaxKind::MINUS
+            ) || token.kind().is_trivia()
+        };
+        let kind = shape(&tokens);
+        if !tokens.iter().all(is_number) || kind.len() != 1 {
+            return None;
+        }
+        if kinds.iter().all(|(known, _)| *known != kind) {
+            kinds.push((kind, term.text().to_string()));
+        }
+    }
+    let text = whole.syntax().text().to_string();
+    let samples: Vec<&str> = kinds.iter().map(|(_, sample)| sample.as_str()).collect();
+    let short = format!(
+        "{} /*jook:{:016x}*/{}",
+        samples.join(" + "),
+        digest_of(&text),
+        "\n".repeat(text.matches('\n').count())
+    );
+    let at = usize::from(whole.syntax().text_range().start() - node.text_range().start());
+    Some(Fold { at, text, short })
+}
+
+fn lists(node: &SyntaxNode) -> Vec<Fold> {
     let tokens: Vec<SyntaxToken> = node
         .descendants_with_tokens()
         .filter_map(|it| it.into_token())
@@ -234,6 +312,44 @@ mod tests {
             }
         }
         assert!(of(&format!("[{}]", lists[1]))[0].short.starts_with("- 0.5; 300"));
+    }
+
+    #[test]
+    fn long_sums_of_numbers_are_made_short() {
+        let sum = |term: &dyn Fn(usize) -> String| (0..100).map(term).collect::<Vec<_>>().join("\n + ");
+        for (code, short) in [
+            (sum(&|n| n.to_string()), "0 /*jook:"),
+            (
+                sum(&|n| format!("{n}{}", if n == 99 { "u64" } else { "" })),
+                "0 + 99u64 /*jook:",
+            ),
+            (sum(&|n| format!("-{n}.5")), "-0.5 /*jook:"),
+            (sum(&|n| format!("{n} * 2 - 1")), ""),
+        ] {
+            let whole = format!("let n = f(1) + ({code});");
+            let found = of(&whole);
+            if short.is_empty() {
+                assert_eq!(found, [], "{code}");
+                continue;
+            }
+            let [fold] = &found[..] else { panic!("{code}") };
+            assert!(fold.short.starts_with(short), "{}", fold.short);
+            assert_eq!(
+                (fold.text.as_str(), fold.short.matches('\n').count()),
+                (code.as_str(), 99)
+            );
+            assert_eq!(
+                &format!("fn f() {{ {whole} }}")[fold.at..fold.at + code.len()],
+                code
+            );
+        }
+        for code in [
+            sum(&|n| format!("x{n}")),
+            sum(&|_| "x.len()".into()),
+            sum(&|n| format!("\"{n}\"")),
+        ] {
+            assert_eq!(of(&format!("let n = {code};")), [], "{code}");
+        }
     }
 
     #[test]
