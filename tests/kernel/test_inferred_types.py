@@ -42,6 +42,8 @@ def test_types_that_are_found(module_kernel):
         ("counts.get(\"a\").unwrap().", "trailing_zeros()"),
         ("counts.values().next().unwrap().", "trailing_zeros()"),
         ("set.iter().next().unwrap().", "trailing_zeros()"),
+        ("vec![1u8].", "sort_unstable()"),
+        ("std::cell::RefCell::new(1).", "borrow_mut()"),
     ],
 )
 def test_what_a_map_lends_is_completed(module_kernel, before, words):
