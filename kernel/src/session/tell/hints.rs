@@ -95,6 +95,14 @@ const CLOSURE: &str = "box it: `let f: Box<dyn Fn(f64) -> f64> = Box::new(|x| â€
 /// The crate by which evcxr tries a new dependency.
 const TRIAL: &str = "evcxr_dummy_validate_dep";
 
+/// For a panic of a library that has missed something in the notebook.
+pub fn of_panic(message: &str) -> Option<&'static str> {
+    message.contains("there is no reactor running").then_some(
+        "a notebook has a runtime once a cell has awaited something: run `async {}.await;` in a cell of its own, then this \
+         cell again",
+    )
+}
+
 /// What evcxr says of a variable that it cannot keep, in a notebook's words, and advice. The text that is not
 /// about a variable stays.
 pub fn of_evcxr(message: &str) -> (String, Option<String>) {
@@ -163,5 +171,12 @@ mod tests {
             of_evcxr("The variable `it` has type `impl Iterator<Item = i32>` which cannot be persisted.");
         assert!(said.contains("`impl Iterator<Item = i32>`"));
         assert_eq!(of_evcxr("something else"), ("something else".to_owned(), None));
+    }
+
+    #[test]
+    fn a_runtime_that_is_missing_is_told_how_to_be_had() {
+        let tokio = "there is no reactor running, must be called from the context of a Tokio 1.x runtime";
+        assert!(of_panic(tokio).unwrap().contains("async {}.await;"));
+        assert_eq!(of_panic("index out of bounds"), None);
     }
 }

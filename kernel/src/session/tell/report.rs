@@ -136,6 +136,9 @@ pub fn of_notes(
         if let Some(line) = error.line {
             error.traceback.extend(excerpt(cell, line));
         }
+        error
+            .traceback
+            .extend(hints::of_panic(&message).map(|hint| remark("hint", hint)));
         return Err(error);
     }
     if let Some((message, at)) = &notes.error {
