@@ -7,6 +7,7 @@
 //! defines it runs again, or when its type is another one.
 
 use crate::session::build::types::Types;
+use crate::session::cell::own_statics;
 use crate::session::cell::thread_locals;
 use crate::session::digest::digest_of;
 use ra_ap_syntax::ast::{self, HasModuleItem as _, HasName as _, HasVisibility as _};
@@ -259,11 +260,8 @@ fn statics_in(item: &SyntaxNode) -> Vec<Found> {
                 .parent()
                 .is_some_and(|parent| ast::ExternItemList::can_cast(parent.kind()));
             // Who names a symbol himself has a reason.
-            let named = ast::HasAttrs::attrs(&item).any(|attr| {
-                let text = attr.syntax().text().to_string();
-                let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-                words.any(|word| ["no_mangle", "export_name", "link_section", "thread_local"].contains(&word))
-            });
+            let named = own_statics::has_attribute(&item, &own_statics::SYMBOL)
+                || own_statics::has_attribute(&item, &["link_section", "thread_local"]);
             let one = One::of(&item).filter(|_| !foreign && !named)?;
             return Some(Found {
                 node,

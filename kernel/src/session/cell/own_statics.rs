@@ -1,6 +1,7 @@
 //! Statics that each cell has its own of: those that a macro makes within a function, and those that are found by a symbol
 //! of their own.
 
+use crate::session::cell::lines::is_of_a_word;
 use ra_ap_syntax::ast::{self, HasAttrs as _, HasName as _};
 use ra_ap_syntax::{AstNode as _, SyntaxNode};
 use std::collections::HashSet;
@@ -16,15 +17,20 @@ pub fn macro_with_one(node: &SyntaxNode) -> Option<String> {
         .map(|name| name.text().to_string())
 }
 
+/// Attributes by which a static has a symbol of its own.
+pub const SYMBOL: [&str; 2] = ["no_mangle", "export_name"];
+
+/// Whether a static has one of these attributes, also within `unsafe(…)`.
+pub fn has_attribute(of: &ast::Static, names: &[&str]) -> bool {
+    of.attrs()
+        .any(|attr| words(&attr.syntax().text().to_string()).any(|word| names.contains(&word)))
+}
+
 /// The functions of a statement that call one of these macros, and its statics that have a symbol of their own.
 pub fn of(node: &SyntaxNode, macros: &HashSet<String>) -> Vec<String> {
     let names = node.descendants().filter_map(|node| {
         if let Some(one) = ast::Static::cast(node.clone()) {
-            let has_symbol = one.attrs().any(|attr| {
-                let text = attr.syntax().text().to_string();
-                words(&text).any(|word| ["no_mangle", "export_name"].contains(&word))
-            });
-            return one.name().filter(|_| has_symbol);
+            return one.name().filter(|_| has_attribute(&one, &SYMBOL));
         }
         let call = ast::MacroCall::cast(node)?;
         let called = call.path()?.segment()?.name_ref()?.text().to_string();
@@ -35,5 +41,5 @@ pub fn of(node: &SyntaxNode, macros: &HashSet<String>) -> Vec<String> {
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+    text.split(|c: char| !is_of_a_word(c))
 }

@@ -116,7 +116,8 @@ pub fn of_notes(
     };
     if notes.panicked {
         let (message, file, at) = notes.panic.clone().unwrap_or_else(|| {
-            let passed_on = "it said neither what nor where it was: passed on by `resume_unwind`, or past a panic hook of the notebook's own";
+            let passed_on = "it said neither what nor where it was: passed on by `resume_unwind`, or past a panic \
+                             hook of the notebook's own";
             (passed_on.to_owned(), String::new(), 0)
         });
         let here = file.is_empty() || file.ends_with("cell/lib.rs");
@@ -380,7 +381,8 @@ fn losing(error: &CompilationError, cell: &Cell) -> Option<String> {
     let lost = error.code() == Some("E0425") && cell.losing.contains(name);
     lost.then(|| {
         format!(
-            "this cell, or a file or a crate that changed, defines the type of `{name}` anew, by which `{name}` is lost: make a new one in it"
+            "this cell, or a file or a crate that changed, defines the type of `{name}` anew, by which `{name}` is \
+             lost: make a new one in it"
         )
     })
 }

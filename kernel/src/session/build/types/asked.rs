@@ -1,6 +1,8 @@
 //! Whether a definition may ask for the associated types of what it names. Only then does an `impl` that is added later
 //! matter to it.
 
+use crate::session::build::types::tokens::PRIMITIVE;
+use crate::session::cell::lines::is_of_a_word;
 use std::collections::HashSet;
 
 /// What stands before paths and before generic arguments.
@@ -60,9 +62,7 @@ pub fn pieces(source: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = source.trim_start();
     while let Some(first) = rest.chars().next() {
-        let word = rest
-            .find(|c: char| !c.is_alphanumeric() && c != '_')
-            .unwrap_or(rest.len());
+        let word = rest.find(|c: char| !is_of_a_word(c)).unwrap_or(rest.len());
         let end = match rest {
             _ if word > 0 => word,
             _ if rest.starts_with("::") => 2,
@@ -110,10 +110,6 @@ impl Asked {
     /// Whether there is a path that may lead to an associated type, or an argument of something that `holds` does not
     /// know.
     pub fn asks(&self, holds: impl Fn(&str) -> bool) -> bool {
-        const PRIMITIVE: [&str; 17] = [
-            "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "str", "u8", "u16",
-            "u32", "u64", "u128", "usize",
-        ];
         let is_module = |word: &String| {
             word.starts_with(|c: char| c.is_lowercase())
                 && !PRIMITIVE.contains(&word.as_str())

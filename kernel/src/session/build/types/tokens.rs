@@ -75,12 +75,17 @@ pub fn free_words(text: &str) -> impl Iterator<Item = String> {
     free.map(plain)
 }
 
+/// Types without a definition.
+pub const PRIMITIVE: [&str; 17] = [
+    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "str", "u8", "u16", "u32",
+    "u64", "u128", "usize",
+];
+
 /// Whether nobody imports it.
 pub fn is_of_std(word: &str) -> bool {
-    const PRIMITIVE: [&str; 31] = [
-        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64",
-        "u128", "usize", "str", "String", "Vec", "Option", "Box", "Result", "Fn", "FnMut", "FnOnce", "Send",
-        "Sync", "std", "core", "alloc", "crate",
+    const AT_HAND: [&str; 14] = [
+        "String", "Vec", "Option", "Box", "Result", "Fn", "FnMut", "FnOnce", "Send", "Sync", "std", "core",
+        "alloc", "crate",
     ];
-    PRIMITIVE.contains(&word) || word.starts_with(|c: char| c.is_ascii_digit())
+    PRIMITIVE.contains(&word) || AT_HAND.contains(&word) || word.starts_with(|c: char| c.is_ascii_digit())
 }
