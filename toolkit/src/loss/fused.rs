@@ -23,6 +23,20 @@ impl Loss {
         weights: Option<&[f32]>,
         grad: &mut [f32],
     ) -> f32 {
+        // Values do not say how many there are of an example, and without weights nothing depends on it.
+        let width = weights.map_or(1, |weights| logits.len() / weights.len().max(1));
+        self.of_rows(logits, width, targets, weights, grad)
+    }
+
+    /// As [`Loss::weighted`], of rows of `width` logits: the sum over them has one order.
+    pub(super) fn of_rows(
+        &self,
+        logits: &[f32],
+        width: usize,
+        targets: Targets<'_>,
+        weights: Option<&[f32]>,
+        grad: &mut [f32],
+    ) -> f32 {
         assert!(
             grad.len() == logits.len(),
             "a gradient of {} numbers for {} logits",
@@ -40,7 +54,7 @@ impl Loss {
                 squared_to_classes(logits, classes, weights, grad)
             }
             (Loss::MeanSquaredError, Targets::Values(values) | Targets::Shares { shares: values, .. }) => {
-                squared(logits, values, weights, grad)
+                squared(logits, width, values, weights, grad)
             }
             (Loss::SoftmaxCrossEntropy, Targets::Values(_)) | (_, Targets::None) => None,
         };
@@ -62,28 +76,56 @@ fn width(logits: &[f32], rows: usize) -> Option<usize> {
     (width > 0 && width * rows == logits.len()).then_some(width)
 }
 
-/// The mean of -log softmax(row)\[class\]. The largest logit is taken off first, so that nothing overflows.
+/// Sums of a number a row: 32 sums of every 32nd row, then a tree of those. An order that a GPU can follow without
+/// waiting for every row in turn.
+#[derive(Default)]
+struct RowSum {
+    parts: [f64; RowSum::PARTS],
+    rows: usize,
+}
+
+impl RowSum {
+    const PARTS: usize = 32;
+
+    fn add(&mut self, row: f64) {
+        self.parts[self.rows % Self::PARTS] += row;
+        self.rows += 1;
+    }
+
+    fn total(mut self) -> f64 {
+        let mut half = Self::PARTS / 2;
+        while half > 0 {
+            for i in 0..half {
+                self.parts[i] += self.parts[i + half];
+            }
+            half /= 2;
+        }
+        self.parts[0]
+    }
+}
+
+/// The mean of weight x -log softmax(row)\[class\]. The largest logit is taken off first, so that nothing overflows.
 fn cross_entropy(logits: &[f32], classes: &[u32], weights: Option<&[f32]>, grad: &mut [f32]) -> Option<f32> {
     let width = width(logits, classes.len())?;
     below_the_largest(logits, width, grad);
-    if let Some(weights) = weights {
-        return weighted_cross_entropy(classes, width, weights, grad);
-    }
-    let mut total = 0.0f64;
-    for (grad, &class) in grad.chunks_exact(width).zip(classes) {
-        total -= f64::from(*grad.get(class as usize)?);
-    }
+    let own: Vec<f32> = grad
+        .chunks_exact(width)
+        .zip(classes)
+        .map(|(grad, &class)| grad.get(class as usize).copied())
+        .collect::<Option<_>>()?;
     // All rows at once: short rows would leave most of a register empty.
     grad.iter_mut().for_each(|x| *x = math::exp(*x));
     let share = 1.0 / classes.len() as f32;
-    for (grad, &class) in grad.chunks_exact_mut(width).zip(classes) {
+    let mut total = RowSum::default();
+    for (row, ((grad, &class), own)) in grad.chunks_exact_mut(width).zip(classes).zip(own).enumerate() {
+        let weight = weights.map_or(1.0, |weights| weights[row]);
         let sum: f32 = grad.iter().sum();
-        total += f64::from(sum.ln());
-        let factor = share / sum;
+        total.add(f64::from(weight) * (f64::from(math::ln(sum)) - f64::from(own)));
+        let factor = weight * share / sum;
         grad.iter_mut().for_each(|p| *p *= factor);
-        grad[class as usize] -= share;
+        grad[class as usize] -= weight * share;
     }
-    Some((total / classes.len() as f64) as f32)
+    Some((total.total() / classes.len() as f64) as f32)
 }
 
 /// What each logit lies below the largest of its row.
@@ -98,22 +140,6 @@ fn below_the_largest(logits: &[f32], width: usize, grad: &mut [f32]) {
     }
 }
 
-/// The mean of weight x -log softmax(row)\[class\], from logits below the largest of their row in `grad`.
-fn weighted_cross_entropy(classes: &[u32], width: usize, weights: &[f32], grad: &mut [f32]) -> Option<f32> {
-    let share = 1.0 / classes.len() as f32;
-    let mut total = 0.0f64;
-    for ((grad, &class), &weight) in grad.chunks_exact_mut(width).zip(classes).zip(weights) {
-        let own = *grad.get(class as usize)?;
-        grad.iter_mut().for_each(|x| *x = math::exp(*x));
-        let sum: f32 = grad.iter().sum();
-        total += f64::from(weight) * f64::from(sum.ln() - own);
-        let factor = weight * share / sum;
-        grad.iter_mut().for_each(|p| *p *= factor);
-        grad[class as usize] -= weight * share;
-    }
-    Some((total / classes.len() as f64) as f32)
-}
-
 /// The mean of -sum share log softmax(row), each row's shares adding up to 1.
 fn cross_entropy_to_shares(
     logits: &[f32],
@@ -126,7 +152,7 @@ fn cross_entropy_to_shares(
     }
     let rows = logits.len() / width;
     below_the_largest(logits, width, grad);
-    let mut total = 0.0f64;
+    let mut total = RowSum::default();
     for (row, (grad, shares)) in grad
         .chunks_exact_mut(width)
         .zip(shares.chunks_exact(width))
@@ -134,24 +160,32 @@ fn cross_entropy_to_shares(
     {
         let weight = weights.map_or(1.0, |weights| weights[row]);
         let sum: f32 = grad.iter().map(|&x| math::exp(x)).sum();
-        let log = sum.ln();
+        let log = math::ln(sum);
+        let mut own = 0.0f64;
         for (grad, &share) in grad.iter_mut().zip(shares) {
-            total -= f64::from(weight * share) * f64::from(*grad - log);
+            own -= f64::from(weight * share) * f64::from(*grad - log);
             *grad = weight * (math::exp(*grad) / sum - share) / rows as f32;
         }
+        total.add(own);
     }
-    Some((total / rows as f64) as f32)
+    Some((total.total() / rows as f64) as f32)
 }
 
 /// The mean of (output - value)^2.
-fn squared(logits: &[f32], values: &[f32], weights: Option<&[f32]>, grad: &mut [f32]) -> Option<f32> {
+fn squared(
+    logits: &[f32],
+    width: usize,
+    values: &[f32],
+    weights: Option<&[f32]>,
+    grad: &mut [f32],
+) -> Option<f32> {
     if logits.is_empty() || values.len() != logits.len() {
         return None;
     }
     for ((grad, &x), &value) in grad.iter_mut().zip(logits).zip(values) {
         *grad = x - value;
     }
-    Some(finish_squared(grad, weights))
+    Some(finish_squared(grad, width, weights))
 }
 
 /// [`squared`] towards 1 for the class and 0 elsewhere.
@@ -166,25 +200,24 @@ fn squared_to_classes(
     for (grad, &class) in grad.chunks_exact_mut(width).zip(classes) {
         *grad.get_mut(class as usize)? -= 1.0;
     }
-    Some(finish_squared(grad, weights))
+    Some(finish_squared(grad, width, weights))
 }
 
-/// From differences to the gradient, giving the mean square.
-fn finish_squared(differences: &mut [f32], weights: Option<&[f32]>) -> f32 {
-    if let Some(weights) = weights {
-        let count = differences.len() as f64;
-        let width = differences.len() / weights.len().max(1);
-        let mut total = 0.0f64;
-        for (row, &weight) in differences.chunks_exact_mut(width.max(1)).zip(weights) {
-            total += f64::from(weight) * row.iter().map(|&d| f64::from(d) * f64::from(d)).sum::<f64>();
-            let factor = (2.0 * f64::from(weight) / count) as f32;
-            row.iter_mut().for_each(|d| *d *= factor);
-        }
-        return (total / count) as f32;
-    }
-    let total: f64 = differences.iter().map(|&d| f64::from(d) * f64::from(d)).sum();
+/// From differences, rows of `width`, to the gradient; gives the mean square.
+fn finish_squared(differences: &mut [f32], width: usize, weights: Option<&[f32]>) -> f32 {
     let count = differences.len() as f64;
-    let factor = (2.0 / count) as f32;
-    differences.iter_mut().for_each(|d| *d *= factor);
-    (total / count) as f32
+    let mut total = RowSum::default();
+    for (row, differences) in differences.chunks_exact_mut(width.max(1)).enumerate() {
+        let weight = weights.map_or(1.0, |weights| f64::from(weights[row]));
+        total.add(
+            weight
+                * differences
+                    .iter()
+                    .map(|&d| f64::from(d) * f64::from(d))
+                    .sum::<f64>(),
+        );
+        let factor = (2.0 * weight / count) as f32;
+        differences.iter_mut().for_each(|d| *d *= factor);
+    }
+    (total.total() / count) as f32
 }

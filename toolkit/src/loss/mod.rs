@@ -159,7 +159,13 @@ impl Loss {
     fn of_stream(&self, seen: &Seen<'_>, stream: usize, slopes: &mut [&mut [f32]]) -> f64 {
         let part = &seen.streams[stream];
         let slope = &mut slopes[0][seen.place(0, stream)];
-        let value = self.weighted(seen.output(0, stream), part.targets, part.weights, slope);
+        let value = self.of_rows(
+            seen.output(0, stream),
+            seen.widths[0],
+            part.targets,
+            part.weights,
+            slope,
+        );
         f64::from(value)
     }
 }

@@ -151,7 +151,7 @@ impl UpdateRule for Rule {
         }
         let (l1, l2) = (tensor.l1, tensor.l2);
         if tensor.decay != 0.0 {
-            let keep = (1.0 - tensor.rate * f64::from(tensor.decay)) as f32;
+            let keep = Self::kept(tensor.rate, tensor.decay);
             parameters.iter_mut().for_each(|p| *p *= keep);
         }
         let step = (tensor.rate, tensor.step);
@@ -167,6 +167,44 @@ impl UpdateRule for Rule {
 }
 
 impl Rule {
+    /// What an update takes beside rate and penalties: the momentum; of Adam 1 - beta1, beta2, 1 - beta2 and epsilon.
+    pub(crate) fn constants(&self) -> [f32; 4] {
+        match *self {
+            Rule::Sgd { .. } => [0.0; 4],
+            Rule::Momentum { momentum, .. } | Rule::Nesterov { momentum, .. } => {
+                [momentum as f32, 0.0, 0.0, 0.0]
+            }
+            Rule::Adam {
+                beta1,
+                beta2,
+                epsilon,
+                ..
+            } => [
+                (1.0 - beta1) as f32,
+                beta2 as f32,
+                (1.0 - beta2) as f32,
+                epsilon as f32,
+            ],
+        }
+    }
+
+    /// Adam's corrections of its two means at update `step`, counted from 1: what the first is multiplied by, the rate
+    /// included, and the root of the second.
+    pub(crate) fn corrections(&self, rate: f64, step: u64) -> (f32, f32) {
+        let Rule::Adam { beta1, beta2, .. } = *self else {
+            return (0.0, 0.0);
+        };
+        // In f64: 1 - beta^t loses its digits in f32 for small t.
+        let exponent = step.min(i32::MAX as u64) as i32;
+        let scale = (rate / (1.0 - beta1.powi(exponent))) as f32;
+        (scale, (1.0 / (1.0 - beta2.powi(exponent)).sqrt()) as f32)
+    }
+
+    /// What decoupled decay leaves of a weight.
+    pub(crate) fn kept(rate: f64, decay: f32) -> f32 {
+        (1.0 - rate * f64::from(decay)) as f32
+    }
+
     #[inline(always)]
     fn run(
         &self,
@@ -198,21 +236,9 @@ impl Rule {
                     *p -= r * (g + m * *v);
                 }
             }
-            (
-                Rule::Adam {
-                    beta1,
-                    beta2,
-                    epsilon,
-                    ..
-                },
-                [first, second, ..],
-            ) => {
-                // In f64: 1 - beta^t loses its digits in f32 for small t.
-                let exponent = step.min(i32::MAX as u64) as i32;
-                let scale = (rate / (1.0 - beta1.powi(exponent))) as f32;
-                let spread = (1.0 / (1.0 - beta2.powi(exponent)).sqrt()) as f32;
-                let (b1, b2, epsilon) = ((1.0 - beta1) as f32, beta2 as f32, epsilon as f32);
-                let c2 = (1.0 - beta2) as f32;
+            (Rule::Adam { .. }, [first, second, ..]) => {
+                let (scale, spread) = self.corrections(rate, step);
+                let [b1, b2, c2, epsilon] = self.constants();
                 let moments = first.iter_mut().zip(second.iter_mut());
                 for ((p, &g), (m, v)) in parameters.iter_mut().zip(gradients).zip(moments) {
                     let g = penalized(g, *p);

@@ -55,8 +55,8 @@ impl<'a> Gather<'a> {
         }
         if let (Some(mean), Some(weights)) = (self.mean_weight, self.data.weights()) {
             self.weights.clear();
-            let share = |&row: &u32| (f64::from(weights[row as usize]) / mean) as f32;
-            self.weights.extend(rows.iter().map(share));
+            self.weights
+                .extend(rows.iter().map(|&row| share(weights[row as usize], mean)));
         }
     }
 
@@ -70,6 +70,12 @@ impl<'a> Gather<'a> {
             let mut rng = stream(seed, &format!("augment/{epoch}/{row}"));
             all.iter().for_each(|one| one.apply(x, shape, &mut rng));
         }
+    }
+
+    /// How much each row of the dataset counts.
+    pub fn all_weights(&self) -> Option<Vec<f32>> {
+        let (mean, weights) = self.mean_weight.zip(self.data.weights())?;
+        Some(weights.iter().map(|&weight| share(weight, mean)).collect())
     }
 
     /// What the outputs for the examples that were last copied should be.
@@ -89,4 +95,9 @@ impl<'a> Gather<'a> {
     pub fn weights(&self) -> Option<&[f32]> {
         self.mean_weight.map(|_| &self.weights[..])
     }
+}
+
+/// A weight where they are 1 on average.
+fn share(weight: f32, mean: f64) -> f32 {
+    (f64::from(weight) / mean) as f32
 }

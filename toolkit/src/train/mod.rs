@@ -47,6 +47,7 @@ mod show;
 mod start;
 mod state;
 mod stepper;
+pub(crate) mod sweep;
 #[cfg(test)]
 mod tests;
 mod training;

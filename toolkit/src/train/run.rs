@@ -58,11 +58,11 @@ pub struct Run<M = Network> {
 
 /// What a training gives besides the model.
 pub(super) struct Numbers {
-    recipe: Recipe,
-    label: Label,
-    tensors: Vec<TensorInfo>,
-    outcome: Outcome,
-    epochs: f64,
+    pub recipe: Recipe,
+    pub label: Label,
+    pub tensors: Vec<TensorInfo>,
+    pub outcome: Outcome,
+    pub epochs: f64,
 }
 
 /// What is trained: the model in words, and as data where it is a network.
@@ -163,6 +163,11 @@ impl<M> Run<M> {
             tensors,
             state: outcome.state,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn state(&self) -> &State {
+        &self.state
     }
 
     /// What was trained, in words: the line of the network's spec, or the type of the dfdx model.

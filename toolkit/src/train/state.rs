@@ -4,7 +4,7 @@ use std::mem;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ending, History, Record};
+use super::{Ending, History, Recipe, Record};
 
 /// A network's numbers at one check.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,6 +141,25 @@ impl State {
         let best = || history.records().iter().rfind(of_best);
         let best = self.best_is_kept(watched).then(best).flatten();
         best.or(history.last())
+    }
+
+    /// The rows, and one more for what came after the last check, if anything did.
+    pub fn history_so_far(&self, recipe: &Recipe, per_epoch: usize, seconds: f64) -> History {
+        let mut history = self.history.clone();
+        let counters = &self.counters;
+        if counters.rows > 0 {
+            let last = (counters.step as usize).saturating_sub(1);
+            history.records.push(Record {
+                step: counters.step,
+                epoch: counters.step as f64 / per_epoch as f64,
+                rate: recipe.rate_at(last, per_epoch) * counters.rate_factor(),
+                loss: counters.loss_sum() / counters.rows as f64,
+                held_out_loss: f64::NAN,
+                held_out_accuracy: f64::NAN,
+                seconds,
+            });
+        }
+        history
     }
 
     fn best_is_kept(&self, watched: bool) -> bool {

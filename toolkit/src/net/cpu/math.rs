@@ -1,5 +1,9 @@
-//! exp, tanh, sigmoid and erf for f32, without branches or tables, so that loops over them use the
+//! exp, ln, tanh, sigmoid and erf for f32, without branches or tables, so that loops over them use the
 //! machine's vector units. Accurate to a few units in the last place; NaN stays NaN.
+
+/// ln 2 in two parts, the first with trailing zeros: a whole number of it is exact.
+const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 /// a * b + c, in one instruction where the machine has one.
 #[inline(always)]
@@ -16,9 +20,6 @@ pub fn fma(a: f32, b: f32, c: f32) -> f32 {
 fn reduce(x: f32) -> (f32, f32) {
     // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
     const ROUND: f32 = 12_582_912.0;
-    // ln 2 in two parts, the first with trailing zeros: n times it is exact.
-    const LN_2_HIGH: f32 = 0.693_359_4;
-    const LN_2_LOW: f32 = -2.121_944_4e-4;
     let shifted = fma(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
     let r = fma(n, -LN_2_LOW, fma(n, -LN_2_HIGH, x));
@@ -80,6 +81,26 @@ pub fn erf(x: f32) -> f32 {
     (-exp_m1(-t * q)).copysign(x)
 }
 
+/// The natural logarithm of a positive normal number, or of infinity; NaN stays NaN.
+#[inline(always)]
+pub fn ln(x: f32) -> f32 {
+    // The exponent is that of the power of 2 that leaves a number from sqrt(1/2) to sqrt(2).
+    const ROOT_HALF: u32 = 0x3F35_04F3;
+    let above = x.to_bits().wrapping_sub(ROOT_HALF);
+    let n = (above as i32 >> 23) as f32;
+    let f = f32::from_bits((above & 0x007F_FFFF).wrapping_add(ROOT_HALF)) - 1.0;
+    // ln(1 + f) = 2 s + 2/3 s^3 + 2/5 s^5 + .., and 2 s = f - s f: what is left out is below 2e-9 of it.
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let mut p = 2.0 / 9.0;
+    for coefficient in [2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0] {
+        p = fma(p, z, coefficient);
+    }
+    let low = fma(n, LN_2_LOW, -(s * fma(-p, z, f)));
+    let near = fma(n, LN_2_HIGH, f + low);
+    if x < f32::INFINITY { near } else { x }
+}
+
 /// x * Phi(x) and its derivative Phi(x) + x * phi(x), with Phi and phi of the standard normal law.
 #[inline(always)]
 pub fn gelu(x: f32) -> (f32, f32) {
@@ -117,6 +138,24 @@ mod tests {
         assert!(worst(exp, f64::exp, 0.0) < 3e-7);
         assert!(worst(tanh, f64::tanh, 1e-30) < 5e-7);
         assert!(worst(sigmoid, |x| 1.0 / (1.0 + (-x).exp()), 0.0) < 5e-7);
+    }
+
+    #[test]
+    fn ln_is_within_a_unit_in_the_last_place() {
+        // Every 97th of the positive normal numbers.
+        for bits in (f32::MIN_POSITIVE.to_bits()..f32::INFINITY.to_bits()).step_by(97) {
+            let x = f32::from_bits(bits);
+            let expected = f64::from(x).ln();
+            let unit = f64::from(f32::from_bits((expected.abs() as f32).to_bits() + 1)) - expected.abs();
+            let off = (f64::from(ln(x)) - expected).abs();
+            assert!(
+                off <= unit.abs().max(1e-12) * 1.5,
+                "ln({x}) = {}, not {expected}",
+                ln(x)
+            );
+        }
+        assert_eq!((ln(1.0), ln(f32::INFINITY)), (0.0, f32::INFINITY));
+        assert!(ln(f32::NAN).is_nan());
     }
 
     #[test]

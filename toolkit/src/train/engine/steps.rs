@@ -12,7 +12,7 @@ use crate::train::batches::Batches;
 use crate::train::gather::Gather;
 use crate::train::watch::{Flow, Moment, Watcher};
 use crate::train::watchers::Live;
-use crate::train::{Cause, Ending, History, Record};
+use crate::train::{Cause, Ending, History};
 use crate::{Result, interrupt};
 
 /// What watchers may want at a step.
@@ -209,21 +209,8 @@ impl Work<'_> {
     }
 
     pub(super) fn history_so_far(&self) -> History {
-        let mut history = self.state.history.clone();
-        let counters = &self.state.counters;
-        if counters.rows > 0 {
-            let last = (counters.step as usize).saturating_sub(1);
-            history.records.push(Record {
-                step: counters.step,
-                epoch: counters.step as f64 / self.per_epoch as f64,
-                rate: self.recipe.rate_at(last, self.per_epoch) * counters.rate_factor(),
-                loss: counters.loss_sum() / counters.rows as f64,
-                held_out_loss: f64::NAN,
-                held_out_accuracy: f64::NAN,
-                seconds: self.seconds(),
-            });
-        }
-        history
+        self.state
+            .history_so_far(self.recipe, self.per_epoch, self.seconds())
     }
 
     pub(super) fn seconds(&self) -> f64 {

@@ -52,15 +52,16 @@ pub unsafe fn pack_rows(to: *mut f32, from: *const f32, row: usize, depth: usize
     }
 }
 
-/// Adds the sums of a panel's columns to `sums`, in the order of the rows.
+/// Adds a panel's columns to `sums`, row after row: the same bits however the rows are split into panels.
 ///
 /// # Safety
 /// The panel has `depth` rows of COLUMNS.
 pub unsafe fn add_column_sums(panel: *const f32, depth: usize, sums: &mut [f32]) {
     let mut total = [0.0f32; COLUMNS];
+    total[..sums.len()].copy_from_slice(sums);
     // SAFETY: the caller's promise.
     unsafe {
-        let mut lanes = [Lanes::splat(0.0); WIDE];
+        let mut lanes: [Lanes; WIDE] = std::array::from_fn(|v| Lanes::load(total.as_ptr().add(v * LANES)));
         for p in 0..depth {
             for (v, lanes) in lanes.iter_mut().enumerate() {
                 *lanes = lanes.plus(Lanes::load(panel.add(p * COLUMNS + v * LANES)));
@@ -70,7 +71,5 @@ pub unsafe fn add_column_sums(panel: *const f32, depth: usize, sums: &mut [f32])
             lanes.store(total.as_mut_ptr().add(v * LANES));
         }
     }
-    for (sum, total) in sums.iter_mut().zip(total) {
-        *sum += total;
-    }
+    sums.copy_from_slice(&total[..sums.len()]);
 }
