@@ -1,9 +1,10 @@
 //! [`Card`]: a GPU that is ready to compute.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use cudarc::driver::sys::CUdevice_attribute_enum as Attribute;
-use cudarc::driver::{CudaContext, CudaStream, DriverError, result, sys};
+use cudarc::driver::{CudaContext, CudaFunction, CudaStream, DriverError, result, sys};
 
 use crate::memory::Ledger;
 use crate::{Error, Result, library};
@@ -30,6 +31,8 @@ pub struct Card {
     pub(crate) context: Arc<CudaContext>,
     pub(crate) stream: Arc<CudaStream>,
     pub(crate) ledger: Ledger,
+    /// Kernels that are loaded, by their source.
+    pub(crate) kernels: Mutex<HashMap<String, CudaFunction>>,
 }
 
 impl Card {
@@ -74,6 +77,7 @@ impl Card {
             memory: context.total_mem().map_err(failed)?,
             driver: driver_version()?,
             ledger: Ledger::default(),
+            kernels: Mutex::default(),
             stream,
             context,
         })

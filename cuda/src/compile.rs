@@ -34,11 +34,22 @@ const OPTIONS: [&str; 7] = [
 /// # Errors
 /// When NVRTC is missing or cannot compile for the card, or the card does not take the result.
 pub fn kernel(card: &Card, name: &str, source: &str) -> Result<CudaFunction> {
-    let major = card.driver / 1000;
-    library::nvrtc(major)?;
+    let mut loaded = card
+        .kernels
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(function) = loaded.get(source) {
+        return Ok(function.clone());
+    }
+    let function = load_or_compile(card, name, source)?;
+    loaded.insert(source.to_owned(), function.clone());
+    Ok(function)
+}
+
+fn load_or_compile(card: &Card, name: &str, source: &str) -> Result<CudaFunction> {
+    library::nvrtc(card.driver / 1000)?;
     let architecture = architecture(card)?;
     let kept = place(source, &architecture);
-    let doing = format!("loading the kernel {name}");
     if let Some(code) = kept.as_ref().and_then(read) {
         // What was kept may be damaged, or of another time: then it is made anew.
         if let Ok(function) = load(card, name, code) {
@@ -49,7 +60,8 @@ pub fn kernel(card: &Card, name: &str, source: &str) -> Result<CudaFunction> {
     if let Some(kept) = kept {
         write(&kept, &compiled.code);
     }
-    load(card, name, compiled.code).map_err(|error| Error::of_driver(error, &doing))
+    load(card, name, compiled.code)
+        .map_err(|error| Error::of_driver(error, &format!("loading the kernel {name}")))
 }
 
 /// Compiles a kernel for cards of an architecture (`sm_90`) and keeps it, so that those need not; gives what the compiler

@@ -12,6 +12,8 @@ pub struct Error {
     pub what: String,
     /// What to do about it.
     pub cure: String,
+    /// Whether the card had no room for it: less at once may fit.
+    pub full: bool,
     /// Whether CUDA is lost to this process: only a new one can use the card again.
     pub lasting: bool,
 }
@@ -31,6 +33,7 @@ impl Error {
         Self {
             what: what.into(),
             cure: cure.into(),
+            full: false,
             lasting: false,
         }
     }
@@ -110,6 +113,7 @@ impl Error {
         Self {
             what: format!("{doing}: {what}"),
             cure,
+            full: error.0 == C::CUDA_ERROR_OUT_OF_MEMORY,
             lasting,
         }
     }

@@ -164,26 +164,39 @@ impl<T> Drop for Array<'_, T> {
 }
 
 fn full(card: &Card, owner: &str, asked: usize) -> Error {
-    let (free, total) = card.context.mem_get_info().unwrap_or((0, card.memory));
-    let held = card.ledger.held();
-    let ours: usize = held.iter().map(|(_, bytes)| bytes).sum();
-    let others = total.saturating_sub(free).saturating_sub(ours);
-    let mut lines: Vec<String> = held
-        .iter()
-        .map(|(who, bytes)| format!("{} for {who}", size(*bytes)))
-        .collect();
-    lines.push(format!("{} by other programs and CUDA itself", size(others)));
-    Error::new(
+    Error {
+        full: true,
+        ..Error::new(
+            format!(
+                "{owner}: {} asked for on {}, {}",
+                size(asked),
+                card.name,
+                card.memory_in_words()
+            ),
+            "train fewer networks at once, or free what other programs hold: `nvidia-smi` lists them",
+        )
+    }
+}
+
+impl Card {
+    /// What of its memory is free, and who holds the rest.
+    pub fn memory_in_words(&self) -> String {
+        let (free, total) = self.context.mem_get_info().unwrap_or((0, self.memory));
+        let held = self.ledger.held();
+        let ours: usize = held.iter().map(|(_, bytes)| bytes).sum();
+        let others = total.saturating_sub(free).saturating_sub(ours);
+        let mut parts: Vec<String> = held
+            .iter()
+            .map(|(who, bytes)| format!("{} for {who}", size(*bytes)))
+            .collect();
+        parts.push(format!("{} by other programs and CUDA itself", size(others)));
         format!(
-            "{owner}: {} asked for on {}, {} free of {}; held: {}",
-            size(asked),
-            card.name,
+            "{} free of {}; held: {}",
             size(free),
             size(total),
-            lines.join(", ")
-        ),
-        "train fewer networks at once, or free what other programs hold: `nvidia-smi` lists them",
-    )
+            parts.join(", ")
+        )
+    }
 }
 
 /// Bytes in words.

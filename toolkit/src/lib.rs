@@ -6,6 +6,8 @@
 //!   made small), [`optim`] (how parameters change), [`train`] (recipes, trainings, steppers, watchers), [`evaluate`],
 //!   [`transfer`] (what a network has learned, used for another task), [`study`] (grids over all of it, with seeds and
 //!   intervals) and [`weights`] (of networks trained elsewhere).
+//!
+//!   [`device`] says where all that runs.
 //! - **Showing**: [`show`], how results look.
 //! - **The notebook**: [`notebook`], what is between a cell and its user: [`comm`]s, [`widgets`], [`input`](input()),
 //!   [`interrupt`].
@@ -17,6 +19,7 @@
 
 mod base;
 pub mod data;
+pub mod device;
 pub mod error;
 pub mod evaluate;
 pub mod loss;
@@ -35,6 +38,7 @@ pub use base::seed;
 #[cfg(test)]
 use base::testing;
 use base::{canonical, code, hex, memory, number, replace};
+pub use device::Device;
 pub use error::{Error, Result};
 #[doc(hidden)]
 pub use notebook::cells;

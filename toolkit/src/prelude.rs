@@ -2,13 +2,15 @@
 //!
 //! The crates `polars`, `plotly` and `dfdx` come along under their own names, so that examples from
 //! their documentation paste in. With `use dfdx::prelude::*;` beside this one no type is ambiguous: `Tanh` and `Sigmoid`
-//! are dfdx's layers as types, and where a value is meant `Activation::Tanh` says whose. dfdx's `Shape` is left alone: ours
-//! is [`jook::data::Shape`](crate::data::Shape), written as a number or as (height, width, channels).
+//! are dfdx's layers as types, and where a value is meant `Activation::Tanh` says whose. dfdx's `Shape` and `Device` are left
+//! alone: ours are [`jook::data::Shape`](crate::data::Shape), written as a number or as (height, width, channels), and
+//! [`jook::Device`](crate::Device).
 
 pub use crate::comm;
 pub use crate::data::{
     Dataset, ImageDomain, ImageFolder, ImagePreparation, Split, Standardizer, TableOptions, Targets, datasets,
 };
+pub use crate::device::devices;
 pub use crate::evaluate::{ConfusionMatrix, Evaluation, Predictions, Regression, wilson_interval};
 pub use crate::loss::{Learned, Loss, Objective, Seen, Sum, objective, on_tape};
 pub use crate::net::{

@@ -220,6 +220,7 @@ fn jobs(data: &Arc<Data>, nets: usize, batch: usize, epochs: usize) -> (Shape, V
         layers: widths[1..].iter().map(dense).collect(),
         batch,
         rule: Rule::Momentum,
+        penalized: false,
     };
     let rows = data.labels.len();
     let orders: Vec<Arc<Orders>> = (0..8u64)

@@ -62,6 +62,8 @@ pub struct Shape {
     pub batch: usize,
     /// How parameters are updated.
     pub rule: Rule,
+    /// Whether any of the networks has L1, L2 or decay.
+    pub penalized: bool,
 }
 
 impl Shape {
@@ -103,6 +105,8 @@ pub struct Plan {
     pub threads: usize,
     /// Whether the weights lie in shared memory.
     pub weights_shared: bool,
+    /// Whether the gradient by one layer's values has room beside them there.
+    pub spare: bool,
     /// Bytes of shared memory of a block.
     pub shared_bytes: usize,
     /// Floats of a network's numbers on the card, padding included.
@@ -150,6 +154,7 @@ impl Plan {
         let mut plan = Self {
             threads: 256,
             weights_shared: true,
+            spare: true,
             shared_bytes: 0,
             numbers: 0,
             saved: 0,
@@ -157,8 +162,9 @@ impl Plan {
         };
         let Shape { batch, layers, .. } = &plan.shape;
         let widest = layers.iter().map(|layer| layer.columns).max().unwrap_or(1);
-        // Two warps of each scheduler wait for each other's loads; fewer, where there is nothing for them to do.
-        let tiles = batch.div_ceil(2) * fours(widest);
+        // Warps hide each other's waiting; more than have a tile only wait.
+        let products = (0..layers.len()).map(|at| plan.shape.units(at) * layers[at].columns / 32);
+        let tiles = (batch.div_ceil(4) * fours(widest)).max(products.max().unwrap_or(0));
         plan.threads = [256, 128]
             .into_iter()
             .find(|&threads| tiles >= threads)
@@ -166,12 +172,24 @@ impl Plan {
         plan.numbers = (0..layers.len()).map(|at| plan.numbers_of(at)).sum();
         plan.saved = plan.saved_floats();
         let values = plan.value_floats();
-        let rows = 2 * (batch + 32 + 1) + 8 + batch + 8;
+        // As `Rows` has them: doubles, where the net stands, its settings, a word a row, flags.
+        let settings = (25 + 10 * layers.len()).next_multiple_of(2);
+        let rows = 2 * (batch + 32 + 1) + 8 + settings + batch + 8;
         let bytes = |floats: usize| floats * 4;
-        plan.shared_bytes = bytes(values + plan.numbers + rows);
-        if plan.shared_bytes > shared {
-            plan.weights_shared = false;
-            plan.shared_bytes = bytes(values + rows);
+        let spare = (1..layers.len())
+            .map(|at| batch * pitch(plan.shape.units(at)))
+            .max()
+            .unwrap_or(0);
+        // What a step needs most, first.
+        let wishes = [(true, true), (true, false), (false, true), (false, false)];
+        for (weights_shared, has_spare) in wishes {
+            let weights = if weights_shared { plan.numbers } else { 0 };
+            let room = if has_spare { spare } else { 0 };
+            plan.shared_bytes = bytes(values + weights + room + rows);
+            (plan.weights_shared, plan.spare) = (weights_shared, has_spare);
+            if plan.shared_bytes <= shared {
+                break;
+            }
         }
         if plan.shared_bytes > shared {
             return Err(format!(
@@ -217,6 +235,7 @@ impl Plan {
             layers,
             batch,
             rule,
+            penalized,
         } = &self.shape;
         let list = |of: &dyn Fn(&Dense) -> String| layers.iter().map(of).collect::<Vec<_>>().join(", ");
         let mut text = String::new();
@@ -231,7 +250,9 @@ impl Plan {
         define("PIECES", &list(&|layer| layer.pieces.to_string()));
         define("NORMS", &list(&|layer| layer.norm.to_string()));
         define("RULE", &rule.name());
-        define("WEIGHTS_SHARED", &u8::from(self.weights_shared));
+        define("PENALIZED", penalized);
+        define("WEIGHTS_SHARED", &self.weights_shared);
+        define("SPARE", &self.spare);
         text + include_str!("device.cuh") + include_str!("math.cuh") + include_str!("sweep.cu")
     }
 

@@ -102,12 +102,14 @@ impl Record {
             layers,
             batch,
             rule,
+            penalized,
         } = &self.shape;
         let mut head = vec![
             *inputs as u32,
             *batch as u32,
             place(&RULES, rule),
             self.jobs.len() as u32,
+            u32::from(*penalized),
         ];
         for layer in layers {
             head.extend([
@@ -144,7 +146,8 @@ impl Record {
             inputs: head[0] as usize,
             batch: head[1] as usize,
             rule: RULES[head[2] as usize % 4],
-            layers: head[4..].chunks_exact(4).map(dense).collect(),
+            penalized: head[4] != 0,
+            layers: head[5..].chunks_exact(4).map(dense).collect(),
         };
         let (mut jobs, mut done) = (Vec::new(), Vec::new());
         for _ in 0..head[3] {

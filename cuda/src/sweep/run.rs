@@ -227,9 +227,9 @@ impl<'c, 'j> Work<'c, 'j> {
     ) -> Result<Self> {
         let size = plan.numbers;
         let mut numbers = vec![0.0; size * jobs.len()];
-        for (job, to) in jobs.iter().zip(numbers.chunks_exact_mut(size)) {
+        in_parallel(numbers.chunks_exact_mut(size).zip(jobs).collect(), |(to, job)| {
             plan.spread(&job.parameters, &job.buffers, to);
-        }
+        });
         let mut sets: Known<*const Data> = Known::default();
         let mut all = Vec::new();
         let (mut pairs, mut weights, mut watch_order, mut watch_weights) =
@@ -289,7 +289,7 @@ impl<'c, 'j> Work<'c, 'j> {
         let standing = vec![Standing::START; jobs.len()];
         let states = plan.shape.rule.states() * size * jobs.len();
         Ok(Self {
-            kept: Array::of(card, "networks", &numbers)?,
+            kept: Array::zeros(card, "networks", numbers.len())?,
             numbers: Array::of(card, "networks", &numbers)?,
             states: Array::zeros(card, "optimizer states", states)?,
             saved: Array::zeros(card, "activations", plan.saved * blocks)?,
@@ -438,21 +438,32 @@ impl<'c, 'j> Work<'c, 'j> {
 
     fn done(mut self) -> Result<Vec<Done>> {
         let plan = self.plan;
-        let (numbers, kept) = (self.numbers.read()?, self.kept.read()?);
-        let (states, checks) = (self.states.read()?, self.checks.read()?);
+        let (numbers, states, checks) = (self.numbers.read()?, self.states.read()?, self.checks.read()?);
+        // What is kept is mostly the last or the first there was. A loss that breaks comes behind a pass that moved the
+        // running statistics.
+        let is_last = |one: &Standing| one.kept_step == one.step && one.ending() != Ending::LossDiverged;
+        let elsewhere = |one: &Standing| one.kept_step != 0 && !is_last(one);
+        let kept = match self.standing.iter().any(elsewhere) {
+            true => self.kept.read()?,
+            false => Vec::new(),
+        };
         let (size, rule) = (plan.numbers, plan.shape.rule.states());
-        let one = |(at, losses): (usize, Vec<f32>)| {
-            let standing = self.standing[at];
+        let losses = std::mem::take(&mut self.losses);
+        let one = |at: usize| {
+            let (standing, job) = (self.standing[at], &self.jobs[at]);
             let (parameters, buffers) = plan.collect(&numbers[at * size..][..size]);
             let checks_at = self.places[at].checks as usize;
+            let state = |state| plan.collect(&states[(at * rule + state) * size..][..size]).0;
             Done {
+                kept: match standing.kept_step {
+                    0 => (job.parameters.clone(), job.buffers.clone()),
+                    _ if is_last(&standing) => (parameters.clone(), buffers.clone()),
+                    _ => plan.collect(&kept[at * size..][..size]),
+                },
+                states: (0..rule).map(state).collect(),
                 parameters,
                 buffers,
-                states: (0..rule)
-                    .map(|state| plan.collect(&states[(at * rule + state) * size..][..size]).0)
-                    .collect(),
-                kept: plan.collect(&kept[at * size..][..size]),
-                losses,
+                losses: losses[at].clone(),
                 checks: checks[checks_at..][..standing.checks as usize].to_vec(),
                 ending: standing.ending(),
                 steps: standing.step,
@@ -461,12 +472,29 @@ impl<'c, 'j> Work<'c, 'j> {
                 outputs_finite: standing.outputs_finite != 0,
             }
         };
-        Ok(std::mem::take(&mut self.losses)
-            .into_iter()
-            .enumerate()
-            .map(one)
-            .collect())
+        let mut done: Vec<Option<Done>> = vec![None; self.jobs.len()];
+        in_parallel(done.iter_mut().enumerate().collect(), |(at, done)| {
+            *done = Some(one(at))
+        });
+        Ok(done.into_iter().flatten().collect())
     }
+}
+
+/// Does a piece of work for each, on several threads: copies of many megabytes, whose memory is new.
+fn in_parallel<T: Send>(all: Vec<T>, work: impl Fn(T) + Sync) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    let share = all.len().div_ceil(threads).max(1);
+    let mut rest = all.into_iter();
+    std::thread::scope(|scope| {
+        loop {
+            let part: Vec<T> = rest.by_ref().take(share).collect();
+            if part.is_empty() {
+                break;
+            }
+            let work = &work;
+            scope.spawn(move || part.into_iter().for_each(work));
+        }
+    });
 }
 
 impl Supply {

@@ -11,7 +11,9 @@
 //   PIECES            columns that make one unit of each: 1, or those of maxout
 //   NORMS             whether a batch norm stands behind each
 //   RULE              the update rule
+//   PENALIZED         whether any of the networks has L1, L2 or decay
 //   WEIGHTS_SHARED    whether the weights lie in shared memory, or in global memory for want of room
+//   SPARE             whether shared memory has room for the gradient by one layer's values beside these
 enum Rule { SGD, MOMENTUM, NESTEROV, ADAM };
 enum Activation { IDENTITY, RELU, LEAKY_RELU, TANH, SIGMOID, GELU, MAXOUT };
 enum Loss { CLASSES, SHARES, VALUES, VALUES_OF_CLASSES };
@@ -33,12 +35,23 @@ constexpr int units(int layer) { return layer == 0 ? INPUTS : columns[layer - 1]
 constexpr int fours(int n) { return (n + 3) / 4; }
 // Rows of matrices in shared memory start 4 banks apart: eight threads that read down a column never collide.
 constexpr int pitch(int n) { return fours(n) * 4 + (fours(n) % 8 == 0 ? 4 : 0); }
-// Rows of a tile, so that there are about as many tiles of four columns as threads.
+// Rows of a tile of four columns: as many as leave three quarters of the threads a tile.
 constexpr int tile_rows(int rows, int columns) {
     int n = 16;
-    while (n > 1 && (rows + n - 1) / n * fours(columns) < THREADS) n /= 2;
+    while (n > 1 && (rows + n - 1) / n * fours(columns) * 4 < THREADS * 3) n /= 2;
     return n;
 }
+// How a matrix is cut into tiles. Two neighbouring threads have the same four columns of two groups of rows: shared memory
+// serves pairs that read the same 16 bytes at twice the rate.
+template <int ROWS, int WIDTH> struct Cut {
+    static constexpr int HEIGHT = tile_rows(ROWS, WIDTH), GROUPS = (ROWS + HEIGHT - 1) / HEIGHT, FOURS = fours(WIDTH);
+    static constexpr int PAIR = GROUPS % 2 == 0 ? 2 : 1;
+    static constexpr int TILES = GROUPS * FOURS;
+    // Whether the last group has rows that are not there.
+    static constexpr bool RAGGED = ROWS % HEIGHT != 0;
+    INLINE int group(int tile) { return tile / (PAIR * FOURS) * PAIR + tile % PAIR; }
+    INLINE int four(int tile) { return tile / PAIR % FOURS; }
+};
 
 // Places in shared memory, in floats. Value 0 is the input, value l what layer l - 1 puts out; a layer whose pieces make
 // units has its columns before it.
@@ -49,7 +62,26 @@ constexpr int value_at(int value) {
     return n;
 }
 constexpr int dense_at(int layer) { return pieces[layer] > 1 ? value_at(layer) + BATCH * pitch(units(layer)) : value_at(layer + 1); }
-constexpr int VALUES_END = value_at(LAYERS) + BATCH * pitch(units(LAYERS));
+constexpr int SPARE_AT = value_at(LAYERS) + BATCH * pitch(units(LAYERS));
+constexpr int widest_pitch() {
+    int n = 0;
+    for (int l = 1; l < LAYERS; l++) n = pitch(units(l)) > n ? pitch(units(l)) : n;
+    return n;
+}
+constexpr int VALUES_END = SPARE_AT + (SPARE ? BATCH * widest_pitch() : 0);
+// The gradient by a value is computed while the value itself is still needed: it goes to the spare room, or to the value
+// behind, whose own gradient was in the spare room and which nobody needs any more. Where it does not fit there, it goes
+// aside, to global memory, and comes back over the value.
+constexpr int gradient_at(int value);
+constexpr bool goes_aside(int value) {
+    return !SPARE || (gradient_at(value + 1) == SPARE_AT && pitch(units(value)) > pitch(units(value + 1)));
+}
+constexpr int gradient_at(int value) {
+    if (value == LAYERS || goes_aside(value)) return value_at(value);
+    return gradient_at(value + 1) == SPARE_AT ? value_at(value + 1) : SPARE_AT;
+}
+// Of what a layer's product puts out.
+constexpr int dense_gradient_at(int layer) { return pieces[layer] > 1 ? dense_at(layer) : gradient_at(layer + 1); }
 
 // A network's numbers, in floats: of each layer the weights, rows apart by a pitch, the biases, then of its norm the
 // scales, shifts, running means and running variances; all begin at multiples of four.
@@ -80,8 +112,6 @@ constexpr int ONWARD_AT = saved_at(LAYERS);
 constexpr int SAVED = (ONWARD_AT + BATCH * widest() + 3) / 4 * 4;
 
 constexpr int ROWS_AT = VALUES_END + (WEIGHTS_SHARED ? NUMBERS : 0);
-// Two words for each double: a loss a row, the sums and their sum; where the net stands; a word a row; flags.
-constexpr int SHARED_FLOATS = ROWS_AT + 2 * (BATCH + SUMS + 1) + 8 + BATCH + 8;
 
 struct Layer {
     unsigned activation;
@@ -163,10 +193,12 @@ INLINE float sign(float x) { return (float)((x > 0.0f) - (x < 0.0f)); }
 INLINE int at_most(int x, int most) { return x < most ? x : most; }
 
 // A parameter after an update; `first` and `second` are what the rule remembers of it.
-INLINE float updated(const Settings &net, const Pace &pace, float p, float g, float l1, float l2, float keep, float &first, float &second) {
-    p = p * keep;
-    g = g + l2 * p;
-    g = g + l1 * sign(p);
+template <bool PENALTIES> INLINE float updated(const Settings &net, const Pace &pace, float p, float g, float l1, float l2, float keep, float &first, float &second) {
+    if (PENALTIES) {
+        p = p * keep;
+        g = g + l2 * p;
+        g = g + l1 * sign(p);
+    }
     if (RULE == SGD) return p - pace.rate * g;
     if (RULE == MOMENTUM) {
         first = net.a * first + g;
@@ -182,23 +214,26 @@ INLINE float updated(const Settings &net, const Pace &pace, float p, float g, fl
 }
 
 // The same for one number of a bias, scale or shift, which penalties leave alone.
-INLINE void update_one(const Settings &net, const Pace &pace, float *p, float *states, int at, float g) {
-    float first = STATES > 0 ? states[at] : 0.0f, second = STATES > 1 ? states[NUMBERS + at] : 0.0f;
-    p[at] = updated(net, pace, p[at], g, 0.0f, 0.0f, 1.0f, first, second);
+INLINE void update_one(const Settings &net, const Pace &pace, float *p, float *states, int at, float g, float first, float second) {
+    p[at] = updated<true>(net, pace, p[at], g, 0.0f, 0.0f, 1.0f, first, second);
     if (STATES > 0) states[at] = first;
     if (STATES > 1) states[NUMBERS + at] = second;
 }
+INLINE void update_one(const Settings &net, const Pace &pace, float *p, float *states, int at, float g) {
+    update_one(net, pace, p, states, at, g, STATES > 0 ? states[at] : 0.0f, STATES > 1 ? states[NUMBERS + at] : 0.0f);
+}
 
-// y = x w + b, then the ReLU if asked: sums over k from b on.
+// y = x w + b, then the ReLU if asked: sums over k from b on. A tile has the rows group, group + GROUPS, ..
 template <int L> INLINE void forward(float *s, const float *p, int rows, bool relu) {
-    constexpr int IN = units(L), OUT = columns[L], TM = tile_rows(BATCH, OUT), CG = fours(OUT);
-    constexpr int XP = pitch(IN), WP = pitch(OUT), YP = pitch(OUT);
-    constexpr bool RAGGED = BATCH % TM != 0;
-    const float *x = s + value_at(L), *w = p + number_at(L), *b = p + bias_at(L);
-    float *y = s + dense_at(L);
-    for (int tile = thread(); tile < (BATCH + TM - 1) / TM * CG; tile += THREADS) {
-        int row = tile / CG * TM, column = tile % CG * 4;
+    constexpr int IN = units(L), OUT = columns[L], XP = pitch(IN), WP = pitch(OUT), YP = pitch(OUT);
+    typedef Cut<BATCH, OUT> C;
+    constexpr int TM = C::HEIGHT;
+    const float *w = p + number_at(L), *b = p + bias_at(L);
+#pragma unroll 1
+    for (int tile = thread(); tile < C::TILES; tile += THREADS) {
+        int row = C::group(tile), column = C::four(tile) * 4;
         if (row >= rows) continue;
+        const float *x = s + value_at(L) + row * XP;
         float sum[TM][4];
         float4 start = *(const float4 *)(b + column);
 #pragma unroll
@@ -208,11 +243,13 @@ template <int L> INLINE void forward(float *s, const float *p, int rows, bool re
             sum[i][2] = start.z;
             sum[i][3] = start.w;
         }
+        // Of rows that are not there, the last one that is.
+        auto next = [&](int i) { return C::RAGGED ? at_most(i * C::GROUPS, BATCH - 1 - row) : i * C::GROUPS; };
 #pragma unroll (TM >= 4 ? 2 : 4)
         for (int k = 0; k < IN / 4 * 4; k += 4) {
             float4 a[TM], c[4];
 #pragma unroll
-            for (int i = 0; i < TM; i++) a[i] = *(const float4 *)(x + (RAGGED ? at_most(row + i, BATCH - 1) : row + i) * XP + k);
+            for (int i = 0; i < TM; i++) a[i] = *(const float4 *)(x + next(i) * XP + k);
 #pragma unroll
             for (int j = 0; j < 4; j++) c[j] = *(const float4 *)(w + (k + j) * WP + column);
 #pragma unroll
@@ -230,7 +267,7 @@ template <int L> INLINE void forward(float *s, const float *p, int rows, bool re
             float4 c = *(const float4 *)(w + k * WP + column);
 #pragma unroll
             for (int i = 0; i < TM; i++) {
-                float f = x[(RAGGED ? at_most(row + i, BATCH - 1) : row + i) * XP + k];
+                float f = x[next(i) * XP + k];
                 sum[i][0] = fmaf(f, c.x, sum[i][0]);
                 sum[i][1] = fmaf(f, c.y, sum[i][1]);
                 sum[i][2] = fmaf(f, c.z, sum[i][2]);
@@ -239,11 +276,11 @@ template <int L> INLINE void forward(float *s, const float *p, int rows, bool re
         }
 #pragma unroll
         for (int i = 0; i < TM; i++) {
-            if (RAGGED && row + i >= BATCH) continue;
+            if (C::RAGGED && row + i * C::GROUPS >= BATCH) continue;
             if (relu)
 #pragma unroll
                 for (int j = 0; j < 4; j++) sum[i][j] = sum[i][j] < 0.0f ? 0.0f : sum[i][j];
-            *(float4 *)(y + (row + i) * YP + column) = make_float4(sum[i][0], sum[i][1], sum[i][2], sum[i][3]);
+            *(float4 *)(s + dense_at(L) + (row + i * C::GROUPS) * YP + column) = make_float4(sum[i][0], sum[i][1], sum[i][2], sum[i][3]);
         }
     }
 }
@@ -301,7 +338,7 @@ template <int L> INLINE void normalize_back(float *s, float *p, int rows, const 
     const float *normal = saved + saved_at(L), *inverse_at = normal + BATCH * OUT;
     double share = rows > 1 && !own.norm_frozen ? 1.0 / (double)rows : 0.0;
     for (int c = thread(); c < OUT; c += THREADS) {
-        float *g = s + dense_at(L) + c;
+        float *g = s + dense_gradient_at(L) + c;
         const float *z = normal + c;
         double sum = column_sum<OUT>(rows, [&](int r) { return g[r * P]; });
         double product = column_sum<OUT>(rows, [&](int r) { return g[r * P] * z[r * OUT]; });
@@ -362,9 +399,9 @@ template <int L> INLINE void activate_back(float *s, int rows, const Layer &own,
 #pragma unroll 1
     for (unsigned i = thread(); i < (unsigned)(rows * U); i += THREADS) {
         unsigned r = i / U, c = i % U;
-        float g = s[value_at(L + 1) + r * VP + c];
+        float g = s[gradient_at(L + 1) + r * VP + c];
         if (own.drops) g = g * fate(own, keys + 2 * L, i);
-        float *to = s + dense_at(L) + r * DP + c * K;
+        float *to = s + dense_gradient_at(L) + r * DP + c * K;
         if (K > 1) {
             // To the first piece that is the largest.
             float y = -infinite();
@@ -381,28 +418,42 @@ template <int L> INLINE void activate_back(float *s, int rows, const Layer &own,
     }
 }
 
-// d loss / d x of layer L from d loss / d y.
+// d loss / d x of layer L from d loss / d y, through the ReLU and dropout that made x.
 template <int L> struct Onward {
-    static constexpr int IN = units(L), OUT = columns[L], TM = tile_rows(BATCH, IN), CG = fours(IN);
-    static constexpr int TILES = (BATCH + TM - 1) / TM * CG, EACH = (TILES + THREADS - 1) / THREADS;
-    static constexpr bool RAGGED = BATCH % TM != 0;
+    static constexpr int IN = units(L), OUT = columns[L];
+    typedef Cut<BATCH, IN> C;
+    static constexpr int TM = C::HEIGHT;
 
-    // A thread has the columns first, first + CG, ..: so the threads of a warp read weights along their rows.
-    INLINE void tile(float (&sum)[TM][4], int place, const float *s, const float *p) {
-        int row = place / CG * TM, first = place % CG;
+    // Where a number of a tile stands. A tile has the columns four, four + FOURS, ..: so its threads read weights along
+    // their rows.
+    template <class F> INLINE void each(int place, F take) {
+        int row = C::group(place), column = C::four(place);
+#pragma unroll
+        for (int i = 0; i < TM; i++)
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                if ((C::RAGGED && row + i * C::GROUPS >= BATCH) || (IN % 4 && column + j * C::FOURS >= IN)) continue;
+                take(i, j, row + i * C::GROUPS, column + j * C::FOURS);
+            }
+    }
+
+    INLINE void tile(float (&sum)[TM][4], int place, const float *s, const float *p, bool relu, bool drops, float keep) {
+        int row = C::group(place), column = C::four(place);
         constexpr int DP = pitch(OUT), WP = pitch(OUT);
-        const float *dy = s + dense_at(L), *w = p + number_at(L);
+        const float *dy = s + dense_gradient_at(L) + row * DP, *w = p + number_at(L);
+        auto next = [&](int i) { return C::RAGGED ? at_most(i * C::GROUPS, BATCH - 1 - row) : i * C::GROUPS; };
+        auto from = [&](int j) { return IN % 4 && column + j * C::FOURS >= IN ? 0 : column + j * C::FOURS; };
 #pragma unroll
         for (int i = 0; i < TM; i++)
 #pragma unroll
             for (int j = 0; j < 4; j++) sum[i][j] = 0.0f;
-#pragma unroll 1
+#pragma unroll (TM >= 8 ? 1 : 2)
         for (int k = 0; k < OUT / 4 * 4; k += 4) {
             float4 a[TM], c[4];
 #pragma unroll
-            for (int i = 0; i < TM; i++) a[i] = *(const float4 *)(dy + (RAGGED ? at_most(row + i, BATCH - 1) : row + i) * DP + k);
+            for (int i = 0; i < TM; i++) a[i] = *(const float4 *)(dy + next(i) * DP + k);
 #pragma unroll
-            for (int j = 0; j < 4; j++) c[j] = *(const float4 *)(w + (IN % 4 && first + j * CG >= IN ? 0 : first + j * CG) * WP + k);
+            for (int j = 0; j < 4; j++) c[j] = *(const float4 *)(w + from(j) * WP + k);
 #pragma unroll
             for (int j = 0; j < 4; j++)
 #pragma unroll
@@ -417,42 +468,29 @@ template <int L> struct Onward {
         for (int k = OUT / 4 * 4; k < OUT; k++)
 #pragma unroll
             for (int j = 0; j < 4; j++) {
-                float c = w[(IN % 4 && first + j * CG >= IN ? 0 : first + j * CG) * WP + k];
+                float c = w[from(j) * WP + k];
 #pragma unroll
-                for (int i = 0; i < TM; i++)
-                    sum[i][j] = fmaf(dy[(RAGGED ? at_most(row + i, BATCH - 1) : row + i) * DP + k], c, sum[i][j]);
+                for (int i = 0; i < TM; i++) sum[i][j] = fmaf(dy[next(i) * DP + k], c, sum[i][j]);
             }
-    }
-
-    INLINE bool is_there(int place, int rows) { return place < TILES && place / CG * TM < rows; }
-
-    template <class F> INLINE void each(const float (&sum)[TM][4], int place, F take) {
-        int row = place / CG * TM, first = place % CG;
-#pragma unroll
-        for (int i = 0; i < TM; i++)
-#pragma unroll
-            for (int j = 0; j < 4; j++) {
-                int column = first + j * CG;
-                if ((RAGGED && row + i >= BATCH) || (IN % 4 && column >= IN)) continue;
-                take(row + i, column, sum[i][j]);
-            }
-    }
-
-    // Over x, which nobody needs any more, through the ReLU and dropout that made it.
-    INLINE void put(float *x, float g, bool relu, bool drops, float keep) {
-        if (relu) g = drops ? g * (*x > 0.0f ? keep : 0.0f) : *x > 0.0f ? g : 0.0f;
-        *x = g;
+        if (!relu) return;
+        const float *x = s + value_at(L);
+        each(place, [&](int i, int j, int row, int column) {
+            // Above 0 is what neither the ReLU nor dropout stopped.
+            bool open = x[row * pitch(IN) + column] > 0.0f;
+            sum[i][j] = drops ? sum[i][j] * (open ? keep : 0.0f) : open ? sum[i][j] : 0.0f;
+        });
     }
 };
 
 // d loss / d w of layer L, and what w becomes.
 template <int L> struct Learned {
-    static constexpr int IN = units(L), OUT = columns[L], TI = tile_rows(IN, OUT), CG = fours(OUT);
-    static constexpr int TILES = (IN + TI - 1) / TI * CG, EACH = (TILES + THREADS - 1) / THREADS;
+    static constexpr int IN = units(L), OUT = columns[L];
+    typedef Cut<IN, OUT> C;
+    static constexpr int TI = C::HEIGHT;
     static constexpr int XP = pitch(IN), DP = pitch(OUT), WP = pitch(OUT);
 
     INLINE void tile(float (&sum)[TI][4], int input, int column, const float *s, int rows) {
-        const float *x = s + value_at(L), *dy = s + dense_at(L);
+        const float *x = s + value_at(L), *dy = s + dense_gradient_at(L);
 #pragma unroll
         for (int i = 0; i < TI; i++)
 #pragma unroll
@@ -494,10 +532,10 @@ template <int L> struct Learned {
             int at = (input + i) * WP + column;
             float4 old = *(const float4 *)(w + at), m = remembered[i], v = m;
             if (STATES > 1) v = *(const float4 *)(second + at);
-            sum[i][0] = updated(net, pace, old.x, sum[i][0], net.l1, net.l2, pace.keep, m.x, v.x);
-            sum[i][1] = updated(net, pace, old.y, sum[i][1], net.l1, net.l2, pace.keep, m.y, v.y);
-            sum[i][2] = updated(net, pace, old.z, sum[i][2], net.l1, net.l2, pace.keep, m.z, v.z);
-            sum[i][3] = updated(net, pace, old.w, sum[i][3], net.l1, net.l2, pace.keep, m.w, v.w);
+            sum[i][0] = updated<PENALIZED>(net, pace, old.x, sum[i][0], net.l1, net.l2, pace.keep, m.x, v.x);
+            sum[i][1] = updated<PENALIZED>(net, pace, old.y, sum[i][1], net.l1, net.l2, pace.keep, m.y, v.y);
+            sum[i][2] = updated<PENALIZED>(net, pace, old.z, sum[i][2], net.l1, net.l2, pace.keep, m.z, v.z);
+            sum[i][3] = updated<PENALIZED>(net, pace, old.w, sum[i][3], net.l1, net.l2, pace.keep, m.w, v.w);
             if (STATES > 0) *(float4 *)(first + at) = m;
             if (STATES > 1) *(float4 *)(second + at) = v;
             if (OUT % 4)
@@ -511,9 +549,9 @@ template <int L> struct Learned {
     INLINE void learn(const float *s, float *p, int rows, float *states, const Settings &net, const Pace &pace, bool bias) {
         if (bias) biases(s, p, rows, states, net, pace);
 #pragma unroll 1
-        for (int place = thread(); place < TILES; place += THREADS) {
+        for (int place = thread(); place < C::TILES; place += THREADS) {
             float sum[TI][4];
-            int input = place / CG * TI, column = place % CG * 4;
+            int input = C::group(place) * TI, column = C::four(place) * 4;
             // Asked for long before it is needed.
             float4 remembered[TI];
 #pragma unroll
@@ -532,12 +570,17 @@ template <int L> struct Learned {
     }
 
     INLINE void biases(const float *s, float *p, int rows, float *states, const Settings &net, const Pace &pace) {
-        for (int c = thread(); c < OUT; c += THREADS) {
-            const float *dy = s + dense_at(L) + c;
+        // Where there are fewer biases than threads, every warp has some: else those that have none would wait.
+        constexpr int SHARE = OUT < THREADS ? THREADS / OUT : 1;
+        if (thread() % SHARE) return;
+        for (int c = thread() / SHARE; c < OUT; c += THREADS) {
+            const float *dy = s + dense_gradient_at(L) + c;
+            // Asked for long before it is needed.
+            float first = STATES > 0 ? states[bias_at(L) + c] : 0.0f, second = STATES > 1 ? states[NUMBERS + bias_at(L) + c] : 0.0f;
             float sum = 0.0f;
 #pragma unroll 8
             for (int r = 0; r < rows; r++) sum = sum + dy[r * DP];
-            update_one(net, pace, p, states, bias_at(L) + c, sum);
+            update_one(net, pace, p, states, bias_at(L) + c, sum, first, second);
         }
     }
 };
@@ -555,8 +598,12 @@ template <int L> INLINE void limit_norms(float *p, double most) {
     }
 }
 
-// The way back through layer L and those before it, with all updates. The value of layer L holds d loss / d it.
-template <int L> INLINE void backward(float *s, float *p, int rows, const Settings &net, const Pace &pace, const unsigned *keys, float *states, float *saved) {
+// Whether the way back begins before all know whether the loss is finite: its first barrier comes before it changes
+// anything.
+constexpr bool TOLD_LATE = LAYERS > 1 && !norms[LAYERS - 1];
+
+// The way back through layer L and those before it, with all updates. 
+template <int L> INLINE void backward(float *s, float *p, int rows, const Settings &net, const Pace &pace, const unsigned *keys, float *states, float *saved, const unsigned *ending) {
     typedef Learned<L> W;
     const Layer &own = net.layers[L];
     if constexpr (L + 1 < LAYERS) {
@@ -572,46 +619,33 @@ template <int L> INLINE void backward(float *s, float *p, int rows, const Settin
     if constexpr (L == 0) {
         if (!own.frozen) W::learn(s, p, rows, states, net, pace, own.bias);
     } else {
-        // What goes on is computed from the old weights, and waits until nobody reads x any more: in registers, or aside
-        // where those are too few.
+        // What goes on is computed from the old weights.
         typedef Onward<L> X;
+        constexpr bool ASIDE = goes_aside(L);
+        constexpr int P = pitch(X::IN);
         const Layer &before = net.layers[L - 1];
         bool relu = gates<L - 1>(before), drops = before.drops;
-        float *x = s + value_at(L);
-        if constexpr (X::EACH * X::TM <= 8) {
-            float onward[X::EACH][X::TM][4];
-#pragma unroll
-            for (int e = 0; e < X::EACH; e++) {
-                int tile = thread() + e * THREADS;
-                if (X::is_there(tile, rows)) X::tile(onward[e], tile, s, p);
-            }
-            __syncthreads();
-            if (!own.frozen) W::learn(s, p, rows, states, net, pace, own.bias);
-            __syncthreads();
-#pragma unroll
-            for (int e = 0; e < X::EACH; e++) {
-                int tile = thread() + e * THREADS;
-                if (X::is_there(tile, rows))
-                    X::each(onward[e], tile, [&](int row, int column, float g) { X::put(x + row * pitch(X::IN) + column, g, relu, drops, before.keep); });
-            }
-        } else {
-            float *aside = saved + ONWARD_AT;
+        float *onward = s + gradient_at(L), *aside = saved + ONWARD_AT;
 #pragma unroll 1
-            for (int tile = thread(); tile < X::TILES; tile += THREADS) {
-                float sum[X::TM][4];
-                if (!X::is_there(tile, rows)) continue;
-                X::tile(sum, tile, s, p);
-                X::each(sum, tile, [&](int row, int column, float g) { aside[row * X::IN + column] = g; });
-            }
-            __syncthreads();
-            if (!own.frozen) W::learn(s, p, rows, states, net, pace, own.bias);
-            __syncthreads();
-            for (int i = thread(); i < rows * X::IN; i += THREADS)
-                X::put(x + i / X::IN * pitch(X::IN) + i % X::IN, aside[i], relu, drops, before.keep);
+        for (int place = thread(); place < X::C::TILES; place += THREADS) {
+            float sum[X::TM][4];
+            if (X::C::group(place) >= rows) continue;
+            X::tile(sum, place, s, p, relu, drops, before.keep);
+            X::each(place, [&](int i, int j, int row, int column) {
+                if (ASIDE) aside[row * X::IN + column] = sum[i][j];
+                else onward[row * P + column] = sum[i][j];
+            });
         }
         __syncthreads();
+        if (TOLD_LATE && L == LAYERS - 1 && *ending != RUNNING) return;
+        if (!own.frozen) W::learn(s, p, rows, states, net, pace, own.bias);
+        __syncthreads();
+        if (ASIDE) {
+            for (int i = thread(); i < rows * X::IN; i += THREADS) onward[i / X::IN * P + i % X::IN] = aside[i];
+            __syncthreads();
+        }
         if (!own.frozen && net.max_norm > 0.0) limit_norms<L>(p, net.max_norm);
-        backward<L - 1>(s, p, rows, net, pace, keys, states, saved);
+        backward<L - 1>(s, p, rows, net, pace, keys, states, saved, ending);
     }
 }
 
@@ -637,13 +671,15 @@ template <int L> INLINE void pass(float *s, float *p, int rows, const Settings &
 }
 
 // What stands in shared memory behind the numbers: of each row its loss and whether it was classified rightly, sums of
-// the losses, the sum over the held-out part, where the net stands, and flags that all may look at behind a barrier.
+// the losses, the sum over the held-out part, where the net stands and what is its own, and flags that all may look at behind a barrier.
 struct Rows {
     double *loss, *sums, *total;
     Progress *progress;
+    Settings *settings;
     unsigned *correct;
     unsigned *flags;
 };
+constexpr int SHARED_FLOATS = ROWS_AT + 2 * (BATCH + SUMS + 1) + sizeof(Progress) / 4 + sizeof(Settings) / 4 + BATCH + 8;
 
 enum Flag { BROKEN, OUTPUTS_BROKEN, LARGE, KEEPS, CORRECT, FLAGS, NEXT = FLAGS };
 
@@ -653,7 +689,8 @@ INLINE Rows rows_in(float *s) {
     all.sums = all.loss + BATCH;
     all.total = all.sums + SUMS;
     all.progress = (Progress *)(all.total + 1);
-    all.correct = (unsigned *)(all.progress + 1);
+    all.settings = (Settings *)(all.progress + 1);
+    all.correct = (unsigned *)(all.settings + 1);
     all.flags = all.correct + BATCH;
     return all;
 }
@@ -802,7 +839,9 @@ GLOBAL __launch_bounds__(THREADS, BLOCKS) sweep(Segment job) {
         __syncthreads();
         unsigned n = out.flags[NEXT];
         if (n >= job.count) return;
-        const Settings &net = job.nets[n];
+        const Settings &net = *out.settings;
+        for (int i = thread(); i < (int)(sizeof(Settings) / 4); i += THREADS) ((unsigned *)out.settings)[i] = ((const unsigned *)(job.nets + n))[i];
+        __syncthreads();
         size_t place = net.place;
         float *numbers = job.numbers + place * NUMBERS, *kept = job.kept + place * NUMBERS;
         float *states = job.states + place * STATES * NUMBERS;
@@ -865,10 +904,13 @@ GLOBAL __launch_bounds__(THREADS, BLOCKS) sweep(Segment job) {
             }
             bool judges = phase == LOOK;
             if (phase == TRAIN) {
+                if (!TOLD_LATE) {
+                    __syncthreads();
+                    if (own.ending != RUNNING) break;
+                }
+                backward<LAYERS - 1>(s, p, rows, net, job.paces[net.paces + index], keys, states, saved, &own.ending);
                 __syncthreads();
                 if (own.ending != RUNNING) break;
-                backward<LAYERS - 1>(s, p, rows, net, job.paces[net.paces + index], keys, states, saved);
-                __syncthreads();
                 if (net.max_norm > 0.0 && !net.layers[0].frozen) limit_norms<0>(p, net.max_norm);
                 step++;
                 if (step % net.check_every == 0 || step == net.total) {

@@ -47,7 +47,7 @@
 //! killed had begun is taken over.
 //!
 //! The modules import one way, each only those before it: value, settings, statistics, resampled, domain, base, trial,
-//! outcome, job, record, frame, key, claim, store, goal, groups, tables, plan, live, work, runner, result, comparison,
+//! outcome, job, on_card, record, frame, key, claim, store, goal, groups, tables, plan, live, work, runner, result, comparison,
 //! against, parallel, charts, study, run, selection, show.
 
 mod against;
@@ -62,6 +62,7 @@ mod groups;
 mod job;
 mod key;
 mod live;
+mod on_card;
 mod outcome;
 mod parallel;
 mod plan;

@@ -8,9 +8,11 @@ use super::base::Base;
 use super::domain::Domain;
 use super::goal::Goals;
 use super::job::Backend;
+use super::on_card::OnCard;
 use super::plan::Announce;
 use super::record::TrialResult;
 use crate::data::Split;
+use crate::device::Device;
 use crate::net::NetSpec;
 use crate::number::count;
 use crate::show::{Bundle, Show};
@@ -263,6 +265,30 @@ impl Study {
     pub fn folds(self, folds: &[Split]) -> Self {
         let folds = folds.iter().map(Split::matched).collect();
         self.set(folds, |s, folds| s.folds = Some(folds))
+    }
+
+    /// Trains on this device. On a GPU [`Study::fit`] trains multilayer perceptrons of one shape all at once, with the
+    /// processor's numbers, bit for bit; it says how many, and names what is trained on the processor instead with the
+    /// reason. A store holds the trials of both.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let moons = datasets::two_moons(200, 0.1, 0)?.split(0.2, 0)?;
+    /// let study = Study::new("rates")
+    ///     .base(Mlp::new([2, 8, 2]), Recipe::new().epochs(5))
+    ///     .vary("recipe.rule.Adam.rate", [0.01, 0.1])
+    ///     .data(&moons)
+    ///     .on(jook::Device::best())
+    ///     .fit()?;
+    /// # let _ = study;
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    pub fn on(mut self, device: Device) -> Self {
+        self.backend = device.card().map(|card| {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            Arc::new(OnCard::new(Arc::clone(card), threads)) as Arc<dyn Backend>
+        });
+        self
     }
 
     /// Trains on this instead of the threads of this machine: [`Study::fit`] hands its trials over as

@@ -15,7 +15,7 @@ use super::record::TrialResult;
 use super::settings::Settings;
 use super::trial::{Measured, Outcome as _, Trial};
 use crate::data::Split;
-use crate::train::Run;
+use crate::train::{DEVICE, Run};
 use crate::{Error, Result, interrupt, show};
 
 /// What computes trials.
@@ -230,22 +230,32 @@ impl<'a> Work<'a> {
         };
         let start = Instant::now();
         let alone = jobs.len() == 1;
-        let hand_on = |at: usize, measured: Result<Measured>, seconds: Duration| {
+        let hand_on = |at: usize, measured: Result<Measured>, seconds: Duration, device: Option<String>| {
             // A job that is handed over twice, or was never there, says nothing new.
             if let Some((task, claim)) = waiting.get(at)
                 && let Some(claim) = claim.take()
             {
-                let result = self.result(task, measured, seconds, device.clone());
+                let result = self.result(task, measured, seconds, device);
                 self.send(sender, task, claim, result);
             }
         };
         let mut finished = |at: usize, run: Result<Run>| {
+            let ran_on = run
+                .as_ref()
+                .ok()
+                .map(|run| run.device.clone())
+                .filter(|on| on != DEVICE);
             let own = run.as_ref().map_or(0.0, |run| run.seconds.max(0.0));
             let seconds = match alone {
                 true => start.elapsed(),
                 false => Duration::try_from_secs_f64(own).unwrap_or_default(),
             };
-            hand_on(at, run.and_then(|run| run.measured()), seconds);
+            hand_on(
+                at,
+                run.and_then(|run| run.measured()),
+                seconds,
+                ran_on.or(device.clone()),
+            );
         };
         let ran = catch_unwind(AssertUnwindSafe(|| {
             show::quiet(|| backend.fit(data, &jobs, &mut finished));
@@ -255,7 +265,7 @@ impl<'a> Work<'a> {
             Err(panic) => panicked("the backend", panic.as_ref()),
         };
         for at in 0..waiting.len() {
-            hand_on(at, Err(lost.clone()), start.elapsed());
+            hand_on(at, Err(lost.clone()), start.elapsed(), device.clone());
         }
     }
 

@@ -312,7 +312,7 @@ impl Recipe {
 
     /// The recipe for these data to learn from: its examples to watch are brought into their order of names, and values
     /// are learned by the one standard loss that they have, where the other one was left as it is.
-    pub(super) fn matched_to(mut self, data: &Dataset) -> Result<Self> {
+    pub(crate) fn matched_to(mut self, data: &Dataset) -> Result<Self> {
         if data.values().is_some() && self.loss == Loss::default() {
             self.loss = Loss::MeanSquaredError;
         }

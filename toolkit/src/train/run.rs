@@ -279,7 +279,7 @@ impl<M> Run<M> {
     }
 
     /// Evaluates on a test part; what cannot be evaluated is said in the run.
-    pub(super) fn judge_on(&mut self, test: &Dataset) {
+    pub(crate) fn judge_on(&mut self, test: &Dataset) {
         let judged = match test.targets() {
             Targets::Values(_) => self.regression(test).map(|found| self.regression = Some(found)),
             _ => self.evaluate(test).map(|found| self.evaluation = Some(found)),

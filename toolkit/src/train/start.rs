@@ -30,13 +30,19 @@ impl Network {
     pub fn fit(&self, split: &Split, recipe: impl Into<Recipe>) -> Result<Run> {
         let recipe = recipe.into().matched_to(&split.train)?;
         // Before the work, so that a wrong test part costs none of it.
+        let test = self.test_part(split, &recipe)?;
+        let mut run = self.train(&split.train, recipe)?;
+        run.judge_on(&test);
+        Ok(run)
+    }
+
+    /// The test part in the order of names that the network is trained on, if it fits network and recipe.
+    pub(crate) fn test_part(&self, split: &Split, recipe: &Recipe) -> Result<Dataset> {
         let test = split.test.matched_to(&split.train.names())?;
         engine::check_shape(&test, self.spec())?;
         engine::check_width(&test, self.inputs())?;
         Objective::check(&mut recipe.loss.clone(), &[&test], &[self.outputs()])?;
-        let mut run = self.train(&split.train, recipe)?;
-        run.judge_on(&test);
-        Ok(run)
+        Ok(test)
     }
 
     /// As [`Network::train`] with a loss of one's own instead of the recipe's, written in dfdx: it is

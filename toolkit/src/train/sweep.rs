@@ -135,6 +135,7 @@ pub(crate) fn plan(
         inputs: network.inputs(),
         layers,
         batch,
+        penalized: recipe.l1 != 0.0 || recipe.l2 != 0.0 || recipe.decay != 0.0,
         rule: match recipe.rule {
             Rule::Sgd { .. } => sweep::Rule::Sgd,
             Rule::Momentum { .. } => sweep::Rule::Momentum,

@@ -3,9 +3,6 @@
 //! `JOOK_TEST_GPU` is set.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
 
 use jook_cuda::sweep::{self, Flow, Plan};
 use rand::Rng as _;
@@ -14,32 +11,9 @@ use crate::data::{Dataset, Shape};
 use crate::loss::Loss;
 use crate::net::{Activation, Init, Layer, LayerKind, NetSpec, Network};
 use crate::seed::{Rng, stream};
+use crate::testing::device;
 use crate::train::sweep::{Planned, Refused, Shared, plan};
 use crate::train::{Ending, Recipe, Rule, Run, Sampler};
-
-/// A card, or why there is none to test on.
-fn card() -> Option<&'static jook_cuda::Card> {
-    static CARD: OnceLock<Option<jook_cuda::Card>> = OnceLock::new();
-    CARD.get_or_init(|| {
-        if std::env::var_os("JOOK_TEST_GPU").is_none() {
-            let folder = std::env::temp_dir().join(format!("jook-stand-in-{}", std::process::id()));
-            let build = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../cuda/stand_in/build");
-            let built = Command::new("bash").arg(build).arg(&folder).status();
-            if !built.is_ok_and(|status| status.success()) {
-                assert!(
-                    std::env::var_os("CI").is_none(),
-                    "no C++ compiler for the stand-in of a GPU"
-                );
-                eprintln!("skipped: no C++ compiler (g++) for the stand-in of a GPU");
-                return None;
-            }
-            // SAFETY: before anything reads it; other tests of this process do not.
-            unsafe { std::env::set_var("JOOK_CUDA_LIBS", &folder) };
-        }
-        Some(jook_cuda::Card::open(0).expect("a card"))
-    })
-    .as_ref()
-}
 
 /// One of several.
 fn one_of<T: Copy>(rng: &mut Rng, all: &[T]) -> T {
@@ -298,9 +272,10 @@ fn sweep_all(card: &jook_cuda::Card, fitting: &Plan, planned: Vec<Planned>) -> V
 
 #[test]
 fn random_trainings_on_a_gpu_give_the_bits_of_the_cpu() {
-    let Some(card) = card() else {
+    let Some(device) = device() else {
         return;
     };
+    let card = device.card().expect("a card");
     let (forms, each) = match std::env::var("JOOK_TEST_SWEEPS")
         .ok()
         .and_then(|n| n.parse().ok())
