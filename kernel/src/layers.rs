@@ -163,7 +163,7 @@ fn the_session_is_read_from_the_bottom_up() {
     for deep in [false, true] {
         let uses = session(deep);
         let worker = &uses["worker"];
-        let of_worker = if deep { "build::home" } else { "build" };
+        let of_worker = if deep { "build::mask" } else { "build" };
         assert!(
             worker.contains(of_worker) && worker.contains("control"),
             "{worker:?}"

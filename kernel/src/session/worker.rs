@@ -1,7 +1,7 @@
 //! The thread that owns evcxr.
 
 use crate::session::Options;
-use crate::session::build::home;
+use crate::session::build::mask;
 use crate::session::control::Control;
 use crate::session::engine::Engine;
 use crate::session::talk::pump::Message;
@@ -112,7 +112,7 @@ fn of_this_thread(folder: &Path) {
     // SAFETY: separates what threads share by default; it concerns this thread and those that it starts.
     unsafe {
         if libc::unshare(libc::CLONE_FS) == 0 {
-            home::keep_files_private();
+            mask::keep_files_private();
             let _ = std::env::set_current_dir(folder);
         }
     }

@@ -14,6 +14,7 @@ use crate::session::build::lines;
 use crate::session::build::linker;
 use crate::session::build::macros;
 use crate::session::build::manifest::CellCrate;
+use crate::session::build::mask;
 use crate::session::build::preferred;
 use crate::session::build::private;
 use crate::session::build::reached::reached;
@@ -176,7 +177,7 @@ impl CellCrate {
         std::fs::create_dir_all(&folder)?;
         std::fs::create_dir_all(out)?;
         let mut command = Command::new(&rustc);
-        home::outside(&mut command)
+        home::in_own_environment(&mut command)
             // As cargo would tell a package.
             .env("CARGO_PKG_NAME", "notebook")
             .env("CARGO_PKG_VERSION", "0.0.0")
@@ -261,10 +262,8 @@ impl CellCrate {
                 let library = statics::library(&out, *run);
                 command.arg("-C").arg(format!("link-arg={}", library.display()));
             }
-            let mut compiler = command
-                .stderr(Stdio::piped())
-                .spawn()
-                .context("could not run rustc")?;
+            command.stderr(Stdio::piped());
+            let mut compiler = mask::start(&mut command).context("could not run rustc")?;
             let errors = compiler.stderr.take().context("rustc without a standard error")?;
             let said = BufReader::new(errors).lines();
             let said = said.map(|line| line.map(|line| said::fit(line, statics::EXPORT)));

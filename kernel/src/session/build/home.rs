@@ -5,6 +5,7 @@
 //! [`crate::session::build::stand_in`]); everything else in it leads to the real thing.
 
 use crate::session::build::files::lock;
+use crate::session::build::mask;
 use crate::session::build::private;
 use crate::session::life::door::DOOR;
 use anyhow::{Context, Result, bail, ensure};
@@ -60,21 +61,6 @@ pub fn real_cargo_home() -> Option<PathBuf> {
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
 }
 
-/// The mask for new files that the user has. The session's own files are for him alone, and so are those of whatever
-/// inherits its mask.
-const UMASK: &str = "JOOK_UMASK";
-
-/// Has files that are new to this thread readable by their owner alone. [`outside`], the mask is what it was.
-pub fn keep_files_private() {
-    // SAFETY: exchanges a setting of this thread, or of this process; the environment as in `make`.
-    unsafe {
-        let own = libc::umask(0o077);
-        if std::env::var_os(UMASK).is_none() {
-            std::env::set_var(UMASK, own.to_string());
-        }
-    }
-}
-
 /// Variables by which rust-analyzer looks for its tools before it looks in the private directory. Cells see the user's.
 const TOOLS: [(&str, &str); 3] = [
     ("CARGO", "JOOK_REAL_CARGO"),
@@ -91,7 +77,7 @@ pub fn forget_other_kernels() {
         private::CELL_CRATE,
         private::STD_SOURCE,
         DOOR,
-        UMASK,
+        mask::UMASK,
         "EVCXR_IS_RUNTIME",
         "EVCXR_CONFIG_DIR",
     ];
@@ -103,7 +89,7 @@ pub fn forget_other_kernels() {
 
 /// Puts a command back into the user's own environment.
 pub fn outside(command: &mut Command) -> &mut Command {
-    if let Some(own) = std::env::var(UMASK).ok().and_then(|own| own.parse().ok()) {
+    if let Some(own) = mask::own() {
         // SAFETY: between fork and exec, a system call that cannot fail.
         unsafe {
             command.pre_exec(move || {
@@ -112,6 +98,11 @@ pub fn outside(command: &mut Command) -> &mut Command {
             });
         }
     }
+    in_own_environment(command)
+}
+
+/// The same as [`outside`] but for the mask for new files: see [`mask::start`].
+pub fn in_own_environment(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(set_by_cargo_run) {
             command.env_remove(name);
@@ -126,7 +117,7 @@ pub fn outside(command: &mut Command) -> &mut Command {
         .env_remove("EVCXR_CONFIG_DIR")
         .env_remove(private::CELL_CRATE)
         .env_remove(DOOR)
-        .env_remove(UMASK);
+        .env_remove(mask::UMASK);
     for (name, kept) in TOOLS {
         if let Some(own) = std::env::var_os(kept) {
             command.env(name, own);
