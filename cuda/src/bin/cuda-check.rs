@@ -1,6 +1,6 @@
 //! Holds a GPU against what the CPU computed, and times it. One table at the end; exit code 1 when a number differs.
 //!
-//! Usage: cuda-check [--records FILE] [--few] [--digits FILE] [--nets N] [--batch N]
+//! Usage: cuda-check [--tiny] [--records FILE] [--few] [--digits FILE] [--nets N] [--batch N]
 //!        cuda-check --compile sm_90 --records FILE
 //!
 //! `--records` has sweeps of the toolkit's tests with the CPU's numbers (`JOOK_RECORD_SWEEPS=FILE cargo test sweep`);
@@ -57,6 +57,9 @@ fn check(arguments: &[String]) -> Result<bool> {
         library::nvrtc(card.driver / 1000)?.display(),
     );
     let mut fine = true;
+    if arguments.iter().any(|a| a == "--tiny") {
+        tiny(&card)?;
+    }
     if let Some(path) = value("--records") {
         fine = bits(&card, path, few)?;
     }
@@ -77,7 +80,7 @@ fn spills(architecture: &str, path: &str) -> Result<bool> {
         shapes.push(record.shape);
     }
     for batch in [16, 32, 64] {
-        shapes.push(jobs(&Arc::new(Data::default()), 1, batch, 1).0);
+        shapes.push(jobs(&DIGITS, &Arc::new(Data::default()), 1, batch, 1).0);
     }
     for shape in shapes {
         // As much shared memory as such cards have.
@@ -184,6 +187,28 @@ impl Batches for Orders {
     }
 }
 
+/// A few small networks on points of three kinds: whether anything works at all.
+fn tiny(card: &Card) -> Result<()> {
+    let labels: Vec<u32> = (0..48).map(|row| row % 3).collect();
+    let point = |&label: &u32| (0..4).map(move |i| if i == label { 1.0 } else { 0.1 * i as f32 });
+    let data = Arc::new(Data {
+        features: labels.iter().flat_map(point).collect(),
+        labels,
+        targets: Vec::new(),
+    });
+    let (shape, jobs) = jobs(&[4, 8, 3], &data, 5, 8, 20);
+    let plan =
+        Plan::new(shape, card.shared_bytes).map_err(|why| jook_cuda::Error::new(why, "report this"))?;
+    let done = sweep::run(card, &plan, &jobs, |_| Flow::On)?;
+    let losses = |one: &sweep::Done| (one.losses.first().copied(), one.losses.last().copied());
+    println!(
+        "trained {} small networks: losses {:?}",
+        done.len(),
+        losses(&done[0])
+    );
+    Ok(())
+}
+
 fn digits(path: &str) -> Result<Data> {
     let wrong = |what: String| jook_cuda::Error::new(format!("{path}: {what}"), "give datasets/digits.csv");
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
@@ -205,10 +230,11 @@ fn digits(path: &str) -> Result<Data> {
     Ok(data)
 }
 
-/// `nets` networks 64-128-128-10 on digits, 50 epochs, batches of several sizes, SGD with momentum at as many rates; eight
-/// seeds.
-fn jobs(data: &Arc<Data>, nets: usize, batch: usize, epochs: usize) -> (Shape, Vec<Job>) {
-    let widths = [64, 128, 128, 10];
+/// What is timed.
+const DIGITS: [usize; 4] = [64, 128, 128, 10];
+
+/// `nets` networks of these widths, SGD with momentum at as many rates, eight seeds.
+fn jobs(widths: &[usize], data: &Arc<Data>, nets: usize, batch: usize, epochs: usize) -> (Shape, Vec<Job>) {
     let dense = |&columns: &usize| Dense {
         columns,
         pieces: 1,
@@ -216,7 +242,7 @@ fn jobs(data: &Arc<Data>, nets: usize, batch: usize, epochs: usize) -> (Shape, V
         norm: false,
     };
     let shape = Shape {
-        inputs: 64,
+        inputs: widths[0],
         layers: widths[1..].iter().map(dense).collect(),
         batch,
         rule: Rule::Momentum,
@@ -250,7 +276,7 @@ fn jobs(data: &Arc<Data>, nets: usize, batch: usize, epochs: usize) -> (Shape, V
         Job {
             parameters,
             buffers: Vec::new(),
-            layers: vec![relu, relu, Layer::default()],
+            layers: [vec![relu; widths.len() - 2], vec![Layer::default()]].concat(),
             constants: [0.9, 0.0, 0.0, 0.0],
             l1: 0.0,
             l2: 0.0,
@@ -285,7 +311,7 @@ fn speed(card: &Card, path: &str, nets: usize, only: Option<usize>) -> Result<()
         .into_iter()
         .filter(|&one| only.is_none_or(|only| only == one))
     {
-        let (shape, jobs) = jobs(&data, nets, batch, 50);
+        let (shape, jobs) = jobs(&DIGITS, &data, nets, batch, 50);
         let plan =
             Plan::new(shape, card.shared_bytes).map_err(|why| jook_cuda::Error::new(why, "report this"))?;
         let compiled = compile::compile(

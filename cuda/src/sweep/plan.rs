@@ -323,3 +323,131 @@ impl Plan {
         (parameters, buffers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Steele, Lea and Flood's mixing function (2014).
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, n: usize) -> usize {
+            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ((z ^ (z >> 31)) % n as u64) as usize
+        }
+
+        fn shape(&mut self) -> Shape {
+            let widest = [8, 40, 130, 300, 2000][self.below(5)];
+            let dense = |random: &mut Self| {
+                let pieces = [1, 1, 1, 3][random.below(4)];
+                Dense {
+                    columns: pieces * (1 + random.below(widest)),
+                    pieces,
+                    bias: random.below(5) > 0,
+                    norm: random.below(3) == 0,
+                }
+            };
+            let count = 1 + self.below(6);
+            Shape {
+                inputs: 1 + self.below(widest),
+                layers: (0..count).map(|_| dense(self)).collect(),
+                batch: 1 + self.below(300),
+                rule: [Rule::Sgd, Rule::Momentum, Rule::Nesterov, Rule::Adam][self.below(4)],
+                penalized: self.below(2) == 0,
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_the_shape_it_fits_or_the_reason_is_told() {
+        let mut random = Random(1);
+        let (mut fitting, mut refused) = (0, 0);
+        for _ in 0..10_000 {
+            let shape = random.shape();
+            for shared in [99, 163, 227].map(|kib| kib * 1024) {
+                match Plan::new(shape.clone(), shared) {
+                    Ok(plan) => {
+                        fitting += 1;
+                        assert!(
+                            plan.shared_bytes <= shared && plan.numbers.is_multiple_of(4),
+                            "{plan:?}"
+                        );
+                    }
+                    Err(why) => {
+                        refused += 1;
+                        assert!(why.contains("kB of shared memory"), "{why}");
+                    }
+                }
+            }
+        }
+        assert!(fitting > 5000 && refused > 500, "{fitting} {refused}");
+    }
+
+    #[test]
+    fn numbers_have_places_of_their_own_and_come_back() {
+        let mut random = Random(2);
+        for _ in 0..300 {
+            let mut shape = random.shape();
+            shape.batch = 1;
+            let Ok(plan) = Plan::new(shape, 227 * 1024) else {
+                continue;
+            };
+            let (parameters, buffers) = (plan.shape.parameters(), plan.shape.buffers());
+            let number =
+                |from: usize, count: usize| (from..from + count).map(|n| n as f32 + 1.0).collect::<Vec<_>>();
+            let (parameters, buffers) = (number(0, parameters), number(parameters, buffers));
+            let mut there = vec![0.0; plan.numbers];
+            plan.spread(&parameters, &buffers, &mut there);
+            // Each is there once: none fell on another's place.
+            let full = there.iter().filter(|&&x| x != 0.0).count();
+            assert_eq!(full, parameters.len() + buffers.len());
+            assert_eq!(plan.collect(&there), (parameters, buffers));
+        }
+    }
+
+    /// The places that the kernel computes for itself are those of the plan: the C++ compiler holds them against each other.
+    #[test]
+    fn the_kernel_has_the_same_places() {
+        let header = concat!(env!("CARGO_MANIFEST_DIR"), "/stand_in/device.h");
+        let mut random = Random(3);
+        let mut checked = 0;
+        while checked < 12 {
+            let Ok(plan) = Plan::new(random.shape(), 99 * 1024) else {
+                continue;
+            };
+            let text = format!(
+                "#include \"{header}\"\n{}\nstatic_assert(NUMBERS == {} && SAVED == {} && SHARED_FLOATS * 4 == {});\n",
+                plan.source(),
+                plan.numbers,
+                plan.saved,
+                plan.shared_bytes
+            );
+            let compiler = Command::new("g++")
+                .args(["-std=c++20", "-fsyntax-only", "-w", "-x", "c++", "-"])
+                .stdin(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn();
+            let Ok(mut compiler) = compiler else {
+                assert!(std::env::var_os("CI").is_none(), "no C++ compiler");
+                eprintln!("skipped: no C++ compiler (g++)");
+                return;
+            };
+            let mut input = compiler.stdin.take().expect("its input");
+            std::io::Write::write_all(&mut input, text.as_bytes()).expect("written");
+            drop(input);
+            let output = compiler.wait_with_output().expect("its end");
+            assert!(
+                output.status.success(),
+                "{plan:?}\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            checked += 1;
+        }
+    }
+}
