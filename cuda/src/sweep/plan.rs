@@ -146,8 +146,9 @@ impl Plan {
                 shape.layers.len()
             ));
         }
-        let empty =
-            |layer: &Dense| layer.columns == 0 || layer.pieces == 0 || layer.columns % layer.pieces != 0;
+        let empty = |layer: &Dense| {
+            layer.columns == 0 || layer.pieces == 0 || !layer.columns.is_multiple_of(layer.pieces)
+        };
         if shape.inputs == 0 || shape.batch == 0 || shape.layers.iter().any(empty) {
             return Err("a layer of no numbers, or a batch of no examples".to_owned());
         }

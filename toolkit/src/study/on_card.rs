@@ -206,6 +206,7 @@ mod tests {
                 )
                 .vary("recipe.clip_norm", [0.5])
                 .seeds(2)
+                .in_memory()
                 .data(&moons)
         };
         let swept = || {
@@ -220,6 +221,7 @@ mod tests {
                     [Activation::Relu, Activation::Tanh],
                 )
                 .seeds(4)
+                .in_memory()
                 .data(&moons)
         };
         let there = swept().on(device.clone()).fit().expect("a study");
@@ -235,6 +237,12 @@ mod tests {
             on(&there)
         );
         assert!(on(&here).iter().all(|on| on.starts_with("cpu")));
+        // One store holds both.
+        let scratch = testing::Scratch::new();
+        let stored = || swept().store(scratch.path());
+        stored().on(device.clone()).fit().expect("a study");
+        let again = stored().fit().expect("a study");
+        assert_eq!((again.counts().computed, told(&again)), (0, told(&here)));
         // What the card does not do is done here.
         let there = study().on(device).fit().expect("a study");
         assert_eq!(told(&there), told(&study().fit().expect("a study")));

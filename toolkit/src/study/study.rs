@@ -279,6 +279,7 @@ impl Study {
     ///     .vary("recipe.rule.Adam.rate", [0.01, 0.1])
     ///     .data(&moons)
     ///     .on(jook::Device::best())
+    ///     .in_memory()
     ///     .fit()?;
     /// # let _ = study;
     /// # Ok::<(), jook::Error>(())
