@@ -149,6 +149,8 @@ fn without_a_driver_it_says_so() {
 #[test]
 fn a_damaged_cache_is_made_anew() {
     let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("damaged");
+    // Of an earlier run of the tests.
+    let _ = std::fs::remove_dir_all(&cache);
     let more = [("XDG_CACHE_HOME", cache.to_str().expect("a path"))];
     let Some((said, fine)) = check("", &["--tiny"], &more) else {
         return;

@@ -185,7 +185,7 @@ pub struct Check {
 // SAFETY: numbers, 8 and 4 times 4 bytes.
 unsafe impl Plain for Check {}
 
-/// Where a training stands, as `sweep.cu` keeps it.
+/// Where a training stands, as `net.cuh` has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 pub(super) struct Standing {

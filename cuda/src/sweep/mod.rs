@@ -8,6 +8,7 @@ mod job;
 mod plan;
 mod record;
 mod run;
+mod supply;
 
 pub use job::{Activation, Batches, Check, Data, Done, Ending, Job, Layer, Loss, Pace, Watch};
 pub use plan::{Dense, Plan, Rule, Shape};

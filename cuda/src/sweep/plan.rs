@@ -1,11 +1,11 @@
 //! [`Plan`]: whether networks of a shape fit a card, and where their numbers lie.
 //!
-//! The places are those of `sweep.cu`, which computes them for itself; a test holds the two against each other.
+//! The places are those of `shape.cuh`, which computes them for itself; a test holds the two against each other.
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// An update rule, as `sweep.cu` names it.
+/// An update rule, as `shape.cuh` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
     /// p -= r g.
@@ -254,7 +254,17 @@ impl Plan {
         define("PENALIZED", penalized);
         define("WEIGHTS_SHARED", &self.weights_shared);
         define("SPARE", &self.spare);
-        text + include_str!("device.cuh") + include_str!("math.cuh") + include_str!("sweep.cu")
+        let parts = [
+            include_str!("device.cuh"),
+            include_str!("math.cuh"),
+            include_str!("shape.cuh"),
+            include_str!("net.cuh"),
+            include_str!("layers.cuh"),
+            include_str!("products.cuh"),
+            include_str!("loss.cuh"),
+            include_str!("sweep.cu"),
+        ];
+        text + &parts.concat()
     }
 
     fn parts(&self) -> Vec<Part> {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use cudarc::driver::sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as MAX_SHARED;
 use cudarc::driver::{CudaFunction, DeviceRepr, LaunchConfig, PushKernelArg};
 
-use super::job::{Activation, Check, Data, Done, Ending, Job, Loss, Pace, Standing};
-use super::plan::{Plan, Shape};
+use super::job::{Check, Data, Done, Ending, Job, Loss, Standing};
+use super::plan::Plan;
+use super::supply::{NOWHERE, Supply, settings};
 use crate::compile::kernel;
 use crate::memory::Array;
 use crate::{Card, Error, Result};
@@ -21,9 +22,6 @@ const FIRST: u32 = 8;
 
 /// The most rows, words and numbers that a segment brings along.
 const MOST: usize = 1 << 27;
-
-/// What weights begin at where there are none.
-const NOWHERE: u32 = u32::MAX;
 
 /// Whether to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,18 +57,6 @@ struct Segment {
 
 // SAFETY: the fields of the struct that the kernel takes by value.
 unsafe impl DeviceRepr for Segment {}
-
-/// What a segment brings along.
-#[derive(Default)]
-struct Supply {
-    settings: Vec<u32>,
-    order: Vec<u32>,
-    batches: Vec<u32>,
-    keys: Vec<u32>,
-    paces: Vec<Pace>,
-    live: Vec<usize>,
-    steps: u32,
-}
 
 /// Trains all jobs by `plan`, and calls `look` between two segments. What was computed when it says stop is given.
 ///
@@ -497,29 +483,6 @@ fn in_parallel<T: Send>(all: Vec<T>, work: impl Fn(T) + Sync) {
     });
 }
 
-impl Supply {
-    /// Draws a job's batches and keys; gives where they begin.
-    fn draw(&mut self, job: &Job, steps: std::ops::Range<u32>) -> (u32, u32, u32) {
-        let places = (
-            self.order.len() as u32,
-            self.batches.len() as u32,
-            self.keys.len() as u32,
-        );
-        for step in steps {
-            self.batches.push(self.order.len() as u32 - places.0);
-            job.batches.rows(step, &mut self.order);
-            // A layer without dropout has words that nobody reads.
-            let mut drawn = job.batches.keys(step).into_iter();
-            for layer in &job.layers {
-                let key = layer.dropout.and_then(|_| drawn.next()).unwrap_or_default();
-                self.keys.extend(key);
-            }
-        }
-        self.batches.push(self.order.len() as u32 - places.0);
-        places
-    }
-}
-
 /// Things that are told apart, each with its place.
 struct Known<K>(HashMap<K, usize>);
 
@@ -535,58 +498,5 @@ impl<K: std::hash::Hash + Eq> Known<K> {
         let before = self.0.len();
         let place = *self.0.entry(key).or_insert(next);
         (place, self.0.len() > before)
-    }
-}
-
-/// A job's settings, as `sweep.cu` has them, added to those of the others.
-fn settings(job: &Job, shape: &Shape, begins: [u32; 12], to: &mut Vec<u32>) {
-    let max_norm = job.max_norm.unwrap_or(0.0).to_bits();
-    to.extend([max_norm as u32, (max_norm >> 32) as u32]);
-    let numbers = job.constants.into_iter().chain([job.l1, job.l2]);
-    to.extend(numbers.map(f32::to_bits));
-    let loss = match job.loss {
-        Loss::Classes => 0,
-        Loss::Shares => 1,
-        Loss::Values => 2,
-        Loss::ValuesOfClasses => 3,
-    };
-    let patience = job.watch.as_ref().map_or(0, |watch| watch.patience);
-    to.extend([
-        loss,
-        u32::from(job.watch.is_some()),
-        patience,
-        job.total,
-        job.check_every,
-    ]);
-    to.extend(begins);
-    for (layer, dense) in job.layers.iter().zip(&shape.layers) {
-        let (activation, slope) = match layer.activation {
-            Activation::Identity => (0, 0.0),
-            Activation::Relu => (1, 0.0),
-            Activation::LeakyRelu(slope) => (2, slope),
-            Activation::Tanh => (3, 0.0),
-            Activation::Sigmoid => (4, 0.0),
-            Activation::Gelu => (5, 0.0),
-            Activation::Maxout => (6, 0.0),
-        };
-        let p = layer.dropout.unwrap_or(0.0);
-        // As toolkit/src/net/cpu/layers/dropout.rs has them.
-        let (keep, threshold) = (1.0 / (1.0 - p), (f64::from(p) * 4_294_967_296.0) as u32);
-        to.extend([
-            activation,
-            f32::to_bits(slope),
-            u32::from(layer.dropout.is_some()),
-            threshold,
-            keep.to_bits(),
-            u32::from(layer.frozen),
-            u32::from(layer.norm_frozen),
-            u32::from(dense.bias),
-            layer.momentum.to_bits(),
-            layer.epsilon.to_bits(),
-        ]);
-    }
-    // A multiple of the alignment of a double.
-    if to.len() % 2 == 1 {
-        to.push(0);
     }
 }
