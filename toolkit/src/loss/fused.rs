@@ -92,6 +92,13 @@ impl RowSum {
         self.rows += 1;
     }
 
+    /// Adds so many rows at once, each to a sum of its own. All calls but the last have all of them.
+    fn add_side_by_side(&mut self, rows: &[f64]) {
+        for (part, row) in self.parts.iter_mut().zip(rows) {
+            *part += row;
+        }
+    }
+
     fn total(mut self) -> f64 {
         let mut half = Self::PARTS / 2;
         while half > 0 {
@@ -108,22 +115,36 @@ impl RowSum {
 fn cross_entropy(logits: &[f32], classes: &[u32], weights: Option<&[f32]>, grad: &mut [f32]) -> Option<f32> {
     let width = width(logits, classes.len())?;
     below_the_largest(logits, width, grad);
-    let own: Vec<f32> = grad
-        .chunks_exact(width)
-        .zip(classes)
-        .map(|(grad, &class)| grad.get(class as usize).copied())
-        .collect::<Option<_>>()?;
-    // All rows at once: short rows would leave most of a register empty.
-    grad.iter_mut().for_each(|x| *x = math::exp(*x));
+    if classes.iter().any(|&class| class as usize >= width) {
+        return None;
+    }
+    const SIDE: usize = RowSum::PARTS;
     let share = 1.0 / classes.len() as f32;
     let mut total = RowSum::default();
-    for (row, ((grad, &class), own)) in grad.chunks_exact_mut(width).zip(classes).zip(own).enumerate() {
-        let weight = weights.map_or(1.0, |weights| weights[row]);
-        let sum: f32 = grad.iter().sum();
-        total.add(f64::from(weight) * (f64::from(math::ln(sum)) - f64::from(own)));
-        let factor = weight * share / sum;
-        grad.iter_mut().for_each(|p| *p *= factor);
-        grad[class as usize] -= weight * share;
+    let parts = grad.chunks_mut(SIDE * width).zip(classes.chunks(SIDE));
+    for (part, (grad, classes)) in parts.enumerate() {
+        let (mut own, mut sums, mut losses) = ([0.0f32; SIDE], [1.0f32; SIDE], [0.0f64; SIDE]);
+        for ((own, grad), &class) in own.iter_mut().zip(grad.chunks_exact(width)).zip(classes) {
+            *own = grad[class as usize];
+        }
+        // All rows at once, here and with the logarithms: short rows would leave most of a register empty.
+        grad.iter_mut().for_each(|x| *x = math::exp(*x));
+        for (sum, grad) in sums.iter_mut().zip(grad.chunks_exact(width)) {
+            *sum = grad.iter().sum();
+        }
+        let logs = sums.map(math::ln);
+        for (loss, (log, own)) in losses.iter_mut().zip(logs.iter().zip(&own)) {
+            *loss = f64::from(*log) - f64::from(*own);
+        }
+        let rows = grad.chunks_exact_mut(width).zip(classes);
+        for (row, (grad, &class)) in rows.enumerate() {
+            let weight = weights.map_or(1.0, |weights| weights[part * SIDE + row]);
+            losses[row] *= f64::from(weight);
+            let factor = weight * share / sums[row];
+            grad.iter_mut().for_each(|p| *p *= factor);
+            grad[class as usize] -= weight * share;
+        }
+        total.add_side_by_side(&losses[..classes.len()]);
     }
     Some((total.total() / classes.len() as f64) as f32)
 }
