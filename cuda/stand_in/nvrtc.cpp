@@ -29,7 +29,7 @@ static long setting(const char *name, long otherwise) {
 API nvrtcVersion(int *major, int *minor) {
     *major = 13;
     // No true one: what is kept on disk is not mixed up.
-    *minor = 999;
+    *minor = MINOR;
     return 0;
 }
 API nvrtcGetNumSupportedArchs(int *n) {
