@@ -16,16 +16,10 @@
 #include <unistd.h>
 #include <vector>
 
+#include "setting.h"
+
 #define API extern "C" __attribute__((visibility("default"))) int
 typedef unsigned long long Address;
-
-static long setting(const char *name, long otherwise) {
-    const char *all = getenv("STAND_IN");
-    std::string wanted = std::string(name) + "=";
-    for (const char *at = all; at && *at; at = strchr(at, ','), at = at ? at + 1 : at)
-        if (!strncmp(at, wanted.c_str(), wanted.size())) return atol(at + wanted.size());
-    return otherwise;
-}
 
 struct Kernel {
     void (*run)(unsigned, unsigned, size_t, const void *);

@@ -11,20 +11,14 @@
 #include <unistd.h>
 #include <vector>
 
+#include "setting.h"
+
 #define API extern "C" __attribute__((visibility("default"))) int
 
 struct Program {
     std::string source, name, log;
     std::vector<char> code;
 };
-
-static long setting(const char *name, long otherwise) {
-    const char *all = getenv("STAND_IN");
-    std::string wanted = std::string(name) + "=";
-    for (const char *at = all; at && *at; at = strchr(at, ','), at = at ? at + 1 : at)
-        if (!strncmp(at, wanted.c_str(), wanted.size())) return atol(at + wanted.size());
-    return otherwise;
-}
 
 API nvrtcVersion(int *major, int *minor) {
     *major = 13;

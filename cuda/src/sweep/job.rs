@@ -15,7 +15,7 @@ pub struct Data {
     pub targets: Vec<f32>,
 }
 
-/// What the outputs are held against.
+/// What the outputs are held against, in the order of `shape.cuh`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// Softmax cross entropy to classes.
@@ -45,6 +45,21 @@ pub enum Activation {
     Gelu,
     /// The largest of the layer's pieces.
     Maxout,
+}
+
+impl Activation {
+    /// Its number in `shape.cuh`, and its slope where it has one.
+    pub(super) fn numbered(self) -> (u32, f32) {
+        match self {
+            Activation::Identity => (0, 0.0),
+            Activation::Relu => (1, 0.0),
+            Activation::LeakyRelu(slope) => (2, slope),
+            Activation::Tanh => (3, 0.0),
+            Activation::Sigmoid => (4, 0.0),
+            Activation::Gelu => (5, 0.0),
+            Activation::Maxout => (6, 0.0),
+        }
+    }
 }
 
 /// What may differ from network to network in a layer.
@@ -151,7 +166,7 @@ pub struct Job {
     pub pace: Arc<dyn Fn(u32) -> Pace + Send + Sync>,
 }
 
-/// Why a network's training ended.
+/// Why a network's training ended, in the order of `shape.cuh`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// It has not: it was stopped between two segments.
@@ -164,6 +179,19 @@ pub enum Ending {
     LossDiverged,
     /// A check found numbers that are not finite.
     CheckDiverged,
+}
+
+impl Ending {
+    /// The one of this number in `shape.cuh`.
+    pub(super) fn numbered(number: u32) -> Self {
+        match number {
+            0 => Ending::Running,
+            1 => Ending::Completed,
+            2 => Ending::StoppedEarly,
+            3 => Ending::LossDiverged,
+            _ => Ending::CheckDiverged,
+        }
+    }
 }
 
 /// What a check saw.
@@ -213,13 +241,7 @@ impl Standing {
     };
 
     pub fn ending(&self) -> Ending {
-        match self.ending {
-            0 => Ending::Running,
-            1 => Ending::Completed,
-            2 => Ending::StoppedEarly,
-            3 => Ending::LossDiverged,
-            _ => Ending::CheckDiverged,
-        }
+        Ending::numbered(self.ending)
     }
 }
 

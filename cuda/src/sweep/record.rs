@@ -79,18 +79,6 @@ fn take_data(from: &mut impl Read) -> Result<Arc<Data>> {
 
 const RULES: [Rule; 4] = [Rule::Sgd, Rule::Momentum, Rule::Nesterov, Rule::Adam];
 const LOSSES: [Loss; 4] = [Loss::Classes, Loss::Shares, Loss::Values, Loss::ValuesOfClasses];
-const ENDINGS: [Ending; 5] = [
-    Ending::Running,
-    Ending::Completed,
-    Ending::StoppedEarly,
-    Ending::LossDiverged,
-    Ending::CheckDiverged,
-];
-
-fn place<T: PartialEq>(all: &[T], one: &T) -> u32 {
-    all.iter().position(|other| other == one).unwrap_or(0) as u32
-}
-
 impl Record {
     /// Writes it down.
     ///
@@ -107,7 +95,7 @@ impl Record {
         let mut head = vec![
             *inputs as u32,
             *batch as u32,
-            place(&RULES, rule),
+            *rule as u32,
             self.jobs.len() as u32,
             u32::from(*penalized),
         ];
@@ -163,7 +151,7 @@ fn write_job(to: &mut impl Write, job: &Job) -> Result<()> {
     put(
         to,
         &[
-            place(&LOSSES, &job.loss),
+            job.loss as u32,
             job.total,
             job.check_every,
             u32::from(job.weights.is_some()),
@@ -178,15 +166,7 @@ fn write_job(to: &mut impl Write, job: &Job) -> Result<()> {
     put(to, &job.buffers)?;
     let mut layers = Vec::new();
     for layer in &job.layers {
-        let (activation, slope) = match layer.activation {
-            Activation::Identity => (0, 0.0),
-            Activation::Relu => (1, 0.0),
-            Activation::LeakyRelu(slope) => (2, slope),
-            Activation::Tanh => (3, 0.0),
-            Activation::Sigmoid => (4, 0.0),
-            Activation::Gelu => (5, 0.0),
-            Activation::Maxout => (6, 0.0),
-        };
+        let (activation, slope) = layer.activation.numbered();
         layers.extend([
             activation,
             f32::to_bits(slope),
@@ -284,7 +264,7 @@ fn write_done(to: &mut impl Write, done: &Done) -> Result<()> {
     put(
         to,
         &[
-            place(&ENDINGS, &done.ending),
+            done.ending as u32,
             done.steps,
             done.kept_at.0,
             done.stale,
@@ -315,7 +295,7 @@ fn read_done(from: &mut impl Read) -> Result<Done> {
         kept: (take(from)?, take(from)?),
         losses: take(from)?,
         checks: take::<Check>(from)?,
-        ending: ENDINGS[head[0] as usize % 5],
+        ending: Ending::numbered(head[0]),
         steps: head[1],
         kept_at: (head[2], kept_loss),
         stale: head[3],

@@ -1,6 +1,6 @@
 //! [`Supply`]: what a segment brings along, as `net.cuh` has it.
 
-use super::job::{Activation, Job, Loss, Pace};
+use super::job::{Job, Pace};
 use super::plan::Shape;
 
 /// What weights begin at where there are none.
@@ -49,15 +49,9 @@ pub(super) fn settings(job: &Job, shape: &Shape, begins: [u32; 12], to: &mut Vec
     to.extend([max_norm as u32, (max_norm >> 32) as u32]);
     let numbers = job.constants.into_iter().chain([job.l1, job.l2]);
     to.extend(numbers.map(f32::to_bits));
-    let loss = match job.loss {
-        Loss::Classes => 0,
-        Loss::Shares => 1,
-        Loss::Values => 2,
-        Loss::ValuesOfClasses => 3,
-    };
     let patience = job.watch.as_ref().map_or(0, |watch| watch.patience);
     to.extend([
-        loss,
+        job.loss as u32,
         u32::from(job.watch.is_some()),
         patience,
         job.total,
@@ -65,15 +59,7 @@ pub(super) fn settings(job: &Job, shape: &Shape, begins: [u32; 12], to: &mut Vec
     ]);
     to.extend(begins);
     for (layer, dense) in job.layers.iter().zip(&shape.layers) {
-        let (activation, slope) = match layer.activation {
-            Activation::Identity => (0, 0.0),
-            Activation::Relu => (1, 0.0),
-            Activation::LeakyRelu(slope) => (2, slope),
-            Activation::Tanh => (3, 0.0),
-            Activation::Sigmoid => (4, 0.0),
-            Activation::Gelu => (5, 0.0),
-            Activation::Maxout => (6, 0.0),
-        };
+        let (activation, slope) = layer.activation.numbered();
         let p = layer.dropout.unwrap_or(0.0);
         // As toolkit/src/net/cpu/layers/dropout.rs has them.
         let (keep, threshold) = (1.0 / (1.0 - p), (f64::from(p) * 4_294_967_296.0) as u32);

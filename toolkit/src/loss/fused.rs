@@ -79,35 +79,25 @@ fn width(logits: &[f32], rows: usize) -> Option<usize> {
 /// Sums of a number a row: 32 sums of every 32nd row, then a tree of those. An order that a GPU can follow without
 /// waiting for every row in turn.
 #[derive(Default)]
-struct RowSum {
-    parts: [f64; RowSum::PARTS],
-    rows: usize,
-}
+struct RowSum([f64; RowSum::PARTS]);
 
 impl RowSum {
     const PARTS: usize = 32;
 
-    fn add(&mut self, row: f64) {
-        self.parts[self.rows % Self::PARTS] += row;
-        self.rows += 1;
-    }
-
-    /// Adds so many rows at once, each to a sum of its own. All calls but the last have all of them.
-    fn add_side_by_side(&mut self, rows: &[f64]) {
-        for (part, row) in self.parts.iter_mut().zip(rows) {
-            *part += row;
-        }
+    /// Adds what row number `row` has. Rows come in their order.
+    fn add(&mut self, row: usize, loss: f64) {
+        self.0[row % Self::PARTS] += loss;
     }
 
     fn total(mut self) -> f64 {
         let mut half = Self::PARTS / 2;
         while half > 0 {
             for i in 0..half {
-                self.parts[i] += self.parts[i + half];
+                self.0[i] += self.0[i + half];
             }
             half /= 2;
         }
-        self.parts[0]
+        self.0[0]
     }
 }
 
@@ -139,12 +129,11 @@ fn cross_entropy(logits: &[f32], classes: &[u32], weights: Option<&[f32]>, grad:
         let rows = grad.chunks_exact_mut(width).zip(classes);
         for (row, (grad, &class)) in rows.enumerate() {
             let weight = weights.map_or(1.0, |weights| weights[part * SIDE + row]);
-            losses[row] *= f64::from(weight);
+            total.add(row, f64::from(weight) * losses[row]);
             let factor = weight * share / sums[row];
             grad.iter_mut().for_each(|p| *p *= factor);
             grad[class as usize] -= weight * share;
         }
-        total.add_side_by_side(&losses[..classes.len()]);
     }
     Some((total.total() / classes.len() as f64) as f32)
 }
@@ -187,7 +176,7 @@ fn cross_entropy_to_shares(
             own -= f64::from(weight * share) * f64::from(*grad - log);
             *grad = weight * (math::exp(*grad) / sum - share) / rows as f32;
         }
-        total.add(own);
+        total.add(row, own);
     }
     Some((total.total() / rows as f64) as f32)
 }
@@ -231,6 +220,7 @@ fn finish_squared(differences: &mut [f32], width: usize, weights: Option<&[f32]>
     for (row, differences) in differences.chunks_exact_mut(width.max(1)).enumerate() {
         let weight = weights.map_or(1.0, |weights| f64::from(weights[row]));
         total.add(
+            row,
             weight
                 * differences
                     .iter()
