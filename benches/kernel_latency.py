@@ -269,6 +269,63 @@ def dependencies(rounds):
               f"{100 * (ratio - 1):+.0f}% (median of the pairs, goal within 20%)")
 
 
+# Each guard that a kernel times by itself, with what it stands for.
+GUARDS = {
+    "copies": "no copy of the session, which answers completions, is at work when a cell is",
+    "text": "what is printed is text: pipes of the kernel's own, empty before a cell is over",
+    "groups": "keepers, which take with them all that was started below",
+    "changes": "compiler and toolkit are the ones that the kernel has started with",
+    "anchors": "evcxr writes what the kernel knows",
+}
+
+
+def guards(rounds):
+    """What share of a cell each of the guards around it takes. Those within the kernel's processes note their times;
+    the network's are in every message, so that the way of an empty one there and back is more than they take; after a
+    completion, a cell also pays for the memory that it shared with the copy that answered."""
+    def milliseconds(seconds):
+        return f"{1e3 * seconds:7.2f} ms"
+
+    with tempfile.NamedTemporaryFile() as noted:
+        plain = Kernel("jook")
+        os.environ["JOOK_GUARDS"] = noted.name
+        noting = Kernel("jook")
+        del os.environ["JOOK_GUARDS"]
+        asked = Kernel("jook")
+        kernels = plain, noting, asked
+        for kernel in kernels:
+            prepare(kernel, SETUP)
+        measure(plain, 0, 1000)
+        measure(asked, 0, 1000)
+        measure(noting, 0, 1000)
+        noted.truncate(0)
+        seconds, ways = ([], [], []), []
+        for turn in range(rounds):
+            for at, (_, code) in enumerate(CELLS):
+                cell = code.replace("{i}", str(2000 + turn * len(CELLS) + at))
+                # As a person does who writes a cell. The answer stands aside from what is measured.
+                asked.client.complete("frame.", 6, reply=True, timeout=60)
+                for kernel, times in zip(kernels, seconds):
+                    times.append(kernel.run(cell)[0])
+                begun = time.monotonic()
+                plain.client.kernel_info(reply=True, timeout=60)
+                ways.append(time.monotonic() - begun)
+        spent = dict.fromkeys(GUARDS, 0.0)
+        for line in Path(noted.name).read_text().splitlines():
+            name, took = line.split()
+            spent[name] += float(took)
+    for kernel in kernels:
+        kernel.close()
+    cell = statistics.median(seconds[0])
+    after = statistics.median(more - less for less, _, more in zip(*seconds))
+    rows = [(words, spent[name] / len(seconds[0])) for name, words in GUARDS.items()]
+    rows.append(("bounds, signatures, replays: an empty message there and back", statistics.median(ways)))
+    rows.append(("a completion before the cell (median of the differences)", after))
+    print(f"a cell takes {milliseconds(cell)}; of it, a cell (goal: each at most 5%)")
+    for words, took in rows:
+        print(f"  {milliseconds(took)} {100 * took / cell:5.1f}%  {words}")
+
+
 def peer_of(prefix):
     """A kernelspec of evcxr_jupyter, when it is installed."""
     program = shutil.which("evcxr_jupyter") or Path.home() / ".cargo/bin/evcxr_jupyter"
@@ -293,6 +350,8 @@ def main():
                         help="instead, stop N trainings and studies at random moments and tell how long that takes")
     parser.add_argument("--dep", action="store_true",
                         help="instead, add a crate by :dep and compare cells before and after")
+    parser.add_argument("--guards", action="store_true",
+                        help="instead, tell what share of a cell each guard around it takes")
     parser.add_argument("--without-peer", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -306,6 +365,8 @@ def main():
             return stops(options.stop)
         if options.dep:
             return dependencies(options.rounds)
+        if options.guards:
+            return guards(options.rounds)
         starts("jook", 1)  # a warm disk
         start = starts("jook", 3)
         kernel = Kernel("jook")

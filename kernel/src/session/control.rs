@@ -2,6 +2,8 @@
 
 use crate::session::Event;
 use crate::session::build::carried::Carried;
+use crate::session::guards::Guard;
+use crate::session::guards::timed;
 use crate::session::know::lookup::Found;
 use crate::session::know::lookup::Question;
 use crate::session::know::snapshot::Copied;
@@ -209,15 +211,17 @@ impl Control {
 
     /// The session's thread is about to use its context. No copy of it does anything any more when this returns.
     pub fn works(&self) {
-        let ending = {
-            let mut state = self.state();
-            state.resting = None;
-            state.end_copy();
-            std::mem::take(&mut state.ending)
-        };
-        for end in ending {
-            let _ = end.join();
-        }
+        timed(Guard::Copies, || {
+            let ending = {
+                let mut state = self.state();
+                state.resting = None;
+                state.end_copy();
+                std::mem::take(&mut state.ending)
+            };
+            for end in ending {
+                let _ = end.join();
+            }
+        });
     }
 
     /// The cell that has begun is handed to `context`, whose thread waits for it once it is analysed.

@@ -36,7 +36,7 @@
 //!
 //! # From the bottom up
 //!
-//! [`life`], [`process`] and [`cell`] stand alone; [`build`] on them; [`tell`]; [`talk`]; [`commands`]; [`know`]; [`control`];
+//! [`guards`] and [`cell`] stand alone; [`life`] and [`process`]; [`build`] on them; [`tell`]; [`talk`]; [`commands`]; [`know`]; [`control`];
 //! [`engine`]; [`worker`] and this file on all.
 
 mod build;
@@ -48,6 +48,7 @@ mod digest;
 mod engine;
 #[path = "../../../toolkit/src/show/figure.rs"]
 mod figure;
+mod guards;
 mod know;
 mod life;
 mod process;

@@ -25,6 +25,8 @@ use crate::session::build::statics::{self, Run, Statics};
 use crate::session::build::types::Types;
 use crate::session::build::warnings;
 use crate::session::cell::made;
+use crate::session::guards::Guard;
+use crate::session::guards::timed;
 use crate::session::life::hold::Hold;
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -55,7 +57,7 @@ impl CellCrate {
         let out = self.dir.join("target/cell");
         let loaded = out.join("libctx.so");
         let mut cell = self.generated(hold)?;
-        for what in source::unknown(&cell.generated) {
+        for what in timed(Guard::Anchors, || source::unknown(&cell.generated)) {
             hold.does_not_know(what);
         }
         let extra = deps::prepare(self, hold)?;
@@ -171,7 +173,7 @@ impl CellCrate {
 
     fn rustc(&self, out: &Path, extra: &deps::Extra, library: Option<&Library>) -> Result<Command> {
         let toolkit = private::ToolkitFiles::of_session()?;
-        Self::refuse_what_has_changed(&toolkit);
+        timed(Guard::Changes, || Self::refuse_what_has_changed(&toolkit));
         let (rustc, _) = private::tools()?;
         let folder = self.dir.join("cell");
         std::fs::create_dir_all(&folder)?;

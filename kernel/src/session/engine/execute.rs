@@ -16,6 +16,8 @@ use crate::session::engine::CHECK;
 use crate::session::engine::Engine;
 use crate::session::engine::PRELUDE;
 use crate::session::engine::take_note;
+use crate::session::guards::Guard;
+use crate::session::guards::timed;
 use crate::session::know::docs;
 use crate::session::know::snapshot::Resting;
 use crate::session::talk::asking::Questions;
@@ -122,7 +124,7 @@ impl Engine {
         control.works_on_a_cell(Resting::of(&mut self.context));
         control.on_warnings(self.tell_warnings(code, sink));
         self.sources.begin(control.count(), code, &self.crate_dir);
-        self.pump.begin(Some(sink.clone()));
+        timed(Guard::Text, || self.pump.begin(Some(sink.clone())));
         self.processes += u64::from(orders.restarts);
         self.note_run(meant.0.defines.clone());
         self.tell_before(&meant.0, notes, sink);
@@ -141,7 +143,7 @@ impl Engine {
         }
         let _ = self.context.set_opt_level(&self.opt);
         let died = matches!(tried.outcome, Err(evcxr::Error::SubprocessTerminated(_)));
-        let notes = self.pump.finish(died);
+        let notes = timed(Guard::Text, || self.pump.finish(died));
         let generated = std::fs::read_to_string(self.crate_dir.join("cell/lib.rs")).unwrap_or_default();
         self.sources.end(&generated);
         let stopped = control.end(died);

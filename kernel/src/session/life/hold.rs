@@ -1,5 +1,7 @@
 //! A compiler's hold on the kernel: it works as long as the kernel wants it to.
 
+use crate::session::guards::Guard;
+use crate::session::guards::timed;
 use crate::session::life::door;
 use crate::session::life::keeper;
 use anyhow::{Context, Result};
@@ -19,6 +21,10 @@ impl Hold {
     /// # Errors
     /// When the cell was stopped already, or the kernel is gone.
     pub fn take(crate_dir: &Path) -> Result<Self> {
+        timed(Guard::Groups, || Self::take_it(crate_dir))
+    }
+
+    fn take_it(crate_dir: &Path) -> Result<Self> {
         let beside = crate_dir.parent().map(|folder| folder.join("door"));
         let door = beside.filter(|door| door.exists());
         // evcxr tries a new dependency in a folder elsewhere.

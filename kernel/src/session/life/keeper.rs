@@ -4,6 +4,8 @@
 //! It does the same when its lifeline ends: a socket whose other end the kernel holds. The kernel lets go to kill, and
 //! cannot help letting go when it is killed itself.
 
+use crate::session::guards::Guard;
+use crate::session::guards::timed;
 use crate::session::life::family;
 use std::os::fd::RawFd;
 
@@ -153,7 +155,7 @@ fn wait_and_keep(child: libc::pid_t, lifeline: RawFd, listens: bool) -> Status {
             }
         }
     }
-    if has_children() {
+    if timed(Guard::Groups, has_children) {
         // SAFETY: asks for this process's own number.
         let me = unsafe { libc::getpid() };
         family::kill_descendants(me, || ended = ended.or(reap(child)));

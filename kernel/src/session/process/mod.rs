@@ -9,6 +9,8 @@ mod content;
 mod offer;
 mod streams;
 
+use crate::session::guards::Guard;
+use crate::session::guards::timed;
 use crate::session::life::door;
 use crate::session::life::keeper;
 use std::ffi::{CString, c_void};
@@ -51,7 +53,7 @@ pub fn run(door: Option<PathBuf>, pipes: channel::Pipes) -> ! {
                 "jook: this kernel does not fit its evcxr, which names the library of a cell in another way"
             );
         }
-        streams::cell_begins();
+        timed(Guard::Text, streams::cell_begins);
         match load(library, function) {
             // SAFETY: evcxr has written the function for this call; the store is what the one before returned.
             Ok(cell) => store = unsafe { cell(store) },
@@ -60,7 +62,7 @@ pub fn run(door: Option<PathBuf>, pipes: channel::Pipes) -> ! {
                 channel::tell(PANICKED);
             }
         }
-        streams::cell_ends();
+        timed(Guard::Text, streams::cell_ends);
         channel::tell(COMPLETE);
     }
     std::process::exit(0)
