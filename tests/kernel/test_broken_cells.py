@@ -17,6 +17,7 @@ def said(cell):
     [
         ("let a = 1\nlet b = 2;", "expected `;`", 2),
         ("println!(\"x\"); }", "unexpected closing `}`", 2),
+        ("}\nlet x = 1;\n{", "unexpected closing `}`", 2),
         ("fn f( { }", "unclosed `(`", 2),
         ("let s = \"open;", "unterminated double quote string", 2),
         ("let v = vec![1, 2;", "unclosed `[`", 2),

@@ -118,6 +118,36 @@ def test_what_a_let_makes_is_kept(module_kernel):
     assert value(module_kernel.run("never.err().unwrap().downcast_ref::<&str>().copied()")) == "caught"
 
 
+def test_a_tokio_of_the_notebooks_own_has_its_runtime_in_every_cell(own_kernel):
+    kernel = own_kernel
+    line = ':dep tokio = { version = "1", features = ["rt-multi-thread", "time"] }\n'
+    ok(kernel.run(f"{line}use tokio::spawn as start;\nlet first = start(async {{ 3 }});", timeout=300))
+    assert value(kernel.run("first.await?")) == "3"
+    ok(kernel.run("fn tick() -> tokio::task::JoinHandle<i32> { start(async { 9 }) }"))
+    assert value(kernel.run("let t = tick(); t.await? + 1")) == "10"
+    # Whoever brings his own runtime is not within another one.
+    assert value(kernel.run("tokio::runtime::Runtime::new()?.block_on(async { start(async { 4 }).await })?")) == "4"
+    assert value(kernel.run("tokio::time::sleep(std::time::Duration::from_millis(1)).await; 5")) == "5"
+
+
+def test_what_a_cfg_leaves_out_takes_nobodys_name(module_kernel):
+    ok(module_kernel.run(
+        "#[cfg(debug_assertions)] static LIMIT7: u8 = 10;\n#[cfg(not(debug_assertions))] static LIMIT7: u8 = 20;\n"
+        "#[cfg(unix)]\nfn system7() -> &'static str { \"unix\" }\n#[cfg(windows)]\nfn system7() -> &'static str { \"other\" }\n"
+        "#[cfg(not(windows))] let width7 = 8;\n#[cfg(windows)] let width7 = 16;"
+    ))
+    assert value(module_kernel.run("(LIMIT7, system7(), width7)")) == '(10, "unix", 8)'
+
+
+def test_what_ends_no_loop_says_so(module_kernel):
+    text = said(module_kernel.run("for i in 0..3 { if i == 1 { break; } }\nbreak;"))
+    assert "`break` outside of a loop" in text and "line 2" in text and "`return;` ends the cell" in text
+    assert "inside of a closure" in said(module_kernel.run("let inner = || { continue; };"))
+    # Of a value that is shown, rustc's words are told as well.
+    text = said(module_kernel.run("let three = [1, 2, 3];\nlet at = 7;\nthree[at]"))
+    assert "--> line 3" in text and "the length is 3 but the index is 7" in text
+
+
 @pytest.mark.parametrize(
     ("line", "name"),
     [
@@ -216,6 +246,7 @@ def test_what_a_notebook_imports_as_a_whole_goes_before_the_prelude(module_kerne
         "match 1 { 1 => return, _ => {} }",
         "async fn late13() -> u8 { 1 }\nif late13().await == 1 { return; }",
         "if true { return Ok(()); }",
+        "match 2 { 1 => {} _ => return }",
     ],
 )
 def test_a_return_ends_the_cell_and_keeps_nothing_of_it(module_kernel, code):
@@ -226,5 +257,6 @@ def test_a_return_ends_the_cell_and_keeps_nothing_of_it(module_kernel, code):
         text = said(module_kernel.run(name))
         assert f"would have made `{name}`" in text and "left by a `return`" in text
     assert value(module_kernel.run("before")) == "1"
+    assert ok(module_kernel.run('println!("to the end");\nreturn')).text() == "to the end\n"
     # Of others' a cell takes no notice.
     assert value(module_kernel.run("fn seven(x: u8) -> u8 { if x > 1 { return 7; } 0 } { let g = |x: u8| { if x > 1 { return; } }; g(2); } seven(2)")) == "7"

@@ -159,6 +159,23 @@ def test_what_did_not_change_its_type_stays(module_kernel):
     assert shown(module_kernel.run("(k.a, k.b, k.sum(), map.len(), count, point.0)")) == "(1, (2, 3), 2, 0, 4, 5)"
 
 
+def test_names_that_everybody_has_stay_the_librarys_in_what_was_kept_before(own_kernel):
+    kernel = own_kernel
+    ok(kernel.run(
+        'let text = String::from("a"); let some = vec![Some(1u8)]; let double: Box<dyn Fn(f64) -> f64> = Box::new(|x| 2.0 * x);\n'
+        'let mut failed: Result<u8, String> = Err("b".into());'
+    ))
+    assert lost(kernel.run("struct String(i32); enum Option { A } struct Box; trait Fn {} struct Vec; type Result = u8;")) == set()
+    assert shown(kernel.run("(text.len(), some[0], double(2.0), failed.is_err())")) == "(1, Some(1), 4.0, true)"
+    ok(kernel.run("failed = Ok(4);"))
+    assert shown(kernel.run("(failed.clone(), 0)")) == "(Ok(4), 0)"
+    # What is made now is of the notebook's own, and goes with it.
+    ok(kernel.run("let own = String(4); let text = String(5);"))
+    assert shown(kernel.run("(own.0, text.0)")) == "(4, 5)"
+    assert lost(kernel.run("struct String(i64);")) == {"own", "text"}
+    assert shown(kernel.run("(some[0], double(3.0))")) == "(Some(1), 6.0)"
+
+
 def test_a_value_of_the_new_type_is_kept(module_kernel):
     ok(module_kernel.run("struct N7 { a: u8 }\nlet n7 = N7 { a: 1 };"))
     ok(module_kernel.run("struct N7 { a: u16, b: String }\nlet n7 = N7 { a: 300, b: \"new\".into() };"))

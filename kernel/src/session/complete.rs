@@ -31,6 +31,9 @@ pub fn is_complete(code: &str) -> Completeness {
     }
 }
 
+/// How it is told that a bracket is one too many.
+pub const STRAY: &str = "unexpected closing";
+
 /// What an unfinished cell lacks, or which bracket is one too many, in a few words, and the place of what it is about: a line from 1, a column from 1.
 pub fn unfinished(code: &str) -> Option<(String, usize, usize)> {
     let (said, at) = match end_of(code) {
@@ -40,7 +43,7 @@ pub fn unfinished(code: &str) -> Option<(String, usize, usize)> {
             let last = code.trim_end().char_indices().next_back()?.0;
             ("the cell ends where something should follow".to_owned(), last)
         }
-        End::Stray { bracket, at } => (format!("unexpected closing `{bracket}`"), at),
+        End::Stray { bracket, at } => (format!("{STRAY} `{bracket}`"), at),
         End::Whole => return None,
     };
     let before = &code[..at];

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Dataset, Targets};
 use crate::{Error, Result};
@@ -189,6 +190,29 @@ pub(super) fn places(names: &[String]) -> HashMap<&str, u32> {
 pub(super) fn repeated(names: &[String]) -> Option<&str> {
     let mut seen = HashSet::with_capacity(names.len());
     names.iter().map(String::as_str).find(|&name| !seen.insert(name))
+}
+
+/// What to say of two names that a reader takes for one: they differ in the case of their letters, or in what no eye sees.
+pub(super) fn alike(names: &[String]) -> Option<String> {
+    let mut first: HashMap<String, &String> = HashMap::with_capacity(names.len());
+    names.iter().find_map(|name| {
+        let composed: String = name.nfkc().filter(|letter| !is_unseen(*letter)).collect();
+        let other = *first.entry(composed.to_lowercase()).or_insert(name);
+        let seen: String = other.nfkc().filter(|letter| !is_unseen(*letter)).collect();
+        let by = match seen == composed {
+            true => "in how their letters are written",
+            false => "in the case of their letters",
+        };
+        (other != name).then(|| format!("{other:?} and {name:?} differ only {by}: taken as two classes"))
+    })
+}
+
+/// Marks without width, which come along with text from elsewhere.
+fn is_unseen(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+    )
 }
 
 /// A few names for a message, with dots for the rest.

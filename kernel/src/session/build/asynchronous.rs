@@ -1,7 +1,9 @@
 //! Cells in a runtime for asynchronous code. evcxr brings tokio in at the first `.await` of a notebook and runs every
 //! cell after that within its `block_on`, where nothing else may block. Here only cells that wait themselves are run
-//! there; the others have the runtime at hand and are ordinary code.
+//! there; the others have the runtime at hand and are ordinary code. A notebook that uses a tokio of its own has it at
+//! hand from there on, whether a cell waits or not.
 
+use crate::session::cell::lines::is_of_a_word;
 use ra_ap_syntax::ast::{self, HasModuleItem as _};
 use ra_ap_syntax::{AstNode as _, Edition, SourceFile, SyntaxNode};
 
@@ -16,9 +18,38 @@ pub enum Mode {
 
 const FROM: &str = "let mut mutex =";
 const TO: &str = ".block_on(async {";
+/// How evcxr begins what a cell without a runtime runs.
+const RUNS: &str = "(|| -> std::result::Result<(), EvcxrUserCodeError> {";
 /// How evcxr ends what the runtime runs, when the cell may leave by `?`, and when not.
 const LEAVES: &str = "Ok::<(), EvcxrUserCodeError>(())\n});";
 const ENDS: &str = "\n});";
+
+/// What rustc would say if the cell waited, at which evcxr brings the runtime in; none when nothing speaks of tokio, or
+/// the notebook's own among its `dependencies` has no such runtime.
+pub fn wanted(source: &str, dependencies: &[(String, String)]) -> Option<String> {
+    let tokio = dependencies.iter().find(|(name, _)| name == "tokio")?;
+    let has_one = ["\"full\"", "\"rt-multi-thread\""]
+        .iter()
+        .any(|feature| tokio.1.contains(feature));
+    // A cell of items alone runs nothing.
+    if !has_one || !source.contains(RUNS) || parts(source).is_some() {
+        return None;
+    }
+    let speaks = |line: &str| {
+        let mut words = line.split(|c| !is_of_a_word(c));
+        !line.contains("evcxr") && words.any(|word| word == "tokio")
+    };
+    let line = source.lines().position(speaks)? + 1;
+    let span = serde_json::json!({
+        "file_name": "cell/lib.rs", "is_primary": true, "line_start": line, "line_end": line,
+        "column_start": 1, "column_end": 1, "text": [], "label": null, "expansion": null,
+    });
+    let said = serde_json::json!({
+        "message": "this cell speaks of tokio, which needs its runtime", "code": {"code": "E0728"},
+        "level": "error", "spans": [span], "children": [],
+    });
+    Some(said.to_string())
+}
 
 /// The mode to try first for what evcxr has written; none when it has no runtime.
 pub fn mode(source: &str) -> Option<Mode> {
@@ -131,6 +162,23 @@ mod tests {
         let said = ["{\"code\":{\"code\":\"E0728\"}}".to_owned()];
         assert_eq!(another(Mode::Entered, &said), Some(Mode::Awaited));
         assert_eq!(another(Mode::Awaited, &said), None);
+    }
+
+    #[test]
+    fn a_tokio_of_the_notebooks_own_brings_the_runtime() {
+        let with = |requirement: &str| vec![("tokio".to_owned(), requirement.to_owned())];
+        let full = with("{ version = \"1\", features = [\"full\"] }");
+        let source = format!("use jook::prelude::*;\nlet _ = {RUNS}\nlet h = tokio::spawn(g());\n}}");
+        let said: serde_json::Value = serde_json::from_str(&wanted(&source, &full).unwrap()).unwrap();
+        assert_eq!(
+            (&said["spans"][0]["line_start"], &said["code"]["code"]),
+            (&3.into(), &"E0728".into())
+        );
+        assert_eq!(wanted(&source, &with("\"1\"")), None);
+        assert_eq!(wanted(&source, &[]), None);
+        assert_eq!(wanted(&source.replace("tokio", "tokio_like"), &full), None);
+        assert_eq!(wanted("fn f() { tokio::spawn(g()); }", &full), None);
+        assert_eq!(wanted(&written("tokio::spawn(g());"), &full), None);
     }
 
     #[test]

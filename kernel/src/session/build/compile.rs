@@ -7,7 +7,7 @@ use crate::session::build::dylib::Library;
 use crate::session::build::early_return;
 use crate::session::build::early_return::Bound;
 use crate::session::build::home;
-use crate::session::build::known::Known;
+use crate::session::build::known::{Kept, Known};
 use crate::session::build::lean;
 use crate::session::build::lean::lean;
 use crate::session::build::lines;
@@ -50,6 +50,11 @@ pub const PREFERRED: &str = "preferred";
 pub const HIDDEN: &str = "hidden";
 /// There: the number of a run that was refused, and is compiled with all items when evcxr tries it again.
 const WHOLE: &str = "whole";
+/// There: the number of the run that evcxr was asked to bring a runtime in for.
+const RUNTIME: &str = "runtime";
+
+/// rustc's exit code for a cell that it refuses.
+const REFUSED: i32 = 1;
 
 impl CellCrate {
     /// Compiles the cell into the library that the child process loads; returns the compiler's exit code.
@@ -66,6 +71,11 @@ impl CellCrate {
         }
         let notes = self.dir.join(NOTES);
         cell.read_types(&extra.externs, &notes)?;
+        if let Some(wanted) = asynchronous::wanted(&cell.generated, &self.dependencies)
+            && note_for(&notes, RUNTIME, &cell.run)?
+        {
+            return Ok(report(hold, vec![wanted], REFUSED));
+        }
         let library = extra.library(&cell.known.libraries, hold)?;
         if let Some(library) = &library {
             cell.brought = library.brought_in();
@@ -298,7 +308,7 @@ impl CellCrate {
                 // What is wrong is told with all names at hand: the right one may be among them.
                 None if cell.partly => {
                     cell.whole = true;
-                    let _ = std::fs::write(self.dir.join(NOTES).join(WHOLE), cell.run.number.to_string());
+                    let _ = note_for(&self.dir.join(NOTES), WHOLE, &cell.run);
                 }
                 None => {
                     let imports = preferred::imports(&said).join("\n");
@@ -308,6 +318,16 @@ impl CellCrate {
             }
         }
     }
+}
+
+/// Notes that something was done for this run; false when it was noted before.
+fn note_for(notes: &Path, file: &str, run: &Run) -> Result<bool> {
+    let (file, number) = (notes.join(file), run.number.to_string());
+    let new = std::fs::read_to_string(&file).unwrap_or_default() != number;
+    if new {
+        std::fs::write(file, number)?;
+    }
+    Ok(new)
 }
 
 const FOLDS: &str = "folds.json";
@@ -335,7 +355,7 @@ struct Cell {
     known: Known,
     run: Run,
     /// What this one keeps, as it was written last.
-    kept: Vec<(String, String, u64)>,
+    kept: Vec<Kept>,
     statics: Statics,
     anew: Vec<String>,
     exports: bool,
@@ -396,11 +416,11 @@ impl Cell {
 
     /// The cell is about to run: what it keeps and loses is known to the next, and to the kernel.
     fn note(&mut self, notes: &Path, library: Option<&Library>) -> Result<()> {
-        let own = |name: &&str| self.kept.iter().any(|(variable, ..)| variable == name);
+        let own = |name: &&str| self.kept.iter().any(|kept| kept.variable == *name);
         let hidden = self.known.hidden(&self.types).filter(|name| !own(name));
         let hidden: Vec<String> = hidden.map(str::to_owned).collect();
-        for (variable, of_type, digest) in &self.kept {
-            self.known.keeps(variable, of_type, *digest);
+        for kept in &self.kept {
+            self.known.keeps(kept);
         }
         self.known.statics = std::mem::take(&mut self.statics);
         if let Some(library) = library {

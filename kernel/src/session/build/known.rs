@@ -2,10 +2,10 @@
 
 use crate::session::build::dylib::Library;
 use crate::session::build::statics::Statics;
-use crate::session::build::types::Types;
+use crate::session::build::types::{Types, free_words};
 use crate::session::cell::lines::is_of_a_word;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What the session knows from the cells before, kept in the folder of notes.
@@ -17,6 +17,9 @@ pub struct Known {
     moved: BTreeMap<String, u64>,
     /// The variables' types when they were kept, and their digests.
     kept: BTreeMap<String, (String, u64)>,
+    /// By variable, the names in its type that everybody has and the notebook means something else by now.
+    #[serde(default)]
+    of_the_library: BTreeMap<String, BTreeSet<String>>,
     /// How often a type was defined anew.
     pub generation: u64,
     /// For types as evcxr writes them, the paths of names in them that are not found as they stand.
@@ -27,6 +30,29 @@ pub struct Known {
     pub libraries: Vec<Library>,
     /// The process that all this was kept in.
     process: u64,
+}
+
+/// A variable that a cell keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    pub variable: String,
+    /// As evcxr writes it.
+    pub of_type: String,
+    /// Of its type.
+    pub digest: u64,
+    /// Whether the cell has made it, and not only used it.
+    pub own: bool,
+}
+
+impl Kept {
+    pub fn of(variable: &str, of_type: &str, digest: u64, own: bool) -> Self {
+        Self {
+            variable: variable.to_owned(),
+            of_type: of_type.to_owned(),
+            digest,
+            own,
+        }
+    }
 }
 
 const FILE: &str = "known.json";
@@ -50,6 +76,7 @@ impl Known {
     pub fn is_in(&mut self, process: u64) {
         if std::mem::replace(&mut self.process, process) != process {
             self.kept.clear();
+            self.of_the_library.clear();
             self.statics.clear();
             self.libraries.clear();
         }
@@ -70,9 +97,26 @@ impl Known {
         for (name, digest) in types.definitions() {
             let before = self.types.insert(name.to_owned(), digest);
             anew |= before.is_some_and(|before| before != digest);
+            if before.is_none() {
+                self.keep_for_the_library(name);
+            }
         }
         self.generation += u64::from(anew);
         anew
+    }
+
+    /// The notebook takes a name that everybody has for a type of its own: where variables have it in their types, it
+    /// still is the standard library's.
+    fn keep_for_the_library(&mut self, name: &str) {
+        if !AT_HAND.iter().any(|(other, _)| *other == name) {
+            return;
+        }
+        for (variable, (of_type, _)) in &self.kept {
+            if free_words(of_type).any(|word| word == name) {
+                let names = self.of_the_library.entry(variable.clone()).or_default();
+                names.insert(name.to_owned());
+            }
+        }
     }
 
     /// Whether `variable` was kept with a type whose digest was another one.
@@ -83,14 +127,14 @@ impl Known {
     /// All variables, also those that the notebook has no more, whose type is another one among these types.
     pub fn retyped(&self, types: &Types) -> impl Iterator<Item = &str> {
         let kept = self.kept.iter();
-        kept.filter(|(_, (of_type, digest))| types.digest(&self.spelled(of_type)) != *digest)
+        kept.filter(|(name, (of_type, digest))| types.digest(&self.spelled(name, of_type)) != *digest)
             .map(|(name, _)| name.as_str())
     }
 
     /// All variables, also those that the notebook has no more, whose type may hide another one: see [`Types::hides`].
     pub fn hidden(&self, types: &Types) -> impl Iterator<Item = &str> {
         let kept = self.kept.iter();
-        kept.filter(|(_, (of_type, _))| types.hides(&self.spelled(of_type)))
+        kept.filter(|(name, (of_type, _))| types.hides(&self.spelled(name, of_type)))
             .map(|(name, _)| name.as_str())
     }
 
@@ -100,20 +144,39 @@ impl Known {
         paths.insert(word.to_owned(), path.to_owned());
     }
 
-    /// The type with such names as paths, and with a name for `!`, which has none of its own.
-    pub fn spelled(&self, of_type: &str) -> String {
-        never_by_name(&self.with_paths(of_type))
+    /// The type of a variable that was kept, with such names as paths, and with a name for `!`, which has none of its own.
+    pub fn spelled(&self, variable: &str, of_type: &str) -> String {
+        let own = self.of_the_library.get(variable);
+        never_by_name(&self.with_paths(of_type, own))
     }
 
-    fn with_paths(&self, of_type: &str) -> String {
-        let Some(paths) = self.paths.get(of_type) else {
-            return of_type.to_owned();
+    /// The same for a variable that is new, or is another one now.
+    pub fn spelled_anew(&self, of_type: &str) -> String {
+        never_by_name(&self.with_paths(of_type, None))
+    }
+
+    fn with_paths(&self, of_type: &str, of_the_library: Option<&BTreeSet<String>>) -> String {
+        let paths = self.paths.get(of_type);
+        let path = |word: &str| {
+            let of_the_library = of_the_library.filter(|names| names.contains(word));
+            let at_hand = || {
+                AT_HAND
+                    .iter()
+                    .find(|(name, _)| *name == word)
+                    .map(|(_, path)| *path)
+            };
+            of_the_library
+                .and_then(|_| at_hand())
+                .or_else(|| Some(paths?.get(word)?.as_str()))
         };
+        if paths.is_none() && of_the_library.is_none() {
+            return of_type.to_owned();
+        }
         let (mut out, mut rest) = (String::new(), of_type);
         while !rest.is_empty() {
             let end = rest.find(|c| !is_of_a_word(c)).unwrap_or(rest.len());
             let (word, after) = rest.split_at(end.max(rest.chars().next().map_or(0, char::len_utf8)));
-            match paths.get(word).filter(|_| !out.ends_with("::")) {
+            match path(word).filter(|_| !out.ends_with("::")) {
                 Some(path) => out.push_str(path),
                 None => out.push_str(word),
             }
@@ -122,12 +185,39 @@ impl Known {
         out
     }
 
-    /// The cell keeps `variable`, of a type with this digest.
-    pub fn keeps(&mut self, variable: &str, of_type: &str, digest: u64) {
-        self.kept
-            .insert(variable.to_owned(), (of_type.to_owned(), digest));
+    /// A cell keeps a variable.
+    pub fn keeps(&mut self, kept: &Kept) {
+        if kept.own {
+            self.of_the_library.remove(&kept.variable);
+        }
+        let of = (kept.of_type.clone(), kept.digest);
+        self.kept.insert(kept.variable.clone(), of);
     }
 }
+
+/// What nobody imports, and where it is.
+const AT_HAND: [(&str, &str); 20] = [
+    ("AsRef", "::std::convert::AsRef"),
+    ("Box", "::std::boxed::Box"),
+    ("Clone", "::std::clone::Clone"),
+    ("Copy", "::std::marker::Copy"),
+    ("Drop", "::std::ops::Drop"),
+    ("ExactSizeIterator", "::std::iter::ExactSizeIterator"),
+    ("DoubleEndedIterator", "::std::iter::DoubleEndedIterator"),
+    ("Fn", "::std::ops::Fn"),
+    ("FnMut", "::std::ops::FnMut"),
+    ("FnOnce", "::std::ops::FnOnce"),
+    ("From", "::std::convert::From"),
+    ("Iterator", "::std::iter::Iterator"),
+    ("Option", "::std::option::Option"),
+    ("Result", "::std::result::Result"),
+    ("Send", "::std::marker::Send"),
+    ("String", "::std::string::String"),
+    ("Sync", "::std::marker::Sync"),
+    ("ToString", "::std::string::ToString"),
+    ("Unpin", "::std::marker::Unpin"),
+    ("Vec", "::std::vec::Vec"),
+];
 
 /// `catch_unwind(|| panic!())` is a `Result<!, _>`, and only what a function returns may be written `!`.
 fn never_by_name(of_type: &str) -> String {
@@ -147,6 +237,11 @@ fn never_by_name(of_type: &str) -> String {
 mod tests {
     use super::*;
 
+    /// A variable that a cell has made.
+    fn kept(variable: &str, of_type: &str, digest: u64) -> Kept {
+        Kept::of(variable, of_type, digest, true)
+    }
+
     #[test]
     fn a_definition_that_changes_is_another_generation() {
         let mut known = Known::default();
@@ -160,12 +255,12 @@ mod tests {
         assert_eq!(generation("struct A { x: i32 }"), 2);
         known.spell("Result<i32, Box<dyn Error>>", "Error", "::std::error::Error");
         assert_eq!(
-            known.spelled("Result<i32, Box<dyn Error>>"),
+            known.spelled("e", "Result<i32, Box<dyn Error>>"),
             "Result<i32, Box<dyn ::std::error::Error>>"
         );
-        assert_eq!(known.spelled("Box<dyn Error>"), "Box<dyn Error>");
+        assert_eq!(known.spelled("e", "Box<dyn Error>"), "Box<dyn Error>");
         assert_eq!(
-            known.spelled("Result<!, fn() -> !>"),
+            known.spelled_anew("Result<!, fn() -> !>"),
             "Result<::jook::cells::Never, fn() -> !>"
         );
         let (before, after) = (
@@ -173,13 +268,37 @@ mod tests {
             Types::read("struct A(i8);", &[]),
         );
         known.is_in(0);
-        known.keeps("a", "Vec<A>", before.digest("Vec<A>"));
-        known.keeps("b", "u8", 0);
+        known.keeps(&kept("a", "Vec<A>", before.digest("Vec<A>")));
+        known.keeps(&kept("b", "u8", 0));
         assert!(known.was_retyped("a", after.digest("Vec<A>")) && !known.was_retyped("c", 1));
         assert_eq!(known.retyped(&before).count(), 0);
         assert_eq!(known.retyped(&after).collect::<Vec<_>>(), ["a"]);
         known.is_in(1);
         assert_eq!(known.retyped(&after).count(), 0);
+    }
+
+    #[test]
+    fn a_name_that_everybody_has_stays_the_librarys_in_what_was_kept_before() {
+        let mut known = Known::default();
+        let none = Types::default();
+        for (name, of_type) in [("s", "String"), ("v", "Vec<Option<i32>>"), ("t", "String")] {
+            known.keeps(&kept(name, of_type, none.digest(of_type)));
+        }
+        let mut own = Types::read("struct String(u8);\nenum Option { A }", &[]);
+        assert!(!known.learn(&mut own));
+        assert_eq!(known.retyped(&own).count(), 0);
+        assert_eq!(
+            known.spelled("v", "Vec<Option<i32>>"),
+            "Vec<::std::option::Option<i32>>"
+        );
+        // What is made from now on is of the notebook's own, and changes with it.
+        assert_eq!(known.spelled("mine", "Vec<String>"), "Vec<String>");
+        known.keeps(&kept("mine", "Vec<String>", own.digest("Vec<String>")));
+        known.keeps(&kept("t", "String", own.digest("String")));
+        let mut other = Types::read("struct String(i8);\nenum Option { A }", &[]);
+        assert!(known.learn(&mut other));
+        assert_eq!(known.retyped(&other).collect::<Vec<_>>(), ["mine", "t"]);
+        assert_eq!(known.spelled("s", "String"), "::std::string::String");
     }
 
     #[test]

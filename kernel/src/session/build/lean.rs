@@ -4,7 +4,7 @@
 //! code along. Here a cell takes the variables that it names, and the store is the toolkit's, compiled once. With
 //! thirty variables that is a third of the compiler's work. No line moves.
 
-use crate::session::build::known::Known;
+use crate::session::build::known::{Kept, Known};
 use crate::session::build::types::Types;
 use crate::session::cell::lines::is_of_a_word;
 use std::collections::HashSet;
@@ -21,7 +21,7 @@ const RUNTIME: &str = "mod evcxr_internal_runtime {\n";
 pub struct Lean {
     pub source: String,
     /// The variables that the cell keeps, with their types and the digests of those.
-    pub kept: Vec<(String, String, u64)>,
+    pub kept: Vec<Kept>,
 }
 
 /// The same crate, as small as it can be; `known` is what earlier cells have kept, `types` are the crate's.
@@ -42,7 +42,10 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
         .flatten()
         .filter(|line| {
             line.what == What::Check
-                && known.was_retyped(line.plain(), types.digest(&known.spelled(line.of_type)))
+                && known.was_retyped(
+                    line.plain(),
+                    types.digest(&known.spelled(line.plain(), line.of_type)),
+                )
         })
         .map(Handling::plain)
         .collect();
@@ -87,16 +90,21 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
             if !is_named(plain) || lost.contains(plain) && !puts_own(at, handling) {
                 return String::new();
             }
-            let digest = types.digest(&known.spelled(handling.of_type));
+            let own = puts_own(at, handling);
+            let spelled = match own {
+                true => known.spelled_anew(handling.of_type),
+                false => known.spelled(plain, handling.of_type),
+            };
+            let digest = types.digest(&spelled);
             if handling.what == What::Put {
-                kept.push((plain.to_owned(), handling.of_type.to_owned(), digest));
+                kept.push(Kept::of(plain, handling.of_type, digest, own));
             }
             let fate = match replaced.contains(plain) {
                 false => Fate::Kept,
                 true if is_defined_first(plain, &users) => Fate::Unseen,
                 true => Fate::Replaced,
             };
-            handling.written(digest, known, fate)
+            handling.written(&spelled, digest, fate)
         })
         .collect();
     let mut source = out.join("\n");
@@ -193,9 +201,9 @@ impl<'a> Handling<'a> {
         self.name.trim_start_matches("r#")
     }
 
-    /// The line with the digest of the type, which is spelled so that it is found.
-    fn written(&self, digest: u64, known: &Known, fate: Fate) -> String {
-        let (name, of_type) = (self.name, known.spelled(self.of_type));
+    /// The line with the type, spelled so that it is found, and its digest.
+    fn written(&self, of_type: &str, digest: u64, fate: Fate) -> String {
+        let name = self.name;
         let with = format!("::<{of_type}>({digest:#x}, ::core::stringify!({name})");
         match self.what {
             What::Check => format!("vars_ok &= evcxr_variable_store.check_as{with});"),
@@ -354,14 +362,14 @@ mod tests {
         );
         let types = Types::read("struct P;", &[]);
         let mut known = Known::default();
-        known.keeps("own", "P", 1);
-        known.keeps("other", "Vec<P>", 1);
+        known.keeps(&Kept::of("own", "P", 1, true));
+        known.keeps(&Kept::of("other", "Vec<P>", 1, true));
         let lean = leaned(&source, &known);
-        assert_eq!(lean.kept, [("own".to_owned(), "P".to_owned(), types.digest("P"))]);
+        assert_eq!(lean.kept, [Kept::of("own", "P", types.digest("P"), true)]);
         assert_eq!(lean.source.matches("stringify!(own)").count(), 1);
         assert!(!lean.source.contains("stringify!(other)") && lean.source.contains("forget(&["));
         for (name, kind) in [("own", "P"), ("other", "Vec<P>")] {
-            known.keeps(name, kind, types.digest(kind));
+            known.keeps(&Kept::of(name, kind, types.digest(kind), true));
         }
         assert!(!leaned(&source, &known).source.contains("forget"));
     }

@@ -61,7 +61,8 @@ pub fn of_analysis(source: &str, known: &Known) -> String {
         .map(|line| match line.split_once(": ") {
             Some((name, of_type)) => {
                 let of_type = of_type.trim_end_matches(['\n', ',']);
-                format!("{name}: {},\n", lasting(&known.spelled(of_type)))
+                let variable = name.trim().trim_start_matches("mut ").trim_start_matches("r#");
+                format!("{name}: {},\n", lasting(&known.spelled(variable, of_type)))
             }
             None => line.to_owned(),
         })

@@ -147,10 +147,16 @@ mod tests {
             &["serde::de::Error", "std::error::Error"],
         )];
         assert!(spelling.another(&unknown, &generated, &mut known));
-        assert_eq!(known.spelled("Box<dyn Error>"), "Box<dyn ::std::error::Error>");
+        assert_eq!(
+            known.spelled_anew("Box<dyn Error>"),
+            "Box<dyn ::std::error::Error>"
+        );
         let other = [said("mismatched types", "E0308", &[])];
         assert!(spelling.another(&other, &generated, &mut known));
-        assert_eq!(known.spelled("Box<dyn Error>"), "Box<dyn ::serde::de::Error>");
+        assert_eq!(
+            known.spelled_anew("Box<dyn Error>"),
+            "Box<dyn ::serde::de::Error>"
+        );
         assert!(!spelling.another(&other, &generated, &mut known));
         let nowhere = [said("cannot find trait `Error` in this scope", "E0405", &[])];
         assert!(!Spelling::default().another(&nowhere, &generated, &mut known));

@@ -22,7 +22,8 @@ mod tests;
 mod tokens;
 
 use asked::Asked;
-use tokens::{free_words, is_last_comma, is_of_std, is_skipped, is_visibility, plain, words};
+pub use tokens::free_words;
+use tokens::{is_last_comma, is_of_std, is_skipped, is_visibility, plain, words};
 
 /// What a crate that evcxr has written defines.
 #[derive(Default)]

@@ -6,6 +6,7 @@
 
 use crate::session::cell::ALIAS;
 use crate::session::cell::builtin::{self, Around};
+use crate::session::cell::conditions;
 use crate::session::cell::edit::{Edit, Named, edited};
 use crate::session::cell::folded;
 use crate::session::cell::imports::written_out;
@@ -70,12 +71,13 @@ impl Items {
             ast::Item::Fn(block) => block.body()?.stmt_list(),
             _ => None,
         });
-        let nodes: Vec<SyntaxNode> = block.iter().flat_map(|list| list.syntax().children()).collect();
+        let nodes = block.iter().flat_map(|list| list.syntax().children());
+        let (out, nodes): (Vec<SyntaxNode>, Vec<SyntaxNode>) = nodes.partition(conditions::leave_out);
         let place = |node: &SyntaxNode| usize::from(node.text_range().start()) - HEAD.len();
         // evcxr takes a path at a cell's head for a command.
         let head = code.len() - code.trim_start().len();
         let first = nodes.first().map_or(head, place);
-        let mut edits: Vec<Edit> = Vec::new();
+        let mut edits: Vec<Edit> = out.iter().map(|node| left_out(node, place(node))).collect();
         if code[first..].starts_with("::") {
             edits.push(Edit::insertion(first, "/**/".to_owned()));
         }
@@ -125,8 +127,8 @@ impl Items {
         for node in &nodes {
             let end = usize::from(node.text_range().end()) - HEAD.len();
             edits.extend(patterns::bound_again(node).map(|text| Edit::insertion(end, text)));
-            for at in returns::ends(node) {
-                edits.push(Edit::insertion(at - HEAD.len(), returns::VALUE.to_owned()));
+            for (at, value) in returns::ends(node) {
+                edits.push(Edit::insertion(at - HEAD.len(), value.to_owned()));
             }
             edits.extend(composed(node).map(|(at, removed, text)| Edit {
                 at: at - HEAD.len(),
@@ -231,6 +233,16 @@ impl Items {
             ..Items::default()
         };
         (named, items)
+    }
+}
+
+/// Nothing in the place of this; the lines behind it stay where they are.
+fn left_out(node: &SyntaxNode, at: usize) -> Edit {
+    let text = node.text().to_string();
+    Edit {
+        at,
+        removed: text.len(),
+        text: "\n".repeat(text.matches('\n').count()),
     }
 }
 

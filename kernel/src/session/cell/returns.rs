@@ -4,22 +4,29 @@
 use ra_ap_syntax::ast;
 use ra_ap_syntax::{AstNode as _, SyntaxNode};
 
-/// Where a statement's own `return`s without a value end: there, the value is to be written.
-pub fn ends(node: &SyntaxNode) -> Vec<usize> {
+/// Where a statement's own `return`s without a value end, and what is to be written there.
+pub fn ends(node: &SyntaxNode) -> Vec<(usize, &'static str)> {
     if ast::Item::can_cast(node.kind()) {
         return Vec::new();
     }
     let returns = node.descendants().filter_map(ast::ReturnExpr::cast);
     let own = returns.filter(|it| it.expr().is_none() && !is_of_another(it.syntax(), node));
-    own.map(|it| usize::from(it.syntax().text_range().end()))
-        .collect()
+    own.map(|it| {
+        let end = usize::from(it.syntax().text_range().end());
+        // The last of a cell is no value to be shown.
+        (end, if it.syntax() == node { STATEMENT } else { VALUE })
+    })
+    .collect()
 }
 
-/// What is written there.
-pub const VALUE: &str = " ::std::result::Result::Ok(())";
+const VALUE: &str = " ::std::result::Result::Ok(())";
+const STATEMENT: &str = " ::std::result::Result::Ok(());";
 
 /// Whether it leaves a closure, a function or a future within the statement.
 fn is_of_another(it: &SyntaxNode, statement: &SyntaxNode) -> bool {
+    if it == statement {
+        return false;
+    }
     let above = it.ancestors().skip(1).take_while(|above| above != statement);
     above
         .chain([statement.clone()])
@@ -39,6 +46,7 @@ mod tests {
         let text = |code: &str| Items::default().name(code, code, &Around::default()).0.text;
         let value = "::std::result::Result::Ok(())";
         assert_eq!(text("return;"), format!("return {value};"));
+        assert_eq!(text("f();\nreturn"), format!("f();\nreturn {value};"));
         assert_eq!(
             text("for i in 0..3 { if i == 1 { return } }"),
             format!("for i in 0..3 {{ if i == 1 {{ return {value} }} }}")

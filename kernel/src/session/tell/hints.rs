@@ -42,6 +42,9 @@ pub fn of_compiler(error: &CompilationError, losses: &Losses) -> Option<String> 
         ("E0277", _) if message.contains("`!: ") => {
             "nothing says which type is wanted; write it: `let n: f32 = …;`, or in the call: `.parse::<f32>()`".into()
         }
+        ("E0267", _) if error.spanned_messages().iter().filter(|place| place.span.is_some()).count() < 2 => {
+            "there is no loop around it; `return;` ends the cell early".into()
+        }
         ("E0308", _) if error.rendered().contains("Result<(), EvcxrUserCodeError>") => {
             "a cell is no function: leave `return` away to show a value; `return;` ends the cell early".into()
         }

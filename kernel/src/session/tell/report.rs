@@ -307,6 +307,10 @@ fn said(error: &CompilationError) -> String {
     let in_the_cell = places.iter().filter(|place| place.span.is_some()).count();
     match message.split_once(", found") {
         Some((expected, _)) if expected == "expected `;`" && in_the_cell < 2 => expected.to_owned(),
+        // The closure is the kernel's.
+        _ if error.code() == Some("E0267") && in_the_cell < 2 => {
+            message.replace(" inside of a closure", " outside of a loop or labeled block")
+        }
         _ => message,
     }
 }
@@ -355,7 +359,11 @@ fn one_error(error: &CompilationError, cell: &Cell, losses: &Losses) -> Vec<Stri
         false => out.extend(marks::place_and_lines(&marks, cell.code)),
         // In what evcxr wrote around the cell, which may hold a line of it.
         true => match unplaced_line(error, cell.code) {
-            Some(line) => out.extend(excerpt(cell.code, line)),
+            Some(line) => {
+                out.extend(excerpt(cell.code, line));
+                // rustc's word on a place that is in no line as the user wrote it.
+                out.extend(label(error).map(|label| remark("note", &as_written(label))));
+            }
             None if elsewhere.is_some() => out.extend(elsewhere.iter().flat_map(excerpt_of)),
             None if error.json["children"]
                 .as_array()
@@ -372,6 +380,14 @@ fn one_error(error: &CompilationError, cell: &Cell, losses: &Losses) -> Vec<Stri
         .or_else(|| hints::of_compiler(error, losses));
     out.extend(hint.map(|hint| remark("hint", &as_written(&hint))));
     out
+}
+
+/// What rustc has written at the error's main place.
+fn label(error: &CompilationError) -> Option<&str> {
+    let spans = error.json["spans"].as_array()?;
+    let main = spans.iter().find(|span| span["is_primary"] == true)?;
+    let own = |label: &&str| !label.is_empty() && !label.to_lowercase().contains("evcxr");
+    main["label"].as_str().filter(own)
 }
 
 /// Why a variable that was there is not found in this cell.

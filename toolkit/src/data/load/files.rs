@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::data::names::listed;
+use crate::data::names::{alike, listed};
 use crate::{Error, Result};
 
 /// Names of folders that hold parts of the data, not classes.
@@ -40,7 +40,8 @@ impl ImageFiles {
         let mut labels = Vec::new();
         let mut class_names = Vec::new();
         let mut others = Vec::new();
-        let mut hidden = hidden_images(dir);
+        let mut hidden = images_among(dir, is_hidden);
+        let mut copies = images_among(dir, is_copy);
         let entries = listing(dir)?;
         check_parts(dir, &entries)?;
         for entry in entries {
@@ -55,7 +56,8 @@ impl ImageFiles {
                 others.push(entry);
                 continue;
             }
-            hidden.extend(hidden_images(&entry));
+            hidden.extend(images_among(&entry, is_hidden));
+            copies.extend(images_among(&entry, is_copy));
             let images = images_in(&entry, &mut others)?;
             labels.extend(std::iter::repeat_n(class_names.len() as u32, images.len()));
             class_names.push(file_name(&entry));
@@ -89,6 +91,18 @@ impl ImageFiles {
                 listed(names)
             )),
         }
+        match within(&copies).as_slice() {
+            [] => {}
+            [name] => notes.push(format!(
+                "1 image is a backup copy by its name and was left out: {name}"
+            )),
+            names => notes.push(format!(
+                "{} images are backup copies by their names and were left out: {}",
+                names.len(),
+                listed(names)
+            )),
+        }
+        notes.extend(alike(&class_names).map(|told| format!("the folders {told}")));
         if class_names.iter().all(|name| is_part(name)) {
             notes.push(format!(
                 "the folders {} are taken for classes: if they are parts of the data, put the images in each of them \
@@ -132,14 +146,24 @@ fn check_parts(dir: &Path, entries: &[PathBuf]) -> Result<()> {
     )))
 }
 
-/// What is in `dir`, sorted by name, without hidden entries and what macOS packs beside the files.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+/// What editors leave beside a file that they have changed.
+fn is_copy(name: &str) -> bool {
+    let ends = ["~", ".bak", ".orig", ".old"];
+    !is_hidden(name) && ends.iter().any(|end| name.to_lowercase().ends_with(end))
+}
+
+/// What is in `dir`, sorted by name, without hidden entries, backup copies and what macOS packs beside the files.
 fn listing(dir: &Path) -> Result<Vec<PathBuf>> {
     let io = |e: std::io::Error| Error::io(dir, &e);
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let name = file_name(&path);
-        if name.starts_with('.') || name == "__MACOSX" {
+        if is_hidden(&name) || is_copy(&name) || name == "__MACOSX" {
             continue;
         }
         if path.is_symlink()
@@ -157,13 +181,13 @@ fn listing(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries)
 }
 
-/// The images among the hidden files of `dir` and those of its hidden folders, by their contents: what macOS writes
-/// beside a file has its name, and is none. What cannot be looked at hides nothing that could be told.
-fn hidden_images(dir: &Path) -> Vec<PathBuf> {
+/// The images among the files of `dir`, and in its folders, whose names are passed over, by their contents: what macOS
+/// writes beside a file has its name, and is none. What cannot be looked at hides nothing that could be told.
+fn images_among(dir: &Path, passed_over: fn(&str) -> bool) -> Vec<PathBuf> {
     let inside = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let hidden = inside(dir).map(|entry| entry.path());
-    let hidden = hidden.filter(|path| file_name(path).starts_with('.'));
-    let files = hidden.flat_map(|path| match path.is_dir() {
+    let named = inside(dir).map(|entry| entry.path());
+    let named = named.filter(|path| passed_over(&file_name(path)));
+    let files = named.flat_map(|path| match path.is_dir() {
         true => inside(&path).map(|entry| entry.path()).collect(),
         false => vec![path],
     });

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use polars::prelude::{Column, DataType};
 
 use super::table::{Labels, Place, texts, unreadable};
-use crate::data::names::{listed, places};
+use crate::data::names::{alike, listed, places};
 use crate::{Error, Result};
 
 /// Words by which programs write that a value is missing, in any case of their letters.
@@ -83,6 +83,9 @@ pub(super) fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_
         Labels::Known(_, names) => names.to_vec(),
         _ => order.iter().map(|&id| found[id].clone()).collect(),
     };
+    if !matches!(labels, Labels::Known(..)) {
+        notes.extend(alike(&names).map(|told| format!("labels in column {name}: {told}")));
+    }
     let places = places(&names);
     let mut class_of = Vec::with_capacity(found.len());
     for (id, text) in found.iter().enumerate() {

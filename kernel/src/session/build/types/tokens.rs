@@ -54,8 +54,20 @@ pub fn plain(name: &str) -> String {
     name.trim_start_matches("r#").to_owned()
 }
 
+/// The words of a type that may be names of the notebook's: none is behind a path that begins in the standard library.
 pub fn words(text: &str) -> impl Iterator<Item = String> {
-    pieces(text).map(plain)
+    let is_of_the_library = |word: &&str| {
+        let end = word.as_ptr() as usize - text.as_ptr() as usize + word.len();
+        let path = text[..end].rsplit(|c| !is_of_a_word(c) && c != ':').next();
+        path.is_some_and(|path| {
+            ["::std::", "::core::", "::alloc::"]
+                .iter()
+                .any(|root| path.starts_with(root))
+        })
+    };
+    pieces(text)
+        .filter(move |word| !is_of_the_library(word))
+        .map(plain)
 }
 
 fn pieces(text: &str) -> impl Iterator<Item = &str> {

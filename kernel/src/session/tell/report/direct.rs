@@ -2,7 +2,7 @@
 
 use crate::session::CellError;
 use crate::session::build::syntax;
-use crate::session::complete::unfinished;
+use crate::session::complete::{STRAY, unfinished};
 use crate::session::tell::place;
 use crate::session::tell::report::advice;
 use crate::session::tell::report::as_written;
@@ -21,7 +21,8 @@ pub fn of_syntax(faults: &[Value], cell: &str) -> Option<CellError> {
     let mut error = of_faults(faults, cell);
     // Where rustc can only point behind the cell's end, or has lost count of its brackets.
     let lost = error.line.is_none() || error.evalue.contains("delimiter");
-    match unfinished(cell).filter(|_| lost) {
+    let explains = |said: &str| lost || said.starts_with(STRAY);
+    match unfinished(cell).filter(|(said, ..)| explains(said)) {
         Some((said, line, column)) => {
             error = plain("CompileError", &said);
             mark(&mut error, line, column, cell);

@@ -87,6 +87,28 @@ fn labels_that_only_blanks_tell_apart_are_one_class_and_told() {
 }
 
 #[test]
+fn labels_that_look_the_same_are_two_classes_and_told() {
+    let dir = Scratch::new();
+    let loaded = |labels: [&str; 2]| {
+        let text = format!("x,k\n1,{}\n2,{}\n3,other\n", labels[0], labels[1]);
+        Dataset::from_csv(dir.file("l.csv", text), "k").unwrap()
+    };
+    for (labels, by) in [
+        (["setosa", "Setosa"], "in the case of their letters"),
+        (["caf\u{e9}", "cafe\u{301}"], "in how their letters are written"),
+        (["a\u{200b}b", "ab"], "in how their letters are written"),
+    ] {
+        let data = loaded(labels);
+        assert_eq!(data.classes(), 3);
+        let [note] = data.notes() else {
+            panic!("{:?}", data.notes())
+        };
+        assert!(note.contains(by) && note.contains("column k"), "{note}");
+    }
+    assert!(loaded(["a", "b"]).notes().is_empty());
+}
+
+#[test]
 fn a_column_that_numbers_the_rows_is_left_out_and_told() {
     let dir = Scratch::new();
     let rows = |header: &str, numbers: &[&str]| {

@@ -53,6 +53,39 @@ fn grey_images_have_one_channel_row_by_row() {
 }
 
 #[test]
+fn copies_that_an_editor_leaves_are_no_images_of_their_own() {
+    let dir = Scratch::new();
+    for name in [
+        "roses/1.png",
+        "roses/1.png~",
+        "roses.bak/2.png",
+        "Roses/3.png",
+        "tulips/4.PNG.Orig",
+    ] {
+        save(grey(3, 2), &dir, name, ImageFormat::Png);
+    }
+    save(grey(3, 2), &dir, "tulips/4.png", ImageFormat::Png);
+    let data = Dataset::from_image_folder(dir.path()).unwrap();
+    assert_eq!(data.class_names(), ["Roses", "roses", "tulips"]);
+    assert_eq!(data.class_counts(), [1, 1, 1]);
+    let [copies, alike] = data.notes() else {
+        panic!("{:?}", data.notes())
+    };
+    for part in [
+        "3 images are backup copies",
+        "roses/1.png~",
+        "roses.bak/2.png",
+        "tulips/4.PNG.Orig",
+    ] {
+        assert!(copies.contains(part), "{copies}");
+    }
+    assert!(
+        alike.contains("\"Roses\" and \"roses\" differ only in the case"),
+        "{alike}"
+    );
+}
+
+#[test]
 fn contents_tell_an_image_from_what_is_none() {
     let dir = Scratch::new();
     let names = [
