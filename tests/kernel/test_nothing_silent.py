@@ -49,6 +49,15 @@ def test_a_panic_has_its_place(module_kernel, code, place):
     assert place in said(module_kernel.run(code))
 
 
+def test_a_panic_has_its_place_behind_a_hook_of_the_notebooks_own(own_kernel):
+    kernel = own_kernel
+    ok(kernel.run("let before = std::panic::take_hook();\n\nstd::panic::set_hook(Box::new(move |info| { println!(\"heard\"); before(info) }));"))
+    cell = kernel.run('let a = 1;\npanic!("boom")')
+    assert "heard" in cell.text() and "--> line 2\n" in said(cell)
+    ok(kernel.run("fn boom(x: u32) -> u32 {\n    vec![1][x as usize]\n}"))
+    assert "line 2 of cell [" in said(kernel.run("boom(5)"))
+
+
 def test_a_panic_of_a_replaced_value_is_told_and_costs_nothing_else(module_kernel):
     ok(
         module_kernel.run(

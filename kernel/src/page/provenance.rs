@@ -2,10 +2,10 @@
 //! page.
 
 use super::notebook::{self, INJECTED, Kind, Notebook};
+use crate::session::compiler_version;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
-use std::process::Command;
 
 /// The lock file this program was built with, which cells are built with too.
 const LOCK: &str = include_str!("../../../Cargo.lock");
@@ -17,7 +17,7 @@ const CRATES: [&str; 5] = ["dfdx", "gemm", "polars", "plotly", "evcxr"];
 pub fn describe(notebook: &Notebook) -> Map<String, Value> {
     let mut versions = Map::new();
     versions.insert("jook".to_string(), json!(env!("CARGO_PKG_VERSION")));
-    if let Some(rustc) = rustc() {
+    if let Some(rustc) = compiler_version() {
         versions.insert("rustc".to_string(), json!(rustc));
     }
     for name in CRATES {
@@ -89,12 +89,6 @@ fn seed_of_line(line: &str) -> Option<u64> {
         .trim_end_matches("u64")
         .trim_end_matches('_');
     number.replace('_', "").parse().ok()
-}
-
-fn rustc() -> Option<String> {
-    let output = Command::new("rustc").arg("--version").output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    text.split_whitespace().nth(1).map(str::to_string)
 }
 
 /// The highest version of crate `name` in a lock file.

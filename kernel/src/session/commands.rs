@@ -147,6 +147,18 @@ pub fn read(cell: &str) -> Result<Orders, String> {
                     "`:explain {other}`: the compiler's errors have codes like E0382"
                 ));
             }
+            (":quit", _) if at_head => {
+                return Err(
+                    "`:quit`: a kernel is shut down or restarted from the notebook's menu, in a console by Ctrl-D".into(),
+                );
+            }
+            (":toolchain", _) if at_head => {
+                return Err(
+                    "`:toolchain`: cells are compiled by the compiler that the toolkit was built with (`:version` tells \
+                     which); another one's would not fit it"
+                        .into(),
+                );
+            }
             (command, _) if at_head && command.starts_with('%') => {
                 return Err(format!("`{command}` is not known here; `:help` lists what is"));
             }

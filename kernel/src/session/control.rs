@@ -11,7 +11,7 @@ use crate::session::know::snapshot::Resting;
 use crate::session::life::door;
 use crate::session::life::door::Caller;
 use crate::session::life::door::Door;
-use crate::session::life::family;
+use crate::session::life::family::{self, Marked, Relative};
 use crate::session::life::keeper::Order;
 use crate::session::process;
 use crate::session::talk::comms::Comms;
@@ -331,8 +331,9 @@ impl Control {
                 state.interrupted = Some(Instant::now());
                 state.stop_compilers();
                 state.stop();
-                let (cell, begun, control) = (state.cell, state.begun, self.clone());
-                std::thread::spawn(move || control.see_to_the_stop(cell, begun));
+                let (cell, control) = (state.cell, self.clone());
+                let marked = Marked::of(&state.programs());
+                std::thread::spawn(move || control.see_to_the_stop(cell, marked));
             }
             Some(first) if first.elapsed() >= GRACE => {
                 state.killed = true;
@@ -344,11 +345,35 @@ impl Control {
 
     /// After a while: what the cell has started and does not end is killed, and the user of a cell that goes on is told
     /// what to do.
-    fn see_to_the_stop(&self, cell: u64, begun: u64) {
-        let stopped = family::now();
-        std::thread::sleep(GRACE);
+    fn see_to_the_stop(&self, cell: u64, mut marked: Marked) {
+        /// Between two looks for what the stopped programs start.
+        const LOOK: Duration = Duration::from_millis(40);
+        /// In which a program that is asked to end may leave another one behind.
+        const PARTING: Duration = Duration::from_millis(300);
+        let (stopped, now) = (family::now(), Instant::now());
+        while now.elapsed() < GRACE {
+            std::thread::sleep(LOOK);
+            let Some(group) = self.state().process.as_ref().map(|process| process.group) else {
+                continue;
+            };
+            let all = family::descendants(group);
+            if now.elapsed() < PARTING {
+                let orphans = all
+                    .iter()
+                    .filter(|one| one.started >= stopped && is_an_orphan(one, group, &all));
+                marked.add(orphans);
+            }
+            marked.among(&all);
+        }
         let state = self.state();
-        state.signal_programs(begun, stopped, libc::SIGKILL);
+        if let Some(process) = &state.process {
+            // One that stands still starts nothing any more.
+            for deadly in [libc::SIGSTOP, libc::SIGKILL] {
+                for program in marked.among(&family::descendants(process.group)) {
+                    family::signal(program.pid, deadly);
+                }
+            }
+        }
         if state.cell == cell
             && !state.killed
             && let Some(sink) = &state.sink
@@ -430,6 +455,12 @@ impl Control {
     }
 }
 
+/// Whether the keeper of the cells' process has taken this program over, whose own parent is gone.
+fn is_an_orphan(one: &Relative, group: libc::pid_t, all: &[Relative]) -> bool {
+    let is_above = |pid| pid == group || all.iter().any(|other| other.pid == pid && other.parent == group);
+    is_above(one.parent) && !family::is_called(one.pid, process::NAME)
+}
+
 impl State {
     /// The cell that waits is told that it will not run.
     fn give_up(&mut self, error: super::CellError) {
@@ -461,26 +492,34 @@ impl State {
     /// Asks the cell to stop, and the programs that it has started.
     fn stop(&mut self) {
         // The programs first: the cell may end those that it waits for, and they would not be found.
-        self.stopped_programs |= self.signal_programs(self.begun, family::now(), libc::SIGINT);
+        let programs = self.programs();
+        for program in &programs {
+            family::signal(program.pid, libc::SIGINT);
+        }
+        self.stopped_programs |= !programs.is_empty();
         self.order(Order::Stop);
     }
 
-    /// To the programs that were started between two moments: what earlier cells have started is none of this cell's.
-    /// Says whether there are any.
-    fn signal_programs(&self, begun: u64, until: u64, signal: libc::c_int) -> bool {
+    /// The programs that the running cell has started: what earlier cells have started is none of its, nor is what that
+    /// starts meanwhile.
+    fn programs(&self) -> Vec<Relative> {
         let Some(process) = &self.process else {
-            return false;
+            return Vec::new();
         };
-        let mut any = false;
-        for relative in family::descendants(process.group) {
-            // The cells' process and its keeper are no programs of a cell's, even if it has restarted them.
-            let ours = || family::is_called(relative.pid, process::NAME);
-            if (begun..=until).contains(&relative.started) && !ours() {
-                family::signal(relative.pid, signal);
-                any = true;
-            }
-        }
-        any
+        let all = family::descendants(process.group);
+        // The cells' process and its keeper are no programs of a cell's, even if it has restarted them.
+        let ours = |one: &Relative| family::is_called(one.pid, process::NAME);
+        let (_, programs): (Vec<Relative>, Vec<Relative>) = all.into_iter().partition(ours);
+        let before: Vec<Relative> = programs
+            .iter()
+            .copied()
+            .filter(|one| one.started < self.begun)
+            .collect();
+        let of_others = Marked::of(&before).among(&programs);
+        programs
+            .into_iter()
+            .filter(|one| !of_others.contains(one))
+            .collect()
     }
 
     /// To the cells' process.

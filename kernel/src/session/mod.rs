@@ -57,6 +57,7 @@ mod tell;
 mod variables;
 mod worker;
 
+pub use build::home::compiler_version;
 pub use build::stand_in::runtime_hook;
 pub use build::toolkit::prebuild;
 pub use complete::{Completeness, is_complete};

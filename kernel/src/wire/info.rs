@@ -5,7 +5,6 @@ use jupyter_protocol::{
     CodeMirrorMode, HelpLink, JupyterMessage, KernelInfoReply, LanguageInfo, ReplyStatus,
 };
 use serde_json::json;
-use std::process::Command;
 
 /// What a client can use beyond the protocol version; names from the protocol's own list.
 const FEATURES: [&str; 1] = ["kernel subshells"];
@@ -50,13 +49,4 @@ fn reply(rustc: &str) -> KernelInfoReply {
         debugger: false,
         error: None,
     }
-}
-
-/// The version of the rustc that cells will be compiled with, or `unknown`.
-pub fn rustc_version() -> String {
-    let output = Command::new("rustc").arg("--version").output();
-    let text = output
-        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-        .unwrap_or_default();
-    text.split_whitespace().nth(1).unwrap_or("unknown").to_string()
 }

@@ -8,18 +8,18 @@
 //!   builds answers;
 //! - [`iopub`] publishes outputs and statuses, in order and without losing any; [`outputs`] makes messages of what cells
 //!   show; [`replies`] answers who asked;
-//! - [`queue`] and [`shells`] keep cells in order, also those of several consoles; [`history`] remembers them, for later
-//!   kernels in the [`history_file`];
+//! - [`queue`] and [`shells`] keep cells in order, also those of several consoles; the [`history_file`] is what [`history`]
+//!   remembers them in for later kernels;
 //! - [`stdin`] asks the person at the keyboard, [`progress`] tells why the first cell waits, [`parents`] publishes what
 //!   widgets say, at any time;
 //! - [`kernel`] is what the channels share;
-//! - [`execute`] runs cells one after the other, [`expressions`] evaluates what a client asks beside a cell,
-//!   [`subshells`] has cells of several consoles take turns;
+//! - [`expressions`] evaluates what a client asks beside a cell, [`execute`] runs cells one after the other, [`subshells`]
+//!   has cells of several consoles take turns;
 //! - [`complete`], [`inspect`], [`info`], [`usage`] answer the smaller requests, [`comms`] what the front end says to
 //!   widgets, [`refusals`] what is left, and [`ending`] is the last answer;
 //! - [`shell`] and [`control`] take the requests;
-//! - [`server`] reads the connection file, opens the channels and runs until shutdown, or until the process that wanted
-//!   the kernel is gone: [`orphan`].
+//! - [`orphan`] sees when the process that wanted the kernel is gone; [`server`] reads the connection file, opens the
+//!   channels and runs until then, or until shutdown.
 
 mod comms;
 mod complete;

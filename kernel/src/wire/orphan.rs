@@ -13,9 +13,41 @@ pub async fn orphaned() {
     if parent() == 1 && starts_programs(wanted) {
         return std::future::pending().await;
     }
-    while !is_orphan(wanted, first, parent()) {
+    // Where launchers stand between, none of them may end with the client.
+    let client = is_above(wanted).then(|| started(wanted)).flatten();
+    let has_left = || client.is_some() && started(wanted) != client;
+    while !is_orphan(wanted, first, parent()) && !has_left() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// Whether the process is among this one's parent and the parents of that.
+fn is_above(wanted: u32) -> bool {
+    let mut next = Some(parent());
+    // A chain of processes that end meanwhile could lead anywhere.
+    for _ in 0..64 {
+        match next {
+            Some(pid) if pid == wanted => return true,
+            Some(pid) if pid > 1 => next = of_stat(pid, 1),
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// When a process that lives was started: another one may have its number one day.
+fn started(pid: u32) -> Option<u64> {
+    of_stat(pid, 19)
+}
+
+/// A number that the system tells of a process that lives, counted from behind its name.
+fn of_stat<N: std::str::FromStr>(pid: u32, at: usize) -> Option<N> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name stands in brackets and may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut words = rest.split_whitespace();
+    let is_dead = matches!(words.clone().next()?, "Z" | "X");
+    words.nth(at)?.parse().ok().filter(|_| !is_dead)
 }
 
 fn parent() -> u32 {
@@ -42,7 +74,18 @@ fn is_orphan(wanted: u32, first: u32, now: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_orphan;
+    use super::{is_above, is_orphan, started};
+
+    #[test]
+    fn a_client_behind_launchers_is_known_by_its_start() {
+        let me = std::process::id();
+        assert!(is_above(std::os::unix::process::parent_id()) && !is_above(me));
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        assert!(started(me).is_some() && started(child.id()) >= started(me));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(started(child.id()), None);
+    }
 
     #[test]
     fn a_kernel_knows_when_it_is_alone() {

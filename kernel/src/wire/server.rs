@@ -4,7 +4,6 @@ use super::comms;
 use super::control;
 use super::gate::{Endpoint, Limits, Room, Router, heart};
 use super::history::History;
-use super::info::rustc_version;
 use super::iopub::IoPub;
 use super::kernel::Kernel;
 use super::message::unasked;
@@ -17,7 +16,7 @@ use super::shell;
 use super::shells::Shells;
 use super::stdin::Stdin;
 use super::subshells;
-use crate::session::{Comms, Options, Said, Session};
+use crate::session::{Comms, Options, Said, Session, compiler_version};
 use anyhow::{Context, Result, bail};
 use jupyter_protocol::{ConnectionInfo, Status};
 use std::path::Path;
@@ -71,7 +70,7 @@ async fn run(connection: ConnectionInfo) -> Result<()> {
              kernel can run code as you"
         );
     }
-    let rustc = tokio::task::spawn_blocking(rustc_version);
+    let rustc = tokio::task::spawn_blocking(|| compiler_version().unwrap_or_else(|| "unknown".to_owned()));
     let seal = Arc::new(Seal::new(&connection.key, uuid::Uuid::new_v4().to_string()));
     let room = Room::new(ROOM);
     let cannot = |channel: &str, port: u16| format!("could not bind the {channel} socket (port {port})");

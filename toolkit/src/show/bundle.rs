@@ -103,10 +103,6 @@ pub trait Show {
 
     /// Called by the kernel (and by stock evcxr) on the value that ends a cell.
     fn evcxr_display(&self) {
-        // What was printed before, by the value's own making too, does not belong to it.
-        if let Some(kernel) = crate::cells::kernel() {
-            kernel.settle();
-        }
         let outputs = self.outputs();
         if let Some((last, before)) = outputs.split_last() {
             before

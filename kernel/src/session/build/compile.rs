@@ -3,6 +3,7 @@
 use crate::session::build::asynchronous::{self, Mode};
 use crate::session::build::beginnings::{Beginning, Made, is_beginning};
 use crate::session::build::deps;
+use crate::session::build::displays;
 use crate::session::build::dylib::Library;
 use crate::session::build::early_return;
 use crate::session::build::early_return::Bound;
@@ -303,6 +304,7 @@ impl CellCrate {
             let next = bound.next(&said).filter(|_| early_return::is_in(&cell.generated));
             match next {
                 Some(next) => bound = next,
+                None if !cell.blind && displays::cannot_look(&said) => cell.blind = true,
                 None if statics::copy_for_constants(&said, &mut cell.known.statics) => {}
                 None if spelling.another(&said, &cell.generated, &mut cell.known) => {}
                 // What is wrong is told with all names at hand: the right one may be among them.
@@ -364,6 +366,8 @@ struct Cell {
     /// Whether it is written without the items that it does not reach, and whether it must not be.
     partly: bool,
     whole: bool,
+    /// Whether its value cannot be looked at before it shows itself.
+    blind: bool,
     /// Whether it defines a type anew.
     regenerated: bool,
     needs: BTreeSet<u64>,
@@ -394,7 +398,7 @@ impl Cell {
         if let Some(mode) = mode {
             asynchronous::run_in(&mut source, mode);
         }
-        let mut source = source::with_notices(&source, bound);
+        let mut source = source::with_notices(&source, bound, !self.blind);
         source.push_str(&self.brought);
         (self.statics, self.anew) = (shared.statics, shared.anew);
         (self.exports, self.needs) = (shared.exports, shared.needs);

@@ -166,7 +166,9 @@ pub fn real_tool(name: &str) -> Result<PathBuf> {
     let mut which = Command::new(&rustup);
     outside(&mut which)
         .args(["which", name])
-        .env_remove("RUSTUP_TOOLCHAIN");
+        .env_remove("RUSTUP_TOOLCHAIN")
+        // What is not here is told, not fetched.
+        .env("RUSTUP_AUTO_INSTALL", "0");
     if workspace().is_dir() {
         which.current_dir(workspace());
     }
@@ -183,6 +185,18 @@ pub fn real_tool(name: &str) -> Result<PathBuf> {
             std::env::var_os("HOME").unwrap_or_default().display()
         ),
     }
+}
+
+/// The version of the compiler that cells are compiled with, whatever the notebook's folder asks for.
+pub fn compiler_version() -> Option<String> {
+    let mut rustc = Command::new(real_tool("rustc").ok()?);
+    let output = outside(&mut rustc)
+        .arg("--version")
+        .env("RUSTUP_AUTO_INSTALL", "0")
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.split_whitespace().nth(1).map(str::to_owned)
 }
 
 /// The folder of Jook's source.
@@ -227,7 +241,7 @@ pub fn standard_library_is_at(folder: Option<&Path>) {
 
 fn make() -> Result<Home> {
     let (rustc, cargo) = (real_tool("rustc")?, real_tool("cargo")?);
-    let folder = std::env::temp_dir();
+    let folder = folder_for_private_ones()?;
     sweep(&folder);
     let dir = private_folder(&folder)?;
     let path = real_path();
@@ -280,6 +294,54 @@ fn make() -> Result<Home> {
     Ok(home)
 }
 
+/// Where the private directory is made: what TMPDIR names, unless others could put something else in its place, or the
+/// tools that work there could not be told its path.
+fn folder_for_private_ones() -> Result<PathBuf> {
+    const WAY_OUT: &str = "TMPDIR names the folder for temporary files: set it to another one";
+    let named = std::env::temp_dir();
+    let folder = std::path::absolute(&named)?;
+    if named != folder {
+        // The tools work in folders of their own.
+        // SAFETY: as in `make`.
+        unsafe { std::env::set_var("TMPDIR", &folder) };
+    }
+    let path = folder.as_os_str().as_encoded_bytes();
+    if let Some(letter) = [b':', b'%', b'\n'].iter().find(|letter| path.contains(letter)) {
+        bail!(
+            "{} has a {:?} in its path, which lists of folders and linkers do not take. {WAY_OUT}",
+            folder.display(),
+            char::from(*letter)
+        );
+    }
+    /// Of a folder: only an entry's owner may rename it.
+    const STICKY: u32 = 0o1000;
+    if folder
+        .metadata()
+        .is_ok_and(|meta| meta.mode() & 0o002 != 0 && meta.mode() & STICKY == 0)
+    {
+        bail!(
+            "anybody may put something else in the place of what is made in {} (it is writable for all, without the sticky \
+             bit; `chmod +t` mends that). {WAY_OUT}",
+            folder.display()
+        );
+    }
+    Ok(folder)
+}
+
+/// Whether the private directory is still there: who cleans up temporary files may have taken it.
+///
+/// # Errors
+/// When it is not, in words for the user.
+pub fn is_there(home: &Home) -> Result<()> {
+    ensure!(
+        home.dir.join("tools").exists(),
+        "the kernel's folder for temporary files is gone ({}): something has cleaned up there. Restart the kernel; the \
+         notebook's variables are lost",
+        home.dir.display()
+    );
+    Ok(())
+}
+
 /// This process's private directory, once there is one.
 static OURS: OnceLock<PathBuf> = OnceLock::new();
 
@@ -315,6 +377,11 @@ fn private_folder(parent: &Path) -> Result<PathBuf> {
     std::fs::rename(&begun, dir.join(LOCK))?;
     // As long as this process lives: the system lets go of it.
     std::mem::forget(file);
+    // By a lock of the folder itself, systemd knows that it is not to be cleaned up.
+    if let Ok(folder) = std::fs::File::open(&dir) {
+        lock(&folder);
+        std::mem::forget(folder);
+    }
     Ok(dir)
 }
 
@@ -366,13 +433,14 @@ fn sweep(parent: &Path) {
         let ours = entry
             .file_name()
             .to_str()
-            .is_some_and(|name| name.starts_with(NAME));
+            .and_then(|name| name.strip_prefix(NAME))
+            .is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         // Of the entry itself, not of what it may lead to.
         let made_here = entry.metadata().is_ok_and(|meta| {
             // SAFETY: asks for a number.
             meta.is_dir() && meta.uid() == unsafe { libc::geteuid() } && meta.mode() & 0o077 == 0
         });
-        if !(ours && made_here) {
+        if !(ours && made_here && is_a_kernels(&entry.path())) {
             continue;
         }
         let free = std::fs::File::open(entry.path().join(LOCK)).is_ok_and(|file| lock(&file));
@@ -382,9 +450,21 @@ fn sweep(parent: &Path) {
     }
 }
 
+/// Whether a folder of that name has what a kernel makes first, and an empty lock: somebody may have one of his own.
+fn is_a_kernels(dir: &Path) -> bool {
+    let empty = dir
+        .join(LOCK)
+        .symlink_metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.len() == 0);
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let alone = || entries.map(|entry| entry.file_name()).eq([LOCK]);
+    empty && (dir.join("bin").join(private::LINKER).is_symlink() || alone())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_private_folder_is_new_and_closed_and_swept_only_when_its_process_is_gone() {
@@ -399,11 +479,16 @@ mod tests {
         let left = private_folder(&parent).unwrap();
         std::fs::remove_file(left.join(LOCK)).unwrap();
         std::fs::write(left.join(LOCK), "").unwrap();
-        let open = parent.join("jook-open");
+        let users = parent.join("jook-thesis");
+        std::fs::create_dir(&users).unwrap();
+        std::fs::set_permissions(&users, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(users.join(LOCK), "").unwrap();
+        std::fs::write(users.join("thesis.txt"), "all of it").unwrap();
+        let open = parent.join("jook-opened");
         std::fs::create_dir(&open).unwrap();
         std::fs::write(open.join(LOCK), "").unwrap();
         sweep(&parent);
-        assert!(dir.exists() && stranger.exists() && open.exists() && !left.exists());
+        assert!(dir.exists() && stranger.exists() && open.exists() && users.exists() && !left.exists());
         std::fs::remove_dir_all(parent).unwrap();
     }
 

@@ -3,7 +3,7 @@
 //! [`toolkit`] builds and links what cells are compiled against, [`skeleton`] and [`graph`] cut down what
 //! rust-analyzer has to read of it. [`home`] makes the private folder in which evcxr finds this program in the place of
 //! cargo, rustup and the linker; [`stand_in`] is this program in those roles. It reads what evcxr has written
-//! ([`manifest`], [`source`]), runs it with a runtime at hand ([`asynchronous`]), gives its statics one memory ([`statics`]), makes it small ([`lean`], with what [`types`] knows of the variables' types, and [`spelling`] and [`preferred`] find out, both [`known`] to the next cell), has rustc compile it ([`compile`]) and links it
+//! ([`manifest`], [`source`]), runs it with a runtime at hand ([`asynchronous`]), gives its statics one memory ([`statics`]), makes it small ([`lean`], with what [`types`] knows of the variables' types, and [`spelling`] and [`preferred`] find out, both [`known`] to the next cell), says where values show themselves ([`displays`]), has rustc compile it ([`compile`]) and links it
 //! ([`linker`]); [`deps`] builds, and [`dylib`] puts in one library, what a notebook adds beyond what is [`carried`], [`metadata`] and [`answers`] tell evcxr what cargo would.
 //! [`syntax`] asks rustc whether a cell can be read at all. [`warnings`] are those that are told. [`lines`] finds a cell's line behind a panic in a library. [`private`], [`files`] and [`mask`] are what all of them stand on.
 
@@ -13,6 +13,7 @@ pub mod beginnings;
 pub mod carried;
 pub mod compile;
 pub mod deps;
+pub mod displays;
 pub mod dylib;
 pub mod early_return;
 pub mod files;

@@ -2,6 +2,7 @@
 //!
 //! No line that the user wrote moves: replacements stay within generated lines, and the rest is appended.
 
+use crate::session::build::displays;
 use crate::session::build::early_return;
 use crate::session::build::early_return::Bound;
 use crate::session::build::known::Known;
@@ -13,8 +14,9 @@ use crate::session::digest::digest_of;
 ///
 /// - a wrapper around its entry point, which flushes output without a final newline and says when it ends;
 /// - the error of a `?`, the fact of a panic and the value that ends the cell, by the kernel's own way instead of
-///   standard output.
-pub fn with_notices(source: &str, bound: Bound) -> String {
+///   standard output;
+/// - where values show themselves: see [`displays::watch`], which `looks` is for.
+pub fn with_notices(source: &str, bound: Bound, looks: bool) -> String {
     let mut out = String::with_capacity(source.len() + source.len() / 8);
     for line in source.split_inclusive('\n') {
         match FULL_PATHS.iter().find(|(text, _)| line.trim_end() == *text) {
@@ -30,11 +32,7 @@ pub fn with_notices(source: &str, bound: Bound) -> String {
         .replace(PANIC_LINE, "::jook::cells::panicked();")
         .replace(LEFT_LINE, "::jook::cells::left_early();")
         .replace(TEXT_CALL, "::jook::cells::send_value_as!((");
-    for display in DISPLAYS {
-        if out.contains(display) {
-            out = out.replace(display, &format!("{display} ::jook::cells::displayed();"));
-        }
-    }
+    displays::watch(&mut out, looks);
     early_return::tell(&mut out, bound);
     early_return::watch(&mut out);
     if let Some((before, number)) = entry_point(&out) {
@@ -169,12 +167,12 @@ const FULL_PATHS: [(&str, &str); 11] = [
     ("use jook::prelude::*;", "use ::jook::prelude::*;"),
     (
         CATCHES,
-        "if ::std::panic::catch_unwind(||{ use ::jook::show::Show as _; ::jook::cells::entered();",
+        "if ::std::panic::catch_unwind(||{ use ::jook::show::Show as _; use ::jook::cells::Settle as _; ::jook::cells::entered();",
     ),
     (MATCHES, "match ::jook::cells::caught("),
     (
         "  std::panic::AssertUnwindSafe(||{",
-        "  ::std::boxed::Box::new(||{ use ::jook::show::Show as _; ::jook::cells::entered();",
+        "  ::std::boxed::Box::new(||{ use ::jook::show::Show as _; use ::jook::cells::Settle as _; ::jook::cells::entered();",
     ),
     (
         "let _ = (|| -> std::result::Result<(), EvcxrUserCodeError> {",
@@ -199,9 +197,6 @@ const PANIC_LINE: &str = "println!(\"EVCXR_PANIC_NOTIFICATION\");";
 const LEFT_LINE: &str = "println!(\"{}\", evcxr_internal_runtime::USER_ERROR_OCCURRED);";
 const TEXT_CALL: &str = "evcxr_send_text_plain(&format!(";
 const ENTRY: &str = "pub extern \"C\" fn run_user_code_";
-
-/// Calls by which values show themselves for evcxr: by printing. evcxr writes the first, on the value that ends a cell.
-const DISPLAYS: [&str; 2] = [".evcxr_display();", ".notebook_display();"];
 
 /// What stands before the entry point of a cell: the items of the notebook.
 pub fn items(source: &str) -> &str {
@@ -296,7 +291,9 @@ mod tests {
         pub extern \"C\" fn run_user_code_7(\n\
         evcxr_variable_store: *mut u8) -> *mut u8 {\n\
         if std::panic::catch_unwind(||{\n\
-        (x).evcxr_display();\n\
+        (\n\
+        x\n\
+        ).evcxr_display();\n\
         }).is_err() {\n    println!(\"EVCXR_PANIC_NOTIFICATION\");\n}\n\
         evcxr_variable_store\n}\n";
 
@@ -329,20 +326,20 @@ mod tests {
     #[test]
     fn a_cell_says_what_it_is_made_of() {
         let said = |source: &str| {
-            let source = with_notices(source, Bound::Error);
+            let source = with_notices(source, Bound::Error, true);
             let source = with_its_digest(&source, &source);
             let (_, digest) = source.split_once("made_of(").unwrap();
             digest.split(')').next().unwrap().to_owned()
         };
-        let study = |words: &str| GENERATED.replace("(x)", words);
+        let study = |words: &str| GENERATED.replace("(\nx\n)", words);
         assert_eq!(
             said(GENERATED),
             said(&GENERATED.replace("run_user_code_7", "run_user_code_8"))
         );
         assert_ne!(said(GENERATED), said(&study("(y)")));
         let again = GENERATED.replace(
-            "(x)",
-            "let mut v = evcxr_variable_store.take_as::<u8>(0x0, \"v\");\n(x)",
+            "(\nx\n)",
+            "let mut v = evcxr_variable_store.take_as::<u8>(0x0, \"v\");\n(\nx\n)",
         );
         assert_eq!(said(GENERATED), said(&again));
         let five = study("Study::new(\"a\").vary(\"x\", [f(1), 2]).seeds(5).run(|t| g(t))");
@@ -386,10 +383,10 @@ mod tests {
 
     #[test]
     fn the_entry_point_is_wrapped_and_no_line_moves() {
-        let changed = with_notices(GENERATED, Bound::Error);
+        let changed = with_notices(GENERATED, Bound::Error, true);
         assert!(changed.contains("pub extern \"C-unwind\" fn jook_cell_7(\n"));
         assert!(changed.contains("pub extern \"C\" fn run_user_code_7(store"));
-        assert!(changed.contains("(x).evcxr_display(); ::jook::cells::displayed();"));
+        assert!(changed.contains(").jook_settled().evcxr_display(); ::jook::cells::displayed();"));
         for (index, line) in GENERATED.lines().enumerate() {
             let same = changed.lines().nth(index).unwrap();
             let touched = [

@@ -4,8 +4,29 @@
 #[derive(Default)]
 pub struct Reader {
     inside: Inside,
-    /// Brackets that are open.
+    /// Brackets that are open, and the most that were at once.
     open: usize,
+    deepest: usize,
+}
+
+/// The most brackets within each other that the compiler is given: a few times as many overflow its stack, some ten
+/// thousand that of whatever reads them.
+const DEEPEST: usize = 1000;
+
+/// Refuses code that nothing can read, in words for the user.
+///
+/// # Errors
+/// When there are too many brackets within each other.
+pub fn check_depth(code: &str) -> Result<(), String> {
+    let mut reader = Reader::default();
+    code.lines().for_each(|line| reader.read(line));
+    match reader.deepest {
+        depth if depth > DEEPEST => Err(format!(
+            "{depth} brackets stand within each other in this cell, and the compiler reads about {DEEPEST}: name the inner parts by \
+             a `let`"
+        )),
+        _ => Ok(()),
+    }
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -72,7 +93,10 @@ impl Reader {
         if word == 0 {
             let mut chars = rest.chars();
             match chars.next() {
-                Some('(' | '[' | '{') => self.open += 1,
+                Some('(' | '[' | '{') => {
+                    self.open += 1;
+                    self.deepest = self.deepest.max(self.open);
+                }
                 Some(')' | ']' | '}') => self.open = self.open.saturating_sub(1),
                 _ => {}
             }

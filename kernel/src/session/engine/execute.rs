@@ -3,12 +3,14 @@
 use crate::session::CellError;
 use crate::session::Event;
 use crate::session::build::compile;
+use crate::session::build::home;
 use crate::session::build::lines;
 use crate::session::build::syntax;
 use crate::session::build::warnings;
 use crate::session::cell::builtin::Around;
 use crate::session::cell::edit::Named;
 use crate::session::cell::items::Items;
+use crate::session::cell::lines as lines_of_cells;
 use crate::session::commands;
 use crate::session::commands::Orders;
 use crate::session::control::Control;
@@ -90,6 +92,11 @@ impl Engine {
         control: &Arc<Control>,
     ) -> Result<(), CellError> {
         let orders = commands::read(code).map_err(|message| report::plain("CommandError", &message))?;
+        lines_of_cells::check_depth(&orders.code)
+            .map_err(|message| report::plain("CompileError", &message))?;
+        home::enter()
+            .and_then(home::is_there)
+            .map_err(|gone| report::plain("ToolkitError", &format!("{gone:#}")))?;
         let (cell, notes) = self.carried.satisfy(&orders.to_run());
         if !control.begin(sink, given_up) {
             // Stopped at the last moment; whoever waited has been told.

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 /// A process in the list.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Relative {
     pub pid: libc::pid_t,
+    pub parent: libc::pid_t,
     /// When it was started, in ticks of the system's clock; compare with [`now`].
     pub started: u64,
 }
@@ -18,8 +19,11 @@ pub fn descendants(root: libc::pid_t) -> Vec<Relative> {
             continue;
         };
         let stat = std::fs::read_to_string(entry.path().join("stat"));
-        if let Some((parent, relative, alive)) = stat.ok().and_then(|stat| parse(pid, &stat)) {
-            children.entry(parent).or_default().push((relative, alive));
+        if let Some((relative, alive)) = stat.ok().and_then(|stat| parse(pid, &stat)) {
+            children
+                .entry(relative.parent)
+                .or_default()
+                .push((relative, alive));
         }
     }
     let mut found = Vec::new();
@@ -35,15 +39,16 @@ pub fn descendants(root: libc::pid_t) -> Vec<Relative> {
     found
 }
 
-/// The parent, the process, and whether it lives, from a line of `/proc/<pid>/stat`.
-fn parse(pid: libc::pid_t, stat: &str) -> Option<(libc::pid_t, Relative, bool)> {
+/// The process, and whether it lives, from a line of `/proc/<pid>/stat`.
+fn parse(pid: libc::pid_t, stat: &str) -> Option<(Relative, bool)> {
     // The program's name stands in brackets and may hold anything.
     let (_, rest) = stat.rsplit_once(')')?;
     let mut words = rest.split_whitespace();
     let alive = !matches!(words.next()?, "Z" | "X");
     let parent = words.next()?.parse().ok()?;
     let started = words.nth(17)?.parse().ok()?;
-    Some((parent, Relative { pid, started }, alive))
+    let relative = Relative { pid, parent, started };
+    Some((relative, alive))
 }
 
 /// This moment on the clock of [`Relative::started`].
@@ -54,6 +59,40 @@ pub fn now() -> u64 {
         libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time);
         let rate = libc::sysconf(libc::_SC_CLK_TCK).max(1) as u64;
         time.tv_sec as u64 * rate + time.tv_nsec as u64 * rate / 1_000_000_000
+    }
+}
+
+/// Programs that are to end, and what they start meanwhile, which becomes another's child when they end.
+#[derive(Default)]
+pub struct Marked(HashMap<libc::pid_t, u64>);
+
+impl Marked {
+    pub fn of(programs: &[Relative]) -> Self {
+        Self(programs.iter().map(|one| (one.pid, one.started)).collect())
+    }
+
+    pub fn add<'r>(&mut self, programs: impl Iterator<Item = &'r Relative>) {
+        self.0.extend(programs.map(|one| (one.pid, one.started)));
+    }
+
+    /// Those of `relatives` that are marked, or that a marked one has started, and is marked with that.
+    pub fn among(&mut self, relatives: &[Relative]) -> Vec<Relative> {
+        let there: HashMap<libc::pid_t, u64> = relatives.iter().map(|one| (one.pid, one.started)).collect();
+        // Parents come before their children.
+        let mut found = Vec::new();
+        for one in relatives {
+            // The number of one that is gone may be another's.
+            let is_marked = |pid| {
+                there
+                    .get(&pid)
+                    .is_some_and(|started| self.0.get(&pid) == Some(started))
+            };
+            if is_marked(one.pid) || is_marked(one.parent) {
+                self.0.insert(one.pid, one.started);
+                found.push(*one);
+            }
+        }
+        found
     }
 }
 
@@ -104,13 +143,24 @@ mod tests {
     #[test]
     fn a_name_with_brackets_is_no_trouble() {
         let line = "7 (a ) Z 1 b) S 3 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0";
-        let (parent, relative, alive) = parse(7, line).unwrap();
-        assert_eq!(
-            (parent, relative.pid, relative.started, alive),
-            (3, 7, 4711, true)
-        );
-        assert!(!parse(7, &line.replacen(") S", ") Z", 1)).unwrap().2);
+        let (relative, alive) = parse(7, line).unwrap();
+        let Relative { pid, parent, started } = relative;
+        assert_eq!((parent, pid, started, alive), (3, 7, 4711, true));
+        assert!(!parse(7, &line.replacen(") S", ") Z", 1)).unwrap().1);
         assert!(parse(7, "7 (a").is_none());
+    }
+
+    #[test]
+    fn what_a_marked_program_starts_is_marked_also_when_another_has_it() {
+        let one = |pid, parent, started| Relative { pid, parent, started };
+        let mut marked = Marked::of(&[one(5, 2, 10)]);
+        let of = |found: Vec<Relative>| found.iter().map(|one| one.pid).collect::<Vec<_>>();
+        let first = [one(5, 2, 10), one(8, 2, 12), one(6, 5, 11), one(7, 6, 12)];
+        assert_eq!(of(marked.among(&first)), [5, 6, 7]);
+        assert_eq!(
+            of(marked.among(&[one(5, 2, 20), one(9, 5, 21), one(7, 2, 12), one(10, 7, 22)])),
+            [7, 10]
+        );
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub fn keep(lifeline: RawFd, listens: bool) -> std::io::Result<()> {
 }
 
 /// Forks, and returns in the child. The parent only waits, and ends as the child does: whoever has started this process
-/// may kill it, and the keeper below sees that and does its work.
+/// may kill it, and the keeper below sees that and does its work. Should the keeper be killed, it does that work itself.
 ///
 /// # Errors
 /// When the process cannot be forked.
@@ -57,9 +57,13 @@ pub fn stand_before() -> std::io::Result<()> {
             let_go_of_files(None);
             ends_with_its_parent(libc::SIGKILL);
             block(&[libc::SIGINT, libc::SIGHUP, libc::SIGUSR1, libc::SIGQUIT]);
+            adopt();
             let mut status = 0;
             // SAFETY: waits for a child of this process.
             while unsafe { libc::waitpid(child, &raw mut status, 0) } == -1 {}
+            kill_what_is_left(|| {
+                reap(child);
+            });
             end_as(status)
         }
     }
@@ -112,8 +116,7 @@ fn block(signals: &[libc::c_int]) -> libc::sigset_t {
 /// Waits for the child's end, or kills it; then kills all that is left below.
 fn wait_and_keep(child: libc::pid_t, lifeline: RawFd, listens: bool) -> Status {
     let heard = if listens { libc::POLLIN } else { 0 };
-    // SAFETY: settings of this process.
-    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+    adopt();
     let signals = block(&[
         libc::SIGCHLD,
         libc::SIGTERM,
@@ -155,12 +158,23 @@ fn wait_and_keep(child: libc::pid_t, lifeline: RawFd, listens: bool) -> Status {
             }
         }
     }
+    kill_what_is_left(|| ended = ended.or(reap(child)));
+    ended.or(reap(child)).unwrap_or(libc::SIGKILL)
+}
+
+/// Whoever loses its parent below becomes a child of this process.
+fn adopt() {
+    // SAFETY: a setting of this process.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+}
+
+/// Kills all that is below; `each` reaps.
+fn kill_what_is_left(each: impl FnMut()) {
     if timed(Guard::Groups, has_children) {
         // SAFETY: asks for this process's own number.
         let me = unsafe { libc::getpid() };
-        family::kill_descendants(me, || ended = ended.or(reap(child)));
+        family::kill_descendants(me, each);
     }
-    ended.or(reap(child)).unwrap_or(libc::SIGKILL)
 }
 
 /// The byte that has come by the lifeline.

@@ -26,6 +26,12 @@ pub const MARK: usize = MARK_START.len() + WORD + 2;
 pub const TURN: u8 = b't';
 /// In standard output: here stands the next message.
 pub const MESSAGE: u8 = b'm';
+/// In standard output: what follows may be more than text.
+pub const HOLD: u8 = b'h';
+/// In standard output: what has followed such a mark is text.
+pub const RELEASE: u8 = b'r';
+/// The kind of the message that so many bytes behind such a mark are not to be shown.
+pub const WITHDRAWN: &str = "withdrawn";
 
 /// The process's ends of the kernel's pipes.
 #[derive(Clone, Copy)]
@@ -121,6 +127,13 @@ pub fn turn(before: RawFd, after: RawFd) {
     }
 }
 
+/// Marks a place in standard output.
+pub fn mark_output(kind: u8) {
+    if is_here() {
+        mark(OUT.load(Ordering::Relaxed), kind);
+    }
+}
+
 fn mark(pipe: RawFd, kind: u8) -> bool {
     let Some(word) = SECRET.get() else { return false };
     let mut mark = [0; MARK];
@@ -138,8 +151,11 @@ pub fn tell(line: &str) {
     }
 }
 
-/// The next line that evcxr sends; none when it will send no more.
+/// The next line that evcxr sends; none when it will send no more, and in a fork of the process, which they are not for.
 pub fn order() -> Option<String> {
+    if !is_here() {
+        return None;
+    }
     let mut line = Vec::new();
     let mut byte = [0u8];
     loop {

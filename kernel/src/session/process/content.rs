@@ -3,7 +3,8 @@
 //! A type that shows itself for evcxr prints its forms between two lines, and the crate `evcxr_input` prints a question
 //! before it reads the answer. A log may hold the same lines. They mean something only in their place: forms as the
 //! last that was printed when a call of `evcxr_display` has returned, a question when the next thing that the cell does
-//! is to read. So what looks like them is held back until it is known; everything else that happens makes it text.
+//! is to read. So what looks like them is marked when it is written, and the kernel keeps it back until it is known;
+//! everything else that happens makes it text. Whatever becomes of the process, it is in the pipe.
 
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,16 @@ const HIDDEN: &str = "EVCXR_INPUT_REQUEST_PASSWORD";
 /// How long forms may take to be written. A log that only begins like them does not keep what follows from its reader
 /// for longer.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is to be written, in order.
+#[derive(Debug, PartialEq)]
+pub enum Step<'t> {
+    Text(&'t [u8]),
+    /// What follows may be more than text.
+    Hold,
+    /// What has followed is text.
+    Release,
+}
 
 /// Text of a cell's own thread that may be more than text.
 pub struct Held {
@@ -45,22 +56,25 @@ impl Held {
         }
     }
 
-    /// Takes what the thread writes; returns what is to be passed on now.
-    pub fn add(&mut self, text: &[u8]) -> Vec<u8> {
-        if self.text.is_empty() {
-            let Some(at) = [BEGIN, QUESTION]
-                .iter()
-                .filter_map(|word| find(text, word.as_bytes()))
-                .min()
-            else {
-                return text.to_vec();
-            };
-            self.since = Some(Instant::now());
-            self.text = text[at..].to_vec();
-            return [&text[..at], &self.unless_it_means_something()].concat();
+    /// Takes what the thread writes; says how it is to be written.
+    pub fn add<'t>(&mut self, text: &'t [u8]) -> Vec<Step<'t>> {
+        if !self.text.is_empty() {
+            self.text.extend_from_slice(text);
+            let mut steps = vec![Step::Text(text)];
+            steps.extend(self.is_known_as_text().then_some(Step::Release));
+            return steps;
         }
-        self.text.extend_from_slice(text);
-        self.unless_it_means_something()
+        let words = [BEGIN, QUESTION].iter();
+        let found = words.filter_map(|word| find(text, word.as_bytes())).min();
+        let Some(at) = found else {
+            return vec![Step::Text(text)];
+        };
+        self.since = Some(Instant::now());
+        self.text = text[at..].to_vec();
+        if self.is_known_as_text() {
+            return vec![Step::Text(text)];
+        }
+        vec![Step::Text(&text[..at]), Step::Hold, Step::Text(&text[at..])]
     }
 
     /// Whether `text` may be passed on as it is.
@@ -68,40 +82,40 @@ impl Held {
         self.text.is_empty() && find(text, b"EVCXR_").is_none()
     }
 
-    fn unless_it_means_something(&mut self) -> Vec<u8> {
+    /// Whether what is held turns out to be text; then it is held no longer.
+    fn is_known_as_text(&mut self) -> bool {
         let late = self.since.is_some_and(|since| since.elapsed() > PATIENCE);
-        match meaning(&self.text) {
-            Meaning::Text => self.release(),
-            Meaning::Begun if late => self.release(),
-            _ => Vec::new(),
-        }
+        let known = match meaning(&self.text) {
+            Meaning::Text => true,
+            Meaning::Begun => late,
+            _ => false,
+        };
+        known && self.release()
     }
 
-    /// What is held back is text after all.
-    pub fn release(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.text)
+    /// What is held is text after all; false when nothing is.
+    pub fn release(&mut self) -> bool {
+        !std::mem::take(&mut self.text).is_empty()
     }
 
-    /// A call of `evcxr_display` has returned: the forms that it has printed, by MIME type.
-    pub fn displayed(&mut self) -> Option<Vec<(String, String)>> {
+    /// A call of `evcxr_display` has returned: the forms that it has printed, by MIME type, and how many bytes they took.
+    pub fn displayed(&mut self) -> Option<(Vec<(String, String)>, usize)> {
         match meaning(&self.text) {
-            Meaning::Content(content) if !content.is_empty() => {
-                self.text.clear();
-                Some(content)
-            }
+            Meaning::Content(content) if !content.is_empty() => Some((content, self.withdrawn())),
             _ => None,
         }
     }
 
-    /// The cell reads: the prompt that it has printed for that, and whether others may see the answer.
-    pub fn question(&mut self) -> Option<(String, bool)> {
+    /// The cell reads: the prompt that it has printed for that, whether others may see the answer, and how many bytes that took.
+    pub fn question(&mut self) -> Option<(String, bool, usize)> {
         match meaning(&self.text) {
-            Meaning::Question { prompt, hidden } => {
-                self.text.clear();
-                Some((prompt, hidden))
-            }
+            Meaning::Question { prompt, hidden } => Some((prompt, hidden, self.withdrawn())),
             _ => None,
         }
+    }
+
+    fn withdrawn(&mut self) -> usize {
+        std::mem::take(&mut self.text).len()
     }
 }
 
@@ -179,8 +193,22 @@ mod tests {
 
     const PLAIN: &[u8] = b"EVCXR_BEGIN_CONTENT text/plain\nx\ny\nEVCXR_END_CONTENT\n";
 
+    /// What is shown of these writes before anything else happens: what is held is not.
     fn passed(held: &mut Held, pieces: &[&[u8]]) -> String {
-        let passed: Vec<u8> = pieces.iter().flat_map(|piece| held.add(piece)).collect();
+        let (mut passed, mut kept, mut holding) = (Vec::new(), Vec::new(), !held.text.is_empty());
+        for piece in pieces {
+            for step in held.add(piece) {
+                match step {
+                    Step::Text(text) if holding => kept.extend_from_slice(text),
+                    Step::Text(text) => passed.extend_from_slice(text),
+                    Step::Hold => holding = true,
+                    Step::Release => {
+                        holding = false;
+                        passed.append(&mut kept);
+                    }
+                }
+            }
+        }
         String::from_utf8(passed).unwrap()
     }
 
@@ -189,22 +217,18 @@ mod tests {
         let mut held = Held::new();
         let html = b"EVCXR_BEGIN_CONTENT text/html\n<b>\xc3\xa9</b>\nEVCXR_END_CONTENT\n";
         // In pieces, as `println!` writes them.
-        assert_eq!(
-            passed(
-                &mut held,
-                &[
-                    b"a ",
-                    b"b EVCXR_BEGIN_CONTENT text/html\n",
-                    &html[30..34],
-                    &html[34..]
-                ]
-            ),
-            "a b "
-        );
+        let begun: [&[u8]; 4] = [
+            b"a ",
+            b"b EVCXR_BEGIN_CONTENT text/html\n",
+            &html[30..34],
+            &html[34..],
+        ];
+        assert_eq!(passed(&mut held, &begun), "a b ");
         assert_eq!(passed(&mut held, &[&PLAIN[..7], &PLAIN[7..]]), "");
-        let content = held.displayed().unwrap();
+        let (content, bytes) = held.displayed().unwrap();
         assert_eq!(content[0], ("text/html".into(), "<b>é</b>".into()));
         assert_eq!(content[1], ("text/plain".into(), "x\ny".into()));
+        assert_eq!(bytes, html.len() + PLAIN.len());
         assert_eq!(passed(&mut held, &[b"more"]), "more");
         assert_eq!(held.displayed(), None);
         assert_eq!(
@@ -214,7 +238,7 @@ mod tests {
             ),
             ""
         );
-        assert_eq!(held.displayed().unwrap()[0].1, "");
+        assert_eq!(held.displayed().unwrap().0[0].1, "");
     }
 
     #[test]
@@ -226,7 +250,7 @@ mod tests {
             format!("{log}next line\n")
         );
         assert_eq!(passed(&mut held, &[PLAIN]), "");
-        assert_eq!(held.release(), PLAIN);
+        assert!(held.release() && !held.release());
         assert_eq!(held.displayed(), None);
         for text in [
             "EVCXR_BEGIN_CONTENT no type\n",
@@ -242,13 +266,14 @@ mod tests {
     #[test]
     fn a_question_is_one_only_where_the_cell_reads_next() {
         let mut held = Held::new();
-        assert_eq!(passed(&mut held, &[b"EVCXR_INPUT_REQUEST:your name: \n"]), "");
-        assert_eq!(held.question(), Some(("your name: ".into(), false)));
+        let asked = b"EVCXR_INPUT_REQUEST:your name: \n";
+        assert_eq!(passed(&mut held, &[asked]), "");
+        assert_eq!(held.question(), Some(("your name: ".into(), false, asked.len())));
         assert_eq!(
             passed(&mut held, &[b"EVCXR_INPUT_REQUEST_PASSWORD:word", b"\n"]),
             ""
         );
-        assert_eq!(held.question(), Some(("word".into(), true)));
+        assert_eq!(held.question(), Some(("word".into(), true, 34)));
         assert_eq!(held.question(), None);
         let log = "EVCXR_INPUT_REQUEST_PASSWORD:[sudo] password for root\n";
         assert_eq!(passed(&mut held, &[log.as_bytes(), b"1\n"]), format!("{log}1\n"));
@@ -259,9 +284,6 @@ mod tests {
         let mut held = Held::new();
         assert_eq!(passed(&mut held, &[b"EVCXR_BEGIN_CONTENT text/plain\n"]), "");
         held.since = Instant::now().checked_sub(2 * PATIENCE);
-        assert_eq!(
-            passed(&mut held, &[b"on\n"]),
-            "EVCXR_BEGIN_CONTENT text/plain\non\n"
-        );
+        assert_eq!(held.add(b"on\n"), [Step::Text(b"on\n"), Step::Release]);
     }
 }

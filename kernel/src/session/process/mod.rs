@@ -63,6 +63,11 @@ pub fn run(door: Option<PathBuf>, pipes: channel::Pipes) -> ! {
             }
         }
         timed(Guard::Text, streams::cell_ends);
+        if !channel::is_here() {
+            // A cell has forked this process, and its copy has come to the cell's end, which is its own.
+            // SAFETY: ends the copy without what the process does at its end.
+            unsafe { libc::_exit(0) };
+        }
         channel::tell(COMPLETE);
     }
     std::process::exit(0)
@@ -86,6 +91,9 @@ fn live_below_a_keeper(door: Option<&Path>) {
         eprintln!("jook: the kernel is not there: {error}");
         std::process::exit(1);
     }
+    // What a cell does to its whole group does not reach those above.
+    // SAFETY: a setting of this process.
+    unsafe { libc::setpgid(0, 0) };
 }
 
 /// The cell's function in its library, which stays loaded: what it holds may be in use for ever.

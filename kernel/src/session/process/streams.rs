@@ -10,7 +10,7 @@
 //!   happens to run.
 
 use crate::session::process::channel;
-use crate::session::process::content::Held;
+use crate::session::process::content::{Held, Step};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -89,6 +89,9 @@ pub unsafe extern "C" fn write(stream: c_int, data: *const c_void, size: usize) 
         {
             return size as isize;
         }
+        if stream == 2 && on_the_cells_thread() && HELD.try_lock().is_ok_and(|mut held| held.release()) {
+            channel::mark_output(channel::RELEASE);
+        }
         if stream == 1 && on_the_cells_thread() {
             // SAFETY: the caller's promise.
             let text = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) };
@@ -124,9 +127,15 @@ fn write_or_hold(text: &[u8]) -> Option<isize> {
     if held.is_free(text) {
         return None;
     }
-    let passed = held.add(text);
+    let steps = held.add(text);
     drop(held);
-    write_whole(&passed);
+    for step in steps {
+        match step {
+            Step::Text(text) => write_whole(text),
+            Step::Hold => channel::mark_output(channel::HOLD),
+            Step::Release => channel::mark_output(channel::RELEASE),
+        }
+    }
     Some(text.len() as isize)
 }
 
@@ -136,8 +145,15 @@ fn held() -> MutexGuard<'static, Held> {
 
 /// What was held back is text.
 fn release_held() {
-    let text = held().release();
-    write_whole(&text);
+    let releases = held().release();
+    if releases {
+        channel::mark_output(channel::RELEASE);
+    }
+}
+
+/// So many bytes of what was held back are not to be shown.
+fn withdraw(bytes: usize) {
+    channel::say(&json!({"kind": channel::WITHDRAWN, "bytes": bytes}).to_string());
 }
 
 fn write_whole(mut text: &[u8]) {
@@ -174,7 +190,9 @@ pub fn say(message: &str) -> bool {
 
 /// A call of `evcxr_display` has returned: what it has printed for evcxr, by MIME type.
 pub fn displayed() -> Option<Vec<(String, String)>> {
-    held().displayed()
+    let (content, bytes) = held().displayed()?;
+    withdraw(bytes);
+    Some(content)
 }
 
 fn write_on(stream: c_int, data: *const c_void, size: usize) -> isize {
@@ -238,8 +256,16 @@ fn read_answer(into: &mut [u8]) -> Option<usize> {
     let mut unread = unread();
     if unread.is_empty() {
         let asked = held().question();
-        release_held();
-        let (prompt, hidden) = asked.unwrap_or_default();
+        let (prompt, hidden) = match asked {
+            Some((prompt, hidden, bytes)) => {
+                withdraw(bytes);
+                (prompt, hidden)
+            }
+            None => {
+                release_held();
+                Default::default()
+            }
+        };
         let answer: Value = serde_json::from_str(&ask("read", &prompt, hidden)).unwrap_or_default();
         if answer["stopped"] == true {
             return None;

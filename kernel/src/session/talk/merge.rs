@@ -6,11 +6,14 @@
 //! stands in both streams, where their writer has gone from one to the other: what precedes it in either was written
 //! before what follows it in the other.
 
+use crate::session::process::channel::HOLD;
 use crate::session::process::channel::MARK;
 use crate::session::process::channel::MARK_END;
 use crate::session::process::channel::MARK_START;
 use crate::session::process::channel::MESSAGE;
+use crate::session::process::channel::RELEASE;
 use crate::session::process::channel::TURN;
+use crate::session::process::channel::WITHDRAWN;
 use crate::session::process::channel::WORD;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -45,7 +48,17 @@ pub struct Merge {
     begun: Vec<u8>,
     /// Since when a stream waits at a turn.
     waiting: Option<Instant>,
+    aside: Option<Aside>,
 }
+
+/// Text of standard output that may be more than text, as its writer says, and is not told until that is known.
+struct Aside {
+    text: Vec<u8>,
+    since: Instant,
+}
+
+/// Most of it, in bytes.
+const ASIDE: usize = 64 << 20;
 
 #[derive(Default)]
 struct Stream {
@@ -99,12 +112,28 @@ impl Merge {
 
     /// When [`Merge::sort`] should be called again, though nothing has come.
     pub fn patience(&self) -> Option<Duration> {
-        let since = self.waiting?;
+        let since = [self.waiting, self.aside.as_ref().map(|aside| aside.since)];
+        let since = since.into_iter().flatten().min()?;
         Some(PATIENCE.saturating_sub(since.elapsed()))
+    }
+
+    /// Nobody writes now: what could be the start of a mark is none.
+    pub fn settle(&mut self, mut tell: impl FnMut(Piece)) {
+        self.sort(&mut tell);
+        for at in [OUT, ERR] {
+            if !self.streams[at].at_turn {
+                let rest = std::mem::take(&mut self.streams[at].came);
+                self.take_text(at, &rest, &mut tell);
+            }
+        }
     }
 
     /// What can be told of what has come, in order.
     pub fn sort(&mut self, mut tell: impl FnMut(Piece)) {
+        let over = |aside: &Aside| aside.since.elapsed() >= PATIENCE || aside.text.len() > ASIDE;
+        if self.aside.as_ref().is_some_and(over) {
+            self.release(&mut tell);
+        }
         loop {
             for at in [OUT, ERR] {
                 self.pass(at, &mut tell);
@@ -135,6 +164,7 @@ impl Merge {
             self.waiting = Instant::now().checked_sub(PATIENCE);
             self.sort(&mut tell);
         }
+        self.release(&mut tell);
         for at in [OUT, ERR] {
             let stream = &mut self.streams[at];
             let rest = std::mem::take(&mut stream.came);
@@ -161,18 +191,48 @@ impl Merge {
                 None => (stream.came.len(), None),
             };
             let bytes: Vec<u8> = stream.came.drain(..text).collect();
-            tell_text(at, whole_text(&mut stream.begun, &bytes), tell);
+            self.take_text(at, &bytes, tell);
             let Some(kind) = mark else { return };
-            stream.came.drain(..MARK);
+            self.streams[at].came.drain(..MARK);
             match kind {
-                TURN => stream.at_turn = true,
-                MESSAGE => {
-                    if let Some(message) = self.messages.pop_front() {
-                        tell(Piece::Message(message));
+                TURN => self.streams[at].at_turn = true,
+                MESSAGE => match self.messages.pop_front() {
+                    Some(message) if message["kind"] == WITHDRAWN => {
+                        // Others may have written there meanwhile: then all of it is shown.
+                        let bytes = self.aside.as_ref().map(|aside| aside.text.len() as u64);
+                        if bytes == message["bytes"].as_u64() {
+                            self.aside = None;
+                        }
+                        self.release(tell);
                     }
+                    Some(message) => tell(Piece::Message(message)),
+                    None => {}
+                },
+                HOLD => {
+                    self.release(tell);
+                    self.aside = Some(Aside {
+                        text: Vec::new(),
+                        since: Instant::now(),
+                    });
                 }
+                RELEASE => self.release(tell),
                 _ => {}
             }
+        }
+    }
+
+    /// Text of a stream, told at once unless it may be more than text.
+    fn take_text(&mut self, at: usize, bytes: &[u8], tell: &mut impl FnMut(Piece)) {
+        match &mut self.aside {
+            Some(aside) if at == OUT => aside.text.extend_from_slice(bytes),
+            _ => tell_text(at, whole_text(&mut self.streams[at].begun, bytes), tell),
+        }
+    }
+
+    /// What was kept aside is text.
+    fn release(&mut self, tell: &mut impl FnMut(Piece)) {
+        if let Some(aside) = self.aside.take() {
+            self.take_text(OUT, &aside.text, tell);
         }
     }
 }
@@ -332,6 +392,46 @@ mod tests {
         merge.waiting = Instant::now().checked_sub(PATIENCE);
         assert_eq!(sorted(&mut merge), [out("2")]);
         assert!(merge.wants(OUT));
+    }
+
+    #[test]
+    fn what_may_be_more_than_text_is_told_when_it_is_known_or_nobody_says_any_more() {
+        let held = |after: &[u8]| [b"a".as_slice(), &mark(HOLD), b"EVCXR", after].concat();
+        let mut merge = merge();
+        merge.text(OUT, &held(b"_BEGIN"));
+        assert_eq!(sorted(&mut merge), [out("a")]);
+        merge.text(OUT, &[b"!".as_slice(), &mark(RELEASE), b"b"].concat());
+        assert_eq!(sorted(&mut merge), [out("EVCXR_BEGIN!"), out("b")]);
+        // Withdrawn, unless others have written there.
+        for (others, told) in [
+            (&b""[..], vec![out("a")]),
+            (b"echo", vec![out("a"), out("EVCXRecho")]),
+        ] {
+            merge.messages(format!("{}\n", json!({"kind": WITHDRAWN, "bytes": 5})).as_bytes());
+            merge.text(OUT, &held(&[others, &mark(MESSAGE)].concat()));
+            assert_eq!(sorted(&mut merge), told);
+        }
+        merge.text(OUT, &held(b""));
+        assert_eq!(sorted(&mut merge), [out("a")]);
+        assert!(merge.patience().is_some());
+        merge.aside.as_mut().unwrap().since = Instant::now().checked_sub(PATIENCE).unwrap();
+        assert_eq!(sorted(&mut merge), [out("EVCXR")]);
+        assert_eq!(merge.patience(), None);
+        merge.text(OUT, &held(b""));
+        let mut told = Vec::new();
+        merge.end(|piece| told.push(piece));
+        assert_eq!(told, [out("a"), out("EVCXR")]);
+    }
+
+    #[test]
+    fn what_only_begins_like_a_mark_is_text_when_a_cell_has_ended() {
+        let mut merge = merge();
+        merge.text(OUT, b"a\x1e\x1d0123");
+        merge.text(ERR, b"\x1e");
+        assert_eq!(sorted(&mut merge), [out("a")]);
+        let mut told = Vec::new();
+        merge.settle(|piece| told.push(piece));
+        assert_eq!(told, [out("\u{1e}\u{1d}0123"), err("\u{1e}")]);
     }
 
     #[test]

@@ -285,6 +285,9 @@ impl Reader {
         if died {
             self.end_of_process(buffer);
         }
+        let mut pieces = Vec::new();
+        self.merge.settle(|piece| pieces.push(piece));
+        self.tell(pieces);
         self.flush_places();
         for event in self.teller.end() {
             self.send(event);

@@ -136,6 +136,8 @@ pub fn of_evcxr(message: &str) -> (String, Option<String>) {
             .join("\n");
         let told = told.replace(&format!("package `{TRIAL}`"), "this notebook");
         return (told.trim().to_owned(), None);
+    } else if message.starts_with(BROKEN) {
+        return of_a_broken_compiler(message);
     } else if message.contains("which cannot be persisted") {
         let kind = message.split('`').nth(3).unwrap_or_default();
         (
@@ -153,6 +155,24 @@ pub fn of_evcxr(message: &str) -> (String, Option<String>) {
         return (message.to_owned(), None);
     };
     (said, Some(hint))
+}
+
+/// How evcxr begins when rustc has said nothing about the code.
+const BROKEN: &str = "Compilation failed, but no parsable errors were found";
+
+/// The compiler has ended without a word on the code: its own first lines, without the list of its functions.
+fn of_a_broken_compiler(message: &str) -> (String, Option<String>) {
+    const FIRST: usize = 4;
+    let words = |line: &&str| !line.trim().is_empty() && !line.contains(".so(") && !line.starts_with('#');
+    let lines = message.lines().skip(1).filter(words);
+    let told: Vec<&str> = lines.filter(|line| *line != "STDOUT:").take(FIRST).collect();
+    let said = format!(
+        "the compiler has broken down and says nothing about the code\n{}",
+        told.join("\n")
+    );
+    let deep = message.contains("SIGSEGV") || message.contains("overflowed its stack");
+    let hint = "code that is nested very deeply, or a very long sum, overflows its stack: write it in parts";
+    (said, deep.then(|| hint.to_owned()))
 }
 
 /// The first name in backquotes.

@@ -12,7 +12,7 @@ pub(super) struct Heart;
 impl Serve for Heart {
     const ROLE: Role = Role::Heart;
 
-    async fn serve(&self, peer: &mut Peer) -> Result<(), End> {
+    async fn serve(&self, peer: &mut Peer<'_>) -> Result<(), End> {
         loop {
             let beat = peer.message().await?;
             peer.mailbox.put(encode(&beat.frames).into());

@@ -4,16 +4,16 @@ use super::endpoint::{Endpoint, Listening, Stream};
 use super::frames::{Message, Piece, Reader, command, named};
 use super::handshake::{Role, meet};
 use super::mailbox::Mailbox;
+use super::places::{Place, Places};
 use super::room::Room;
 use super::{End, Limits, SMALL, refused, tally};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::AsyncRead;
-use tokio::sync::Semaphore;
 
 /// A connection that has said who it is.
-pub struct Peer {
+pub struct Peer<'p> {
     /// A number that no other connection of this kernel has.
     pub number: u64,
     /// Who it claims to be; anybody can.
@@ -21,14 +21,18 @@ pub struct Peer {
     /// What is to be sent to it.
     pub mailbox: Arc<Mailbox>,
     reader: Reader<Box<dyn AsyncRead + Send + Unpin>>,
+    place: &'p Place,
 }
 
-impl Peer {
+impl Peer<'_> {
     /// The next message from it.
     pub async fn message(&mut self) -> Result<Message, End> {
         loop {
             match self.reader.next().await? {
-                Piece::Message(message) => return Ok(message),
+                Piece::Message(message) => {
+                    self.place.has_spoken();
+                    return Ok(message);
+                }
                 Piece::Command(said) => self.answer(&said).await?,
             }
         }
@@ -58,7 +62,7 @@ pub trait Serve: Send + Sync + 'static {
     const ROLE: Role;
 
     /// Reads from the connection until it ends.
-    fn serve(&self, peer: &mut Peer) -> impl Future<Output = Result<(), End>> + Send;
+    fn serve(&self, peer: &mut Peer<'_>) -> impl Future<Output = Result<(), End>> + Send;
 
     /// The connection has ended.
     fn gone(&self, _peer: u64) {}
@@ -71,20 +75,26 @@ pub async fn listen<S: Serve>(
     room: &Arc<Room>,
     channel: Arc<S>,
 ) -> std::io::Result<Listening> {
-    let places = Arc::new(Semaphore::new(limits.peers));
+    let places = Places::new(limits.peers);
     let room = room.clone();
     endpoint
         .bind(move |stream| {
-            let Ok(place) = places.clone().try_acquire_owned() else {
-                let reason = format!("there are {} connections to this channel already", limits.peers);
-                return tally::CONNECTIONS.dropped(&reason);
+            let full = || format!("there are {} connections to this channel already", limits.peers);
+            let Some((place, another_goes)) = places.take() else {
+                return tally::CONNECTIONS.dropped(&full());
             };
+            if another_goes {
+                tally::CONNECTIONS.dropped(&format!("{}, and this one has said nothing", full()));
+            }
             let (channel, room) = (channel.clone(), room.clone());
             tokio::spawn(async move {
-                if let Err(End::Refused(reason)) = serve(&*channel, stream, limits, room).await {
+                let served = tokio::select! {
+                    served = serve(&*channel, stream, limits, room, &place) => served,
+                    () = place.is_wanted() => Ok(()),
+                };
+                if let Err(End::Refused(reason)) = served {
                     tally::CONNECTIONS.dropped(&reason);
                 }
-                drop(place);
             });
         })
         .await
@@ -96,6 +106,7 @@ pub(super) async fn serve<S: Serve>(
     stream: Stream,
     limits: Limits,
     room: Arc<Room>,
+    place: &Place,
 ) -> Result<(), End> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let (read, mut write) = stream;
@@ -119,6 +130,7 @@ pub(super) async fn serve<S: Serve>(
         identity,
         mailbox: mailbox.clone(),
         reader,
+        place,
     };
     let number = peer.number;
     let _gone = Gone {

@@ -7,7 +7,7 @@
 //!
 //! - memory is taken for bytes that have come, never for a length that was announced, and what all unfinished messages
 //!   hold together is bounded ([`Room`]);
-//! - a connection must say who it is within seconds, and there are only so many of them on a channel;
+//! - a connection must say who it is within seconds, and there are only so many of them on a channel ([`places`]);
 //! - who begins to send or has something to take must go on, or is disconnected: [`Pace`];
 //! - whoever is turned away is counted and told on stderr ([`tally`]).
 
@@ -17,6 +17,7 @@ mod handshake;
 pub mod heart;
 mod listen;
 mod mailbox;
+mod places;
 mod publisher;
 mod room;
 mod router;

@@ -111,7 +111,7 @@ where
 {
     const ROLE: Role = Role::Publisher;
 
-    async fn serve(&self, peer: &mut Peer) -> Result<(), End> {
+    async fn serve(&self, peer: &mut Peer<'_>) -> Result<(), End> {
         let subscriber = Subscriber {
             topics: Vec::new(),
             mailbox: peer.mailbox.clone(),

@@ -127,7 +127,7 @@ pub(super) struct Channel {
 impl Serve for Channel {
     const ROLE: Role = Role::Router;
 
-    async fn serve(&self, peer: &mut Peer) -> Result<(), End> {
+    async fn serve(&self, peer: &mut Peer<'_>) -> Result<(), End> {
         let mailbox = peer.mailbox.clone();
         self.peers
             .lock()

@@ -3,6 +3,7 @@
 use super::frames::{command, encode};
 use super::heart::{Heart, beat};
 use super::listen::{Serve, serve};
+use super::places::{Place, Places};
 use super::*;
 use bytes::Bytes;
 use std::io::Cursor;
@@ -64,7 +65,7 @@ pub async fn others(said: &[u8]) {
 /// How a connection ends that says this and no more: the reason where it is refused.
 async fn ending<S: Serve>(channel: &S, said: &[u8]) -> String {
     let stream = (Box::new(Cursor::new(said.to_vec())) as _, Box::new(sink()) as _);
-    match serve(channel, stream, Limits::default(), Room::new(1 << 30)).await {
+    match serve(channel, stream, Limits::default(), Room::new(1 << 30), &place()).await {
         Err(End::Refused(reason)) => reason,
         Err(End::Left) | Ok(()) => String::new(),
     }
@@ -80,8 +81,16 @@ async fn connect<S: Serve>(
     let (mut ours, theirs) = duplex(4096);
     let (read, write) = split(theirs);
     let (channel, room) = (channel.clone(), room.clone());
-    let served =
-        tokio::spawn(async move { serve(&*channel, (Box::new(read), Box::new(write)), limits, room).await });
+    let served = tokio::spawn(async move {
+        serve(
+            &*channel,
+            (Box::new(read), Box::new(write)),
+            limits,
+            room,
+            &place(),
+        )
+        .await
+    });
     ours.write_all(&hello(kind)).await.unwrap();
     let mut greeting = [0; 66];
     ours.read_exact(&mut greeting).await.unwrap();
@@ -89,6 +98,11 @@ async fn connect<S: Serve>(
     ours.read_exact(&mut rest).await.unwrap();
     assert!(rest.starts_with(b"\x05READY\x0bSocket-Type"));
     (ours, served)
+}
+
+fn place() -> Place {
+    let (place, _) = Places::new(1).take().expect("one is free");
+    place
 }
 
 fn reason(end: Result<Result<(), End>, tokio::task::JoinError>) -> String {
@@ -253,7 +267,14 @@ async fn who_says_nothing_at_all_is_not_waited_for() {
     let (channel, _inbox, _) = router::channel();
     let (ours, theirs) = duplex(4096);
     let (read, write) = split(theirs);
-    let end = serve(&channel, (Box::new(read), Box::new(write)), quick(), Room::new(0)).await;
+    let end = serve(
+        &channel,
+        (Box::new(read), Box::new(write)),
+        quick(),
+        Room::new(0),
+        &place(),
+    )
+    .await;
     assert!(matches!(end, Err(End::Refused(reason)) if reason.contains("did not say who it is")));
     drop(ours);
 }

@@ -77,6 +77,24 @@ pub(super) fn drop_panicked() {
     }
 }
 
+/// What was printed so far is text: what comes next may be a value that shows itself by printing.
+pub fn settle() {
+    if let Some(kernel) = kernel() {
+        kernel.settle();
+    }
+}
+
+/// The value that ends a cell, between its making and the call by which it shows itself.
+pub trait Settle {
+    /// The value. What its making has printed is text, whatever it looks like.
+    fn jook_settled(&self) -> &Self {
+        settle();
+        self
+    }
+}
+
+impl<T: ?Sized> Settle for T {}
+
 /// A value has shown itself by a method that may be made for evcxr, whose words are printed.
 pub fn displayed() {
     if let Some(kernel) = kernel() {

@@ -10,8 +10,8 @@ mod shell;
 mod value;
 
 pub use ending::{
-    EvcxrUserCodeError, Panicked, UnderWay, begun, caught, displayed, entered, finished, guarded, left_early,
-    left_with, panicked, send_text, under_way, with_causes,
+    EvcxrUserCodeError, Panicked, Settle, UnderWay, begun, caught, displayed, entered, finished, guarded,
+    left_early, left_with, panicked, send_text, settle, under_way, with_causes,
 };
 pub(crate) use kernel::kernel;
 #[cfg(test)]

@@ -98,29 +98,40 @@ fn cell_that_panics() -> Option<u64> {
     numbers().get(&library).copied()
 }
 
-/// What is on the stack in cells' libraries, the innermost first.
+/// What is on the stack in cells' libraries, the innermost first. A hook of the notebook's own, which has called this one,
+/// stands before the standard library's panic, and is not what panicked.
 fn frames_in_cells() -> Vec<(usize, usize)> {
     let mut seen: Vec<usize> = Vec::new();
     // SAFETY: the function calls `step` for each frame, with the vector, before it returns.
     unsafe { _Unwind_Backtrace(step, (&raw mut seen).cast()) };
     // The call is before the address to return to.
     let calls = seen.into_iter().filter_map(|after| after.checked_sub(1));
-    calls.filter_map(in_a_cell).collect()
+    let calls: Vec<usize> = calls.collect();
+    let std = library_of(std::panic::take_hook as *const () as usize).map(|found| found.dli_fbase);
+    let of_std = |call: &usize| library_of(*call).map(|found| found.dli_fbase) == std;
+    let panic = calls.iter().position(of_std).unwrap_or_default();
+    calls[panic..]
+        .iter()
+        .filter_map(|call| in_a_cell(*call))
+        .collect()
+}
+
+/// What the loader knows of an address in code.
+fn library_of(address: usize) -> Option<libc::Dl_info> {
+    // SAFETY: plain data that `dladdr` fills in.
+    unsafe {
+        let mut found: libc::Dl_info = std::mem::zeroed();
+        (libc::dladdr(address as *const c_void, &raw mut found) != 0).then_some(found)
+    }
 }
 
 /// The start of the cell's library that holds `address`, and the distance from there.
 fn in_a_cell(address: usize) -> Option<(usize, usize)> {
-    // SAFETY: plain data that `dladdr` fills in; the name it points to lives as long as the library, which cells'
-    // libraries do as long as the process.
-    unsafe {
-        let mut found: libc::Dl_info = std::mem::zeroed();
-        if libc::dladdr(address as *const c_void, &raw mut found) == 0 || found.dli_fname.is_null() {
-            return None;
-        }
-        let name = CStr::from_ptr(found.dli_fname).to_bytes();
-        let base = found.dli_fbase as usize;
-        // evcxr names the libraries of cells so, in a folder of its own.
-        let of_a_cell = name.windows(9).any(|part| part == b"/libcode_");
-        of_a_cell.then(|| (base, address.wrapping_sub(base)))
-    }
+    let found = library_of(address).filter(|found| !found.dli_fname.is_null())?;
+    // SAFETY: the name lives as long as the library, which cells' libraries do as long as the process.
+    let name = unsafe { CStr::from_ptr(found.dli_fname) }.to_bytes();
+    let base = found.dli_fbase as usize;
+    // evcxr names the libraries of cells so, in a folder of its own.
+    let of_a_cell = name.windows(9).any(|part| part == b"/libcode_");
+    of_a_cell.then(|| (base, address.wrapping_sub(base)))
 }
