@@ -96,6 +96,9 @@ fn session(deep: bool) -> BTreeMap<String, BTreeSet<String>> {
     };
     let of = |(name, text): (&String, &String)| {
         let paths = text.match_indices(ROOT).map(|(at, _)| &text[at + ROOT.len()..]);
+        let of_the_face = |rest: &&str| rest.starts_with(|c: char| c.is_uppercase() || c == '{');
+        let above = paths.clone().find(of_the_face);
+        assert_eq!(above, None, "{name} uses what stands above it");
         let named = paths.flat_map(|rest| {
             let before = rest
                 .split(['{', ';', ' ', ',', '(', ')'])

@@ -99,3 +99,19 @@ def test_an_error_keeps_its_message_where_a_note_stands_elsewhere(module_kernel)
     ok(module_kernel.run("use std::rc::Rc;\nmod far { pub struct C; pub trait Tt { fn tt(&self) -> u8 { 1 } } impl Tt for C {} }\nlet c = far::C;"))
     text = said(module_kernel.run("(c.tt(), 1)"))
     assert "no method named `tt` found" in text and "line 1, column 4" in text and "use crate::far::Tt;" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("(" * 60_000 + "1" + ")" * 60_000, "60000 brackets stand within each other"),
+        ("vec![" * 3000 + "1" + "]" * 3000, "brackets stand within each other"),
+        ("-" * 20_000 + "1", "the compiler has broken down"),
+        ("1" + " + 1" * 20_000, "the compiler has broken down"),
+    ],
+)
+def test_what_is_too_deep_for_the_compiler_is_told_and_ends_nothing(module_kernel, code, words):
+    module_kernel.run("let before = 5;")
+    text = said(module_kernel.run(code, timeout=120))
+    assert words in text and len(text.splitlines()) < 12 and ".so(" not in text
+    assert module_kernel.run("before").contents("execute_result")[0]["data"]["text/plain"] == "5"

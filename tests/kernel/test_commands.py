@@ -147,3 +147,10 @@ def test_what_the_toolkit_holds_exists_once(kernel):
     assert kernel.run(look).status == "ok"
     said = {kernel.run(f"// {turn}\n{look}").text() for turn in range(4)}
     assert len(said) == 1 and said.pop().count("0x") == 2, said
+
+
+def test_what_would_end_or_change_the_kernel_is_refused_in_words(kernel):
+    for line, words in [(":quit", "menu"), (":toolchain nightly", ":version")]:
+        cell = kernel.run(f"{line}\n1")
+        assert cell.status == "error" and words in "\n".join(cell.reply["content"]["traceback"])
+    assert kernel.run("1 + 1").status == "ok"

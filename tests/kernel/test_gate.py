@@ -8,10 +8,12 @@ import time
 
 import pytest
 import zmq
+from jupyter_client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from client import Client
 from conftest import ROOT, start_kernel
+from living import gone, named, read
 from raw import COMMAND, GREETING, LONG, MORE, Raw, frame, message, ready
 from test_running import until
 
@@ -124,15 +126,7 @@ def test_there_are_only_so_many_connections(target):
     crowd = [Raw(target, "shell") for _ in range(300)]
     try:
         time.sleep(1)
-        held = 0
-        for raw in crowd:
-            raw.socket.settimeout(0.05)
-            try:
-                # Who got in was greeted.
-                held += len(raw.socket.recv(64)) > 0
-            except (TimeoutError, ConnectionError):
-                pass
-        assert 0 < held <= 128
+        assert 0 < sum(not raw.closed(0.02) for raw in crowd) <= 128
         # Who was there before is served as ever.
         lives(target)
     finally:
@@ -141,6 +135,29 @@ def test_there_are_only_so_many_connections(target):
     time.sleep(0.5)
     with Raw(target, "shell") as raw:
         raw.meet()
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_strangers_who_say_nothing_keep_nobody_out(target, channel):
+    """However many there are, and though they have met the kernel."""
+    crowd = []
+    try:
+        for _ in range(150):
+            crowd.append(Raw(target, channel))
+            crowd[-1].meet()
+        newcomer = BlockingKernelClient(connection_file=target.kc.connection_file)
+        newcomer.load_connection_file()
+        newcomer.start_channels()
+        try:
+            newcomer.wait_for_ready(timeout=30)
+            assert newcomer.kernel_info(reply=True, timeout=10)["content"]["status"] == "ok"
+            assert beats(target)
+        finally:
+            newcomer.stop_channels()
+        lives(target)
+    finally:
+        for raw in crowd:
+            raw.socket.close()
 
 
 def test_a_stranger_who_beats_and_does_not_listen_stops_nobody(target):
@@ -275,6 +292,30 @@ def test_a_kernel_whose_client_died_before_it_could_look_ends(jook, tmp_path):
     finally:
         if os.path.exists(f"/proc/{pid}"):
             os.kill(pid, 9)
+
+
+@pytest.mark.parametrize(
+    "starts",
+    ["sh -c '\"$@\"; exit $?' sh \"$@\"", "sh -c 'sh -c \"\\\"\\$@\\\"; exit \\$?\" sh \"$@\"; exit $?' sh \"$@\""],
+    ids=["a launcher", "two launchers"],
+)
+def test_a_kernel_whose_client_dies_behind_launchers_ends(jook, tmp_path, starts):
+    file = tmp_path / "connection.json"
+    ports = {f"{name}_port": 0 for name in CHANNELS}
+    file.write_text(json.dumps({"ip": "127.0.0.1", "transport": "tcp", "key": "k", "signature_scheme": "hmac-sha256", **ports}))
+    script = f"export JPY_PARENT_PID=$$; {starts} & wait"
+    client = subprocess.Popen(["sh", "-c", script, "sh", jook, "kernel", file], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    kernels = lambda: [p for p in named(str(file)) if read(p, "comm").strip() == b"jook"]  # noqa: E731
+    until(kernels)
+    time.sleep(2)
+    [kernel] = kernels()
+    client.kill()
+    client.wait()
+    try:
+        gone(kernels, 10)
+    finally:
+        for process in named(str(file)):
+            os.kill(process, 9)
 
 
 def test_usage_is_told(kernel):

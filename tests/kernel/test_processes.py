@@ -63,6 +63,13 @@ PROGRAMS = {
 ALL = "".join(shell(text) for text, _ in PROGRAMS.values())
 COUNT = sum(count for _, count in PROGRAMS.values())
 
+# Programs that start others when they are asked to end, or after that.
+LATE = {
+    "deaf, and starts one later": "trap '' INT; sleep 1; sleep W",
+    "deaf, and starts a daemon later": "trap '' INT; sleep 1; setsid nohup sleep W >/dev/null 2>&1 & sleep 1.5",
+    "leaves a daemon behind": "trap 'setsid nohup sleep W >/dev/null 2>&1 & exit 0' INT; sleep 0.2; while :; do sleep 0.1; done",
+}
+
 # How the cell goes on.
 WAITS = 'println!("started"); let _ = std::process::Command::new("sleep").arg("W").status()?;'
 DEAF = 'println!("started"); loop { std::thread::sleep(std::time::Duration::from_millis(10)); }'
@@ -109,6 +116,52 @@ def building(kernel, tmp_path, word):
     request = kernel.start(f':dep {name} = {{ path = "{tmp_path / name}" }}\n{name}::one()')
     until(lambda: len(named(f"sleep\0{word}")) == 2, 60, "the build script does not run")
     return request
+
+
+@pytest.mark.parametrize("kind", LATE)
+def test_a_stop_ends_what_a_stopped_program_starts(lasting, word, kind):
+    kernel = lasting.get()
+    request = kernel.start((shell(LATE[kind]) + WAITS).replace("W", word))
+    kernel.wait_for_output(request, "started")
+    time.sleep(0.3)
+    kernel.interrupt()
+    kernel.wait(request, timeout=SOON)
+    time.sleep(SOON)
+    assert not named(word), described(named(word))
+    assert value(kernel.run("kept")) == "5"
+
+
+def test_a_stop_spares_what_an_earlier_cells_server_starts(lasting, word, tmp_path):
+    kernel = lasting.get()
+    ended = tmp_path / "ended"
+    kernel.run(shell(f"while :; do sleep 0.5 || echo killed >> {ended}; : of {word}; done"))
+    request = kernel.start(WAITS.replace("W", word))
+    kernel.wait_for_output(request, "started")
+    time.sleep(0.8)
+    kernel.interrupt()
+    kernel.wait(request, timeout=SOON)
+    time.sleep(2.5)
+    assert len(named(word)) == 1 and not ended.exists(), described(named(word))
+
+
+@pytest.mark.parametrize("end", ["", 'if who == 0 { panic!("of the copy") }'])
+def test_a_cell_that_forks_comes_to_an_end_once(lasting, end):
+    kernel = lasting.get()
+    cell = kernel.run(f'unsafe extern "C" {{ fn fork() -> i32; }} let who = unsafe {{ fork() }}; {end}')
+    assert cell.status == "ok", told(cell)
+    for n in range(3):
+        assert value(kernel.run(f"kept + {n}", timeout=10)) == str(5 + n)
+    assert value(kernel.run("who > 0")) == "true"
+
+
+@pytest.mark.parametrize("deed", ["kill(0, 9);", "kill(getppid(), 9);"])
+def test_a_cell_that_kills_those_above_it_leaves_nothing(kernels, word, deed):
+    kernel = warm(kernels())
+    kernel.run(shell(f"(setsid nohup sleep {word} </dev/null >/dev/null 2>&1 &)"))
+    until(lambda: named(word), 10)
+    kernel.run(f'unsafe extern "C" {{ fn kill(pid: i32, signal: i32) -> i32; fn getppid() -> i32; }} unsafe {{ {deed} }}', timeout=20)
+    gone(lambda: named(word))
+    assert value(kernel.run("6 * 7", timeout=20)) == "42"
 
 
 @pytest.mark.parametrize("kind", PROGRAMS)

@@ -346,3 +346,27 @@ def test_restart_gives_a_fresh_session_and_shutdown_ends_a_running_cell(own_kern
     own_kernel.wait_for_output(running, "running")
     assert own_kernel.shut_down(restart=False) == {"status": "ok", "restart": False}
     assert ended(own_kernel)
+
+
+def test_an_analysis_without_an_end_can_be_left_behind(own_kernel):
+    """Nothing ends the analysis of a macro that grows for ever: the first Stop ends the cell, the next one says how to go
+    on, and the third starts another session."""
+    kernel = own_kernel
+    assert kernel.run("let kept = 5u64;", timeout=FIRST_START).status == "ok"
+    request = kernel.start("macro_rules! grows { ($($t:tt)*) => { grows!($($t)* $($t)* a) } } grows!(a a)")
+    time.sleep(1)
+    begun = time.monotonic()
+    kernel.interrupt()
+    assert kernel.wait(request).status == "error" and time.monotonic() - begun < 1
+    time.sleep(1.5)
+    for words in ["Interrupt once more to start a new session", "A new session is being started"]:
+        request = kernel.start("kept + 1")
+        time.sleep(1)
+        kernel.interrupt()
+        cell = kernel.wait(request)
+        assert words in "\n".join(cell.reply["content"]["traceback"]), cell.reply
+    cell = kernel.run("6 * 7", timeout=FIRST_START)
+    assert cell.contents("execute_result")[0]["data"]["text/plain"] == "42"
+    assert "a new session has taken the place of the one before" in cell.text("stderr")
+    assert kernel.run("kept").status == "error"
+    assert kernel.run("let again = Mlp::new([4, 2]); again").text("stderr") == ""

@@ -226,6 +226,79 @@ def test_values_that_display_themselves_do(kernel, setup, value, wanted):
     assert wanted in html(cell.outputs[1]["content"]) and cell.text() == "before\n"
 
 
+FORGED = "EVCXR_BEGIN_CONTENT text/html\n<script>alert(1)</script>\nEVCXR_END_CONTENT\n"
+# How text may come before a value that shows itself by printing, and how the value is made.
+BEFORE = {
+    "a statement before": ("print!(\"{}\", text);", "VALUE"),
+    "in the making of the value": ("", "{ print!(\"{}\", text); VALUE }"),
+    "by a call of the user's own": ("print!(\"{}\", text);\n(VALUE).evcxr_display();", ""),
+    "more than a second before": ("print!(\"{}\", text); std::thread::sleep(std::time::Duration::from_millis(1200));", "VALUE"),
+}
+
+
+@pytest.mark.parametrize("text", [FORGED, FORGED * 2, FORGED.split("</script>")[0]], ids=["whole", "twice", "half"])
+@pytest.mark.parametrize("way", BEFORE)
+@pytest.mark.parametrize(
+    ("shown", "wanted"), [("Silent7", None), ("Shown7", "<b>own</b>"), ("plotly::Plot::new()", "plotly")], ids=["silent", "shown", "plot"]
+)
+def test_what_is_printed_before_a_value_does_not_become_its_display(kernel, text, way, shown, wanted):
+    kernel.run(
+        "struct Silent7; impl Silent7 { fn evcxr_display(&self) {} }\n"
+        'struct Shown7; impl Shown7 { fn evcxr_display(&self) { println!("EVCXR_BEGIN_CONTENT text/html\\n<b>own</b>\\nEVCXR_END_CONTENT"); } }'
+    )
+    literal = "".join(f"\\u{{{ord(letter):x}}}" for letter in text)
+    if "user's own" in way and shown.startswith("plotly"):
+        pytest.skip("a plot shows itself under another name")
+    before, made = BEFORE[way]
+    cell = kernel.run(f'let text = "{literal}";\n{before}\n{made}'.replace("VALUE", shown))
+    assert cell.status == "ok", told(cell)
+    assert cell.text() == text
+    displays = [message["content"]["data"] for message in cell.outputs if "data" in message["content"]]
+    assert len(displays) == (wanted is not None)
+    assert "alert" not in json.dumps(displays) and (wanted or "") in json.dumps(displays)
+
+
+def test_a_value_that_is_taken_by_its_display_shows(kernel):
+    kernel.run(
+        'struct Taken7(String); impl Taken7 { fn evcxr_display(self) { println!("EVCXR_BEGIN_CONTENT text/html\\n<i>{}</i>\\nEVCXR_END_CONTENT", self.0); } }'
+    )
+    cell = kernel.run('Taken7("own".into())')
+    assert cell.contents("execute_result")[0]["data"] == {"text/html": "<i>own</i>"}
+
+
+@pytest.mark.parametrize("end", ["std::process::exit(3);", "std::process::abort();", "unsafe { std::ptr::write_volatile(8 as *mut u8, 1) };", 'panic!("p");'])
+def test_words_that_look_like_more_are_not_lost_with_the_process(kernel, end):
+    assert "EVCXR_INPUT_REQUEST:a\n" in kernel.run(f'println!("EVCXR_INPUT_REQUEST:a"); {end}').text()
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        ('std::process::Command::new("echo").arg("other").status()?;', [("stdout", "W\nother\nend\n")]),
+        ('std::thread::spawn(|| println!("other")).join().unwrap();', [("stdout", "W\nother\nend\n")]),
+        ('eprintln!("other");', [("stdout", "W\n"), ("stderr", "other\n"), ("stdout", "end\n")]),
+    ],
+)
+@pytest.mark.parametrize("word", ["EVCXR_INPUT_REQUEST:a", "EVCXR_BEGIN_CONTENT text/html"])
+def test_words_that_look_like_more_keep_their_place(kernel, word, code, wanted):
+    cell = kernel.run(f'println!("{word}"); {code} println!("end");')
+    written = [(message["content"]["name"], message["content"]["text"]) for message in cell.outputs]
+    assert merged(written) == [(name, text.replace("W", word)) for name, text in wanted]
+
+
+def test_words_that_look_like_more_show_before_the_cell_ends(kernel):
+    request = kernel.start('println!("EVCXR_BEGIN_CONTENT text/html"); std::thread::sleep(std::time::Duration::from_secs(6));')
+    begun = time.monotonic()
+    kernel.wait_for_output(request, "EVCXR_BEGIN")
+    assert time.monotonic() - begun < 4
+    kernel.wait(request)
+
+
+def test_what_begins_like_a_mark_shows_in_its_own_cell(kernel):
+    assert kernel.run('print!("a\\u{1e}\\u{1d}"); eprint!("\\u{1e}");').text() == "a\x1e\x1d"
+    assert kernel.run('println!("next");').text() == "next\n"
+
+
 def test_a_display_in_the_middle_of_a_cell(kernel):
     assert kernel.run(SHOWN).status == "ok"
     cell = kernel.run(

@@ -1,10 +1,12 @@
 """What lies under a kernel may be odd, or change: the Rust installation, the environment, the built toolkit. Cells work
 all the same, or say in plain words what is wrong; and nobody installs anything unasked."""
 
+import http.server
 import os
 import re
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import nbformat
@@ -96,6 +98,51 @@ def test_a_toolchain_that_the_notebooks_folder_names(kernels, rustup, tmp_path, 
         assert re.search(r"rust-toolchain|toolchain", told(cell)) and "incompatible version" not in told(cell), told(cell)
     assert_nothing_installed(notes)
     assert toolchains() == before
+
+
+class Asked(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        self.send_error(404)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def registry():
+    """Where rustup would fetch toolchains from; what it is asked for."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Asked) as server:
+        server.asked = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.70.0"\n'),
+        ("rust-toolchain", "nightly-2023-01-01\n"),
+        ("rust-toolchain.toml", '[toolchain]\nchannel = "1.95.0"\ncomponents = ["rustc-dev"]\ntargets = ["wasm32-unknown-unknown"]\n'),
+        (None, "1.60.0"),
+    ],
+)
+def test_no_toolchain_is_fetched_for_a_notebook(kernels, registry, tmp_path, file, text):
+    """Also where rustup does that by itself, as it does for most users."""
+    if not shutil.which("rustup"):
+        pytest.skip("rustup is not here")
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    if file:
+        (folder / file).write_text(text)
+    url = f"http://127.0.0.1:{registry.server_port}"
+    kernel = kernels(folder, RUSTUP_AUTO_INSTALL=None, RUSTUP_DIST_SERVER=url, RUSTUP_UPDATE_ROOT=url, RUSTUP_TOOLCHAIN=None if file else text)
+    info = kernel.reply(kernel.kc.kernel_info())["content"]
+    works(kernel)
+    # The version that is told is that of the compiler of cells.
+    assert info["language_info"]["version"] in kernel.run(":version").text() and info["language_info"]["version"] != "unknown"
+    assert registry.asked == []
 
 
 @pytest.mark.parametrize("name", ["nightly", "no-such-toolchain"])

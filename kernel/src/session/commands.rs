@@ -2,10 +2,10 @@
 //!
 //! evcxr has commands of its own (`:dep`, `:clear`, `:efmt`, …); what is not known here is left to it.
 
-use crate::session::Completion;
-use crate::session::MimeBundle;
 use crate::session::build::home;
 use crate::session::cell::lines;
+use crate::session::said::Completion;
+use crate::session::said::MimeBundle;
 use crate::session::talk::protocol::Event;
 use std::process::{Command, Output};
 use std::time::Duration;

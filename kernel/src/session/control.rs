@@ -1,6 +1,5 @@
 //! What other threads may do to a running cell: stop it, kill it, ask the session meanwhile.
 
-use crate::session::Event;
 use crate::session::build::carried::Carried;
 use crate::session::guards::Guard;
 use crate::session::guards::timed;
@@ -14,7 +13,9 @@ use crate::session::life::door::Door;
 use crate::session::life::family::{self, Marked, Relative};
 use crate::session::life::keeper::Order;
 use crate::session::process;
+use crate::session::said::CellError;
 use crate::session::talk::comms::Comms;
+use crate::session::talk::protocol::Event;
 use crate::session::talk::pump::Message;
 use crate::session::talk::pump::Sink;
 use crate::session::tell::report;
@@ -87,6 +88,8 @@ struct State {
     compiled: bool,
     /// Whether the user was told that the running cell is stopped, while its analysis, which nothing ends, goes on.
     abandoned: bool,
+    /// Whether the user of a cell behind it was told how to go on without that.
+    warned: bool,
     /// Tells the warnings about the running cell, once.
     on_warnings: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -305,17 +308,34 @@ impl Control {
         self.state().number = count;
     }
 
-    /// The Stop button: see [`Session::interrupt`](super::Session::interrupt).
-    pub fn interrupt(self: &Arc<Self>) {
+    /// The Stop button: see [`Session::interrupt`](super::Session::interrupt). True when nothing else is left than to desert
+    /// the session's thread.
+    pub fn interrupt(self: &Arc<Self>) -> bool {
         let mut state = self.state();
         if state.cell == 0 {
             let stopped = "stopped before the session was ready; what it prepares goes on";
             state.give_up(report::plain("Interrupted", stopped));
-            return;
+            return false;
         }
         if state.abandoned {
-            state.give_up(report::plain("Interrupted", "stopped before the cell ran"));
-            return;
+            let goes_on = state.interrupted.is_some_and(|first| first.elapsed() >= GRACE);
+            if goes_on && state.warned {
+                state.give_up(report::plain(
+                    "Interrupted",
+                    "stopped before the cell ran\nA new session is being started: run the cells again that make what you need.",
+                ));
+                return true;
+            }
+            state.warned |= goes_on && state.waiting.is_some();
+            let stopped = match state.warned {
+                true => {
+                    "stopped before the cell ran\nThe analysis of the cell before it goes on. Interrupt once more to start a new \
+                     session without it: the notebook's variables are lost then."
+                }
+                false => "stopped before the cell ran",
+            };
+            state.give_up(report::plain("Interrupted", stopped));
+            return false;
         }
         match state.interrupted {
             None if !state.compiled => {
@@ -341,6 +361,16 @@ impl Control {
             }
             Some(_) => state.stop(),
         }
+        false
+    }
+
+    /// Nobody waits for the session's thread any more: what it has started ends.
+    pub fn desert(&self) {
+        let mut state = self.state();
+        state.killed = true;
+        state.sink = None;
+        state.stop_compilers();
+        state.kill();
     }
 
     /// After a while: what the cell has started and does not end is killed, and the user of a cell that goes on is told
@@ -426,6 +456,7 @@ impl Control {
         state.begun = family::now();
         state.sink = Some(sink.clone());
         state.interrupted = None;
+        state.warned = false;
         state.stopped_programs = false;
         state.compiled = false;
         state.killed = false;
@@ -463,7 +494,7 @@ fn is_an_orphan(one: &Relative, group: libc::pid_t, all: &[Relative]) -> bool {
 
 impl State {
     /// The cell that waits is told that it will not run.
-    fn give_up(&mut self, error: super::CellError) {
+    fn give_up(&mut self, error: CellError) {
         if let Some((sink, given_up)) = self.waiting.take() {
             given_up.store(true, Ordering::Release);
             let _ = sink.try_send(Message::Done(Err(error)));

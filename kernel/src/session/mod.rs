@@ -36,8 +36,9 @@
 //!
 //! # From the bottom up
 //!
-//! [`guards`] and [`cell`] stand alone; [`life`] and [`process`]; [`build`] on them; [`tell`]; [`talk`]; [`commands`]; [`know`]; [`control`];
-//! [`engine`]; [`worker`] and this file on all.
+//! [`guards`], [`digest`], [`said`], [`complete`] and [`cell`] stand alone; [`life`] and [`process`]; [`build`] on them;
+//! [`tell`]; [`talk`]; [`options`]; [`commands`]; [`variables`]; [`know`]; [`control`]; [`engine`]; [`worker`] and this
+//! file on all.
 
 mod build;
 mod cell;
@@ -51,7 +52,9 @@ mod figure;
 mod guards;
 mod know;
 mod life;
+mod options;
 mod process;
+mod said;
 mod talk;
 mod tell;
 mod variables;
@@ -65,6 +68,8 @@ pub use complete::{Completeness, is_complete};
 #[allow(unused_imports, reason = "for the test of a whole session")]
 pub use engine::FAULT;
 pub use know::docs::{Detail, abridged};
+pub use options::Options;
+pub use said::{CellError, Completions, MimeBundle};
 pub use talk::asking::Answer;
 pub use talk::charts::{Drawing, on_plot};
 pub use talk::comms::{CommMessage, Comms, Said, Step};
@@ -72,11 +77,9 @@ pub use talk::protocol::Event;
 
 use control::Control;
 use know::lookup::{Found, Question};
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use talk::pump::{self, Message};
 use worker::Request;
 
@@ -93,59 +96,43 @@ pub fn keep_memory() {
     }
 }
 
-/// One output, by MIME type.
-pub type MimeBundle = serde_json::Map<String, serde_json::Value>;
-
-/// What was wrong with a cell.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CellError {
-    /// A rustc code such as `E0308`, or `CompileError`, `Panic`, `UserError`, `ChildDied`, `Interrupted`,
-    /// `ToolkitError`.
-    pub ename: String,
-    /// One line.
-    pub evalue: String,
-    /// The readable form, in lines; may hold ANSI colours.
-    pub traceback: Vec<String>,
-    /// The line in the cell, from 1.
-    pub line: Option<usize>,
-}
-
-/// How to start a session.
-pub struct Options {
-    /// Where cells run: the notebook's folder.
-    pub working_dir: PathBuf,
-    /// Told what takes long, in words for the user.
-    pub on_progress: Box<dyn Fn(String) + Send>,
-    /// What cells say to the front end beside their outputs.
-    pub comms: Arc<Comms>,
-    /// Hears what comes between cells, of threads and programs that outlive theirs. Without it, the next cell shows it.
-    pub between: Option<Arc<dyn Fn(Event) + Send + Sync>>,
-}
-
-/// What may stand at the cursor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Completion {
-    /// The text to insert.
-    pub text: String,
-    /// `function`, `class`, `module`, `instance`, `keyword` or `magic`.
-    pub kind: String,
-}
-
-/// Completions, and the bytes of the code that they replace.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Completions {
-    /// First byte replaced.
-    pub start: usize,
-    /// Byte after the last one replaced.
-    pub end: usize,
-    /// The candidates.
-    pub items: Vec<Completion>,
-}
-
 /// A running session. All calls may come from any thread.
 pub struct Session {
+    options: Arc<Options>,
+    current: Mutex<Arc<Current>>,
+    /// What the next cell's reader has to know.
+    to_tell: Mutex<Option<&'static str>>,
+}
+
+/// The thread that owns evcxr, until one that cannot be stopped is deserted.
+struct Current {
     requests: Mutex<mpsc::Sender<Request>>,
     control: Arc<Control>,
+}
+
+impl Current {
+    fn start(options: &Arc<Options>) -> anyhow::Result<Self> {
+        let (requests, incoming) = mpsc::channel();
+        let control = Arc::new(Control::default());
+        let (options, shared) = (options.clone(), control.clone());
+        std::thread::Builder::new()
+            .name("session".into())
+            // evcxr and rust-analyzer recurse deeply over long method chains.
+            .stack_size(256 << 20)
+            .spawn(move || worker::run(&options, &incoming, &shared))?;
+        Ok(Self {
+            requests: Mutex::new(requests),
+            control,
+        })
+    }
+
+    fn send(&self, request: Request) -> bool {
+        lock(&self.requests).send(request).is_ok()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Session {
@@ -155,18 +142,16 @@ impl Session {
     /// # Errors
     /// When no thread can be started.
     pub fn start(options: Options) -> anyhow::Result<Session> {
-        let (requests, incoming) = mpsc::channel();
-        let control = Arc::new(Control::default());
-        let shared = control.clone();
-        std::thread::Builder::new()
-            .name("session".into())
-            // evcxr and rust-analyzer recurse deeply over long method chains.
-            .stack_size(256 << 20)
-            .spawn(move || worker::run(&options, &incoming, &shared))?;
+        let options = Arc::new(options);
         Ok(Session {
-            requests: Mutex::new(requests),
-            control,
+            current: Mutex::new(Arc::new(Current::start(&options)?)),
+            options,
+            to_tell: Mutex::default(),
         })
+    }
+
+    fn current(&self) -> Arc<Current> {
+        lock(&self.current).clone()
     }
 
     /// Runs a cell and waits for its end. Outputs arrive through `on_event` while it runs; `input` answers
@@ -182,13 +167,17 @@ impl Session {
     ) -> Result<(), CellError> {
         let (sink, messages) = pump::sink();
         let given_up = Arc::new(AtomicBool::new(false));
-        self.control.wait(&sink, &given_up);
+        let current = self.current();
+        if let Some(told) = lock(&self.to_tell).take() {
+            on_event(Event::Stderr(format!("note: {told}\n")));
+        }
+        current.control.wait(&sink, &given_up);
         let request = Request::Execute {
             code: code.to_owned(),
             sink,
             given_up,
         };
-        if !self.send(request) {
+        if !current.send(request) {
             return Err(ended());
         }
         for message in messages {
@@ -209,7 +198,7 @@ impl Session {
 
     /// Tells the execution count of the cell that comes next: later messages name the cell by it.
     pub fn number(&self, count: usize) {
-        self.control.number(count);
+        self.current().control.number(count);
     }
 
     /// What may stand at `cursor` (a byte of `code`). While a cell runs, the notebook is as it was before it.
@@ -238,7 +227,7 @@ impl Session {
     }
 
     fn look_up(&self, question: Question) -> anyhow::Result<Found> {
-        self.control.look_up(&question)
+        self.current().control.look_up(&question)
     }
 
     /// Whether `code` is a whole cell, or the user is still writing.
@@ -248,25 +237,33 @@ impl Session {
 
     /// The Stop button. The toolkit's loops stop at their next step and return what they have; a cell that
     /// is still being compiled, or waits for the toolkit, is given up. A cell that does neither is killed, with its variables, by a
-    /// second call two seconds later.
+    /// second call two seconds later; the analysis of one, which nothing ends, is deserted with them by a third.
     pub fn interrupt(&self) {
-        self.control.interrupt();
+        let current = self.current();
+        if !current.control.interrupt() {
+            return;
+        }
+        match Current::start(&self.options) {
+            Ok(new) => {
+                *lock(&self.current) = Arc::new(new);
+                *lock(&self.to_tell) = Some(DESERTED);
+                current.control.desert();
+            }
+            Err(error) => eprintln!("jook: no new session could be started: {error:#}"),
+        }
     }
 
     /// Ends the session: the running cell is killed, and later calls fail.
     pub fn shutdown(&self) {
-        self.control.shut_down();
-        self.send(Request::Shutdown);
-    }
-
-    fn send(&self, request: Request) -> bool {
-        let requests = self
-            .requests
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        requests.send(request).is_ok()
+        let current = self.current();
+        current.control.shut_down();
+        current.send(Request::Shutdown);
     }
 }
+
+/// What became of a session whose analysis did not end.
+const DESERTED: &str = "the analysis of a cell that was stopped did not end, and a new session has taken the place of the \
+    one before: the notebook's variables, functions and `use` lines are lost";
 
 impl Drop for Session {
     fn drop(&mut self) {

@@ -1,9 +1,9 @@
 //! The thread that owns evcxr.
 
-use crate::session::Options;
 use crate::session::build::mask;
 use crate::session::control::Control;
 use crate::session::engine::Engine;
+use crate::session::options::Options;
 use crate::session::talk::pump::Message;
 use crate::session::talk::pump::Sink;
 use crate::session::tell::report;

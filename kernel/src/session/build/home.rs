@@ -298,6 +298,10 @@ fn make() -> Result<Home> {
 /// tools that work there could not be told its path.
 fn folder_for_private_ones() -> Result<PathBuf> {
     const WAY_OUT: &str = "TMPDIR names the folder for temporary files: set it to another one";
+    if std::env::var_os("TMPDIR").is_some_and(|named| named.is_empty()) {
+        // SAFETY: as in `make`.
+        unsafe { std::env::remove_var("TMPDIR") };
+    }
     let named = std::env::temp_dir();
     let folder = std::path::absolute(&named)?;
     if named != folder {

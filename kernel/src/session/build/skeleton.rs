@@ -22,7 +22,7 @@ use std::time::UNIX_EPOCH;
 use tokens::{Kind, Token, tokens};
 
 /// Part of the folder's name: changes when the copies are made in another way.
-const FORM: u32 = 5;
+const FORM: u32 = 6;
 
 /// Before the name of a private field.
 pub const PRIVATE: &str = "jook_private_";

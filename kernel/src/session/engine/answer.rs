@@ -1,12 +1,12 @@
 //! What a cell asks of the session itself.
 
-use crate::session::CellError;
-use crate::session::Event;
 use crate::session::commands;
 use crate::session::commands::Orders;
 use crate::session::engine::Engine;
 use crate::session::know::docs;
 use crate::session::know::lookup;
+use crate::session::said::CellError;
+use crate::session::talk::protocol::Event;
 use crate::session::talk::pump;
 use crate::session::talk::pump::Message;
 use crate::session::talk::pump::Sink;

@@ -1,7 +1,5 @@
 //! A cell from its text to what is told of it.
 
-use crate::session::CellError;
-use crate::session::Event;
 use crate::session::build::compile;
 use crate::session::build::home;
 use crate::session::build::lines;
@@ -22,7 +20,9 @@ use crate::session::guards::Guard;
 use crate::session::guards::timed;
 use crate::session::know::docs;
 use crate::session::know::snapshot::Resting;
+use crate::session::said::CellError;
 use crate::session::talk::asking::Questions;
+use crate::session::talk::protocol::Event;
 use crate::session::talk::pump::Message;
 use crate::session::talk::pump::Sink;
 use crate::session::tell::aside;

@@ -8,7 +8,6 @@ mod start;
 #[allow(unused_imports, reason = "for the test of a whole session")]
 pub use execute::FAULT;
 
-use crate::session::Options;
 use crate::session::build::carried::Carried;
 use crate::session::build::compile;
 use crate::session::build::home;
@@ -19,6 +18,7 @@ use crate::session::cell::items::Items;
 use crate::session::control::Control;
 use crate::session::know::snapshot;
 use crate::session::know::snapshot::Resting;
+use crate::session::options::Options;
 use crate::session::talk::pipes::Pipes;
 use crate::session::talk::pump::Between;
 use crate::session::talk::pump::Pump;

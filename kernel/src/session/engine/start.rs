@@ -1,10 +1,10 @@
 //! How evcxr starts: in a folder of the session's own, with a process for cells.
 
-use crate::session::Options;
 use crate::session::build::home;
 use crate::session::build::private;
 use crate::session::control::Control;
 use crate::session::life::door::DOOR;
+use crate::session::options::Options;
 use crate::session::process;
 use crate::session::talk::pipes::Pipes;
 use crate::session::tell::report;

@@ -1,6 +1,6 @@
 //! Documentation for the reader: as text, in short, and the cells that ask for it.
 
-use crate::session::MimeBundle;
+use crate::session::said::MimeBundle;
 use serde_json::Value;
 
 /// How much of a documentation is wanted.

@@ -1,12 +1,12 @@
 //! What stands at a cursor, and what may stand there.
 
-use crate::session::Completion;
-use crate::session::Completions;
-use crate::session::MimeBundle;
 use crate::session::build::carried::Carried;
 use crate::session::build::skeleton::PRIVATE;
 use crate::session::commands;
 use crate::session::know::docs;
+use crate::session::said::Completion;
+use crate::session::said::Completions;
+use crate::session::said::MimeBundle;
 use anyhow::Result;
 use evcxr::CommandContext;
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@
 //! toolkit tells its caller so. A read of standard input ([`process`](crate::session::process)) cannot tell its reader more than
 //! that the input has ended, or that the read was called off: the cell is told at its end.
 
-use crate::session::CellError;
+use crate::session::said::CellError;
 use crate::session::talk::pump::Message;
 use crate::session::talk::pump::Sink;
 use crate::session::tell::report;

@@ -5,8 +5,8 @@
 //! front ends would otherwise throw the chart away and build another, and JupyterLab's renderer of Plotly figures
 //! ignores a new state. The last state is complete again, for it is what gets saved.
 
-use crate::session::MimeBundle;
 use crate::session::figure;
+use crate::session::said::MimeBundle;
 use crate::session::talk::protocol::Event;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};

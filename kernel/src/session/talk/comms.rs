@@ -6,7 +6,7 @@
 //! the front end carries the id of its request; everything the child says while it handles it carries it too, as
 //! `parent`, and `comm_done` ends it. Binary data follows its line, which holds the sizes as `buffers`.
 
-use crate::session::MimeBundle;
+use crate::session::said::MimeBundle;
 use crate::session::talk::charts;
 use crate::session::talk::charts::Resting;
 use crate::session::talk::protocol;

@@ -1,6 +1,6 @@
 //! The display protocol: messages in JSON, which the cells' process says beside what it prints.
 
-use crate::session::MimeBundle;
+use crate::session::said::MimeBundle;
 use crate::session::tell::sources::Sources;
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! What the cells' process has written, as events for the notebook and notes for the session.
 
-use crate::session::MimeBundle;
+use crate::session::said::MimeBundle;
 use crate::session::talk::charts;
 use crate::session::talk::charts::Changing;
 use crate::session::talk::charts::PLOTLY;

@@ -1,7 +1,7 @@
 //! Errors as a reader wants them: the message, the cell's own lines, and a caret.
 
-use crate::session::CellError;
 use crate::session::cell::edit::Named;
+use crate::session::said::CellError;
 use crate::session::tell::hints;
 use crate::session::tell::losses::Losses;
 use crate::session::tell::notes::Notes;

@@ -1,6 +1,6 @@
 //! The process that ran a cell is gone: of what it died, what that means, and what to do.
 
-use crate::session::CellError;
+use crate::session::said::CellError;
 use crate::session::tell::notes::Notes;
 use crate::session::tell::report::plain;
 

@@ -1,8 +1,8 @@
 //! What rustc says to the kernel itself, without evcxr between: of a cell's syntax, and its warnings.
 
-use crate::session::CellError;
 use crate::session::build::syntax;
 use crate::session::complete::{STRAY, unfinished};
+use crate::session::said::CellError;
 use crate::session::tell::place;
 use crate::session::tell::report::advice;
 use crate::session::tell::report::as_written;
