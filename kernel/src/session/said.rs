@@ -1,4 +1,5 @@
-//! What a session says of a cell: one form of an output, what was wrong, what may be written next.
+//! What a session says of a cell: one form of an output, what was wrong, what may be written next; and what it
+//! is answered.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,4 +38,15 @@ pub struct Completions {
     pub end: usize,
     /// The candidates.
     pub items: Vec<Completion>,
+}
+
+/// What a question gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// A line, without its end.
+    Line(String),
+    /// Nobody can be asked; what the user can do about it.
+    Refused(&'static str),
+    /// The cell was stopped meanwhile.
+    Stopped,
 }

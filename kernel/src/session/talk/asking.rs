@@ -5,6 +5,7 @@
 //! toolkit tells its caller so. A read of standard input ([`process`](crate::session::process)) cannot tell its reader more than
 //! that the input has ended, or that the read was called off: the cell is told at its end.
 
+use crate::session::said::Answer;
 use crate::session::said::CellError;
 use crate::session::talk::pump::Message;
 use crate::session::talk::pump::Sink;
@@ -12,17 +13,6 @@ use crate::session::tell::report;
 use serde_json::json;
 use std::cell::Cell;
 use std::sync::mpsc::channel;
-
-/// What a question gets.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// A line, without its end.
-    Line(String),
-    /// Nobody can be asked; what the user can do about it.
-    Refused(&'static str),
-    /// The cell was stopped meanwhile.
-    Stopped,
-}
 
 /// Who asks by reading standard input.
 const READ: &str = "read";

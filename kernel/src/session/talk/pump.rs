@@ -1,8 +1,8 @@
 //! Reads what the cells' process writes, always, and hands it to whoever is to have it: the cell that runs, or, between
 //! cells, whoever hears what threads and programs say that outlive theirs.
 
+use crate::session::said::Answer;
 use crate::session::said::CellError;
-use crate::session::talk::asking::Answer;
 use crate::session::talk::merge::ERR;
 use crate::session::talk::merge::Merge;
 use crate::session::talk::merge::OUT;
