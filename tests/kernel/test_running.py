@@ -357,11 +357,11 @@ def test_an_analysis_without_an_end_can_be_left_behind(own_kernel):
     time.sleep(1)
     begun = time.monotonic()
     kernel.interrupt()
-    assert kernel.wait(request).status == "error" and time.monotonic() - begun < 1
+    assert kernel.wait(request).status == "error" and time.monotonic() - begun < 3
     time.sleep(1.5)
     for words in ["Interrupt once more to start a new session", "A new session is being started"]:
         request = kernel.start("kept + 1")
-        time.sleep(1)
+        time.sleep(1.5)
         kernel.interrupt()
         cell = kernel.wait(request)
         assert words in "\n".join(cell.reply["content"]["traceback"]), cell.reply

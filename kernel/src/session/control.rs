@@ -10,8 +10,10 @@ use crate::session::know::snapshot::Resting;
 use crate::session::life::door;
 use crate::session::life::door::Caller;
 use crate::session::life::door::Door;
-use crate::session::life::family::{self, Marked, Relative};
+use crate::session::life::family;
 use crate::session::life::keeper::Order;
+use crate::session::life::programs;
+use crate::session::life::programs::Stopping;
 use crate::session::process;
 use crate::session::said::CellError;
 use crate::session::talk::comms::Comms;
@@ -37,10 +39,14 @@ const GRACE: Duration = Duration::from_secs(2);
 /// When a cell that runs is one that the user may work beside.
 const LONG: Duration = Duration::from_millis(500);
 
+/// How long it takes to read what a further stop would cost.
+const READ: Duration = Duration::from_secs(1);
+
 /// How long a question waits for the session to come to rest: it gets ready, or analyses a cell.
 const ANALYSIS: Duration = Duration::from_secs(2);
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// The lock; what a thread has left that panicked is as good as ever.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
@@ -89,7 +95,9 @@ struct State {
     /// Whether the user was told that the running cell is stopped, while its analysis, which nothing ends, goes on.
     abandoned: bool,
     /// Whether the user of a cell behind it was told how to go on without that.
-    warned: bool,
+    warned: Option<Instant>,
+    /// Whether another session takes the place of this one.
+    deserted: bool,
     /// Tells the warnings about the running cell, once.
     on_warnings: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -318,21 +326,19 @@ impl Control {
             return false;
         }
         if state.abandoned {
-            let goes_on = state.interrupted.is_some_and(|first| first.elapsed() >= GRACE);
-            if goes_on && state.warned {
-                state.give_up(report::plain(
-                    "Interrupted",
-                    "stopped before the cell ran\nA new session is being started: run the cells again that make what you need.",
-                ));
-                return true;
+            if state.warned.is_some_and(|warned| warned.elapsed() >= READ) {
+                return !std::mem::replace(&mut state.deserted, true);
             }
-            state.warned |= goes_on && state.waiting.is_some();
+            let goes_on = state.interrupted.is_some_and(|first| first.elapsed() >= GRACE);
+            if goes_on && state.waiting.is_some() {
+                state.warned.get_or_insert_with(Instant::now);
+            }
             let stopped = match state.warned {
-                true => {
+                Some(_) => {
                     "stopped before the cell ran\nThe analysis of the cell before it goes on. Interrupt once more to start a new \
                      session without it: the notebook's variables are lost then."
                 }
-                false => "stopped before the cell ran",
+                None => "stopped before the cell ran",
             };
             state.give_up(report::plain("Interrupted", stopped));
             return false;
@@ -350,59 +356,59 @@ impl Control {
             None => {
                 state.interrupted = Some(Instant::now());
                 state.stop_compilers();
-                state.stop();
+                let stopping = state.stop();
                 let (cell, control) = (state.cell, self.clone());
-                let marked = Marked::of(&state.programs());
-                std::thread::spawn(move || control.see_to_the_stop(cell, marked));
+                std::thread::spawn(move || control.see_to_the_stop(cell, stopping));
             }
             Some(first) if first.elapsed() >= GRACE => {
                 state.killed = true;
                 state.kill();
             }
-            Some(_) => state.stop(),
+            Some(_) => drop(state.stop()),
         }
         false
     }
 
-    /// Nobody waits for the session's thread any more: what it has started ends.
+    /// Another session has taken the place of this one, whose thread nobody waits for any more: what it has started ends,
+    /// and who waits is told.
     pub fn desert(&self) {
         let mut state = self.state();
+        state.give_up(deserted());
         state.killed = true;
         state.sink = None;
         state.stop_compilers();
         state.kill();
     }
 
+    /// No other session could take the place of this one.
+    pub fn stays(&self) {
+        let mut state = self.state();
+        state.deserted = false;
+        state.give_up(report::plain("Interrupted", "stopped before the cell ran"));
+    }
+
     /// After a while: what the cell has started and does not end is killed, and the user of a cell that goes on is told
     /// what to do.
-    fn see_to_the_stop(&self, cell: u64, mut marked: Marked) {
+    fn see_to_the_stop(&self, cell: u64, mut stopping: Stopping) {
         /// Between two looks for what the stopped programs start.
         const LOOK: Duration = Duration::from_millis(40);
-        /// In which a program that is asked to end may leave another one behind.
-        const PARTING: Duration = Duration::from_millis(300);
-        let (stopped, now) = (family::now(), Instant::now());
-        while now.elapsed() < GRACE {
+        let until = Instant::now() + GRACE;
+        while Instant::now() < until {
             std::thread::sleep(LOOK);
-            let Some(group) = self.state().process.as_ref().map(|process| process.group) else {
-                continue;
+            let (still_runs, group) = {
+                let state = self.state();
+                (
+                    state.cell == cell,
+                    state.process.as_ref().map(|process| process.group),
+                )
             };
-            let all = family::descendants(group);
-            if now.elapsed() < PARTING {
-                let orphans = all
-                    .iter()
-                    .filter(|one| one.started >= stopped && is_an_orphan(one, group, &all));
-                marked.add(orphans);
-            }
-            marked.among(&all);
+            group
+                .into_iter()
+                .for_each(|group| stopping.look(group, still_runs));
         }
         let state = self.state();
         if let Some(process) = &state.process {
-            // One that stands still starts nothing any more.
-            for deadly in [libc::SIGSTOP, libc::SIGKILL] {
-                for program in marked.among(&family::descendants(process.group)) {
-                    family::signal(program.pid, deadly);
-                }
-            }
+            stopping.kill(process.group);
         }
         if state.cell == cell
             && !state.killed
@@ -429,6 +435,10 @@ impl Control {
     pub fn wait(&self, sink: &Sink, given_up: &Arc<AtomicBool>) {
         let mut state = self.state();
         state.waiting = Some((sink.clone(), given_up.clone()));
+        if state.deserted {
+            state.give_up(deserted());
+            return;
+        }
         if state.abandoned {
             let told = "the analysis of the cell that was stopped goes on, and this one waits for it\n";
             let _ = sink.try_send(Message::Event(Event::Stderr(told.into())));
@@ -456,7 +466,7 @@ impl Control {
         state.begun = family::now();
         state.sink = Some(sink.clone());
         state.interrupted = None;
-        state.warned = false;
+        state.warned = None;
         state.stopped_programs = false;
         state.compiled = false;
         state.killed = false;
@@ -486,10 +496,11 @@ impl Control {
     }
 }
 
-/// Whether the keeper of the cells' process has taken this program over, whose own parent is gone.
-fn is_an_orphan(one: &Relative, group: libc::pid_t, all: &[Relative]) -> bool {
-    let is_above = |pid| pid == group || all.iter().any(|other| other.pid == pid && other.parent == group);
-    is_above(one.parent) && !family::is_called(one.pid, process::NAME)
+fn deserted() -> CellError {
+    report::plain(
+        "Interrupted",
+        "stopped before the cell ran\nA new session is being started: run the cells again that make what you need.",
+    )
 }
 
 impl State {
@@ -521,36 +532,16 @@ impl State {
     }
 
     /// Asks the cell to stop, and the programs that it has started.
-    fn stop(&mut self) {
-        // The programs first: the cell may end those that it waits for, and they would not be found.
-        let programs = self.programs();
-        for program in &programs {
-            family::signal(program.pid, libc::SIGINT);
-        }
+    fn stop(&mut self) -> Stopping {
+        // The programs first: the cell may end those that it waits for, and they would not be found. The cells' process
+        // and its keeper are none, even if the cell has restarted them.
+        let group = self.process.as_ref().map(|process| process.group);
+        let programs = group.map(|group| programs::started_since(self.begun, group, process::NAME));
+        let programs = programs.unwrap_or_default();
         self.stopped_programs |= !programs.is_empty();
+        let stopping = Stopping::ask(&programs, process::NAME);
         self.order(Order::Stop);
-    }
-
-    /// The programs that the running cell has started: what earlier cells have started is none of its, nor is what that
-    /// starts meanwhile.
-    fn programs(&self) -> Vec<Relative> {
-        let Some(process) = &self.process else {
-            return Vec::new();
-        };
-        let all = family::descendants(process.group);
-        // The cells' process and its keeper are no programs of a cell's, even if it has restarted them.
-        let ours = |one: &Relative| family::is_called(one.pid, process::NAME);
-        let (_, programs): (Vec<Relative>, Vec<Relative>) = all.into_iter().partition(ours);
-        let before: Vec<Relative> = programs
-            .iter()
-            .copied()
-            .filter(|one| one.started < self.begun)
-            .collect();
-        let of_others = Marked::of(&before).among(&programs);
-        programs
-            .into_iter()
-            .filter(|one| !of_others.contains(one))
-            .collect()
+        stopping
     }
 
     /// To the cells' process.

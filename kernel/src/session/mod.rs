@@ -74,11 +74,11 @@ pub use talk::charts::{Drawing, on_plot};
 pub use talk::comms::{CommMessage, Comms, Said, Step};
 pub use talk::protocol::Event;
 
-use control::Control;
+use control::{Control, lock};
 use know::lookup::{Found, Question};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use talk::pump::{self, Message};
 use worker::Request;
 
@@ -128,10 +128,6 @@ impl Current {
     fn send(&self, request: Request) -> bool {
         lock(&self.requests).send(request).is_ok()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Session {
@@ -248,7 +244,10 @@ impl Session {
                 *lock(&self.to_tell) = Some(DESERTED);
                 current.control.desert();
             }
-            Err(error) => eprintln!("jook: no new session could be started: {error:#}"),
+            Err(error) => {
+                eprintln!("jook: no new session could be started: {error:#}");
+                current.control.stays();
+            }
         }
     }
 
@@ -262,7 +261,8 @@ impl Session {
 
 /// What became of a session whose analysis did not end.
 const DESERTED: &str = "the analysis of a cell that was stopped did not end, and a new session has taken the place of the \
-    one before: the notebook's variables, functions and `use` lines are lost";
+    one before: the notebook's variables, functions and `use` lines are lost. That \
+    analysis takes memory and a processor until it ends; a restart of the kernel ends it";
 
 impl Drop for Session {
     fn drop(&mut self) {

@@ -196,9 +196,9 @@ pub(super) fn repeated(names: &[String]) -> Option<&str> {
 pub(super) fn alike(names: &[String]) -> Option<String> {
     let mut first: HashMap<String, &String> = HashMap::with_capacity(names.len());
     names.iter().find_map(|name| {
-        let composed: String = name.nfkc().filter(|letter| !is_unseen(*letter)).collect();
+        let composed: String = name.nfc().filter(|letter| !is_unseen(*letter)).collect();
         let other = *first.entry(composed.to_lowercase()).or_insert(name);
-        let seen: String = other.nfkc().filter(|letter| !is_unseen(*letter)).collect();
+        let seen: String = other.nfc().filter(|letter| !is_unseen(*letter)).collect();
         let by = match seen == composed {
             true => "in how their letters are written",
             false => "in the case of their letters",

@@ -2,7 +2,7 @@
 
 use crate::session::build::dylib::Library;
 use crate::session::build::statics::Statics;
-use crate::session::build::types::{Types, free_words};
+use crate::session::build::types::{AT_HAND, Types, free_words};
 use crate::session::cell::lines::is_of_a_word;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,6 +92,9 @@ impl Known {
                 self.moved.insert(name.to_owned(), import);
                 anew = true;
             }
+            if before.is_none() {
+                self.keep_for_the_library(name);
+            }
         }
         types.have_moved(&self.moved);
         for (name, digest) in types.definitions() {
@@ -105,7 +108,7 @@ impl Known {
         anew
     }
 
-    /// The notebook takes a name that everybody has for a type of its own: where variables have it in their types, it
+    /// The notebook takes a name that everybody has for another type, its own or one that it imports: where variables have it in their types, it
     /// still is the standard library's.
     fn keep_for_the_library(&mut self, name: &str) {
         if !AT_HAND.iter().any(|(other, _)| *other == name) {
@@ -194,30 +197,6 @@ impl Known {
         self.kept.insert(kept.variable.clone(), of);
     }
 }
-
-/// What nobody imports, and where it is.
-const AT_HAND: [(&str, &str); 20] = [
-    ("AsRef", "::std::convert::AsRef"),
-    ("Box", "::std::boxed::Box"),
-    ("Clone", "::std::clone::Clone"),
-    ("Copy", "::std::marker::Copy"),
-    ("Drop", "::std::ops::Drop"),
-    ("ExactSizeIterator", "::std::iter::ExactSizeIterator"),
-    ("DoubleEndedIterator", "::std::iter::DoubleEndedIterator"),
-    ("Fn", "::std::ops::Fn"),
-    ("FnMut", "::std::ops::FnMut"),
-    ("FnOnce", "::std::ops::FnOnce"),
-    ("From", "::std::convert::From"),
-    ("Iterator", "::std::iter::Iterator"),
-    ("Option", "::std::option::Option"),
-    ("Result", "::std::result::Result"),
-    ("Send", "::std::marker::Send"),
-    ("String", "::std::string::String"),
-    ("Sync", "::std::marker::Sync"),
-    ("ToString", "::std::string::ToString"),
-    ("Unpin", "::std::marker::Unpin"),
-    ("Vec", "::std::vec::Vec"),
-];
 
 /// `catch_unwind(|| panic!())` is a `Result<!, _>`, and only what a function returns may be written `!`.
 fn never_by_name(of_type: &str) -> String {

@@ -5,7 +5,7 @@
 //! cargo, rustup and the linker; [`stand_in`] is this program in those roles. It reads what evcxr has written
 //! ([`manifest`], [`source`]), runs it with a runtime at hand ([`asynchronous`]), gives its statics one memory ([`statics`]), makes it small ([`lean`], with what [`types`] knows of the variables' types, and [`spelling`] and [`preferred`] find out, both [`known`] to the next cell), says where values show themselves ([`displays`]), has rustc compile it ([`compile`]) and links it
 //! ([`linker`]); [`deps`] builds, and [`dylib`] puts in one library, what a notebook adds beyond what is [`carried`], [`metadata`] and [`answers`] tell evcxr what cargo would.
-//! [`syntax`] asks rustc whether a cell can be read at all. [`warnings`] are those that are told. [`lines`] finds a cell's line behind a panic in a library. [`private`], [`files`] and [`mask`] are what all of them stand on.
+//! [`syntax`] asks rustc whether a cell can be read at all. [`warnings`] are those that are told. [`lines`] finds a cell's line behind a panic in a library. [`folder`] makes the folders of kernels; [`private`], [`files`] and [`mask`] are what all of them stand on.
 
 pub mod answers;
 pub mod asynchronous;
@@ -17,6 +17,7 @@ pub mod displays;
 pub mod dylib;
 pub mod early_return;
 pub mod files;
+pub mod folder;
 pub mod graph;
 pub mod home;
 pub mod known;

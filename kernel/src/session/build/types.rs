@@ -22,7 +22,7 @@ mod tests;
 mod tokens;
 
 use asked::Asked;
-pub use tokens::free_words;
+pub use tokens::{AT_HAND, free_words};
 use tokens::{is_last_comma, is_of_std, is_skipped, is_visibility, plain, words};
 
 /// What a crate that evcxr has written defines.

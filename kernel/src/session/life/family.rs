@@ -62,40 +62,6 @@ pub fn now() -> u64 {
     }
 }
 
-/// Programs that are to end, and what they start meanwhile, which becomes another's child when they end.
-#[derive(Default)]
-pub struct Marked(HashMap<libc::pid_t, u64>);
-
-impl Marked {
-    pub fn of(programs: &[Relative]) -> Self {
-        Self(programs.iter().map(|one| (one.pid, one.started)).collect())
-    }
-
-    pub fn add<'r>(&mut self, programs: impl Iterator<Item = &'r Relative>) {
-        self.0.extend(programs.map(|one| (one.pid, one.started)));
-    }
-
-    /// Those of `relatives` that are marked, or that a marked one has started, and is marked with that.
-    pub fn among(&mut self, relatives: &[Relative]) -> Vec<Relative> {
-        let there: HashMap<libc::pid_t, u64> = relatives.iter().map(|one| (one.pid, one.started)).collect();
-        // Parents come before their children.
-        let mut found = Vec::new();
-        for one in relatives {
-            // The number of one that is gone may be another's.
-            let is_marked = |pid| {
-                there
-                    .get(&pid)
-                    .is_some_and(|started| self.0.get(&pid) == Some(started))
-            };
-            if is_marked(one.pid) || is_marked(one.parent) {
-                self.0.insert(one.pid, one.started);
-                found.push(*one);
-            }
-        }
-        found
-    }
-}
-
 /// Whether a process was started under this name.
 pub fn is_called(pid: libc::pid_t, name: &str) -> bool {
     let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -148,19 +114,6 @@ mod tests {
         assert_eq!((parent, pid, started, alive), (3, 7, 4711, true));
         assert!(!parse(7, &line.replacen(") S", ") Z", 1)).unwrap().1);
         assert!(parse(7, "7 (a").is_none());
-    }
-
-    #[test]
-    fn what_a_marked_program_starts_is_marked_also_when_another_has_it() {
-        let one = |pid, parent, started| Relative { pid, parent, started };
-        let mut marked = Marked::of(&[one(5, 2, 10)]);
-        let of = |found: Vec<Relative>| found.iter().map(|one| one.pid).collect::<Vec<_>>();
-        let first = [one(5, 2, 10), one(8, 2, 12), one(6, 5, 11), one(7, 6, 12)];
-        assert_eq!(of(marked.among(&first)), [5, 6, 7]);
-        assert_eq!(
-            of(marked.among(&[one(5, 2, 20), one(9, 5, 21), one(7, 2, 12), one(10, 7, 22)])),
-            [7, 10]
-        );
     }
 
     #[test]

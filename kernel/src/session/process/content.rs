@@ -14,8 +14,26 @@ const QUESTION: &str = "EVCXR_INPUT_REQUEST";
 const HIDDEN: &str = "EVCXR_INPUT_REQUEST_PASSWORD";
 
 /// How long forms may take to be written. A log that only begins like them does not keep what follows from its reader
-/// for longer.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// for much longer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long whole forms, or a question, may wait for what makes them more than text.
+const WHOLE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the kernel keeps such text aside: longer, so that it does not show what the process then withdraws.
+pub fn patience(aside: &[u8]) -> Duration {
+    const LATER: Duration = Duration::from_secs(1);
+    LATER + if is_whole(aside) { WHOLE_PATIENCE } else { PATIENCE }
+}
+
+/// Whether this is more than text by itself: whole forms, or a question.
+pub fn is_whole(text: &[u8]) -> bool {
+    match meaning(text) {
+        Meaning::Content(content) => !content.is_empty(),
+        Meaning::Question { .. } => true,
+        Meaning::Begun | Meaning::Text => false,
+    }
+}
 
 /// What is to be written, in order.
 #[derive(Debug, PartialEq)]
@@ -58,6 +76,9 @@ impl Held {
 
     /// Takes what the thread writes; says how it is to be written.
     pub fn add<'t>(&mut self, text: &'t [u8]) -> Vec<Step<'t>> {
+        if self.is_late() && self.release() {
+            return vec![Step::Release, Step::Text(text)];
+        }
         if !self.text.is_empty() {
             self.text.extend_from_slice(text);
             let mut steps = vec![Step::Text(text)];
@@ -84,13 +105,17 @@ impl Held {
 
     /// Whether what is held turns out to be text; then it is held no longer.
     fn is_known_as_text(&mut self) -> bool {
-        let late = self.since.is_some_and(|since| since.elapsed() > PATIENCE);
-        let known = match meaning(&self.text) {
-            Meaning::Text => true,
-            Meaning::Begun => late,
-            _ => false,
+        meaning(&self.text) == Meaning::Text && self.release()
+    }
+
+    /// Whether the kernel may soon take what is held for text.
+    fn is_late(&self) -> bool {
+        let patience = if is_whole(&self.text) {
+            WHOLE_PATIENCE
+        } else {
+            PATIENCE
         };
-        known && self.release()
+        self.since.is_some_and(|since| since.elapsed() > patience)
     }
 
     /// What is held is text after all; false when nothing is.
@@ -101,7 +126,9 @@ impl Held {
     /// A call of `evcxr_display` has returned: the forms that it has printed, by MIME type, and how many bytes they took.
     pub fn displayed(&mut self) -> Option<(Vec<(String, String)>, usize)> {
         match meaning(&self.text) {
-            Meaning::Content(content) if !content.is_empty() => Some((content, self.withdrawn())),
+            Meaning::Content(content) if !content.is_empty() && !self.is_late() => {
+                Some((content, self.withdrawn()))
+            }
             _ => None,
         }
     }
@@ -109,7 +136,9 @@ impl Held {
     /// The cell reads: the prompt that it has printed for that, whether others may see the answer, and how many bytes that took.
     pub fn question(&mut self) -> Option<(String, bool, usize)> {
         match meaning(&self.text) {
-            Meaning::Question { prompt, hidden } => Some((prompt, hidden, self.withdrawn())),
+            Meaning::Question { prompt, hidden } if !self.is_late() => {
+                Some((prompt, hidden, self.withdrawn()))
+            }
             _ => None,
         }
     }
@@ -284,6 +313,11 @@ mod tests {
         let mut held = Held::new();
         assert_eq!(passed(&mut held, &[b"EVCXR_BEGIN_CONTENT text/plain\n"]), "");
         held.since = Instant::now().checked_sub(2 * PATIENCE);
-        assert_eq!(held.add(b"on\n"), [Step::Text(b"on\n"), Step::Release]);
+        assert_eq!(held.add(b"on\n"), [Step::Release, Step::Text(b"on\n")]);
+        // What was whole for long is not a value's any more.
+        assert_eq!(passed(&mut held, &[PLAIN]), "");
+        held.since = Instant::now().checked_sub(2 * WHOLE_PATIENCE);
+        assert_eq!(held.displayed(), None);
+        assert!(patience(PLAIN) > WHOLE_PATIENCE && patience(b"EVCXR_BEGIN") > PATIENCE);
     }
 }

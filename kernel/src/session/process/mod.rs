@@ -5,7 +5,7 @@
 //! those streams, [`channel`] is what the process says beside them.
 
 pub mod channel;
-mod content;
+pub mod content;
 mod offer;
 mod streams;
 

@@ -190,6 +190,9 @@ pub fn say(message: &str) -> bool {
 
 /// A call of `evcxr_display` has returned: what it has printed for evcxr, by MIME type.
 pub fn displayed() -> Option<Vec<(String, String)>> {
+    if !on_the_cells_thread() {
+        return None;
+    }
     let (content, bytes) = held().displayed()?;
     withdraw(bytes);
     Some(content)

@@ -15,6 +15,7 @@ use crate::session::process::channel::RELEASE;
 use crate::session::process::channel::TURN;
 use crate::session::process::channel::WITHDRAWN;
 use crate::session::process::channel::WORD;
+use crate::session::process::content;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -59,6 +60,13 @@ struct Aside {
 
 /// Most of it, in bytes.
 const ASIDE: usize = 64 << 20;
+
+impl Aside {
+    /// How long it is still kept.
+    fn patience(&self) -> Duration {
+        content::patience(&self.text).saturating_sub(self.since.elapsed())
+    }
+}
 
 #[derive(Default)]
 struct Stream {
@@ -112,12 +120,12 @@ impl Merge {
 
     /// When [`Merge::sort`] should be called again, though nothing has come.
     pub fn patience(&self) -> Option<Duration> {
-        let since = [self.waiting, self.aside.as_ref().map(|aside| aside.since)];
-        let since = since.into_iter().flatten().min()?;
-        Some(PATIENCE.saturating_sub(since.elapsed()))
+        let waiting = self.waiting.map(|since| PATIENCE.saturating_sub(since.elapsed()));
+        let aside = self.aside.as_ref().map(Aside::patience);
+        waiting.into_iter().chain(aside).min()
     }
 
-    /// Nobody writes now: what could be the start of a mark is none.
+    /// All that was written is here, and marks are written whole: what could be the start of one is none.
     pub fn settle(&mut self, mut tell: impl FnMut(Piece)) {
         self.sort(&mut tell);
         for at in [OUT, ERR] {
@@ -130,7 +138,7 @@ impl Merge {
 
     /// What can be told of what has come, in order.
     pub fn sort(&mut self, mut tell: impl FnMut(Piece)) {
-        let over = |aside: &Aside| aside.since.elapsed() >= PATIENCE || aside.text.len() > ASIDE;
+        let over = |aside: &Aside| aside.patience() == Duration::ZERO || aside.text.len() > ASIDE;
         if self.aside.as_ref().is_some_and(over) {
             self.release(&mut tell);
         }
@@ -198,10 +206,12 @@ impl Merge {
                 TURN => self.streams[at].at_turn = true,
                 MESSAGE => match self.messages.pop_front() {
                     Some(message) if message["kind"] == WITHDRAWN => {
-                        // Others may have written there meanwhile: then all of it is shown.
-                        let bytes = self.aside.as_ref().map(|aside| aside.text.len() as u64);
-                        if bytes == message["bytes"].as_u64() {
-                            self.aside = None;
+                        let bytes = message["bytes"].as_u64().unwrap_or_default() as usize;
+                        if let Some(aside) = &mut self.aside
+                            // Others may have written there meanwhile: into it, then all of it is shown.
+                            && aside.text.get(..bytes).is_some_and(content::is_whole)
+                        {
+                            aside.text.drain(..bytes);
                         }
                         self.release(tell);
                     }
@@ -402,19 +412,29 @@ mod tests {
         assert_eq!(sorted(&mut merge), [out("a")]);
         merge.text(OUT, &[b"!".as_slice(), &mark(RELEASE), b"b"].concat());
         assert_eq!(sorted(&mut merge), [out("EVCXR_BEGIN!"), out("b")]);
-        // Withdrawn, unless others have written there.
-        for (others, told) in [
-            (&b""[..], vec![out("a")]),
-            (b"echo", vec![out("a"), out("EVCXRecho")]),
+        // Withdrawn, but for what others have written behind it; into it, nothing is.
+        const FORMS: &str = "EVCXR_BEGIN_CONTENT text/plain\nx\nEVCXR_END_CONTENT\n";
+        let (start, end) = FORMS.split_at(40);
+        for (text, told) in [
+            (FORMS.to_owned(), vec![]),
+            (format!("{FORMS}echo"), vec![out("echo")]),
+            (
+                format!("{start}echo{end}"),
+                vec![out(&format!("{start}echo{end}"))],
+            ),
         ] {
-            merge.messages(format!("{}\n", json!({"kind": WITHDRAWN, "bytes": 5})).as_bytes());
-            merge.text(OUT, &held(&[others, &mark(MESSAGE)].concat()));
+            let withdrawn = json!({"kind": WITHDRAWN, "bytes": FORMS.len()});
+            merge.messages(format!("{withdrawn}\n").as_bytes());
+            merge.text(
+                OUT,
+                &[mark(HOLD).as_slice(), text.as_bytes(), &mark(MESSAGE)].concat(),
+            );
             assert_eq!(sorted(&mut merge), told);
         }
         merge.text(OUT, &held(b""));
         assert_eq!(sorted(&mut merge), [out("a")]);
         assert!(merge.patience().is_some());
-        merge.aside.as_mut().unwrap().since = Instant::now().checked_sub(PATIENCE).unwrap();
+        merge.aside.as_mut().unwrap().since = Instant::now().checked_sub(4 * PATIENCE).unwrap();
         assert_eq!(sorted(&mut merge), [out("EVCXR")]);
         assert_eq!(merge.patience(), None);
         merge.text(OUT, &held(b""));

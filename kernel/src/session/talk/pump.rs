@@ -235,7 +235,8 @@ impl Reader {
     }
 
     /// Tells what the pipes hold at this moment.
-    fn drain(&mut self, buffer: &mut [u8]) {
+    /// Says whether that was all: somebody may go on writing.
+    fn drain(&mut self, buffer: &mut [u8]) -> bool {
         /// Somebody may go on writing: no more than the pipes can have held.
         const HELD: usize = 4 << 20;
         let mut whole = 0;
@@ -243,10 +244,11 @@ impl Reader {
             let read = self.read(buffer);
             self.sort();
             if read == 0 {
-                return;
+                return true;
             }
             whole += read;
         }
+        false
     }
 
     fn sort(&mut self) {
@@ -281,13 +283,15 @@ impl Reader {
     }
 
     fn finish(&mut self, died: bool, buffer: &mut [u8]) -> Notes {
-        self.drain(buffer);
+        let all = self.drain(buffer);
         if died {
             self.end_of_process(buffer);
         }
-        let mut pieces = Vec::new();
-        self.merge.settle(|piece| pieces.push(piece));
-        self.tell(pieces);
+        if all {
+            let mut pieces = Vec::new();
+            self.merge.settle(|piece| pieces.push(piece));
+            self.tell(pieces);
+        }
         self.flush_places();
         for event in self.teller.end() {
             self.send(event);

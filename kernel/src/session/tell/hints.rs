@@ -42,7 +42,7 @@ pub fn of_compiler(error: &CompilationError, losses: &Losses) -> Option<String> 
         ("E0277", _) if message.contains("`!: ") => {
             "nothing says which type is wanted; write it: `let n: f32 = …;`, or in the call: `.parse::<f32>()`".into()
         }
-        ("E0267", _) if error.spanned_messages().iter().filter(|place| place.span.is_some()).count() < 2 => {
+        _ if is_of_the_cells_function(error) => {
             "there is no loop around it; `return;` ends the cell early".into()
         }
         ("E0308", _) if error.rendered().contains("Result<(), EvcxrUserCodeError>") => {
@@ -68,6 +68,14 @@ pub fn of_compiler(error: &CompilationError, losses: &Losses) -> Option<String> 
         ("E0562", _) => BOXED.into(),
         _ => return None,
     })
+}
+
+/// Whether a `break` or `continue` has no loop around it: what it would leave is the function that runs the cell, which
+/// is no line of the user's.
+pub fn is_of_the_cells_function(error: &CompilationError) -> bool {
+    let places = error.spanned_messages();
+    let in_the_cell = places.iter().filter(|place| place.span.is_some()).count();
+    error.code() == Some("E0267") && in_the_cell < 2
 }
 
 /// The modules that a notebook imports as a whole, in what rustc says of a name that it has from several.

@@ -307,9 +307,10 @@ fn said(error: &CompilationError) -> String {
     let in_the_cell = places.iter().filter(|place| place.span.is_some()).count();
     match message.split_once(", found") {
         Some((expected, _)) if expected == "expected `;`" && in_the_cell < 2 => expected.to_owned(),
-        // The closure is the kernel's.
-        _ if error.code() == Some("E0267") && in_the_cell < 2 => {
-            message.replace(" inside of a closure", " outside of a loop or labeled block")
+        // What it is in is the kernel's.
+        _ if hints::is_of_the_cells_function(error) => {
+            let (what, _) = message.split_once(" inside of ").unwrap_or((&message, ""));
+            format!("{what} outside of a loop or labeled block")
         }
         _ => message,
     }

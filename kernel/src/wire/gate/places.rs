@@ -1,5 +1,6 @@
 //! How many connections a channel has. Where all places are taken, one that has never said anything gives way to who
-//! comes, by chance: nobody who only connects keeps others out, and nobody can say whom he drives away.
+//! comes, by chance: nobody who only connects keeps others out, and nobody can say whom he drives away. Who has sent a
+//! message stays, whoever he is: on the channels where clients listen there is nothing to know them by.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -93,11 +93,35 @@ pub const PRIMITIVE: [&str; 17] = [
     "u64", "u128", "usize",
 ];
 
+/// The names of the standard library that nobody imports, and where they are.
+pub const AT_HAND: [(&str, &str); 20] = [
+    ("AsRef", "::std::convert::AsRef"),
+    ("Box", "::std::boxed::Box"),
+    ("Clone", "::std::clone::Clone"),
+    ("Copy", "::std::marker::Copy"),
+    ("Drop", "::std::ops::Drop"),
+    ("ExactSizeIterator", "::std::iter::ExactSizeIterator"),
+    ("DoubleEndedIterator", "::std::iter::DoubleEndedIterator"),
+    ("Fn", "::std::ops::Fn"),
+    ("FnMut", "::std::ops::FnMut"),
+    ("FnOnce", "::std::ops::FnOnce"),
+    ("From", "::std::convert::From"),
+    ("Iterator", "::std::iter::Iterator"),
+    ("Option", "::std::option::Option"),
+    ("Result", "::std::result::Result"),
+    ("Send", "::std::marker::Send"),
+    ("String", "::std::string::String"),
+    ("Sync", "::std::marker::Sync"),
+    ("ToString", "::std::string::ToString"),
+    ("Unpin", "::std::marker::Unpin"),
+    ("Vec", "::std::vec::Vec"),
+];
+
 /// Whether nobody imports it.
 pub fn is_of_std(word: &str) -> bool {
-    const AT_HAND: [&str; 14] = [
-        "String", "Vec", "Option", "Box", "Result", "Fn", "FnMut", "FnOnce", "Send", "Sync", "std", "core",
-        "alloc", "crate",
-    ];
-    PRIMITIVE.contains(&word) || AT_HAND.contains(&word) || word.starts_with(|c: char| c.is_ascii_digit())
+    const ROOTS: [&str; 4] = ["std", "core", "alloc", "crate"];
+    PRIMITIVE.contains(&word)
+        || ROOTS.contains(&word)
+        || AT_HAND.iter().any(|(name, _)| *name == word)
+        || word.starts_with(|c: char| c.is_ascii_digit())
 }
