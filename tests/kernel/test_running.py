@@ -361,6 +361,8 @@ def test_an_analysis_without_an_end_can_be_left_behind(own_kernel):
     time.sleep(1.5)
     for words in ["Interrupt once more to start a new session", "A new session is being started"]:
         request = kernel.start("kept + 1")
+        kernel.wait_for_output(request, "this one waits for it")
+        # As long as it takes to read what the Stop before has said.
         time.sleep(1.5)
         kernel.interrupt()
         cell = kernel.wait(request)

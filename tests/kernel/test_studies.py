@@ -47,6 +47,41 @@ def test_what_a_closure_captured_or_calls_is_part_of_its_trials(started, tmp_pat
     assert counts(started, "changed") == "(2, 0)"
 
 
+@pytest.mark.parametrize(
+    ("made", "looked", "change", "used"),
+    [
+        ("let moved1 = Box::new(std::sync::Mutex::new(3.0));", "moved1.lock().unwrap();", "*moved1.lock().unwrap() = 9.0;", "*moved1.lock().unwrap()"),
+        (
+            "use std::sync::atomic::{AtomicU64, Ordering}; let moved2 = std::sync::Arc::new(AtomicU64::new(3));",
+            "moved2.load(Ordering::SeqCst);", "moved2.store(7, Ordering::SeqCst);", "moved2.load(Ordering::SeqCst) as f64",
+        ),
+        (
+            "struct Pot3 { rice: std::sync::Mutex<Vec<f64>> } fn fill3(pot: &Pot3) { pot.rice.lock().unwrap().push(1.0); } let moved3 = Pot3 { rice: Default::default() };",
+            "1 + 1", "fill3(&moved3);", "moved3.rice.lock().unwrap().len() as f64",
+        ),
+        ("static MOVED4: std::sync::Mutex<f64> = std::sync::Mutex::new(3.0);", "1 + 1", "*MOVED4.lock().unwrap() = 4.0;", "*MOVED4.lock().unwrap()"),
+    ],
+    ids=["a lock", "an atomic", "a lock within a type of the notebook's", "a static"],
+)
+def test_what_changes_behind_a_shared_reference_counts_too(started, tmp_path, made, looked, change, used):
+    name = f"moved {made[:20]}"
+    study = (
+        f'let moving = Study::new("{name}").vary("m", [1.0]).seeds(1).quiet().run(|_| Ok({used}))?; '
+        "moving.table().column(\"mean\")?.get(0)?.to_string()"
+    )
+
+    def found():
+        return ok(started.run(study)).contents("execute_result")[0]["data"]["text/plain"]
+
+    ok(started.run(f'std::env::set_current_dir("{tmp_path}")?;'))
+    ok(started.run(made))
+    before = found()
+    ok(started.run(looked))
+    assert found() == before
+    ok(started.run(change))
+    assert found() != before
+
+
 def test_a_cell_two_steps_back_counts_too(started, tmp_path):
     ok(started.run(f'std::env::set_current_dir("{tmp_path}")?;'))
     ok(started.run("let studied_data = studied_digits.few_shot(10, 0)?.train;"))

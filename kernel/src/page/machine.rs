@@ -107,11 +107,13 @@ fn begins(before: &str) -> bool {
 
 /// Whether the last word is an option of one letter, which its value may follow at once: `-L/usr/lib`.
 fn ends_with_a_flag(text: &str) -> bool {
-    let word = text
-        .rsplit(|c: char| c.is_whitespace() || "\"'".contains(c))
-        .next();
-    let letter = word.and_then(|word| word.strip_prefix('-'));
-    letter.is_some_and(|letter| letter.len() == 1 && letter.starts_with(char::is_alphabetic))
+    // No more is looked at than an option has: a picture within a page is one word of megabytes.
+    let mut before = text.chars().rev();
+    let is_option = before.next().is_some_and(char::is_alphabetic) && before.next() == Some('-');
+    is_option
+        && before
+            .next()
+            .is_none_or(|c| c.is_whitespace() || "\"'".contains(c))
 }
 
 /// Whether the name of a folder ends before `rest`.

@@ -196,11 +196,11 @@ pub(super) fn repeated(names: &[String]) -> Option<&str> {
 pub(super) fn alike(names: &[String]) -> Option<String> {
     let mut first: HashMap<String, &String> = HashMap::with_capacity(names.len());
     names.iter().find_map(|name| {
-        let composed: String = name.nfc().filter(|letter| !is_unseen(*letter)).collect();
+        let composed: String = name.trim().nfc().filter(|letter| !is_unseen(*letter)).collect();
         let other = *first.entry(composed.to_lowercase()).or_insert(name);
-        let seen: String = other.nfc().filter(|letter| !is_unseen(*letter)).collect();
+        let seen: String = other.trim().nfc().filter(|letter| !is_unseen(*letter)).collect();
         let by = match seen == composed {
-            true => "in how their letters are written",
+            true => "in how their letters are written, or by blanks around them",
             false => "in the case of their letters",
         };
         (other != name).then(|| format!("{other:?} and {name:?} differ only {by}: taken as two classes"))

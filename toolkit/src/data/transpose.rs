@@ -3,6 +3,10 @@
 use super::{Dataset, Shape};
 use crate::{Error, Result};
 
+/// What is told of images that lie so in their file, until they are set right.
+pub(super) const LIE_TRANSPOSED: &str = "by their file's name these are EMNIST's images, which lie transposed in their files \
+    (rows are columns): set them right with Dataset::transposed";
+
 impl Dataset {
     /// The same images with rows as columns: h x w becomes w x h. EMNIST's files hold its images so.
     ///
@@ -32,7 +36,8 @@ impl Dataset {
             .collect();
         let made = self
             .with_features(features)?
-            .with_shape((width, height, channels))?;
+            .with_shape((width, height, channels))?
+            .without_notes(|note| note == LIE_TRANSPOSED);
         let names = self.feature_names();
         if names.is_empty() {
             return Ok(made);

@@ -8,6 +8,8 @@ use crate::{Error, Result};
 
 /// Names that are listed of each kind; the rest is counted.
 const LISTED: usize = 40;
+/// The same of tensors of whole numbers.
+const FEW_WHOLE: usize = 6;
 
 /// How weights differ from what a network expects; integer counters in a file are no difference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,10 +58,31 @@ impl Differences {
     pub(crate) fn none(&self, weights: &Weights) -> Result<()> {
         match self.is_empty() {
             true => Ok(()),
+            false if !self.whole(weights).is_empty() => {
+                let names = self.whole(weights);
+                let more = names.len().saturating_sub(FEW_WHOLE);
+                let more = if more > 0 {
+                    format!(" and {more} more")
+                } else {
+                    String::new()
+                };
+                let first = names[..names.len().min(FEW_WHOLE)].join(", ");
+                Err(Error::data(format!(
+                    "{self}\nwhole numbers where floating-point ones are expected: {first}{more}"
+                ))
+                .at(weights.origin())
+                .fix("save them as floating-point numbers where the file is made: in PyTorch by `tensor.float()`"))
+            }
             false => Err(Error::data(self.to_string())
                 .at(weights.origin())
                 .fix(self.remedy())),
         }
+    }
+
+    /// Those that are missing because the file has whole numbers under their names.
+    fn whole<'n>(&'n self, weights: &Weights) -> Vec<&'n str> {
+        let names = self.missing.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| weights.integers(name).is_some()).collect()
     }
 
     fn remedy(&self) -> String {

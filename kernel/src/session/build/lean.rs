@@ -104,7 +104,8 @@ pub fn lean(source: &str, types: &Types, known: &Known) -> Lean {
                 true if is_defined_first(plain, &users) => Fate::Unseen,
                 true => Fate::Replaced,
             };
-            handling.written(&spelled, digest, fate)
+            let fixed = !types.may_change(&spelled);
+            handling.written(&spelled, digest, fate, fixed)
         })
         .collect();
     let mut source = out.join("\n");
@@ -201,15 +202,16 @@ impl<'a> Handling<'a> {
         self.name.trim_start_matches("r#")
     }
 
-    /// The line with the type, spelled so that it is found, and its digest.
-    fn written(&self, of_type: &str, digest: u64, fate: Fate) -> String {
+    /// The line with the type, spelled so that it is found, and its digest; `fixed` is a value that changes only where it is
+    /// taken to be changed.
+    fn written(&self, of_type: &str, digest: u64, fate: Fate, fixed: bool) -> String {
         let name = self.name;
         let with = format!("::<{of_type}>({digest:#x}, ::core::stringify!({name})");
         match self.what {
             What::Check => format!("vars_ok &= evcxr_variable_store.check_as{with});"),
             What::Take { mutable } => {
                 let take = match fate {
-                    Fate::Kept if !mutable => "take_as",
+                    Fate::Kept if !mutable && fixed => "take_as",
                     Fate::Unseen => "take_to_replace_as",
                     _ => "take_to_change_as",
                 };

@@ -239,23 +239,39 @@ impl Types {
     /// Whether a value of this type may hold another whose type only a `downcast` tells: a `dyn Any`, also within what
     /// the notebook defines, or behind a trait of its own.
     pub fn hides(&self, of_type: &str) -> bool {
+        hides_any(of_type) || self.reaches(of_type, |_| false, |definition| definition.is_any)
+    }
+
+    /// Whether a value of this type may change though nothing takes it to be changed: by a lock, a cell or an atomic in it.
+    pub fn may_change(&self, of_type: &str) -> bool {
+        self.reaches(of_type, may_change, |_| false)
+    }
+
+    /// Whether a word of the type, or of the notebook's definitions that it leads to, or one of these, is such a one.
+    fn reaches(
+        &self,
+        of_type: &str,
+        word_is: impl Fn(&str) -> bool,
+        definition_is: impl Fn(&Definition) -> bool,
+    ) -> bool {
         let mut seen: HashSet<String> = HashSet::new();
         let mut open: Vec<String> = words(of_type).collect();
-        let mut hides = hides_any(of_type);
-        while let Some(word) = open.pop().filter(|_| !hides) {
-            for definition in self.named.get(&word).into_iter().flatten() {
-                hides |= definition.is_any;
-                open.extend(
-                    definition
-                        .uses
-                        .iter()
-                        .filter(|word| !seen.contains(*word))
-                        .cloned(),
-                );
+        while let Some(word) = open.pop() {
+            let definitions = || self.named.get(&word).into_iter().flatten();
+            // A name that the notebook has given to a type of its own is that.
+            if !definitions().any(|one| one.is_type) && word_is(&word) {
+                return true;
+            }
+            for definition in definitions() {
+                if definition_is(definition) {
+                    return true;
+                }
+                let new = definition.uses.iter().filter(|word| !seen.contains(*word));
+                open.extend(new.cloned());
             }
             seen.insert(word);
         }
-        hides
+        false
     }
 
     /// Each name that is imported, with what identifies its import.
@@ -287,6 +303,25 @@ impl Types {
             )
         })
     }
+}
+
+/// Names of types whose values change behind a shared reference: the standard library's, and the toolkit's that stand for
+/// what its user sets.
+pub fn may_change(word: &str) -> bool {
+    const CELLS: [&str; 11] = [
+        "Mutex",
+        "RwLock",
+        "RefCell",
+        "Cell",
+        "UnsafeCell",
+        "ReentrantLock",
+        "Slider",
+        "Dropdown",
+        "Button",
+        "Comm",
+        "Receiver",
+    ];
+    CELLS.contains(&word) || word.starts_with("Atomic")
 }
 
 /// Another number than that of the import, which leads to what the digest is made of as well.

@@ -6,7 +6,8 @@ use crate::session::life::family::Relative;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// The programs below `group` that were started since `begun`. What earlier ones start meanwhile is theirs. Processes of
+/// The programs below `group` that a cell has started which began at `begun`: not within the same tick of the clock, for it
+/// is compiled first. What earlier ones start meanwhile is theirs. Processes of
 /// the name `ours` are no programs.
 pub fn started_since(begun: u64, group: libc::pid_t, ours: &str) -> Vec<Relative> {
     let all = family::descendants(group);
@@ -17,7 +18,7 @@ pub fn started_since(begun: u64, group: libc::pid_t, ours: &str) -> Vec<Relative
     let earlier: Vec<Relative> = programs
         .iter()
         .copied()
-        .filter(|one| one.started < begun)
+        .filter(|one| one.started <= begun)
         .collect();
     let of_earlier = Marked::of(&earlier).among(&programs);
     programs

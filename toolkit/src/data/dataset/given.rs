@@ -217,6 +217,12 @@ impl Dataset {
         self
     }
 
+    /// Without the notes that hold no longer.
+    pub(in crate::data) fn without_notes(mut self, over: impl Fn(&str) -> bool) -> Self {
+        self.notes = self.notes.iter().filter(|note| !over(note)).cloned().collect();
+        self
+    }
+
     /// Adds what whoever reads the data has to know of how they were read.
     pub(in crate::data) fn with_notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
         self.notes = self.notes.iter().cloned().chain(notes).collect();

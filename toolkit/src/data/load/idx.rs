@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::gzip::{self, Gzip};
 use super::{A_NUMBER, check_memory, file_length, name_of, told};
+use crate::data::transpose::LIE_TRANSPOSED;
 use crate::data::{Dataset, Shape};
 use crate::{Error, Result};
 
@@ -93,11 +94,7 @@ fn read_images(path: &Path) -> Result<Dataset> {
             .contains("emnist")
     });
     let transposed = emnist && matches!(shape, Shape::Image { .. });
-    let note = transposed.then(|| {
-        "by their file's name these are EMNIST's images, which lie transposed in their files (rows are columns): set them \
-         right with Dataset::transposed"
-            .to_owned()
-    });
+    let note = transposed.then(|| LIE_TRANSPOSED.to_owned());
     let data = Dataset::new(name_of(path), shape, features)?.with_notes(note);
     Ok(data.with_origin(path.display().to_string(), ""))
 }

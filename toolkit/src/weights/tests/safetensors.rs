@@ -90,6 +90,22 @@ fn lies_are_refused_with_a_reason() {
 }
 
 #[test]
+fn whole_numbers_in_the_place_of_weights_are_named() {
+    let header = r#"{"n": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}}"#;
+    let whole = Weights::from_bytes("x", &file(header, &[0; 8])).unwrap();
+    let error = whole
+        .require([("n", [1usize].as_slice())])
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "whole numbers where floating-point ones are expected: n",
+        "tensor.float()",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
 fn integers_beyond_64_bits_and_strange_booleans_are_refused() {
     let header = |dtype: &str, bytes: usize| {
         format!(r#"{{"n": {{"dtype": "{dtype}", "shape": [1], "data_offsets": [0, {bytes}]}}}}"#)

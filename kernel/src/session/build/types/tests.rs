@@ -217,3 +217,27 @@ fn the_library_of_an_added_crate_counts() {
     assert_ne!(named("Circle")[1..], imported[1..]);
     std::fs::remove_file(folder).unwrap();
 }
+
+#[test]
+fn what_may_change_behind_a_shared_reference_is_seen_through_the_notebooks_own_types() {
+    let items = "struct Pot { rice: Arc<Grains> }\nstruct Grains(std::sync::RwLock<u8>);\nstruct Plain(Vec<f64>);\n\
+        struct Cell { x: i32 }\ntype Board = Vec<Cell>;";
+    let types = Types::read(items, &[]);
+    for moving in [
+        "std::sync::Mutex<f64>",
+        "Arc<std::sync::atomic::AtomicU64>",
+        "Vec<Pot>",
+        "Slider<f64>",
+    ] {
+        assert!(types.may_change(moving), "{moving}");
+    }
+    for fixed in [
+        "Vec<Plain>",
+        "Arc<Vec<f64>>",
+        "Board",
+        "Box<dyn Fn(f64) -> f64>",
+        "DataFrame",
+    ] {
+        assert!(!types.may_change(fixed), "{fixed}");
+    }
+}

@@ -105,6 +105,8 @@ fn labels_that_look_the_same_are_two_classes_and_told() {
         };
         assert!(note.contains(by) && note.contains("column k"), "{note}");
     }
+    // What is told apart by the eye is no case for a word.
+    assert!(loaded(["m2", "m\u{b2}"]).notes().is_empty());
     assert!(loaded(["a", "b"]).notes().is_empty());
 }
 

@@ -53,6 +53,20 @@ fn grey_images_have_one_channel_row_by_row() {
 }
 
 #[test]
+fn classes_that_look_the_same_are_told() {
+    let dir = Scratch::new();
+    for name in ["asters/1.png", "asters /1.png"] {
+        save(grey(3, 2), &dir, name, ImageFormat::Png);
+    }
+    let data = Dataset::from_image_folder(dir.path()).unwrap();
+    assert!(
+        data.notes()[0].contains("\"asters\" and \"asters \" differ only"),
+        "{:?}",
+        data.notes()
+    );
+}
+
+#[test]
 fn copies_that_an_editor_leaves_are_no_images_of_their_own() {
     let dir = Scratch::new();
     for name in [

@@ -362,6 +362,7 @@ fn transposed_images_are_told_and_set_right() {
     assert_eq!(letters.notes(), data.notes());
     let right = data.transposed().unwrap();
     assert_eq!(right.shape(), (3, 2, 1).into());
+    assert!(right.notes().is_empty(), "{:?}", right.notes());
     let row: Vec<f32> = [0, 45, 15, 60, 30, 75]
         .iter()
         .map(|&x| x as f32 / 255.0)
