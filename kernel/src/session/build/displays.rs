@@ -77,7 +77,7 @@ fn shows(statement: &SyntaxNode) -> bool {
         return false;
     };
     let plain = call.arg_list().is_some_and(|list| list.args().next().is_none());
-    plain && call.name_ref().is_some_and(|name| is_one(&name.text()))
+    plain && call.name_ref().is_some_and(|name| is_one(name.text()))
 }
 
 fn is_one(name: &str) -> bool {
