@@ -5,8 +5,11 @@ use crate::session::build::statics::Statics;
 use crate::session::build::types::{AT_HAND, Types, free_words};
 use crate::session::cell::lines::is_of_a_word;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
+
+/// By name, the path at which it is found.
+type Paths = BTreeMap<String, String>;
 
 /// What the session knows from the cells before, kept in the folder of notes.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -17,13 +20,13 @@ pub struct Known {
     moved: BTreeMap<String, u64>,
     /// The variables' types when they were kept, and their digests.
     kept: BTreeMap<String, (String, u64)>,
-    /// By variable, the names in its type that everybody has and the notebook means something else by now.
+    /// The same by variable, of names that everybody has and by which the notebook means something else now.
     #[serde(default)]
-    of_the_library: BTreeMap<String, BTreeSet<String>>,
+    of_the_library: BTreeMap<String, Paths>,
     /// How often a type was defined anew.
     pub generation: u64,
     /// For types as evcxr writes them, the paths of names in them that are not found as they stand.
-    paths: BTreeMap<String, BTreeMap<String, String>>,
+    paths: BTreeMap<String, Paths>,
     /// The statics that earlier cells export.
     pub statics: Statics,
     /// The libraries of added crates that are loaded, the last one last.
@@ -111,13 +114,13 @@ impl Known {
     /// The notebook takes a name that everybody has for another type, its own or one that it imports: where variables have it in their types, it
     /// still is the standard library's.
     fn keep_for_the_library(&mut self, name: &str) {
-        if !AT_HAND.iter().any(|(other, _)| *other == name) {
+        let Some((_, path)) = AT_HAND.iter().find(|(other, _)| *other == name) else {
             return;
-        }
+        };
         for (variable, (of_type, _)) in &self.kept {
             if free_words(of_type).any(|word| word == name) {
-                let names = self.of_the_library.entry(variable.clone()).or_default();
-                names.insert(name.to_owned());
+                let paths = self.of_the_library.entry(variable.clone()).or_default();
+                paths.insert(name.to_owned(), (*path).to_owned());
             }
         }
     }
@@ -158,23 +161,12 @@ impl Known {
         never_by_name(&self.with_paths(of_type, None))
     }
 
-    fn with_paths(&self, of_type: &str, of_the_library: Option<&BTreeSet<String>>) -> String {
-        let paths = self.paths.get(of_type);
-        let path = |word: &str| {
-            let of_the_library = of_the_library.filter(|names| names.contains(word));
-            let at_hand = || {
-                AT_HAND
-                    .iter()
-                    .find(|(name, _)| *name == word)
-                    .map(|(_, path)| *path)
-            };
-            of_the_library
-                .and_then(|_| at_hand())
-                .or_else(|| Some(paths?.get(word)?.as_str()))
-        };
-        if paths.is_none() && of_the_library.is_none() {
+    fn with_paths(&self, of_type: &str, own: Option<&Paths>) -> String {
+        let paths = [own, self.paths.get(of_type)];
+        if paths.iter().all(Option::is_none) {
             return of_type.to_owned();
         }
+        let path = |word: &str| paths.iter().flatten().find_map(|paths| paths.get(word));
         let (mut out, mut rest) = (String::new(), of_type);
         while !rest.is_empty() {
             let end = rest.find(|c| !is_of_a_word(c)).unwrap_or(rest.len());

@@ -20,10 +20,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long whole forms, or a question, may wait for what makes them more than text.
 const WHOLE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the kernel keeps such text aside: longer, so that it does not show what the process then withdraws.
-pub fn patience(aside: &[u8]) -> Duration {
-    const LATER: Duration = Duration::from_secs(1);
-    LATER + if is_whole(aside) { WHOLE_PATIENCE } else { PATIENCE }
+/// How much longer the kernel keeps such text aside, so that it does not show what the process then withdraws.
+const LATER: Duration = Duration::from_secs(1);
+
+/// How long the kernel still keeps text aside that has been there so long. It may be large, and is looked at only when
+/// that decides.
+pub fn patience(aside: &[u8], elapsed: Duration) -> Duration {
+    let left = (PATIENCE + LATER).saturating_sub(elapsed);
+    match left.is_zero() && is_whole(aside) {
+        true => (WHOLE_PATIENCE + LATER).saturating_sub(elapsed),
+        false => left,
+    }
 }
 
 /// Whether this is more than text by itself: whole forms, or a question.
@@ -110,12 +117,8 @@ impl Held {
 
     /// Whether the kernel may soon take what is held for text.
     fn is_late(&self) -> bool {
-        let patience = if is_whole(&self.text) {
-            WHOLE_PATIENCE
-        } else {
-            PATIENCE
-        };
-        self.since.is_some_and(|since| since.elapsed() > patience)
+        let elapsed = self.since.map(|since| since.elapsed()).unwrap_or_default();
+        elapsed > PATIENCE && (elapsed > WHOLE_PATIENCE || !is_whole(&self.text))
     }
 
     /// What is held is text after all; false when nothing is.
@@ -318,6 +321,11 @@ mod tests {
         assert_eq!(passed(&mut held, &[PLAIN]), "");
         held.since = Instant::now().checked_sub(2 * WHOLE_PATIENCE);
         assert_eq!(held.displayed(), None);
-        assert!(patience(PLAIN) > WHOLE_PATIENCE && patience(b"EVCXR_BEGIN") > PATIENCE);
+        // The kernel waits for longer than the process in either case, and no longer than it must.
+        assert!(!patience(PLAIN, WHOLE_PATIENCE).is_zero() && !patience(b"EVCXR_BEGIN", PATIENCE).is_zero());
+        assert!(
+            patience(PLAIN, WHOLE_PATIENCE + LATER).is_zero()
+                && patience(b"EVCXR_BEGIN", PATIENCE + LATER).is_zero()
+        );
     }
 }

@@ -64,7 +64,7 @@ const ASIDE: usize = 64 << 20;
 impl Aside {
     /// How long it is still kept.
     fn patience(&self) -> Duration {
-        content::patience(&self.text).saturating_sub(self.since.elapsed())
+        content::patience(&self.text, self.since.elapsed())
     }
 }
 
