@@ -73,34 +73,29 @@ impl ImageFiles {
             paths.iter().map(name).collect()
         };
         let mut notes = Vec::new();
-        match within(&others).as_slice() {
-            [] => {}
-            [name] => notes.push(format!("1 file is no image and was left out: {name}")),
-            names => notes.push(format!(
-                "{} files are no images and were left out: {}",
-                names.len(),
-                listed(names)
-            )),
-        }
-        match within(&hidden).as_slice() {
-            [] => {}
-            [name] => notes.push(format!("1 image is hidden by its name and was left out: {name}")),
-            names => notes.push(format!(
-                "{} images are hidden by their names and were left out: {}",
-                names.len(),
-                listed(names)
-            )),
-        }
-        match within(&copies).as_slice() {
-            [] => {}
-            [name] => notes.push(format!(
-                "1 image is a backup copy by its name and was left out: {name}"
-            )),
-            names => notes.push(format!(
-                "{} images are backup copies by their names and were left out: {}",
-                names.len(),
-                listed(names)
-            )),
+        let left_out = [
+            (others, "file is no image", "files are no images"),
+            (
+                hidden,
+                "image is hidden by its name",
+                "images are hidden by their names",
+            ),
+            (
+                copies,
+                "image is a backup copy by its name",
+                "images are backup copies by their names",
+            ),
+        ];
+        for (paths, one, many) in left_out {
+            match within(&paths).as_slice() {
+                [] => {}
+                [name] => notes.push(format!("1 {one} and was left out: {name}")),
+                names => notes.push(format!(
+                    "{} {many} and were left out: {}",
+                    names.len(),
+                    listed(names)
+                )),
+            }
         }
         notes.extend(alike(&class_names).map(|told| format!("the folders {told}")));
         if class_names.iter().all(|name| is_part(name)) {
