@@ -376,7 +376,10 @@ impl Run<'_> {
                 .notebook
                 .file_stem()
                 .map_or("notebook".into(), |stem| stem.to_string_lossy());
-            file::write_whole(path, &page::render(&self.notebook, &self.folder, &name))?;
+            file::write_whole(
+                path,
+                &page::render(&self.notebook, &self.folder, &name, &self.machine),
+            )?;
         }
         let written = |what: &str, path: &Path| {
             // Who closed the pipe does not want to know.

@@ -8,16 +8,18 @@ import pytest
 
 from cells import STUDY, TRAINING
 from client import FIRST_START
+from test_dependencies import crate
 
-# What the crate evcxr_input prints to ask for a line; written out so that no dependency is needed.
-ASK = """
-fn ask(request: &str, prompt: &str) -> String {
+# The crate of that name asks so: by a line of text, right before it reads the answer.
+EVCXR_INPUT = """
+pub fn ask(request: &str, prompt: &str) -> String {
     println!("{request}:{prompt}");
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).unwrap();
     line.trim().to_string()
 }
 """
+
 
 def until(condition, seconds=30):
     end = time.monotonic() + seconds
@@ -26,19 +28,31 @@ def until(condition, seconds=30):
         time.sleep(0.05)
 
 
-def test_input(kernel):
+def test_the_crate_evcxr_input_asks_and_a_log_like_it_does_not(start, tmp_path):
+    kernel = start()
+    kernel.wait_until_warm(FIRST_START)
     asked = []
 
     def answer(request):
         asked.append(request)
         return "Jook"
 
-    assert kernel.run(ASK).status == "ok"
+    log = """
+        let mut line = String::new();
+        println!("EVCXR_INPUT_REQUEST_PASSWORD:[sudo] word? ");
+        std::io::stdin().read_line(&mut line)?;
+        print!("hello {line}");
+    """
+    cell = kernel.run(log, on_input=answer)
+    assert cell.text() == "EVCXR_INPUT_REQUEST_PASSWORD:[sudo] word? \nhello Jook\n"
+    assert asked == [{"prompt": "", "password": False}]
+    added = kernel.run(crate(tmp_path, "evcxr_input", EVCXR_INPUT) + "use evcxr_input::ask;", timeout=300)
+    assert added.status == "ok"
     cell = kernel.run('println!("hello {}", ask("EVCXR_INPUT_REQUEST", "name? "));', on_input=answer)
-    assert asked == [{"prompt": "name? ", "password": False}]
+    assert asked[1:] == [{"prompt": "name? ", "password": False}]
     assert cell.text() == "hello Jook\n"
     cell = kernel.run('println!("hello {}", ask("EVCXR_INPUT_REQUEST_PASSWORD", "word? "));', on_input=answer)
-    assert asked[-1] == {"prompt": "word? ", "password": True}
+    assert asked[2:] == [{"prompt": "word? ", "password": True}]
 
 
 def test_standard_input_asks(kernel):
@@ -89,8 +103,7 @@ def test_one_stop_ends_a_read_of_standard_input(kernel):
 
 @pytest.mark.parametrize("then", ['println!("hello {word}!");', "let n: u32 = word.parse()?;"])
 def test_input_without_a_user_is_an_error(kernel, then):
-    assert kernel.run(ASK).status == "ok"
-    cell = kernel.run('let word = ask("EVCXR_INPUT_REQUEST", "name? ");\n' + then)
+    cell = kernel.run("let mut word = String::new(); std::io::stdin().read_line(&mut word)?; let word = word.trim().to_owned();\n" + then)
     assert cell.status == "error"
     error = cell.reply["content"]
     assert error["ename"] == "StdinNotImplementedError" and "nobody can be asked" in error["evalue"]

@@ -164,7 +164,7 @@ def test_a_browser_runs_nothing_of_an_output_and_draws_the_chart(tricked, chromi
 
 
 def test_no_path_of_the_machine_is_written(tmp_path):
-    folder = tmp_path / "books" / "rice"
+    folder = tmp_path / "books" / "rice&beans"
     folder.mkdir(parents=True)
     secrets = [str(tmp_path), str(JOOK.parent), os.environ["HOME"] + "/"]
     cells = [
@@ -181,13 +181,20 @@ def test_no_path_of_the_machine_is_written(tmp_path):
         "eprintln!(\"{}\", std::backtrace::Backtrace::force_capture());",
         "show(&Bundle::text(std::env::current_dir()?.display().to_string()).html(format!(\"<b>{}</b>\", std::env::current_dir()?.display())));",
     ]
-    write(folder / "book.ipynb", *cells)
+    book = json.loads(write(folder / "book.ipynb", *cells).read_text())
+    prose = f"# In {folder}\n`{folder}/a` [b]({folder}/b.csv)\n\n<style>p {{ cursor: url({folder}/c) }}</style>\n\n<i title='{folder}/d'>e</i>\n"
+    book["cells"].insert(0, {"cell_type": "markdown", "id": "prose", "metadata": {}, "source": prose})
+    (folder / "book.ipynb").write_text(json.dumps(book))
     done = run(folder / "book.ipynb", "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     page, book = [(tmp_path / "out" / f"book.{end}").read_text() for end in ("html", "ipynb")]
+    # What the author has written is the author's in the notebook.
+    book = book.replace(json.dumps(prose)[1:-1], "")
     for secret in secrets:
         assert secret not in page, secret
         assert secret not in book, secret
+    for words in ("<code>./a</code>", 'href="./b.csv"', "url(./c)", 'title="./d"'):
+        assert words in page, words
     assert "where: ./gone" in book and "~/.config" in book and "<b>.</b>" in book
 
 

@@ -187,12 +187,7 @@ def test_ctrl_c_writes_what_ran_and_a_second_one_ends_at_once(tmp_path):
 
 
 def test_ctrl_c_ends_a_run_that_waits_for_an_answer(tmp_path):
-    asking = (
-        'println!("EVCXR_INPUT_REQUEST:your name? ");\n'
-        "let mut line = String::new();\n"
-        "std::io::stdin().read_line(&mut line)?;\n"
-        'println!("hello {}", line.trim());'
-    )
+    asking = 'println!("hello {}", input("your name? ")?);'
     notebook = write(tmp_path / "ask.ipynb", "let kept: i32 = 6 * 7;\nkept", asking, asking)
     person, terminal = os.openpty()
     command = [JOOK, "run", notebook]

@@ -539,3 +539,24 @@ fn a_trial_is_written_through_a_link() {
     assert_eq!(study().counts().reused, 1);
     assert_eq!(std::fs::read_dir(elsewhere).unwrap().count(), 1);
 }
+
+#[test]
+fn the_best_setting_is_one_that_all_its_seeds_survived() {
+    let run = |steady: bool| {
+        Study::new("broken")
+            .vary("x", if steady { vec![1, 2] } else { vec![1] })
+            .seeds(3)
+            .in_memory()
+            .quiet()
+            .run(|t| match (t["x"].count()?, t.seed()) {
+                (1, 0) => Ok(0.9),
+                (1, 1) => Ok(f64::NAN),
+                (1, _) => Err(Error::data("broke")),
+                _ => Ok(0.5),
+            })
+            .unwrap()
+    };
+    assert_eq!(run(true).best("value").unwrap().0.to_string(), "x=2");
+    let (best, mean) = run(false).best("value").unwrap();
+    assert_eq!((best.to_string().as_str(), mean.mean, mean.n), ("x=1", 0.9, 1));
+}

@@ -18,6 +18,18 @@ pub fn html(text: &str) -> String {
     escaped
 }
 
+/// A path as an address has it.
+pub fn address(path: &str) -> String {
+    let mut address = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte.is_ascii_alphanumeric() || b"/-_.~!$&'()*+,;=:@".contains(&byte) {
+            true => address.push(char::from(byte)),
+            false => address.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    address
+}
+
 /// The text that HTML content or an attribute value stands for; undoes [`html`].
 pub fn text(html: &str) -> String {
     html.replace("&lt;", "<")

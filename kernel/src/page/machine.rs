@@ -1,15 +1,16 @@
-//! Whose machine it was, taken out of outputs: what is written is given away, and where files lie on the machine is
+//! Whose machine it was, taken out of outputs and of the page: what is written is given away, and where files lie on the machine is
 //! nobody else's concern.
 //!
 //! Only places that are known are looked for, so that other text stays what it is. What remains says as much to whoever
 //! runs the notebook: `./data.csv` instead of the whole path of the notebook's folder, `~` instead of the home folder.
 
+use super::escape;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The places of a machine that outputs do not name.
 pub struct Machine {
-    /// Absolute paths with what stands for them, the longest first.
+    /// Absolute paths, as text and HTML and addresses spell them, with what stands for them; the longest first.
     places: Vec<(String, String)>,
 }
 
@@ -46,8 +47,14 @@ impl Machine {
             let real = place.canonicalize().ok();
             for path in [Some(place), real].into_iter().flatten() {
                 let path = path.to_string_lossy().trim_end_matches('/').to_string();
-                if deep && path.starts_with('/') && !known.iter().any(|(other, _)| *other == path) {
-                    known.push((path, word.clone()));
+                if !deep || !path.starts_with('/') {
+                    continue;
+                }
+                let address = escape::address(&path);
+                for path in [escape::html(&path), escape::html(&address), address, path] {
+                    if !known.iter().any(|(other, _)| *other == path) {
+                        known.push((path, word.clone()));
+                    }
                 }
             }
         }
@@ -75,7 +82,7 @@ impl Machine {
     }
 
     /// `text` without the places, if there are some in it.
-    fn without(&self, text: &str) -> Option<String> {
+    pub fn without(&self, text: &str) -> Option<String> {
         let mut out = String::new();
         let mut kept = 0;
         let mut from = 0;
@@ -170,6 +177,19 @@ mod tests {
             "1/2",
         ] {
             assert_eq!(machine.without(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_known_however_it_is_spelled() {
+        let machine = Machine::of(vec![("/srv/a & b/é".into(), ".".into())]);
+        for (text, without) in [
+            ("/srv/a & b/é/x", "./x"),
+            ("<p>/srv/a &amp; b/é/x</p>", "<p>./x</p>"),
+            ("<a href=\"/srv/a%20&amp;%20b/%C3%A9/x\">", "<a href=\"./x\">"),
+            ("url(/srv/a%20&%20b/%C3%A9/x)", "url(./x)"),
+        ] {
+            assert_eq!(machine.without(text).as_deref(), Some(without), "{text}");
         }
     }
 

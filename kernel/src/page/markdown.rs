@@ -2,6 +2,7 @@
 
 use super::images::Images;
 use super::links::is_harmless;
+use super::machine::Machine;
 use super::pictures::{image, with_pictures};
 use super::sanitize::harmless;
 use super::{code, escape, math};
@@ -21,14 +22,26 @@ pub struct Heading {
 
 /// The headings of a page, in order; hands out their ids.
 #[derive(Default)]
-pub struct Outline {
+pub struct Outline<'m> {
     pub headings: Vec<Heading>,
     taken: HashSet<String>,
+    /// Whose places headings do not name.
+    machine: Option<&'m Machine>,
 }
 
-impl Outline {
+impl<'m> Outline<'m> {
+    /// The headings of a page that names no place of `machine`.
+    pub fn without(machine: &'m Machine) -> Self {
+        Self {
+            machine: Some(machine),
+            ..Self::default()
+        }
+    }
+
     /// Adds a heading. Its id is its text with hyphens for spaces, as Jupyter's links expect.
     fn add(&mut self, level: u8, text: &str) -> &Heading {
+        let without = self.machine.and_then(|machine| machine.without(text));
+        let text = without.as_deref().unwrap_or(text);
         let wanted = text.split_whitespace().collect::<Vec<_>>().join("-");
         let wanted = if wanted.is_empty() {
             "section".to_string()
@@ -51,7 +64,7 @@ impl Outline {
 }
 
 /// `source` as HTML. Its headings go to `outline`, its pictures come from `images`.
-pub fn render(source: &str, images: &Images<'_>, outline: &mut Outline) -> String {
+pub fn render(source: &str, images: &Images<'_>, outline: &mut Outline<'_>) -> String {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
@@ -97,7 +110,7 @@ fn heading<'a>(
     level: HeadingLevel,
     events: &mut Parser<'a>,
     images: &Images<'_>,
-    outline: &mut Outline,
+    outline: &mut Outline<'_>,
     out: &mut Vec<Event<'a>>,
 ) {
     let mut inner = Vec::new();
@@ -175,7 +188,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn page(source: &str) -> (String, Outline) {
+    fn page(source: &str) -> (String, Outline<'static>) {
         let mut outline = Outline::default();
         let images = Images {
             folder: Path::new("/nonexistent"),

@@ -25,6 +25,7 @@ mod sanitize;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use images::Images;
+use machine::Machine;
 use markdown::{Heading, Outline};
 use notebook::{Kind, Notebook};
 use serde_json::Value;
@@ -52,10 +53,10 @@ fn policy(scripts: &[&str]) -> String {
     }
 }
 
-/// A notebook with its outputs as one self-contained HTML page. `folder` is the notebook's, where its
-/// pictures are; `name` titles a page without a heading.
-pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
-    let mut outline = Outline::default();
+/// A notebook with its outputs as one self-contained HTML page, which does not name places of `machine`. `folder` is the
+/// notebook's, where its pictures are; `name` titles a page without a heading.
+pub fn render(notebook: &Notebook, folder: &Path, name: &str, machine: &Machine) -> String {
+    let mut outline = Outline::without(machine);
     let mut body = String::new();
     for (index, cell) in notebook.cells().iter().enumerate() {
         match notebook::kind(cell) {
@@ -95,11 +96,15 @@ pub fn render(notebook: &Notebook, folder: &Path, name: &str) -> String {
         // Before the body, so that outputs which look for Plotly find it.
         let _ = writeln!(page, "<script>{}</script>", plotly::library());
     }
-    let _ = write!(
-        page,
-        "</head>\n<body>\n{}<main>\n{body}</main>\n{}",
+    let shown = format!(
+        "<body>\n{}<main>\n{body}</main>\n{}",
         contents(&outline.headings),
         foot(notebook)
+    );
+    let _ = write!(
+        page,
+        "</head>\n{}",
+        machine.without(&shown).as_ref().unwrap_or(&shown)
     );
     if charts {
         let _ = writeln!(page, "<script>{drawing}</script>");

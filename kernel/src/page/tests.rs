@@ -7,7 +7,8 @@ fn page(cells: Value) -> String {
         "metadata": {"jook": {"versions": {"jook": "0.1.0"}, "cpu": "Some CPU", "cores": 2, "seed": 7}}
     });
     let notebook = Notebook::parse(&value.to_string()).unwrap();
-    render(&notebook, Path::new("/nonexistent"), "the name")
+    let folder = Path::new("/nonexistent");
+    render(&notebook, folder, "the name", &Machine::here(folder))
 }
 
 fn markdown(source: &str) -> Value {

@@ -3,6 +3,7 @@
 use super::check::Check;
 use super::compare::Tolerance;
 use super::parameters::{self, Given};
+use crate::page::machine::Machine;
 use crate::page::notebook::{self, Notebook};
 use crate::page::{self, provenance};
 use jook_fuzz::Fuzz;
@@ -128,7 +129,8 @@ fn no_file_ends_the_page() {
         .memory(200, 16 << 20)
         .run(|input| {
             if let Some(book) = read(input) {
-                let page = page::render(&book, Path::new("."), "fuzz");
+                let machine = Machine::here(Path::new("/nonexistent"));
+                let page = page::render(&book, Path::new("."), "fuzz", &machine);
                 assert!(page.ends_with("</html>\n"));
                 let _ = provenance::foot(&book.metadata()["jook"]);
             }

@@ -67,7 +67,7 @@ impl Stop {
                 .clone();
             match session {
                 Some(session) if !self.asked.swap(true, Ordering::SeqCst) => {
-                    eprintln!("\nStopping the running cell; Ctrl-C again ends at once.");
+                    eprintln!("\nStopping, and writing what is there; Ctrl-C again ends at once.");
                     std::thread::spawn(move || {
                         // No cell comes after this one, so that none but it can be meant.
                         let begun = Instant::now();

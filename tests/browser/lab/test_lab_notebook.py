@@ -69,21 +69,13 @@ def test_completion_and_docs(open_cells, picture, busy):
 
 
 def test_a_cell_asks_for_a_line_and_for_a_password(open_cells, picture):
-    ask = """fn ask(request: &str, prompt: &str) -> String {
-    println!("{request}:{prompt}");
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).unwrap();
-    line.trim().to_string()
-}"""
     notebook = open_cells(
-        ask,
-        'println!("hello {}", ask("EVCXR_INPUT_REQUEST", "name? "));',
-        'println!("{} letters", ask("EVCXR_INPUT_REQUEST_PASSWORD", "word? ").len());',
+        'println!("hello {}", input("name? ")?);',
+        'println!("{} letters", password("word? ")?.len());',
     )
-    notebook.run(0)
     for at, prompt, secret, answer, said in [
-        (1, "name?", False, "Jook", "hello Jook"),
-        (2, "word?", True, "sesame", "6 letters"),
+        (0, "name?", False, "Jook", "hello Jook"),
+        (1, "word?", True, "sesame", "6 letters"),
     ]:
         notebook.start(at)
         box = notebook.output(at).locator(".jp-Stdin-input")

@@ -73,6 +73,27 @@ impl Theirs {
     }
 }
 
+/// # Errors
+/// Names the first of these tensors that has numbers which are none.
+fn all_finite<'n>(weights: &Weights, names: impl Iterator<Item = &'n str>) -> Result<()> {
+    let tensors = names.filter_map(|name| Some((name, weights.get(name)?)));
+    for (name, tensor) in tensors {
+        let odd = tensor.values.iter().filter(|value| !value.is_finite()).count();
+        if odd > 0 {
+            return Err(Error::data(format!(
+                "expected finite numbers, but of {} numbers {name} has {odd} that are NaN or infinite",
+                tensor.values.len()
+            ))
+            .at(weights.origin())
+            .fix(
+                "take a file from before the training diverged; of 64-bit numbers, one whose numbers are below 3.4e38, \
+                 which is as far as 32 bits go",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a tensor is of the module whose names begin so, and not of a module within it.
 fn is_of(name: &str, start: &str) -> bool {
     name.strip_prefix(start).is_some_and(|rest| !rest.contains('.'))
@@ -104,8 +125,9 @@ impl Network {
     /// ```
     ///
     /// # Errors
-    /// When tensors are missing, not expected or of another shape, which are listed; when the order that PyTorch would
-    /// have cannot be told, as of maxout behind flatten. The network then stays as it was.
+    /// When tensors are missing, not expected or of another shape, which are listed; when they hold NaN or infinite
+    /// numbers; when the order that PyTorch would have cannot be told, as of maxout behind flatten. The network then
+    /// stays as it was.
     pub fn load_weights(&mut self, weights: &Weights) -> Result<()> {
         self.load_weights_except(weights, [])
     }
@@ -150,6 +172,7 @@ impl Network {
             .unexpected
             .retain(|(name, _)| !ignored.iter().any(|start| is_of(name, start)));
         differences.none(weights)?;
+        all_finite(weights, expected.iter().map(|tensor| tensor.name.as_str()))?;
         for tensor in expected {
             // It was just required.
             let Some(found) = weights.get(&tensor.name) else {

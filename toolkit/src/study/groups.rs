@@ -125,15 +125,22 @@ impl<'a> Groups<'a> {
         self.mean_of(&self.samples(trials, metric))
     }
 
-    /// The combination with the best mean.
+    /// The combination with the best mean. One whose trials failed or gave no number in part is best only where no
+    /// other is whole: the seeds that it survived say little of the next.
     pub(super) fn best(&self, metric: &str, goals: &Goals) -> Option<(Settings, Mean)> {
         let sign = if goals.less_is_better(metric) { -1.0 } else { 1.0 };
         self.all
             .iter()
-            .filter_map(|(settings, trials)| Some(((*settings).clone(), self.mean(trials, metric)?)))
+            .filter_map(|(settings, trials)| {
+                Some((*settings, self.mean(trials, metric)?, is_whole(trials, metric)))
+            })
             // The first of equals, as a reader of the table would.
             .rev()
-            .max_by(|a, b| (sign * a.1.mean).total_cmp(&(sign * b.1.mean)))
+            .max_by(|a, b| {
+                a.2.cmp(&b.2)
+                    .then((sign * a.1.mean).total_cmp(&(sign * b.1.mean)))
+            })
+            .map(|(settings, mean, _)| (settings.clone(), mean))
     }
 
     /// What all values of a metric were measured on, where all trials say the same.
@@ -148,6 +155,13 @@ impl<'a> Groups<'a> {
         let first = measured.next()?.measured_on.as_deref();
         first.filter(|_| measured.all(|trial| trial.measured_on.as_deref() == first))
     }
+}
+
+/// Whether each of the trials has given a number.
+fn is_whole(trials: &[&TrialResult], metric: &str) -> bool {
+    let finite =
+        |trial: &&TrialResult| trial.error.is_none() && trial.metric(metric).is_some_and(f64::is_finite);
+    trials.iter().all(finite)
 }
 
 /// The values of one metric in a group of trials; failed trials have none.

@@ -184,7 +184,7 @@ impl StudyResult {
     /// and the number of the best of many is then too good. What is best is the lowest or highest as set by
     /// [`Study::minimize`](super::Study::minimize) and [`Study::maximize`](super::Study::maximize); else the lowest
     /// when its name speaks of a loss, an error (also mse, rmse, mae, nll, ece), perplexity or time, and the highest
-    /// otherwise.
+    /// otherwise. A combination of which a trial failed or gave NaN is best only where no other is whole.
     ///
     /// # Errors
     /// When no trial measured it.

@@ -48,7 +48,13 @@ impl Store {
     /// When the folder cannot be made, or holds trials under keys of another layout.
     pub(super) fn create(dir: &Path) -> Result<Self> {
         let failed = dir.join(FAILED);
-        fs::create_dir_all(&failed).map_err(|e| Error::io(&failed, &e))?;
+        fs::create_dir_all(&failed).map_err(|e| {
+            let error = Error::io(&failed, &e);
+            match dir.exists() && !dir.is_dir() {
+                true => error.fix("name a folder in the study's .store(..): there is a file of this name"),
+                false => error.fix("name a folder in the study's .store(..) in which you may write"),
+            }
+        })?;
         let store = Self { dir: dir.into() };
         store.check_layout()?;
         store.clean(dir);

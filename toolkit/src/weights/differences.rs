@@ -87,16 +87,27 @@ impl Differences {
 
     fn remedy(&self) -> String {
         if let Some(prefix) = prefix(&self.missing, &self.unexpected) {
+            let then = self
+                .renamed(|name| name.strip_prefix(prefix).map(str::to_owned))
+                .then();
             return format!(
                 "the file has `{prefix}` before each name: take it off with \
-                 `weights.rename(|name| name.strip_prefix({prefix:?}).unwrap_or(name).to_owned())?`"
+                 `weights.rename(|name| name.strip_prefix({prefix:?}).unwrap_or(name).to_owned())?`{then}"
             );
         }
-        if let Some(prefix) = prefix(&self.unexpected, &self.missing) {
+        // What fits already would not with something before it.
+        if let Some(prefix) = prefix(&self.unexpected, &self.missing).filter(|_| self.fitting == 0) {
+            let then = self.renamed(|name| Some(format!("{prefix}{name}"))).then();
             return format!(
                 "the network has `{prefix}` before each name: put it there with \
-                 `weights.rename(|name| format!(\"{{}}{{name}}\", {prefix:?}))?`"
+                 `weights.rename(|name| format!(\"{{}}{{name}}\", {prefix:?}))?`{then}"
             );
+        }
+        if self.is_turned() {
+            return "the tensors have the right lengths in another order, as Keras and JAX write them (inputs x outputs): \
+                    write the file in PyTorch's order, dense layers as outputs x inputs, convolutions as output channels x \
+                    input channels x height x width"
+                .to_owned();
         }
         let layers = self.few_layers();
         if !layers.is_empty() {
@@ -126,6 +137,45 @@ impl Differences {
             }
         }
         .to_owned()
+    }
+
+    /// The differences once the unexpected tensors that `to` gives a name have it.
+    fn renamed(&self, to: impl Fn(&str) -> Option<String>) -> Self {
+        let mut renamed = Self {
+            unexpected: Vec::new(),
+            ..self.clone()
+        };
+        for (name, found) in &self.unexpected {
+            let name = to(name).unwrap_or_else(|| name.clone());
+            match renamed.missing.iter().position(|(missing, _)| *missing == name) {
+                None => renamed.unexpected.push((name, found.clone())),
+                Some(at) => match renamed.missing.remove(at) {
+                    (_, expected) if expected == *found => renamed.fitting += 1,
+                    (name, expected) => renamed.reshaped.push((name, expected, found.clone())),
+                },
+            }
+        }
+        renamed
+    }
+
+    /// What else is to be done, behind a first step.
+    fn then(&self) -> String {
+        match self.is_empty() {
+            true => String::new(),
+            false => format!("; then {}", self.remedy()),
+        }
+    }
+
+    /// Whether all that has another shape has the same lengths in another order.
+    fn is_turned(&self) -> bool {
+        let sorted = |shape: &[usize]| {
+            let mut lengths = shape.to_vec();
+            lengths.sort_unstable();
+            lengths
+        };
+        let turned =
+            |(_, expected, found): &(String, Vec<usize>, Vec<usize>)| sorted(expected) == sorted(found);
+        !self.reshaped.is_empty() && self.reshaped.iter().all(turned)
     }
 
     /// The few layers that are missing or of another shape, when the others fit: most often a head for other classes.
@@ -164,8 +214,8 @@ impl Differences {
 }
 
 /// What stands before each name of `found` that, without it, would be a name of `expected`: a wrapper's, such as
-/// `module.` of PyTorch's data parallelism and `_orig_mod.` of its compiler. None unless this explains most of the
-/// names of both.
+/// `module.` of PyTorch's data parallelism and `_orig_mod.` of its compiler. None unless it stands before all of
+/// `found`, or explains most of `expected`, as of one network out of several.
 fn prefix<'n>(expected: &[(String, Vec<usize>)], found: &'n [(String, Vec<usize>)]) -> Option<&'n str> {
     let names: HashSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -177,7 +227,8 @@ fn prefix<'n>(expected: &[(String, Vec<usize>)], found: &'n [(String, Vec<usize>
         }
     }
     let (prefix, explained) = counts.into_iter().max_by_key(|&(prefix, n)| (n, prefix))?;
-    (2 * explained > expected.len() && 2 * explained > found.len()).then_some(prefix)
+    let is_before_all = explained > 1 && found.iter().all(|(name, _)| name.starts_with(prefix));
+    (is_before_all || 2 * explained > expected.len()).then_some(prefix)
 }
 
 /// The layer whose tensor this is.

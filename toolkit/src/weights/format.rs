@@ -19,6 +19,7 @@ impl Format {
             [0x80, 2..=5, ..] => Self::Other(BARE_PICKLE),
             [0x1f, 0x8b, ..] => Self::Other("a gzip file"),
             [0x89, b'H', b'D', b'F', ..] => Self::Other("an HDF5 file (Keras)"),
+            [b'G', b'G', b'U', b'F', ..] => Self::Other("a GGUF file, whose numbers are mostly quantized"),
             [b'<', ..] => Self::Other("a web page"),
             [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' ', ..] => Self::Other("a Git LFS pointer"),
             // Wrong lengths are best explained by the format that begins with one.

@@ -42,8 +42,8 @@ const SHOWN: usize = 20;
 
 /// Named tensors, as a file of weights holds them, in the order of the file.
 ///
-/// Floating-point tensors of any width are here as `f32` (a wider number is rounded to the nearest, as PyTorch's
-/// `.float()` does). Integer and boolean tensors, such as batch norm's `num_batches_tracked`, are counters, no
+/// Floating-point tensors of any width are here as `f32` (a wider number is rounded to the nearest, and one beyond
+/// `f32` is infinite, as PyTorch's `.float()` has it; a network takes only finite ones). Integer and boolean tensors, such as batch norm's `num_batches_tracked`, are counters, no
 /// weights: they are kept as `i64` under [`integers`](Self::integers) and never count as missing or unexpected.
 ///
 /// ```
@@ -307,7 +307,7 @@ impl Weights {
     }
 }
 
-/// One line: where they are from, how many tensors and numbers.
+/// One line: where they are from, how many tensors and numbers, and how many of these are NaN or infinite.
 impl fmt::Display for Weights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (tensors, numbers) = (self.iter().count(), self.numbers());
@@ -315,6 +315,11 @@ impl fmt::Display for Weights {
         match self.len() - tensors {
             0 => {}
             counters => write!(f, ", {counters} counters")?,
+        }
+        let values = self.iter().flat_map(|(_, tensor)| tensor.values);
+        match values.filter(|value| !value.is_finite()).count() {
+            0 => {}
+            odd => write!(f, ", {odd} not finite")?,
         }
         write!(f, " ({})", self.origin)
     }

@@ -2,8 +2,8 @@
 //!
 //! A type that shows itself for evcxr prints its forms between two lines, and the crate `evcxr_input` prints a question
 //! before it reads the answer. A log may hold the same lines. They mean something only in their place: forms as the
-//! last that was printed when a call of `evcxr_display` has returned, a question when the next thing that the cell does
-//! is to read. So what looks like them is marked when it is written, and the kernel keeps it back until it is known;
+//! last that was printed when a call of `evcxr_display` has returned, a question when the notebook has added that crate
+//! and the next thing that the cell does is to read. So what looks like them is marked when it is written, and the kernel keeps it back until it is known;
 //! everything else that happens makes it text. Whatever becomes of the process, it is in the pipe.
 
 use std::time::{Duration, Instant};

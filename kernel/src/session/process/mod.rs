@@ -53,7 +53,7 @@ pub fn run(door: Option<PathBuf>, pipes: channel::Pipes) -> ! {
                 "jook: this kernel does not fit its evcxr, which names the library of a cell in another way"
             );
         }
-        timed(Guard::Text, streams::cell_begins);
+        timed(Guard::Text, || streams::cell_begins(library));
         match load(library, function) {
             // SAFETY: evcxr has written the function for this call; the store is what the one before returned.
             Ok(cell) => store = unsafe { cell(store) },

@@ -14,6 +14,7 @@ use crate::session::process::content::{Held, Step};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -22,6 +23,8 @@ static CELLS: AtomicI32 = AtomicI32::new(0);
 static IN_CELL: AtomicBool = AtomicBool::new(false);
 /// What the user has answered and the cell has not read yet.
 static UNREAD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+/// The library of the cell that runs.
+static LIBRARY: Mutex<String> = Mutex::new(String::new());
 /// Text of the cells' thread that may be more than text.
 static HELD: Mutex<Held> = Mutex::new(Held::new());
 
@@ -45,6 +48,9 @@ pub fn take_over() {
     }
 }
 
+/// The crate by which notebooks for evcxr ask.
+const ASKER: &str = "evcxr_input";
+
 /// `_IOLBF` of the C library.
 const LINES: c_int = 1;
 
@@ -53,8 +59,9 @@ unsafe extern "C" {
     fn setvbuf(stream: *mut libc::FILE, buffer: *mut libc::c_char, mode: c_int, size: usize) -> c_int;
 }
 
-/// The code of a cell begins.
-pub fn cell_begins() {
+/// The code of a cell begins, which is in `library`.
+pub fn cell_begins(library: &str) {
+    library.clone_into(&mut LIBRARY.lock().unwrap_or_else(PoisonError::into_inner));
     IN_CELL.store(true, Ordering::Relaxed);
 }
 
@@ -253,12 +260,21 @@ pub unsafe extern "C" fn read(stream: c_int, data: *mut c_void, size: usize) -> 
     unsafe { libc::syscall(libc::SYS_read, stream, data, size) as isize }
 }
 
+/// Whether the notebook has added the crate whose questions are lines of text. Without it such a line is text, which
+/// a program may log right before it reads.
+fn has_evcxr_input() -> bool {
+    let library = LIBRARY.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut folders = Path::new(library.as_str()).ancestors().skip(1);
+    let manifest = folders.find_map(|folder| std::fs::read_to_string(folder.join("Cargo.toml")).ok());
+    manifest.is_some_and(|manifest| manifest.contains(ASKER))
+}
+
 /// Has the user type a line, or the rest of one that is not read yet; returns how much of `into` it takes: nothing
 /// when the input has ended, as it has when nobody can be asked. None when the cell was stopped.
 fn read_answer(into: &mut [u8]) -> Option<usize> {
     let mut unread = unread();
     if unread.is_empty() {
-        let asked = held().question();
+        let asked = has_evcxr_input().then(|| held().question()).flatten();
         let (prompt, hidden) = match asked {
             Some((prompt, hidden, bytes)) => {
                 withdraw(bytes);

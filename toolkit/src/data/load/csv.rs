@@ -246,7 +246,9 @@ impl<'a> Layout<'a> {
                          between cells, and load it with TableOptions::decimal_comma or TableOptions::thousands",
                     )
                 } else {
-                    error
+                    error.fix(
+                        "correct the line; a cell that holds the separator or a line end belongs in quotes",
+                    )
                 });
             } else {
                 lines.push(line);
@@ -406,7 +408,8 @@ fn check_header(file: &str, header: &[String], line: usize) -> Result<()> {
                 "expected columns with different names, found {name} twice among {}",
                 listed(header)
             ))
-            .at(place()));
+            .at(place())
+            .fix("rename one of the two in the file's header line"));
         }
     }
     if header.iter().all(|name| name.parse::<f64>().is_ok()) {

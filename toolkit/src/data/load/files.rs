@@ -42,6 +42,7 @@ impl ImageFiles {
         let mut others = Vec::new();
         let mut hidden = images_among(dir, is_hidden);
         let mut copies = images_among(dir, is_copy);
+        let mut places: Vec<(PathBuf, PathBuf)> = Vec::new();
         let entries = listing(dir)?;
         check_parts(dir, &entries)?;
         for entry in entries {
@@ -56,6 +57,17 @@ impl ImageFiles {
                 others.push(entry);
                 continue;
             }
+            // A folder that has gone since is told when it is read.
+            let place = entry.canonicalize().unwrap_or_else(|_| entry.clone());
+            if let Some((other, _)) = places.iter().find(|(_, known)| *known == place) {
+                return Err(Error::data(format!(
+                    "expected a folder of its own for each class, found one that is the folder {} by a link",
+                    file_name(other)
+                ))
+                .at(entry.display().to_string())
+                .fix("remove the link: the same images would be of two classes"));
+            }
+            places.push((entry.clone(), place));
             hidden.extend(images_among(&entry, is_hidden));
             copies.extend(images_among(&entry, is_copy));
             let images = images_in(&entry, &mut others)?;
@@ -82,8 +94,8 @@ impl ImageFiles {
             ),
             (
                 copies,
-                "image is a backup copy by its name",
-                "images are backup copies by their names",
+                "image is a backup or unfinished copy by its name",
+                "images are backup or unfinished copies by their names",
             ),
         ];
         for (paths, one, many) in left_out {
@@ -145,20 +157,33 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with('.')
 }
 
-/// What editors leave beside a file that they have changed.
+/// What editors leave beside a file that they have changed, and downloads that are not done.
 fn is_copy(name: &str) -> bool {
-    let ends = ["~", ".bak", ".orig", ".old"];
-    !is_hidden(name) && ends.iter().any(|end| name.to_lowercase().ends_with(end))
+    let ends = [
+        "~",
+        ".bak",
+        ".orig",
+        ".old",
+        ".tmp",
+        ".part",
+        ".partial",
+        ".crdownload",
+    ];
+    let at_work = name.len() > 1 && name.starts_with('#') && name.ends_with('#');
+    !is_hidden(name) && (at_work || ends.iter().any(|end| name.to_lowercase().ends_with(end)))
 }
 
-/// What is in `dir`, sorted by name, without hidden entries, backup copies and what macOS packs beside the files.
+/// Folders that a system keeps beside the files: of macOS's archives, and of network drives' thumbnails.
+const BESIDE: [&str; 2] = ["__MACOSX", "@eaDir"];
+
+/// What is in `dir`, sorted by name, without hidden entries, backup copies and what systems keep beside the files.
 fn listing(dir: &Path) -> Result<Vec<PathBuf>> {
     let io = |e: std::io::Error| Error::io(dir, &e);
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let name = file_name(&path);
-        if is_hidden(&name) || is_copy(&name) || name == "__MACOSX" {
+        if is_hidden(&name) || is_copy(&name) || BESIDE.contains(&name.as_str()) {
             continue;
         }
         if path.is_symlink()

@@ -262,10 +262,24 @@ fn reader<R: BufRead + Seek>(path: &Path, content: R) -> Result<ImageReader<R>> 
     let io = |e: std::io::Error| Error::io(path, &e);
     let mut reader = ImageReader::new(content).with_guessed_format().map_err(io)?;
     if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
-        return Err(
-            Error::data("expected the contents of a PNG or JPEG image, found neither")
-                .at(format!("{}, byte 0", path.display())),
-        );
+        let (found, remedy) = match reader.format() {
+            Some(other) => (
+                format!(
+                    "another image format ({})",
+                    other.extensions_str().first().unwrap_or(&"unknown")
+                ),
+                "convert the image to PNG; a new name alone does not change its format",
+            ),
+            None => (
+                "neither".to_owned(),
+                "open the file in a viewer; replace it, such as a web page that was saved for the image, or remove it",
+            ),
+        };
+        return Err(Error::data(format!(
+            "expected the contents of a PNG or JPEG image, found {found}"
+        ))
+        .at(format!("{}, byte 0", path.display()))
+        .fix(remedy));
     }
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);

@@ -110,12 +110,19 @@ fn distinct(column: &Column, place: &Place<'_>) -> Result<(Vec<String>, Vec<usiz
     let mut ids = Ids::default();
     let mut raw = Vec::with_capacity(column.len());
     let broken = |e: &_| unreadable(e, place(0, name));
-    let empty = |row| Error::data("expected a label, found an empty cell").at(place(row, name));
+    let empty = |row, found: &str| {
+        Error::data(format!("expected a label, found {found}"))
+            .at(place(row, name))
+            .fix("drop the rows without a label before loading, or give them one")
+    };
     if column.dtype().is_float() {
         let values = column.cast(&DataType::Float64).map_err(|e| broken(&e))?;
         let values = values.f64().map_err(|e| broken(&e))?;
         for (row, value) in values.iter().enumerate() {
-            let value = value.ok_or_else(|| empty(row))?;
+            let value = value.ok_or_else(|| empty(row, "an empty cell"))?;
+            if value.is_nan() {
+                return Err(empty(row, "NaN"));
+            }
             // Beyond, whole numbers are not told apart.
             if value.fract() != 0.0 || value.abs() >= 2f64.powi(53) {
                 return Err(Error::data(format!(
@@ -135,7 +142,7 @@ fn distinct(column: &Column, place: &Place<'_>) -> Result<(Vec<String>, Vec<usiz
     let text = column.cast(&DataType::String).map_err(|e| broken(&e))?;
     for (row, cell) in texts(&text)?.enumerate() {
         let cell = cell.filter(|text| !text.trim().is_empty());
-        raw.push(ids.of(cell.ok_or_else(|| empty(row))?));
+        raw.push(ids.of(cell.ok_or_else(|| empty(row, "an empty cell"))?));
     }
     Ok((ids.found, raw))
 }

@@ -81,6 +81,12 @@ pub(super) fn read_numbers(
             let read = rounding.float(row, value);
             *slot = read.ok_or_else(|| not_a_number(&format!("{value:?}"), options, row, name, place))?;
         }
+    } else if dtype == &DataType::Null {
+        return Err(
+            Error::data("expected a column of numbers, found only empty cells")
+                .at(place(0, name))
+                .fix("leave it out with TableOptions::without, or fill in the values before loading"),
+        );
     } else {
         return Err(
             Error::data(format!("expected a column of numbers, found {dtype}"))

@@ -210,6 +210,14 @@ const SEPARATORS: [char; 6] = [' ', '\'', '\u{a0}', '\u{202f}', '\u{2019}', '_']
 /// thousands apart.
 pub(super) fn way_out(text: &str, given: &TableOptions) -> Option<String> {
     let text = text.trim();
+    if ["t", "f", "yes", "no", "y", "n"]
+        .iter()
+        .any(|word| text.eq_ignore_ascii_case(word))
+    {
+        return Some(
+            "if it says yes or no, write true and false in the whole column before loading".to_owned(),
+        );
+    }
     let reads = |options: TableOptions| {
         let number = options.plain(text)?.parse::<f64>().ok()?;
         number.is_finite().then_some(options)

@@ -130,10 +130,21 @@ fn read(
             continue;
         }
         if let Some((found, remedy)) = unreadable(field.dtype()) {
+            let is_label = labels.column() == Some(field.name.as_str());
+            let (wanted, remedy) = match is_label {
+                true => (
+                    "labels",
+                    "write one text or whole number for each row (pandas: astype(str))".to_owned(),
+                ),
+                false => (
+                    "numbers",
+                    format!("{remedy}, or leave it out with TableOptions::without"),
+                ),
+            };
             return Err(
-                Error::data(format!("expected a column of numbers, found {found}"))
+                Error::data(format!("expected a column of {wanted}, found {found}"))
                     .at(format!("{file}, column {}", field.name))
-                    .fix(format!("{remedy}, or leave it out with TableOptions::without")),
+                    .fix(remedy),
             );
         }
     }

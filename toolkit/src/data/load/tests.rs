@@ -8,6 +8,7 @@ mod left_out;
 mod parquet;
 mod rows;
 mod values;
+mod wrong_formats;
 
 use std::path::Path;
 

@@ -9,7 +9,14 @@ use crate::{Error, Result};
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What other formats begin with: the name, and what to do.
-const FOREIGN: [(&[u8], &str, &str); 6] = [
+const FOREIGN: [(&[u8], &str, &str); 9] = [
+    (
+        &gzip::MAGIC,
+        "a gzip file within the gzip file",
+        "unpack it once: gunzip",
+    ),
+    (b"\xff\xfe\0\0", "UTF-32", "save the file as UTF-8 text"),
+    (b"\0\0\xfe\xff", "UTF-32", "save the file as UTF-8 text"),
     (
         b"PK\x03\x04",
         "a zip file (or a spreadsheet)",
@@ -53,6 +60,11 @@ pub(super) fn decoded<'a>(file: &str, bytes: &'a [u8]) -> Result<Cow<'a, str>> {
             .at(format!("{file}, byte 0"))
             .fix(*remedy));
     }
+    if is_web_page(bytes) {
+        return Err(Error::data("expected a table as text, found a web page")
+            .at(format!("{file}, byte 0"))
+            .fix("download the file itself: the address has given a page instead, maybe one that asks to sign in"));
+    }
     let text = match utf16(bytes) {
         Some((units, word)) => Cow::from(from_utf16(file, units, word)?),
         None => utf8(file, bytes)?.into(),
@@ -62,6 +74,16 @@ pub(super) fn decoded<'a>(file: &str, bytes: &'a [u8]) -> Result<Cow<'a, str>> {
         return Err(Error::data("expected text, found byte 00").at(format!("{file}, line {line}")));
     }
     Ok(with_line_feeds(&text).map_or(text, Cow::from))
+}
+
+fn is_web_page(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(UTF8_MARK).unwrap_or(bytes).trim_ascii_start();
+    let begins = |word: &[u8]| {
+        bytes
+            .get(..word.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(word))
+    };
+    begins(b"<!doctype html") || begins(b"<html")
 }
 
 /// The text with line feeds for carriage returns that end a line alone; none when there are none. Those in quotes are

@@ -93,6 +93,97 @@ fn a_wrappers_prefix_is_named_with_its_remedy() {
 }
 
 #[test]
+fn a_prefix_and_another_head_are_told_together() {
+    let mut network = Mlp::new([4, 3, 2]).build(0).unwrap();
+    let trained = Mlp::new([4, 3, 5]).build(1).unwrap().weights().unwrap();
+    let off = "weights.rename(|name| name.strip_prefix(\"module.\").unwrap_or(name).to_owned())?`; then build the network \
+               with the sizes of the file";
+    // The head of other classes, and one of another name.
+    let wrapped = trained.clone().rename(|name| format!("module.{name}")).unwrap();
+    let error = network.load_weights(&wrapped).unwrap_err().to_string();
+    assert!(
+        error.contains(off) && error.contains("network.load_weights_except(&weights, [\"logits\"])?"),
+        "{error}"
+    );
+    let named = trained
+        .clone()
+        .rename(|name| format!("module.{}", name.replace("logits", "fc")))
+        .unwrap();
+    let error = network.load_weights(&named).unwrap_err().to_string();
+    let call =
+        "network.load_weights_except(&weights.filter(|name| !name.starts_with(\"fc.\")), [\"logits\"])?";
+    assert!(error.contains(off) && error.contains(call), "{error}");
+    let bare = named
+        .rename(|name| name.strip_prefix("module.").unwrap_or(name).to_owned())
+        .unwrap();
+    network
+        .load_weights_except(&bare.filter(|name| !name.starts_with("fc.")), ["logits"])
+        .unwrap();
+    // One network of two in a file, and one before whose names something is to be put.
+    let two = network.weights().unwrap();
+    let both: Vec<_> = ["encoder", "decoder"]
+        .iter()
+        .flat_map(|part| {
+            two.iter().map(move |(name, tensor)| {
+                (
+                    format!("{part}.{name}"),
+                    tensor.shape.to_vec(),
+                    tensor.values.to_vec(),
+                )
+            })
+        })
+        .collect();
+    let error = network
+        .load_weights(&Weights::new(both).unwrap())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("coder.` before each name") && error.contains("; then leave the unexpected"),
+        "{error}"
+    );
+}
+
+#[test]
+fn matrices_the_other_way_round_are_told() {
+    let mut network = Mlp::new([4, 3, 2]).build(0).unwrap();
+    let own = network.weights().unwrap();
+    let turned = own.iter().map(|(name, tensor)| {
+        let shape = tensor.shape.iter().rev().copied().collect();
+        (name.to_owned(), shape, tensor.values.to_vec())
+    });
+    let error = network
+        .load_weights(&Weights::new(turned).unwrap())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("dense layers as outputs x inputs"), "{error}");
+}
+
+#[test]
+fn numbers_that_are_none_are_refused() {
+    let mut network = Mlp::new([4, 3, 2]).build(0).unwrap();
+    let before = network.clone();
+    for odd in [f32::NAN, f32::INFINITY] {
+        let own = network.weights().unwrap();
+        let tensors = own.iter().map(|(name, tensor)| {
+            let mut values = tensor.values.to_vec();
+            if name == "logits.bias" {
+                values[1] = odd;
+            }
+            (name.to_owned(), tensor.shape.to_vec(), values)
+        });
+        let weights = Weights::new(tensors).unwrap();
+        assert!(weights.to_string().contains(", 1 not finite"), "{weights}");
+        let error = network.load_weights(&weights).unwrap_err().to_string();
+        assert!(
+            error.contains("numbers logits.bias has 1 that") && error.contains("to do:"),
+            "{error}"
+        );
+        assert_eq!(network.parameters(), before.parameters());
+        network.load_weights_except(&weights, ["logits"]).unwrap();
+    }
+}
+
+#[test]
 fn all_but_the_head_is_offered_and_loads() {
     let trained = Mlp::new([4, 3, 5]).build(1).unwrap();
     let mut network = Mlp::new([4, 3, 2]).build(2).unwrap();

@@ -38,9 +38,13 @@ pub fn heatmap<C: AsRef<str>, R: AsRef<str>>(
 }
 
 /// True classes down, predicted classes across: `counts` holds k × k numbers row by row. The colour is
-/// the share of the true class, the text the count.
+/// the share of the true class, the text the count. The title says so where there are more or fewer of them.
 pub fn confusion<N: AsRef<str>>(title: &str, names: &[N], counts: &[u64]) -> Plot {
     let k = names.len();
+    let title = match counts.len() {
+        found if found == k * k => title.to_owned(),
+        found => format!("{title} ({} counts expected, {found} found)", k * k),
+    };
     let rows: Vec<&[u64]> = counts.chunks(k.max(1)).take(k).collect();
     // A cell of none is a gap: what was never confused is bare, on a light page and on a dark one.
     let share = |row: &&[u64]| -> Vec<f64> {
@@ -62,7 +66,7 @@ pub fn confusion<N: AsRef<str>>(title: &str, names: &[N], counts: &[u64]) -> Plo
         }
         _ => traces.clear(),
     }
-    grid_plot([title, "predicted", "true"], names, names, traces)
+    grid_plot([&title, "predicted", "true"], names, names, traces)
 }
 
 fn nonzero(count: u64) -> String {

@@ -86,7 +86,7 @@ fn copies_that_an_editor_leaves_are_no_images_of_their_own() {
         panic!("{:?}", data.notes())
     };
     for part in [
-        "3 images are backup copies",
+        "3 images are backup or unfinished copies",
         "roses/1.png~",
         "roses.bak/2.png",
         "tulips/4.PNG.Orig",

@@ -61,7 +61,9 @@ fn links_that_lead_nowhere_are_errors() {
     }
     let dir = pets();
     let folder = dir.path().join("pets");
-    symlink("cat", folder.join("cow")).unwrap();
+    dir.file("elsewhere/1.png", png());
+    dir.file("elsewhere/2.png", png());
+    symlink("../elsewhere", folder.join("cow")).unwrap();
     symlink("../dog/1.png", folder.join("cat/2")).unwrap();
     let data = Dataset::from_image_folder(&folder).unwrap();
     assert_eq!((data.class_counts(), data.notes().len()), (vec![2, 2, 1], 0));

@@ -177,6 +177,19 @@ fn columns_that_hold_no_plain_numbers_are_refused_by_name() {
             &[words, &format!("column {column}"), "TableOptions::without"],
         );
     }
+    for label in ["price", "parts"] {
+        let others = odd
+            .iter()
+            .map(|(other, _)| *other)
+            .filter(|other| *other != label);
+        let loaded = Dataset::from_parquet_with(&path, label, &TableOptions::new().without(others));
+        let error = assert_error(
+            loaded,
+            &path,
+            &["expected a column of labels", "(pandas: astype(str))"],
+        );
+        assert!(!error.to_string().contains("TableOptions::without"), "{error}");
+    }
     let options = TableOptions::new().without(odd.map(|(column, _)| column));
     let data = Dataset::from_parquet_with(&path, "kind", &options).unwrap();
     assert_eq!(
