@@ -66,10 +66,20 @@ impl Passes {
             self.spare.extend(place.take());
         }
         self.input_gradient = if to_input { self.rows * self.inputs } else { 0 };
+        // For each block the tap whose gradient it reads where that stands.
+        let mut read_at: Vec<Option<usize>> = vec![None; self.blocks.len()];
         for at in 0..self.taps.len() {
+            let (block, numbers) = (self.taps[at].block, self.rows * self.taps[at].width);
+            if let Some(block) = block
+                && (given.is_none() || at == 0)
+                && self.blocks[block].readers == 1
+                && self.blocks[block].reads_gradient()
+            {
+                read_at[block] = Some(at);
+                continue;
+            }
             let mut gradient = self.buffer();
             let tap = &self.taps[at];
-            let (block, numbers) = (tap.block, self.rows * tap.width);
             let to = &mut gradient[..numbers];
             match (given, at) {
                 (None, _) => copy(to, &tap.slope[..numbers]),
@@ -89,7 +99,8 @@ impl Passes {
         }
         let mut gated = vec![false; self.blocks.len()];
         for i in (0..self.blocks.len()).rev() {
-            let Some(mut flowing) = self.flowing[i].take() else {
+            let put_in = read_at[i].map(|_| self.buffer());
+            let Some(mut flowing) = self.flowing[i].take().or(put_in) else {
                 // Nothing that was put in depends on it.
                 if let Some(range) = self.blocks[i].learned() {
                     self.gradients[range].fill(0.0);
@@ -115,6 +126,7 @@ impl Passes {
                 .is_some_and(|at| block.takes_gate() && before[at].ends_in_relu() && before[at].readers == 1);
             let gradient = Gradient {
                 flowing: &mut flowing,
+                given: read_at[i].map(|at| given.unwrap_or(&self.taps[at].slope)),
                 spare: &mut spare,
                 y: &[],
                 learned: &mut self.gradients,

@@ -75,8 +75,10 @@ impl<'a> Reading<'a> {
 
 /// What flows back through a block.
 pub struct Gradient<'a> {
-    /// In: d loss / d output. Out, if it goes `onward`: d loss / d input.
+    /// In: d loss / d output, unless it is `given`. Out, if it goes `onward`: d loss / d input.
     pub flowing: &'a mut Aligned,
+    /// d loss / d output where whoever put it in has it; only for blocks that leave it alone.
+    pub given: Option<&'a [f32]>,
     pub spare: &'a mut Aligned,
     /// The output of the forward pass; the block puts it here.
     pub y: &'a [f32],
@@ -123,6 +125,11 @@ impl Block {
     /// Whether the backward pass can take the derivative of a ReLU before the block along.
     pub fn takes_gate(&self) -> bool {
         self.op.takes_gate()
+    }
+
+    /// Whether the backward pass only reads d loss / d output.
+    pub fn reads_gradient(&self) -> bool {
+        self.op.reads_gradient()
     }
 
     /// Where the parameters lie that the block learns.

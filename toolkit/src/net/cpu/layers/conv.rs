@@ -49,7 +49,7 @@ impl Op for Conv2d {
         if self.relu && !gradient.gated {
             activation::backward(Activation::Relu, x, gradient.y, &[], gradient.grad());
         }
-        let grad = &gradient.flowing[..gradient.y.len()];
+        let grad = &gradient.given.unwrap_or(gradient.flowing)[..gradient.y.len()];
         if gradient.learns {
             let (dw, db) = own(gradient.learned, &self.weight, self.bias.as_ref());
             self.conv.weight_gradient(rows, x, grad, dw, db, &self.padded);
@@ -77,6 +77,10 @@ impl Op for Conv2d {
 
     fn takes_gate(&self) -> bool {
         true
+    }
+
+    fn reads_gradient(&self) -> bool {
+        !self.relu
     }
 
     fn floats(&self) -> usize {

@@ -70,6 +70,11 @@ pub trait Op: Send + Sync {
         false
     }
 
+    /// Whether the backward pass only reads d loss / d output, by [`Gradient::given`] where that is.
+    fn reads_gradient(&self) -> bool {
+        false
+    }
+
     /// Numbers it holds for its rows beside the output.
     fn floats(&self) -> usize {
         0

@@ -101,14 +101,12 @@ impl Depthwise {
     }
 
     /// Whether rows of the source are copied, which pays where each number is read often. Where rows overlap less it
-    /// pays when the channels of a pixel are few, or are so many that neighbouring pixels displace one
-    /// another in the nearest cache.
+    /// pays when the channels of a pixel are so many that neighbouring pixels displace one another in the nearest cache.
     fn copies(&self) -> bool {
-        let (few, many) = (self.blocks() <= TOGETHER, self.channels > 128);
+        let many = self.channels > 128;
         let pays = |axis: &Axis| match (axis.step, axis.taps) {
-            (1, 3) => few || many,
             (1, 4..) => true,
-            (_, 4..) => many,
+            (1, 3) | (_, 4..) => many,
             _ => false,
         };
         self.axes[0].iter().any(pays)
