@@ -2,6 +2,8 @@
 
 import re
 
+from pathlib import Path
+
 import pytest
 
 from client import ok
@@ -115,3 +117,16 @@ def test_what_is_too_deep_for_the_compiler_is_told_and_ends_nothing(module_kerne
     text = said(module_kernel.run(code, timeout=120))
     assert words in text and len(text.splitlines()) < 12 and ".so(" not in text
     assert module_kernel.run("before").contents("execute_result")[0]["data"]["text/plain"] == "5"
+
+
+def test_a_cell_that_closes_what_stands_around_it_leaves_the_machine_alone(module_kernel):
+    cell = module_kernel.run("fn g2() -> u32 { 3 } } fn h() {")
+    assert cell.status == "error" and "closing delimiter" in said(cell)
+    assert Path("/dev/null").is_char_device()
+
+
+def test_code_that_is_never_reached_is_told(module_kernel):
+    cell = module_kernel.run('loop { break; println!("never"); }')
+    assert "unreachable" in cell.text("stderr")
+    for plain in ['panic!("p")', "loop { break 3 }", "let q = 5; q", "std::process::id() > 0", "return;", "todo!()"]:
+        assert "unreachable" not in module_kernel.run(plain).text("stderr"), plain

@@ -154,3 +154,8 @@ def test_what_would_end_or_change_the_kernel_is_refused_in_words(kernel):
         cell = kernel.run(f"{line}\n1")
         assert cell.status == "error" and words in "\n".join(cell.reply["content"]["traceback"])
     assert kernel.run("1 + 1").status == "ok"
+
+
+def test_the_type_of_a_variable_is_told(kernel):
+    kernel.run("let typed = vec![Some(1u8)];")
+    assert "Vec<Option<u8>>" in kernel.run(":type typed").text()

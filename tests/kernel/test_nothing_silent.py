@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from client import ok
+from client import FIRST_START, ok
 from test_dependencies import crate
 
 OWN_NAMES = re.compile(r"evcxr|jook_cell|jook_static|jook_check|__jook|cell/lib\.rs|EvcxrUserCodeError|run_user_code|/tmp/")
@@ -124,7 +124,7 @@ def test_what_a_let_makes_is_kept(module_kernel):
     assert value(module_kernel.run("use hid::T as _; (e.is_err(), joined.is_ok(), caught.is_ok(), t.t())")) == "(true, true, true, 3)"
     # `Result<!, _>`.
     ok(module_kernel.run("let never = std::panic::catch_unwind(|| panic!(\"caught\")); let ends: fn() -> ! = || std::process::exit(1);"))
-    assert value(module_kernel.run("never.err().unwrap().downcast_ref::<&str>().copied()")) == "caught"
+    assert value(module_kernel.run("never.err().unwrap().downcast_ref::<&str>().copied()")) == 'Some("caught")'
 
 
 def test_a_tokio_of_the_notebooks_own_has_its_runtime_in_every_cell(own_kernel):
@@ -269,3 +269,31 @@ def test_a_return_ends_the_cell_and_keeps_nothing_of_it(module_kernel, code):
     assert ok(module_kernel.run('println!("to the end");\nreturn')).text() == "to the end\n"
     # Of others' a cell takes no notice.
     assert value(module_kernel.run("fn seven(x: u8) -> u8 { if x > 1 { return 7; } 0 } { let g = |x: u8| { if x > 1 { return; } }; g(2); } seven(2)")) == "7"
+
+
+def test_a_length_that_the_compiler_finds_is_kept(module_kernel):
+    cell = module_kernel.run("let found7: [i32; _] = [1, 2]; let many7: Vec<[u8; _]> = vec![[1, 2, 3]]; found7")
+    assert value(cell) == "[1, 2]"
+    assert value(module_kernel.run("let word7 = \"a b\".split(' ').count(); word7 + found7.len() + many7[0].len()")) == "7"
+
+
+def test_every_panic_of_a_cell_is_told(own_kernel):
+    own_kernel.wait_until_warm(FIRST_START)
+    cell = own_kernel.run('for i in 0..3 { let _ = std::panic::catch_unwind(|| panic!("caught {i}")); }')
+    assert [f"caught {i}" in cell.text("stderr") for i in range(3)] == [True] * 3
+    own_kernel.run("struct Twice7; impl Drop for Twice7 { fn drop(&mut self) { panic!(\"second\") } }")
+    cell = own_kernel.run('let _kept = Twice7;\npanic!("first");')
+    told = cell.text("stderr") + "\n".join(cell.reply["content"]["traceback"])
+    assert cell.reply["content"]["ename"] == "ChildDied" and "first" in told and "second" in told
+
+
+def test_stop_ends_a_wait_for_a_future_and_nothing_else(own_kernel):
+    own_kernel.wait_until_warm(FIRST_START)
+    own_kernel.run("let kept7 = 7;")
+    request = own_kernel.start("std::future::pending::<()>().await")
+    time.sleep(3)
+    own_kernel.manager.interrupt_kernel()
+    begun = time.monotonic()
+    assert own_kernel.reply(request)["content"]["ename"] == "Interrupted"
+    assert time.monotonic() - begun < 2
+    assert value(own_kernel.run("kept7")) == "7"

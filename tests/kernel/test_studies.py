@@ -1,8 +1,11 @@
 """Studies in cells: a trial is found again when its code and its data are the same, and only then."""
 
+import os
+import signal
+
 import pytest
 
-from client import ok
+from client import FIRST_START, ok
 
 STUDY = """let studied = Study::new("{name}").vary("of_study", [1.0, 2.0]).seeds({seeds}).quiet()
     .run(|one_trial| Ok(one_trial["of_study"].number()? * doubled(studied_factor as f64) + studied_data.len() as f64))?;
@@ -90,3 +93,26 @@ def test_a_cell_two_steps_back_counts_too(started, tmp_path):
     # The same words, and other studied_data from them.
     ok(started.run("let studied_data = studied_digits.few_shot(10, 0)?.train;"))
     assert counts(started, "chain") == "(2, 0)"
+
+
+def test_trials_are_found_again_after_a_death(start, tmp_path):
+    kernel = start()
+    # Before the kernel has done what follows its first cell.
+    ok(kernel.run(f'std::env::set_current_dir("{tmp_path}")?; let pid = std::process::id(); println!("{{pid}}");', timeout=FIRST_START))
+    study = """let s = Study::new("died").vary("x", (0..4).collect::<Vec<i32>>()).quiet().threads(1)
+        .run(|t| Ok([("loss", t["x"].number()?)]))?;
+    (s.counts().computed, s.counts().reused)"""
+    for counts in ["(4, 0)", "(0, 4)", "(0, 4)"]:
+        ok(kernel.run(f'std::env::set_current_dir("{tmp_path}")?;'))
+        cell = ok(kernel.run(study))
+        assert cell.contents("execute_result")[0]["data"]["text/plain"] == counts
+        assert kernel.run("std::process::abort()").reply["content"]["ename"] == "ChildDied"
+
+
+def test_a_death_between_two_cells_is_told(start):
+    kernel = start()
+    cell = ok(kernel.run('let a = 5; println!("{}", std::process::id());', timeout=FIRST_START))
+    os.kill(int(cell.text()), signal.SIGKILL)
+    cell = kernel.run('println!("{a}");')
+    assert cell.reply["content"]["ename"] == "ChildDied"
+    assert ok(kernel.run("let a = 6; a")).contents("execute_result")[0]["data"]["text/plain"] == "6"

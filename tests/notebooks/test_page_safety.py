@@ -168,7 +168,7 @@ def test_no_path_of_the_machine_is_written(tmp_path):
     folder.mkdir(parents=True)
     secrets = [str(tmp_path), str(JOOK.parent), os.environ["HOME"] + "/"]
     cells = [
-        "use jook::prelude::*;\nprintln!(\"{:?} {}\", std::env::current_dir()?, std::env::var(\"HOME\")? + \"/.config\");",
+        "use jook::prelude::*;\nprintln!(\"{:?} {}\", std::env::current_dir()?, std::env::var(\"HOME\")? + \"/.cache\");",
         "std::env::current_exe()?",
         ("std::fs::read(std::env::current_dir()?.join(\"gone\")).map_err(|e| Error::io(std::env::current_dir().unwrap().join(\"gone\"), &e))?;", ["raises-exception"]),
         ("DataFrame::read_csv(std::env::current_dir()?.join(\"../none.csv\"))?;", ["raises-exception"]),
@@ -195,7 +195,7 @@ def test_no_path_of_the_machine_is_written(tmp_path):
         assert secret not in book, secret
     for words in ("<code>./a</code>", 'href="./b.csv"', "url(./c)", 'title="./d"'):
         assert words in page, words
-    assert "where: ./gone" in book and "~/.config" in book and "<b>.</b>" in book
+    assert "where: ./gone" in book and "~/.cache" in book and "<b>.</b>" in book
 
 
 def test_a_check_takes_no_offence_at_whose_machine_it_was(tmp_path):

@@ -51,7 +51,18 @@ impl Machine {
                     continue;
                 }
                 let address = escape::address(&path);
-                for path in [escape::html(&path), escape::html(&address), address, path] {
+                let spellings = match is_shallow(&path) {
+                    true => vec![path],
+                    false => vec![
+                        escape::html(&path),
+                        escape::html(&address),
+                        address.replace('/', "%2F"),
+                        path.replace('/', "\\/"),
+                        address,
+                        path,
+                    ],
+                };
+                for path in spellings {
                     if !known.iter().any(|(other, _)| *other == path) {
                         known.push((path, word.clone()));
                     }
@@ -86,13 +97,26 @@ impl Machine {
         let mut out = String::new();
         let mut kept = 0;
         let mut from = 0;
-        while let Some(at) = text[from..].find('/').map(|found| from + found) {
+        // Where each way to begin a path is found next.
+        let mut next: [Option<usize>; 3] = BEGINNINGS.map(|begin| text.find(begin));
+        loop {
+            for (place, begin) in next.iter_mut().zip(BEGINNINGS) {
+                if place.is_some_and(|at| at < from) {
+                    *place = text[from..].find(begin).map(|found| from + found);
+                }
+            }
+            let Some(at) = next.iter().flatten().min().copied() else {
+                break;
+            };
             from = at + 1;
             if !begins(&text[..at]) {
                 continue;
             }
             let rest = &text[at..];
-            let place = |(path, _): &&(String, String)| rest.strip_prefix(path.as_str()).is_some_and(ends);
+            let place = |(path, _): &&(String, String)| {
+                let behind = rest.strip_prefix(path.as_str());
+                behind.is_some_and(|behind| ends(behind) && (!is_shallow(path) || is_there(path, behind)))
+            };
             if let Some((path, word)) = self.places.iter().find(place) {
                 out.push_str(&text[kept..at]);
                 out.push_str(word);
@@ -104,11 +128,32 @@ impl Machine {
     }
 }
 
+/// How paths begin: as they are, in the query of an address, in JSON of some programs.
+const BEGINNINGS: [&str; 3] = ["/", "%2F", "\\/"];
+
+/// Whether it is one folder below the root: `/root` and `/tmp` may be words of another meaning.
+fn is_shallow(path: &str) -> bool {
+    path.matches('/').count() == 1 && !path.contains("%2F")
+}
+
+/// Whether what follows such a folder in a text is in it on this machine.
+fn is_there(folder: &str, behind: &str) -> bool {
+    let Some(name) = behind.strip_prefix('/') else {
+        return false;
+    };
+    let end = name.find(|c: char| c.is_whitespace() || "/\"'<>()[]{},:;&".contains(c));
+    let name = name[..end.unwrap_or(name.len())].trim_end_matches('.');
+    !name.is_empty() && Path::new(folder).join(name).exists()
+}
+
 /// Whether an absolute path may begin behind `before`: it does not in the middle of another path or address. Behind a
 /// colon it does, as in a list of folders; an address goes on with two slashes there.
 fn begins(before: &str) -> bool {
+    // Within quotes of Rust's, a line's end or a tab.
+    let escaped = ["\\n", "\\t", "\\r"].iter().any(|end| before.ends_with(end));
     before.ends_with("file://")
-        || !before.ends_with(|c: char| c.is_alphanumeric() || "/._-~$".contains(c))
+        || escaped
+        || !before.ends_with(|c: char| c.is_alphanumeric() || "/._-~$\\".contains(c))
         || ends_with_a_flag(before)
 }
 
@@ -188,9 +233,32 @@ mod tests {
             ("<p>/srv/a &amp; b/é/x</p>", "<p>./x</p>"),
             ("<a href=\"/srv/a%20&amp;%20b/%C3%A9/x\">", "<a href=\"./x\">"),
             ("url(/srv/a%20&%20b/%C3%A9/x)", "url(./x)"),
+            ("?path=%2Fsrv%2Fa%20&%20b%2F%C3%A9%2Fx", "?path=.%2Fx"),
+            (r"{\/srv\/a & b\/é\/x}", r"{.\/x}"),
+            (r#""gone\n/srv/a & b/é/x""#, r#""gone\n./x""#),
         ] {
             assert_eq!(machine.without(text).as_deref(), Some(without), "{text}");
         }
+    }
+
+    #[test]
+    fn a_word_that_is_a_folder_elsewhere_stays() {
+        let machine = Machine::of(vec![
+            ("/tmp".into(), "$TMPDIR".into()),
+            ("/etc".into(), "~".into()),
+        ]);
+        for text in [
+            "XPath /etc/item[1]",
+            "/tmp/0 and \"/etc/left\"",
+            "/etc",
+            "in /tmp.",
+        ] {
+            assert_eq!(machine.without(text), None, "{text}");
+        }
+        assert_eq!(
+            machine.without("read /etc/hosts.").as_deref(),
+            Some("read ~/hosts.")
+        );
     }
 
     #[test]

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Error, Result};
 
+/// Bytes of a file's name, at most, as Linux has it.
+const LONGEST_NAME: usize = 255;
+
 /// Links that lead to each other, at most, as Linux has it.
 const MOST_LINKS: usize = 40;
 
@@ -24,7 +27,18 @@ pub(crate) fn file(path: &Path, content: &[u8]) -> Result<()> {
             .and_then(|mut stream| stream.write_all(content)),
         Place::Open(number) => write_to_open(number, content),
     };
-    written.map_err(|e| Error::io(path, &e))
+    written.map_err(|e| {
+        let error = Error::io(path, &e);
+        match e.kind() {
+            _ if path.ancestors().skip(1).any(Path::is_file) => {
+                error.fix("choose another folder: a part of this path is a file")
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                error.fix("make room, or choose a place on another disk")
+            }
+            _ => error.fix("choose a place that you may write to"),
+        }
+    })
 }
 
 /// Makes sure, before any work is done, that something can be put at `path`.
@@ -134,8 +148,13 @@ fn folder(path: &Path) -> &Path {
 fn beside(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let own = format!(".{}-{number}.part", std::process::id());
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}-{number}.part", std::process::id()));
+    // A long name leaves no room for more.
+    match name.len() + own.len() > LONGEST_NAME {
+        true => name = own.into(),
+        false => name.push(own),
+    }
     folder(path).join(name)
 }
 

@@ -15,6 +15,8 @@ pub struct Bundle {
     pub(crate) widget: Option<String>,
     /// Short, so that a list of such stands on one line.
     pub(crate) word: bool,
+    /// Of a text, how Rust writes it: within other values it is told from them so.
+    pub(crate) literal: Option<String>,
 }
 
 impl Bundle {
@@ -26,6 +28,7 @@ impl Bundle {
             plotly: None,
             widget: None,
             word: false,
+            literal: None,
         }
     }
 
@@ -35,6 +38,11 @@ impl Bundle {
             word: true,
             ..Self::text(text)
         }
+    }
+
+    pub(crate) fn literal(mut self, literal: String) -> Self {
+        self.literal = Some(literal);
+        self
     }
 
     /// Adds self-contained HTML: no scripts from elsewhere, no references to other files.

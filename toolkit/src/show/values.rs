@@ -4,7 +4,7 @@ use dfdx::shapes::{Shape, Unit};
 use dfdx::tensor::{Cpu, Storage, Tensor};
 use plotly::Plot;
 
-use super::cut::{self, shortened};
+use super::cut::{self, Beginning, shortened};
 use super::figure::describe;
 use super::html::preformatted;
 use super::{Bundle, Show, readable_number};
@@ -17,6 +17,8 @@ const HEAD: usize = 20;
 const TAIL: usize = 5;
 /// Of a list of texts, tables and the like: no more of them after this many characters.
 const PAGE: usize = 4 * cut::MOST;
+/// How the text of an error begins.
+const ERROR: &str = "error: ";
 /// Prints all of a text, and all of a list.
 const PRINT_TEXT: &str = "println!(\"{}\", …)";
 const PRINT_LIST: &str = "println!(\"{:?}\", …)";
@@ -53,7 +55,11 @@ impl Show for str {
     fn bundle(&self) -> Bundle {
         let cut = text_beginning(self);
         let text = cut.as_deref().unwrap_or(self);
-        Bundle::text(text).html(preformatted(text))
+        let literal = Beginning::of(format_args!("{self:?}"));
+        let length = || format!("{} characters", self.chars().count());
+        Bundle::text(text)
+            .html(preformatted(text))
+            .literal(literal.with_note(cut.is_some().then(length), PRINT_LIST))
     }
 }
 
@@ -82,7 +88,7 @@ fn error_bundle(text: &str) -> Bundle {
     let text = cut.as_deref().unwrap_or(text);
     let block = preformatted(text);
     let html = format!("<div style=\"border-left:3px solid #d55e00;padding-left:10px\">{block}</div>");
-    Bundle::text(format!("error: {text}")).html(html)
+    Bundle::text(format!("{ERROR}{text}")).html(html)
 }
 
 impl<T: Show> Show for Option<T> {
@@ -101,11 +107,20 @@ impl<T: Show> Show for Option<T> {
     }
 }
 
-/// A word stands in its `Some`, as Rust writes it; a chart or a table shows itself.
+/// A word stands in its `Some`, and a text, as Rust writes it; a chart or a table shows itself.
 fn some(inner: Bundle) -> Bundle {
-    match inner.word {
-        true => Bundle::word(format!("Some({})", inner.text)),
-        false => inner,
+    match (inner.word, &inner.literal) {
+        (true, _) => Bundle::word(format!("Some({})", inner.text)),
+        (false, Some(literal)) => Bundle::word(format!("Some({literal})")),
+        (false, None) => inner,
+    }
+}
+
+/// A value shows itself; a text that reads like an error is told from one.
+fn ok(inner: Bundle) -> Bundle {
+    match &inner.literal {
+        Some(literal) if inner.text.starts_with(ERROR) => Bundle::word(format!("Ok({literal})")),
+        _ => inner,
     }
 }
 
@@ -113,14 +128,14 @@ fn some(inner: Bundle) -> Bundle {
 impl<T: Show, E: std::fmt::Display> Show for Result<T, E> {
     fn bundle(&self) -> Bundle {
         match self {
-            Ok(value) => value.bundle(),
+            Ok(value) => ok(value.bundle()),
             Err(error) => error_bundle(&error.to_string()),
         }
     }
 
     fn outputs(&self) -> Vec<Bundle> {
         match self {
-            Ok(value) => value.outputs(),
+            Ok(value) => value.outputs().into_iter().map(ok).collect(),
             Err(_) => vec![self.bundle()],
         }
     }
@@ -135,13 +150,16 @@ impl<T: Show> Show for [T] {
         if !bundles.is_empty() && bundles.iter().all(|bundle| bundle.word) {
             return beside_each_other(self, &bundles);
         }
+        if !bundles.is_empty() && are_alike(&bundles) {
+            return beside_each_other(self, &bundles);
+        }
         if first < SEVERAL {
             bundles = beginning(self, SEVERAL, |value| vec![value.bundle()]);
         }
         match &bundles[..] {
             [] => Bundle::word("(empty)"),
             [one] if self.len() == 1 => one.clone(),
-            several => below_each_other(several, self.len() - several.len()),
+            several => below_each_other(several, self.len()),
         }
     }
 
@@ -181,9 +199,19 @@ fn beginning<T: Show>(values: &[T], most: usize, make: impl Fn(&T) -> Vec<Bundle
     made
 }
 
+/// Whether these are texts that would look like others one below the other: some have several lines, or none.
+fn are_alike(bundles: &[Bundle]) -> bool {
+    let is_no_line = |text: &str| text.trim() != text || text.is_empty() || text.contains('\n');
+    bundles.iter().all(|bundle| bundle.literal.is_some())
+        && bundles.iter().any(|bundle| is_no_line(&bundle.text))
+}
+
 /// A list as Rust writes it; of a long one the ends and the length.
 fn beside_each_other<T: Show>(values: &[T], words: &[Bundle]) -> Bundle {
-    let inner = |bundle: &Bundle| bundle.plain().replace('\n', "\n ");
+    let inner = |bundle: &Bundle| match &bundle.literal {
+        Some(literal) => literal.clone(),
+        None => bundle.plain().replace('\n', "\n "),
+    };
     let mut texts: Vec<String> = words.iter().map(inner).collect();
     let mut length = String::new();
     if values.len() > words.len() {
@@ -199,13 +227,21 @@ fn beside_each_other<T: Show>(values: &[T], words: &[Bundle]) -> Bundle {
     Bundle::word(cut.unwrap_or(text))
 }
 
-fn below_each_other(bundles: &[Bundle], more: usize) -> Bundle {
+fn below_each_other(bundles: &[Bundle], all: usize) -> Bundle {
     let mut texts: Vec<String> = bundles.iter().map(|b| b.plain().to_owned()).collect();
     let part = |b: &Bundle| format!("<div style=\"margin-bottom:8px\">{}</div>", b.to_html());
     let mut html: String = bundles.iter().map(part).collect();
+    let more = all - bundles.len();
     if more > 0 {
-        texts.push(format!("… and {more} more"));
-        html += &format!("<div style=\"opacity:0.65\">… and {more} more</div>");
+        let mut rest = format!("… and {more} more of {all}");
+        if bundles.iter().all(|bundle| bundle.literal.is_some()) {
+            rest += &format!("; {PRINT_LIST} prints all");
+        }
+        html += &format!(
+            "<div style=\"opacity:0.65\">{}</div>",
+            super::html::escape_html(&rest)
+        );
+        texts.push(rest);
     }
     Bundle::text(texts.join("\n")).html(html)
 }
@@ -423,6 +459,25 @@ mod tests {
     }
 
     #[test]
+    fn different_values_do_not_look_the_same() {
+        for (one, other) in [
+            (Some("None").bundle(), None::<&str>.bundle()),
+            (
+                Ok::<&str, &str>("error: bad").bundle(),
+                Err::<&str, &str>("bad").bundle(),
+            ),
+            (vec!["a\nb", "c"].bundle(), vec!["a", "b", "c"].bundle()),
+            (vec!["", ""].bundle(), vec![""].bundle()),
+        ] {
+            assert_ne!(one.text, other.text);
+        }
+        assert_eq!(Some("None").bundle().text, "Some(\"None\")");
+        assert_eq!(vec!["a\nb", "c"].bundle().text, "[\"a\\nb\", \"c\"]");
+        let long = Some("x".repeat(7000)).bundle().text;
+        assert!(long.contains("`println!(\"{:?}\", …)` prints all"), "{long}");
+    }
+
+    #[test]
     fn several_values_keep_their_order_and_an_error_is_escaped() {
         let text = vec!["one".to_owned(), "<two>".to_owned()].bundle();
         assert_eq!(text.text, "one\n<two>");
@@ -438,7 +493,7 @@ mod tests {
         assert_eq!(Vec::<String>::new().outputs()[0].text, "(empty)");
         let long = vec!["words"; 10_000];
         assert_eq!(long.outputs().len(), 1);
-        assert!(long.bundle().text.ends_with("words\n… and 9950 more"));
+        assert!(long.bundle().text.contains("words\n… and 9950 more of 10000"));
         let failed: crate::Result<String> = Err(Error::data("found <x>").at("row 3"));
         let error = failed.bundle();
         assert!(error.to_html().contains("found &lt;x&gt;") && error.text.contains("where: row 3"));

@@ -158,8 +158,25 @@ pub(super) fn summary(caption: &str, study: &Described, groups: &Groups<'_>, tes
     if diverged > 0 {
         note += &format!("; {diverged} diverged and count with their last sound numbers");
     }
-    if let Some(why) = all_trials().find_map(|t| t.error()) {
-        note += &format!("; first failure: {}", why.lines().next().unwrap_or_default());
+    let is_no_number =
+        |t: &&&TrialResult| t.error.is_none() && t.metric(&metric).is_some_and(|x| !x.is_finite());
+    match all_trials().filter(is_no_number).count() {
+        0 => {}
+        odd => {
+            note += &format!(
+                "; {odd} of {} trials gave a {metric} that is no finite number and do not count: a setting with such a \
+                 one is best only where no other is whole",
+                all_trials().count()
+            );
+        }
+    }
+    let failed = groups
+        .all
+        .iter()
+        .find_map(|(settings, trials)| trials.iter().find_map(|t| Some((settings, t.seed(), t.error()?))));
+    if let Some((settings, seed, why)) = failed {
+        let why = why.lines().next().unwrap_or_default();
+        note += &format!("; first failure ({settings}, seed {seed}): {why}");
     }
     if let Some(ratio) = groups.folds.overlap {
         note += &format!(

@@ -22,6 +22,8 @@ pub struct Differences {
     pub unexpected: Vec<(String, Vec<usize>)>,
     /// Number of tensors that fit.
     pub fitting: usize,
+    /// The layers that have some.
+    fitting_layers: Vec<String>,
 }
 
 impl Differences {
@@ -39,7 +41,10 @@ impl Differences {
                     let (name, found) = (name.to_owned(), tensor.shape.to_vec());
                     differences.reshaped.push((name, shape.to_vec(), found));
                 }
-                Some(_) => differences.fitting += 1,
+                Some(_) => {
+                    differences.fitting += 1;
+                    differences.fitting_layers.push(layer(name).to_owned());
+                }
             }
         }
         let unexpected = found.iter().filter(|(name, _)| !names.contains(name));
@@ -111,7 +116,13 @@ impl Differences {
         }
         let layers = self.few_layers();
         if !layers.is_empty() {
-            let weights = self.without_unexpected();
+            let Some(weights) = self.without_unexpected() else {
+                return format!(
+                    "leave the unexpected tensors out with `Weights::filter`; then take over all layers but {}, which \
+                     keep fresh numbers, with `Network::load_weights_except`",
+                    layers.join(" and ")
+                );
+            };
             let (have, names) = match layers.len() {
                 1 => ("has its", layers[0].to_owned()),
                 _ => ("have their", layers.join(" and ")),
@@ -192,24 +203,30 @@ impl Differences {
                 layers.push(layer(name));
             }
         }
+        // What fits of such a layer would be left out with it.
+        let lacks = |layer: &str| self.missing.iter().any(|(name, _)| self::layer(name) == layer);
+        let in_part = |own: &&str| lacks(own) && self.fitting_layers.iter().any(|other| other == own);
         let is_head = match layers.len() {
             0 | 1 => self.fitting > 0,
             n => n <= FEW && self.fitting >= tensors,
         };
-        if is_head { layers } else { Vec::new() }
+        match is_head && !layers.iter().any(in_part) {
+            true => layers,
+            false => Vec::new(),
+        }
     }
 
-    /// The code for the weights that a network expects and no others.
-    fn without_unexpected(&self) -> String {
+    /// The code for the weights that a network expects and no others; none where it is long.
+    fn without_unexpected(&self) -> Option<String> {
         if self.unexpected.is_empty() {
-            return "&weights".to_owned();
+            return Some("&weights".to_owned());
         }
         // One layer, or one module of several such as an auxiliary head.
         let names = || self.unexpected.iter().map(|(name, _)| name.as_str());
         let module = |name| str::split(name, '.').next().unwrap_or_default();
         let start = only(names().map(layer)).or_else(|| only(names().map(module)));
-        let start = start.map_or_else(|| "…".to_owned(), |start| format!("{start}."));
-        format!("&weights.filter(|name| !name.starts_with({start:?}))")
+        let start = format!("{}.", start?);
+        Some(format!("&weights.filter(|name| !name.starts_with({start:?}))"))
     }
 }
 

@@ -105,6 +105,12 @@ impl Weights {
         let mut entries = Vec::new();
         for (name, shape, values) in tensors {
             let name = name.into();
+            if name == safetensors::REMARKS {
+                return Err(Error::data(format!(
+                    "expected the name of a tensor, found {name}, under which safetensors files keep remarks"
+                ))
+                .fix("choose another name"));
+            }
             if count(&shape) != Some(values.len()) {
                 return Err(Error::data(format!(
                     "expected as many numbers as the shape {shape:?} has, found {}",

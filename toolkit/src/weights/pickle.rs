@@ -59,6 +59,35 @@ pub(super) enum Global {
     Storage(NumberType),
 }
 
+/// How PyTorch writes tensors whose numbers are not read, and what to do with them.
+const OTHER_TENSORS: [(&str, &str, &str); 5] = [
+    (
+        "_rebuild_tensor_v3",
+        "a tensor of a type that is not read (8-bit floats, unsigned 16 to 64 bits)",
+        "convert such tensors before saving: `{k: v.float() for k, v in model.state_dict().items()}`",
+    ),
+    (
+        "_rebuild_qtensor",
+        "a quantized tensor",
+        "convert such tensors before saving: `tensor.dequantize()`",
+    ),
+    (
+        "_rebuild_sparse_tensor",
+        "a sparse tensor",
+        "convert such tensors before saving: `tensor.to_dense()`",
+    ),
+    (
+        "_rebuild_meta_tensor_no_storage",
+        "a tensor without numbers (of the device \"meta\")",
+        "give the model its weights before saving it",
+    ),
+    (
+        "_rebuild_nested_tensor",
+        "a nested tensor",
+        "convert such tensors before saving: `tensor.to_padded_tensor(0.0)`",
+    ),
+];
+
 impl Global {
     fn find(module: &str, name: &str) -> Result<Self, Trouble> {
         Ok(match (module, name) {
@@ -75,6 +104,15 @@ impl Global {
             ("torch", "CharStorage") => Self::Storage(NumberType::I8),
             ("torch", "ByteStorage") => Self::Storage(NumberType::U8),
             ("torch", "BoolStorage") => Self::Storage(NumberType::Bool),
+            ("torch", "ComplexFloatStorage" | "ComplexDoubleStorage" | "ComplexHalfStorage") => {
+                return Err(Trouble::new("expected real numbers, found a complex tensor")
+                    .fix("save its parts as two tensors: `tensor.real.clone()` and `tensor.imag.clone()`"));
+            }
+            ("torch._utils", other) if let Some((_, found, fix)) = other_tensor(other) => {
+                return Err(
+                    Trouble::new(format!("expected tensors of plain numbers, found {found}")).fix(fix),
+                );
+            }
             _ => {
                 let found = quoted(&format!("{module}.{name}"));
                 return Err(
@@ -84,6 +122,10 @@ impl Global {
             }
         })
     }
+}
+
+fn other_tensor(name: &str) -> Option<&'static (&'static str, &'static str, &'static str)> {
+    OTHER_TENSORS.iter().find(|(known, ..)| *known == name)
 }
 
 /// Where the numbers of tensors lie: an entry of the archive.
@@ -293,9 +335,17 @@ impl<'a> Machine<'a> {
                     strides,
                     Value::Bool,
                     Value::Dict(_),
-                    ..,
+                    ref marks @ ..,
                 ],
             ) if arguments.len() <= 7 => {
+                let is_marked =
+                    |mark: &Value| matches!(mark, Value::Dict(dict) if !self.made.dicts[*dict].is_empty());
+                if marks.iter().any(is_marked) {
+                    return Err(Trouble::new(
+                        "expected a tensor's numbers as they are, found one that is marked as negative or conjugate",
+                    )
+                    .fix("resolve the mark before saving: `tensor.resolve_neg().resolve_conj()`"));
+                }
                 let tensor = TensorRef {
                     storage,
                     offset: size(offset)?,

@@ -14,6 +14,8 @@ use crate::{Error, Result};
 
 /// The longest header that is read, in bytes: as in the reference reader.
 const LONGEST_HEADER: u64 = 100_000_000;
+/// What is no tensor's name: remarks on the file stand under it.
+pub(super) const REMARKS: &str = "__metadata__";
 /// Where the header begins.
 const START: usize = 8;
 
@@ -185,7 +187,7 @@ impl<'de> Deserialize<'de> for Header {
                         let twice = format!("the name {} twice", quoted(&name));
                         return Err(serde::de::Error::custom(twice));
                     }
-                    if name == "__metadata__" {
+                    if name == REMARKS {
                         map.next_value::<IgnoredAny>()?;
                     } else {
                         tensors.push((name, map.next_value::<TensorInfo>()?));

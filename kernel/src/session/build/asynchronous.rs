@@ -110,7 +110,10 @@ pub fn run_in(source: &mut String, mode: Mode) {
         ::std::result::Result::Ok(runtime) => runtime, \
         ::std::result::Result::Err(poisoned) => poisoned.into_inner() };";
     let (begin, end) = match (mode, may_leave) {
-        (Mode::Awaited, _) => ("evcxr_runtime.block_on(async {", "\n});"),
+        (Mode::Awaited, _) => (
+            "evcxr_runtime.block_on(::jook::cells::stoppable(async {",
+            "\n}));",
+        ),
         (Mode::Entered, true) => (
             "let _entered = evcxr_runtime.enter(); let _ = (|| -> ::std::result::Result<(), EvcxrUserCodeError> {",
             "\n})();",

@@ -10,6 +10,7 @@ use crate::session::build::lean;
 use crate::session::build::types::may_change;
 use crate::session::cell::lines::is_of_a_word;
 use crate::session::digest::digest_of;
+use std::collections::HashSet;
 
 /// Adds to a cell's crate what the kernel needs to know from it:
 ///
@@ -234,10 +235,13 @@ pub fn with_its_digest(source: &str, reached: &str) -> String {
             .replace(&format!("begun({number},"), "begun("),
         None => reached.to_owned(),
     };
-    // Which variables there are already is no part of the code, nor the place of what is not reached.
+    // Which variables there are already is no part of the code, nor the place of what is not reached, nor how often the
+    // same is imported.
+    let mut imports: HashSet<&str> = HashSet::new();
     let code: Vec<&str> = plain
         .lines()
         .filter(|line| !line.trim().is_empty() && !STORE_WORDS.iter().any(|word| line.contains(word)))
+        .filter(|line| !line.starts_with("use ") || imports.insert(line))
         .collect();
     let text = without_extent(&code.join("\n"));
     // What a static holds that changes is not known here: no run is taken for another.

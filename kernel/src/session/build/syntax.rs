@@ -31,7 +31,10 @@ fn refused(code: &str) -> Result<Vec<Value>> {
     let mut rustc = Command::new(&home.rustc);
     let mut rustc = home::outside(&mut rustc)
         .args(["--edition=2024", "--crate-type=lib", "--crate-name=cell"])
-        .args(["--emit=metadata", "-o", "/dev/null", "--error-format=json", "-"])
+        // What rustc makes of code that it takes goes into a folder that goes with the session.
+        .args(["--emit=metadata", "--error-format=json", "--out-dir"])
+        .arg(home.dir.join("syntax"))
+        .arg("-")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -118,7 +118,16 @@ impl Types {
     /// What a macro makes may have any of the names in it and in its call.
     fn add_made(&mut self, module: &ast::Module) {
         let Definition { digest, uses, .. } = Definition::of(module.syntax(), true);
-        for name in uses.into_iter().filter(|name| !is_of_std(name)) {
+        // The way to the macro makes nothing.
+        let calls = module.syntax().descendants().filter_map(ast::MacroCall::cast);
+        let ways: HashSet<String> = calls
+            .filter_map(|call| call.path())
+            .flat_map(|path| words(&path.syntax().text().to_string()).collect::<Vec<_>>())
+            .collect();
+        for name in uses
+            .into_iter()
+            .filter(|name| !is_of_std(name) && !ways.contains(name))
+        {
             let definition = Definition {
                 digest,
                 uses: HashSet::new(),

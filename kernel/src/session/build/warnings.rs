@@ -16,7 +16,7 @@ const LEFT_OUT: [&str; 5] = [
     "rust-2024-compatibility",
 ];
 
-const TOLD: [&str; 23] = [
+const TOLD: [&str; 25] = [
     "ambiguous_wide_pointer_comparisons",
     "dangling_pointers_from_temporaries",
     "double_negations",
@@ -36,7 +36,9 @@ const TOLD: [&str; 23] = [
     "suspicious_double_ref_op",
     "unconditional_recursion",
     "unpredictable_function_pointer_comparisons",
+    "unreachable_code",
     "unreachable_patterns",
+    "unused_assignments",
     "unused_comparisons",
     "unused_must_use",
     "useless_ptr_null_checks",

@@ -10,6 +10,7 @@ use crate::session::cell::conditions;
 use crate::session::cell::edit::{Edit, Named, edited};
 use crate::session::cell::folded;
 use crate::session::cell::imports::written_out;
+use crate::session::cell::lengths;
 use crate::session::cell::made::{Macros, Made};
 use crate::session::cell::own_statics;
 use crate::session::cell::patterns;
@@ -131,6 +132,11 @@ impl Items {
                 edits.push(Edit::insertion(at - HEAD.len(), value.to_owned()));
             }
             edits.extend(composed(node).map(|(at, removed, text)| Edit {
+                at: at - HEAD.len(),
+                removed,
+                text,
+            }));
+            edits.extend(lengths::found(node).into_iter().map(|(at, removed, text)| Edit {
                 at: at - HEAD.len(),
                 removed,
                 text,

@@ -14,8 +14,8 @@ use crate::session::commands::Orders;
 use crate::session::control::Control;
 use crate::session::engine::CHECK;
 use crate::session::engine::Engine;
-use crate::session::engine::PRELUDE;
 use crate::session::engine::take_note;
+use crate::session::engine::{INSTALL, PRELUDE};
 use crate::session::guards::Guard;
 use crate::session::guards::timed;
 use crate::session::know::docs;
@@ -139,7 +139,16 @@ impl Engine {
         self.answer(&orders, sink);
         let questions = Questions::new(sink);
         let begun = Instant::now();
-        let tried = self.try_meanings(&text, before, meant, &questions);
+        let tried = match self.died.take() {
+            Some(message) => Tried {
+                outcome: Err(evcxr::Error::SubprocessTerminated(message)),
+                named: meant.0,
+                items: meant.1,
+                aside: Vec::new(),
+                written: String::new(),
+            },
+            None => self.try_meanings(&text, before, meant, &questions),
+        };
         let took = begun.elapsed();
         if tried.outcome.is_ok() {
             self.items = tried.items.clone();
@@ -196,7 +205,11 @@ impl Engine {
             let _ = sink.send(Message::Event(table));
         }
         if (died || orders.restarts)
-            && let Err(error) = self.bring_in_prelude(PRELUDE)
+            && let Err(error) = self.bring_in(&match orders.clears {
+                true => format!("{PRELUDE} {INSTALL}"),
+                // Imports outlive the process.
+                false => INSTALL.to_owned(),
+            })
         {
             let _ = sink.send(Message::Event(Event::Stderr(format!("{error:#}\n"))));
         }
@@ -286,6 +299,10 @@ impl Engine {
         match &tried.outcome {
             Ok(_) if ended.stopped.killed => Err(report::killed()),
             Ok(outputs) => {
+                // What evcxr's own commands say; a cell's values take another way.
+                if let Some(said) = outputs.get("text/plain") {
+                    let _ = sink.send(Message::Event(Event::Stdout(format!("{}\n", said.trim_end()))));
+                }
                 if let Some(time) = outputs.timing {
                     let line = format!("took {} ms\n", time.as_millis());
                     let _ = sink.send(Message::Event(Event::Stderr(line)));

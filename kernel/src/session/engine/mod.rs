@@ -53,12 +53,16 @@ pub struct Engine {
     retyped: BTreeSet<String>,
     /// The level that cells are compiled at when they do not say another.
     opt: String,
+    /// The process has died between two cells: of what, in evcxr's words.
+    died: Option<String>,
 }
 
 /// Brings in the toolkit, has its loops answer to stop requests, and reports panics by the protocol.
 /// The `?` makes evcxr accept it in every cell from the first on.
-const PRELUDE: &str = r#"use jook::prelude::*;
-let _ = {
+const PRELUDE: &str = "use jook::prelude::*;";
+
+/// What each process that runs cells does first.
+const INSTALL: &str = r#"let _ = {
     jook::interrupt::install();
     jook::cells::report_panics();
     Ok::<(), String>(())?;
@@ -104,9 +108,10 @@ impl Engine {
             processes: 0,
             retyped: BTreeSet::new(),
             opt,
+            died: None,
         };
         control.ready(&engine.carried);
-        engine.bring_in_prelude(&format!("{PRELUDE} let {CHECK} = 1u8;"))?;
+        engine.bring_in(&format!("{PRELUDE} {INSTALL} let {CHECK} = 1u8;"))?;
         let faults = control.faults();
         ensure!(faults.is_empty(), "{}", faults.join("\n"));
         Ok(engine)
@@ -116,8 +121,12 @@ impl Engine {
     pub fn warm_up(&mut self) {
         self.note_run(HashSet::new());
         self.pump.begin(None);
-        let _ = self.context.execute(&format!("drop({CHECK});"));
-        self.pump.finish(false);
+        let dropped = self.context.execute(&format!("drop({CHECK});"));
+        self.pump.finish(dropped.is_err());
+        if let Err(evcxr::Error::SubprocessTerminated(message)) = dropped {
+            // It died between two cells: the next one tells.
+            self.died = Some(message);
+        }
         let _ = self.context.completions(WARM_UP, WARM_UP.len());
         snapshot::gather_memory();
     }
@@ -138,10 +147,10 @@ impl Engine {
         let _ = run.note(&self.crate_dir.join(compile::NOTES));
     }
 
-    fn bring_in_prelude(&mut self, prelude: &str) -> Result<()> {
+    fn bring_in(&mut self, code: &str) -> Result<()> {
         self.note_run(HashSet::new());
         self.pump.begin(None);
-        let result = self.context.execute(prelude);
+        let result = self.context.execute(code);
         self.pump.finish(false);
         match result {
             Ok(_) => Ok(()),

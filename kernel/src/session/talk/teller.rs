@@ -80,10 +80,15 @@ impl Teller {
                 frames,
                 cell,
             } => {
+                // Whatever becomes of this one, that before has not ended the cell.
+                let earlier = self.notes.panic.take().map(|(message, file, line)| {
+                    let place = self.sources.place(self.notes.cell, &file, line);
+                    Event::Stderr(format!("a panic at {place}: {message}\n"))
+                });
                 self.notes.frames = frames;
                 self.notes.cell = cell;
                 self.notes.panic = Some((message, file, line));
-                None
+                earlier
             }
             Notice::PanicElsewhere { .. } => notice.told(&self.sources),
             Notice::Panicked => {

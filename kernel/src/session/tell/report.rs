@@ -101,6 +101,9 @@ pub fn all_messages(error: &Error) -> String {
     }
 }
 
+/// How the toolkit ends a cell that was stopped in an `.await`.
+const STOPPED_WAITING: &str = "stopped while it waited for a future";
+
 /// A cell whose code ran: did it panic, or leave by `?`?
 /// `behind` finds the lines of the generated source that were running when a library panicked.
 pub fn of_notes(
@@ -121,6 +124,9 @@ pub fn of_notes(
             (passed_on.to_owned(), String::new(), 0)
         });
         let here = file.is_empty() || file.ends_with("cell/lib.rs");
+        if message == STOPPED_WAITING {
+            return Err(plain("Interrupted", &message));
+        }
         let mut error = plain("Panic", &message);
         if here {
             let place = notes.cell.and_then(|cell| sources.locate(cell, at));

@@ -148,11 +148,21 @@ pub(super) fn parse(source: &Source<'_>, bytes: &[u8], labels: &Labels<'_>) -> R
     Ok(data.with_notes(notes))
 }
 
-/// Whether a cell may begin with a zero that a number does not need.
+/// Whether a row with a cell too many may begin with a name or number of its own, or end with an empty cell.
+fn may_be_a_name(cells: &[String]) -> bool {
+    let (first, last) = (cells.first(), cells.last());
+    last.is_some_and(String::is_empty)
+        || first.is_some_and(|cell| cell == "1" || cell.parse::<f64>().is_err())
+}
+
+/// Whether a cell may begin with a zero or a sign that a number does not need.
 fn may_be_padded(text: &[u8]) -> bool {
-    let begins = |cell: &[u8]| !cell[0].is_ascii_digit() && !b".+-eE".contains(&cell[0]);
+    let begins = |cell: &[u8]| !cell[0].is_ascii_digit() && !b".eE".contains(&cell[0]);
     text.windows(3)
         .any(|cell| cell[1] == b'0' && cell[2].is_ascii_digit() && begins(cell))
+        || text
+            .windows(3)
+            .any(|cell| cell[1] == b'+' && cell[2].is_ascii_digit() && begins(cell))
 }
 
 /// Whether whole numbers of the column may have been rounded already.
@@ -240,6 +250,14 @@ impl<'a> Layout<'a> {
                         "line {first_line} is taken for the header, which names the columns: remove what stands before \
                          it, such as a title, a comment or an empty line"
                     ))
+                } else if lines.is_empty()
+                    && record.ends.len() == header.len() + 1
+                    && may_be_a_name(&record.cells(raw))
+                {
+                    error.fix(
+                        "if the rows begin with their names, as R writes them, give that column a name in the header \
+                         (R: write.csv, or col.names=NA); if they end with a separator, take it off",
+                    )
                 } else if separator == b',' && record.ends.len() > header.len() {
                     error.fix(
                         "if it has commas in its numbers, put quotes around them or write the file with semicolons \

@@ -2,6 +2,8 @@
 
 use polars::prelude::{Column, DataType};
 
+use super::options::TableOptions;
+
 /// Names under which programs write what tells rows apart. Other columns may have them too: then their numbers decide.
 const IDENTIFYING: [&str; 8] = [
     "index",
@@ -32,7 +34,7 @@ pub(super) enum Numbering {
 
 /// `stated` says whether the file itself calls the column an index, `level` whether it stands where a level of one
 /// does ([`levels`]).
-pub(super) fn numbering(column: &Column, stated: bool, level: bool) -> Numbering {
+pub(super) fn numbering(column: &Column, stated: bool, level: bool, options: &TableOptions) -> Numbering {
     let name = column.name().trim();
     if stated || is_index_name(name) {
         return Numbering::Index;
@@ -44,7 +46,7 @@ pub(super) fn numbering(column: &Column, stated: bool, level: bool) -> Numbering
     if !identifying && !counting && !level && column.len() < NO_ACCIDENT {
         return Numbering::None;
     }
-    let Some(mut numbers) = whole(column) else {
+    let Some(mut numbers) = whole(column, options) else {
         return Numbering::None;
     };
     // Of rows that were shuffled, chosen or taken from the end of a larger table, the numbers are still different.
@@ -90,18 +92,22 @@ fn is_index_name(name: &str) -> bool {
 }
 
 /// The column's numbers, if all are there and whole.
-fn whole(column: &Column) -> Option<Vec<i64>> {
+fn whole(column: &Column, options: &TableOptions) -> Option<Vec<i64>> {
+    let of_float = |x: f64| (x.fract() == 0.0 && x.abs() < 2f64.powi(53)).then_some(x as i64);
     if column.dtype() == &DataType::String {
         let text = column.as_materialized_series().str().ok()?;
-        return text.iter().map(|cell| cell?.trim().parse().ok()).collect();
+        let of_text = |cell: &str| {
+            let plain = options.plain(cell.trim())?;
+            plain.parse().ok().or_else(|| of_float(plain.parse().ok()?))
+        };
+        return text.iter().map(|cell| of_text(cell?)).collect();
     }
     if !column.dtype().is_primitive_numeric() {
         return None;
     }
     let numbers = column.cast(&DataType::Float64).ok()?;
     let numbers = numbers.f64().ok()?;
-    let whole = |x: f64| (x.fract() == 0.0 && x.abs() < 2f64.powi(53)).then_some(x as i64);
-    numbers.iter().map(|x| whole(x?)).collect()
+    numbers.iter().map(|x| of_float(x?)).collect()
 }
 
 fn all_different(numbers: &[i64]) -> bool {

@@ -10,9 +10,10 @@ use crate::data::names::{alike, listed, places};
 use crate::{Error, Result};
 
 /// Words by which programs write that a value is missing, in any case of their letters.
-const MISSING: [&str; 15] = [
+const MISSING: [&str; 29] = [
     "NA", "N/A", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaN", "-NaN", "NaT", "NULL", "None", "?", "1.#IND",
-    "-1.#IND", "1.#QNAN",
+    "-1.#IND", "1.#QNAN", "-1.#QNAN", "\\N", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NULL!", "#NUM!",
+    "(null)", "n.a.", "-", ".", "nil", "missing",
 ];
 
 /// What a label column holds.
@@ -44,7 +45,7 @@ pub(super) fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_
             .at(place(row_of(id), name))
             .fix(
                 "labels are classes: cut a measured value into ranges first; to predict the number itself load with \
-                 TableOptions::values",
+                 TableOptions::values; names that look like numbers, such as versions, need a letter (v2.1)",
             ));
         }
         // 2 comes before 10, and what is missing last.

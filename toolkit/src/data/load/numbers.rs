@@ -55,7 +55,8 @@ pub(super) fn read_numbers(
                 format!(
                     "column {name} is read as numbers, {text} as {}: if it holds codes, leave it out with \
                      TableOptions::without, or name it as the label column",
-                    text.trim_start_matches('0')
+                    text.parse::<i128>()
+                        .map_or_else(|_| text.clone(), |number| number.to_string())
                 )
             })
         }));
@@ -97,11 +98,13 @@ pub(super) fn read_numbers(
     rounding.end(place)
 }
 
-/// Whether a whole number has zeros before it, as codes have.
+/// Whether a whole number has zeros before it, as codes have, or a plus and many digits, as telephones' have.
 pub(super) fn is_padded(text: &str) -> bool {
     let text = text.trim();
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    digits && text.len() > 1 && text.starts_with('0') && text.bytes().any(|byte| byte != b'0')
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_whole = digits.len() > 1 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let dials = text.starts_with('+') && digits.len() > 4;
+    is_whole && (dials || digits.starts_with('0') && digits.bytes().any(|byte| byte != b'0'))
 }
 
 /// A yes or no, as most programs write it.

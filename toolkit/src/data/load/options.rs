@@ -187,14 +187,14 @@ impl TableOptions {
     }
 }
 
-/// `1.234.567` as `1234567`; none when a group has not three digits.
+/// `1.234.567` as `1234567`; none when a group has not three digits, or the first is none of a number.
 fn joined(whole: &str, separator: char) -> Option<String> {
     let digits = whole.strip_prefix(['+', '-']).unwrap_or(whole);
     let groups: Vec<&str> = digits.split(separator).collect();
     let fits = groups.iter().enumerate().all(|(i, group)| {
         group.bytes().all(|b| b.is_ascii_digit())
             && if i == 0 {
-                (1..=3).contains(&group.len())
+                (1..=3).contains(&group.len()) && !group.starts_with('0')
             } else {
                 group.len() == 3
             }

@@ -143,7 +143,7 @@ pub(super) fn build(
             "" => format!("{} (without a name)", i + 1),
             name => name.to_owned(),
         };
-        match numbering(column, stated, i < levels) {
+        match numbering(column, stated, i < levels, options) {
             Numbering::Index if !options.keep_index => {
                 notes.push(format!(
                     "column {shown} is left out: it numbers the rows, as the index of a table does \

@@ -158,7 +158,11 @@ fn from_utf16(file: &str, bytes: &[u8], word: Word) -> Result<String> {
 }
 
 fn utf8<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
-    let bytes = bytes.strip_prefix(UTF8_MARK).unwrap_or(bytes);
+    // Programs that do not know of the mark write one before it.
+    let mut bytes = bytes;
+    while let Some(behind) = bytes.strip_prefix(UTF8_MARK) {
+        bytes = behind;
+    }
     std::str::from_utf8(bytes).map_err(|e| {
         let offset = e.valid_up_to();
         let line = 1 + bytes[..offset].iter().filter(|&&b| b == b'\n').count();

@@ -8,6 +8,7 @@ mod panics;
 mod printing;
 mod shell;
 mod value;
+mod waiting;
 
 pub use ending::{
     EvcxrUserCodeError, Panicked, Settle, UnderWay, begun, caught, displayed, entered, finished, guarded,
@@ -24,6 +25,7 @@ pub use shell::shell;
 pub use value::{
     ByIterator, ByTarget, Counted, Unknown, send_value, send_value_as, with_debug, with_display,
 };
+pub use waiting::{STOPPED, stoppable};
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;

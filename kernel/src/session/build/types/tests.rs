@@ -241,3 +241,12 @@ fn what_may_change_behind_a_shared_reference_is_seen_through_the_notebooks_own_t
         assert!(!types.may_change(fixed), "{fixed}");
     }
 }
+
+#[test]
+fn the_way_to_a_macro_is_nothing_that_it_makes() {
+    let made = "mod evcxr_made_0000000000000001 { use super::*; crx::tl! { static T: u32; } }\npub use evcxr_made_0000000000000001::*;";
+    let crates = [("crx".to_owned(), PathBuf::from("/nowhere"))];
+    let of = |items: &str| Types::read(items, &crates).digest("std::sync::Arc<crx::Cx>");
+    assert_eq!(of(""), of(made));
+    assert_ne!(digest(made, "T"), 0);
+}
