@@ -16,6 +16,9 @@ pub enum Mode {
     Awaited,
 }
 
+/// How the code of a cell that waits begins.
+pub const AWAITS: &str = "evcxr_runtime.block_on(::jook::cells::stoppable(async {";
+
 const FROM: &str = "let mut mutex =";
 const TO: &str = ".block_on(async {";
 /// How evcxr begins what a cell without a runtime runs.
@@ -110,10 +113,7 @@ pub fn run_in(source: &mut String, mode: Mode) {
         ::std::result::Result::Ok(runtime) => runtime, \
         ::std::result::Result::Err(poisoned) => poisoned.into_inner() };";
     let (begin, end) = match (mode, may_leave) {
-        (Mode::Awaited, _) => (
-            "evcxr_runtime.block_on(::jook::cells::stoppable(async {",
-            "\n}));",
-        ),
+        (Mode::Awaited, _) => (AWAITS, "\n}));"),
         (Mode::Entered, true) => (
             "let _entered = evcxr_runtime.enter(); let _ = (|| -> ::std::result::Result<(), EvcxrUserCodeError> {",
             "\n})();",

@@ -6,6 +6,8 @@
 //! `Debug`. No one bound of stable Rust covers the three: they are tried in turn, and nearly every cell is content
 //! with the first.
 
+use crate::session::build::asynchronous;
+
 /// What the errors of a cell must be able to do, in the order of trial.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
@@ -129,7 +131,7 @@ const MADE: &str = "EvcxrUserCodeError {}\n";
 /// Where the code of a cell that may leave early begins, in a runtime or not, and how it ends.
 const BEGINS: [&str; 2] = [
     "let _ = (|| -> ::std::result::Result<(), EvcxrUserCodeError> {",
-    "evcxr_runtime.block_on(async {",
+    asynchronous::AWAITS,
 ];
 const ENDS: [&str; 2] = [
     "\n::std::result::Result::Ok(())})();",

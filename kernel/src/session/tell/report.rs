@@ -242,6 +242,17 @@ fn compile_errors(errors: &[CompilationError], cell: &Cell, losses: &Losses) -> 
     if real.is_empty() {
         // Of an error in the words around a cell only the notes about the cell are left.
         real = errors.iter().collect();
+        // How a value is shown is the kernel's: a note about that says that its type is not known.
+        real.retain(|error| !error.message().contains("evcxr_display"));
+        if real.is_empty() {
+            let mut error = plain(
+                "E0282",
+                "type annotations needed: the type of the value that ends the cell is not known",
+            );
+            let hint = "write the type: `let x: Vec<f32> = …;`, or in the call: `.collect::<Vec<_>>()`";
+            error.traceback.push(remark("hint", hint));
+            return error;
+        }
     }
     // What is wrong around a cell is an echo of what is wrong in it.
     if real.iter().any(|error| line_of(error).is_some()) {

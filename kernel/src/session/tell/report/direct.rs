@@ -141,11 +141,23 @@ fn below(said: &Value, marks: &[Mark], cell: &str) -> Vec<String> {
     lines
 }
 
+/// The place of a span: of one within another file's macro, where that is called.
+fn where_called(mut span: &Value) -> &Value {
+    while let Some(call) = span.pointer("/expansion/span") {
+        if call["file_name"] == span["file_name"] {
+            break;
+        }
+        span = call;
+    }
+    span
+}
+
 fn marks_of(said: &Value, place: impl Fn(usize, usize) -> Option<(usize, usize)>) -> Vec<Mark> {
     let number = |span: &Value, name: &str| span[name].as_u64().unwrap_or(0) as usize;
     let spans = said["spans"].as_array().into_iter().flatten();
     let mut marks: Vec<Mark> = spans
-        .filter_map(|span| {
+        .filter_map(|said| {
+            let span = where_called(said);
             let start = number(span, "column_start");
             let (line, column) = place(number(span, "line_start"), start)?;
             let one = number(span, "line_start") == number(span, "line_end");
@@ -154,8 +166,8 @@ fn marks_of(said: &Value, place: impl Fn(usize, usize) -> Option<(usize, usize)>
                 line,
                 column,
                 width: if one { width.max(1) } else { 1 },
-                label: as_written(span["label"].as_str().unwrap_or_default()),
-                primary: span["is_primary"] == true,
+                label: as_written(said["label"].as_str().unwrap_or_default()),
+                primary: said["is_primary"] == true,
             })
         })
         .collect();
