@@ -556,7 +556,14 @@ fn the_best_setting_is_one_that_all_its_seeds_survived() {
             })
             .unwrap()
     };
-    assert_eq!(run(true).best("value").unwrap().0.to_string(), "x=2");
+    let steady = run(true);
+    assert_eq!(steady.best("value").unwrap().0.to_string(), "x=2");
+    let told = steady.to_string();
+    assert!(
+        told.contains("1 of 6 trials gave a value that is no finite number"),
+        "{told}"
+    );
+    assert!(told.contains("first failure (x=1, seed 2): broke"), "{told}");
     let (best, mean) = run(false).best("value").unwrap();
     assert_eq!((best.to_string().as_str(), mean.mean, mean.n), ("x=1", 0.9, 1));
 }

@@ -159,6 +159,25 @@ fn matrices_the_other_way_round_are_told() {
 }
 
 #[test]
+fn names_of_another_library_are_not_answered_by_loading_nothing() {
+    let mut network = Mlp::new([4, 3, 2]).build(0).unwrap();
+    let keras = network
+        .weights()
+        .unwrap()
+        .rename(|name| name.replace("weight", "kernel"))
+        .unwrap();
+    let error = network.load_weights(&keras).unwrap_err().to_string();
+    assert!(
+        !error.contains("load_weights_except") && error.contains("Weights::rename"),
+        "{error}"
+    );
+    // What is trained of a layer is not left out for what it lacks.
+    let part = network.weights().unwrap().filter(|name| name != "dense1.bias");
+    let error = network.load_weights(&part).unwrap_err().to_string();
+    assert!(!error.contains("load_weights_except"), "{error}");
+}
+
+#[test]
 fn numbers_that_are_none_are_refused() {
     let mut network = Mlp::new([4, 3, 2]).build(0).unwrap();
     let before = network.clone();

@@ -76,8 +76,8 @@ fn what_is_no_state_dict_is_refused_with_a_way_out() {
             &["a tensor under every name", "found an int", "entry epoch"],
         ),
         ("refused_complex.pth", &["found a complex tensor"]),
-        ("refused_uint16.pth", &["found the global torch"]),
-        ("refused_quantized.pth", &["found the global torch"]),
+        ("refused_uint16.pth", &["a tensor of a type that is not read"]),
+        ("refused_quantized.pth", &["found a quantized tensor"]),
         ("refused_numpy.pth", &["found the global numpy"]),
         (
             "refused_code.pth",

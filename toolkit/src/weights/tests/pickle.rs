@@ -36,6 +36,41 @@ fn a_tensor_by_hand_is_read() {
 }
 
 #[test]
+fn a_mark_on_a_tensor_and_tensors_of_other_kinds_are_refused_with_a_way_out() {
+    let plain = b"\x89ccollections\nOrderedDict\n)RtR";
+    let mut marked = b"\x80\x02}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQK\x00K\x01\x85K\x01\x85".to_vec();
+    let unmarked = [&marked[..], plain, b"s."].concat();
+    assert_eq!(
+        Weights::from_bytes("x", &file(&unmarked))
+            .unwrap()
+            .get("w")
+            .unwrap()
+            .values,
+        [1.0]
+    );
+    // As PyTorch writes the imaginary part of a conjugate: {"neg": True}.
+    marked.extend(b"\x89ccollections\nOrderedDict\n)R}X\x03\0\0\0neg\x88stRs.");
+    let error = Weights::from_bytes("x", &file(&marked)).unwrap_err().to_string();
+    assert!(
+        error.contains("marked as negative") && error.contains("resolve_neg()"),
+        "{error}"
+    );
+    for (name, found) in [
+        ("_rebuild_tensor_v3", "a type that is not read"),
+        ("_rebuild_qtensor", "a quantized tensor"),
+    ] {
+        let pickle = format!("\u{2}}}ctorch._utils\n{name}\n.").replace('\u{2}', "");
+        let error = Weights::from_bytes("x", &file(&[b"\x80\x02", pickle.as_bytes()].concat()))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(found) && error.contains("before saving"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn tensors_that_leave_their_storage_are_refused() {
     let outside = "inside its storage of 4 numbers";
     type Case<'a> = (&'a str, &'a [u8], &'a [u8], &'a [u8], &'a [u8], &'a str);

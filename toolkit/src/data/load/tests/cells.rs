@@ -122,7 +122,10 @@ fn a_column_that_numbers_the_rows_is_left_out_and_told() {
     };
     let shuffled = ["31", "7", "12", "4"];
     let counting = ["0", "1", "2", "3"];
-    let left_out: [(&str, &[&str]); 9] = [
+    let left_out: [(&str, &[&str]); 11] = [
+        ("id", &["0.0", "1.0", "2.0", "3.0"]),
+        // Read as text for the blank behind one of them.
+        ("id", &["0.0", "1.0 ", "2.0", "3.0"]),
         ("", &counting),
         ("\"\"", &["\"1\"", "\"2\"", "\"3\"", "\"4\""]),
         ("", &shuffled),
