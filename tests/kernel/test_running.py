@@ -365,6 +365,8 @@ def test_an_analysis_without_an_end_can_be_left_behind(own_kernel):
     """Nothing ends the analysis of a macro that grows for ever: the first Stop ends the cell, the next one says how to go
     on, and the third starts another session."""
     kernel = own_kernel
+    # Before that a Stop means what the session prepares.
+    kernel.wait_until_warm(FIRST_START)
     assert kernel.run("let kept = 5u64;", timeout=FIRST_START).status == "ok"
     request = kernel.start("macro_rules! grows { ($($t:tt)*) => { grows!($($t)* $($t)* a) } } grows!(a a)")
     time.sleep(1)

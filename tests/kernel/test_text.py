@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from datetime import UTC, datetime
 from queue import Empty
 
 import pytest
@@ -543,19 +544,17 @@ def test_a_cell_that_prints_without_end_is_stopped_soon(lasting, code):
             kernel.kc.get_iopub_msg(timeout=0.1)
         except Empty:
             pass
-    stopped = time.monotonic()
+    stopped = datetime.now(UTC)
     again = threading.Timer(2.2, lambda: os.kill(kernel.manager.provisioner.pid, 2))
     kernel.interrupt()
     again.start()
     try:
-        kernel.iopub(running, timeout=20)
-        took = time.monotonic() - stopped
+        # What is on its way to this client it reads as fast as it can, line by line where the streams take turns.
+        kernel.iopub(running, timeout=60)
     finally:
         again.cancel()
-    print(f"idle after {took:.1f} s")
-    # Two seconds are the grace, the rest is this client reading what is on its way to it: line by line where the streams
-    # take turns.
-    assert took < 15
-    kernel.reply(running)
+    ended = kernel.reply(running)["header"]["date"]
+    # Two seconds are the grace.
+    assert (ended - stopped).total_seconds() < 8
     assert value(kernel.run("6 * 7", timeout=20)) == "42"
     lasting.close()

@@ -23,7 +23,27 @@ fn has(path: &str) -> bool {
     }
 }
 
+/// The threads' crate, as cargo has built it for this test: beside it.
+fn rayon() -> (PathBuf, PathBuf) {
+    let deps = std::env::current_exe()
+        .expect("a test")
+        .parent()
+        .expect("a folder")
+        .to_owned();
+    let built = std::fs::read_dir(&deps)
+        .expect("a folder")
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            name.starts_with("librayon-") && name.ends_with(".rlib")
+        });
+    // An earlier build may have left its own.
+    let newest = built.max_by_key(|entry| entry.metadata().and_then(|it| it.modified()).ok());
+    (newest.expect("rayon is built").path(), deps)
+}
+
 fn compiled(folder: &Path, name: &str, flag: &str) -> PathBuf {
+    let (rayon, deps) = rayon();
     let program = folder.join(name);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/instruction_sets/program.rs");
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
@@ -37,6 +57,8 @@ fn compiled(folder: &Path, name: &str, flag: &str) -> PathBuf {
         ])
         .arg(&program)
         .arg(flag)
+        .arg(format!("--extern=rayon={}", rayon.display()))
+        .arg(format!("-Ldependency={}", deps.display()))
         .arg(source)
         .output()
         .expect("rustc starts");
@@ -90,7 +112,8 @@ fn the_paths_of_all_instruction_sets_agree_to_roundings() {
             let size = expected.iter().fold(1.0f32, |most, x| most.max(x.abs()));
             for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
                 let off = (found - expected).abs() / size;
-                assert!(off < 2e-6, "{name}, {what}, number {i}: {found} for {expected}");
+                let bound = if what.starts_with("winograd") { 1e-5 } else { 2e-6 };
+                assert!(off < bound, "{name}, {what}, number {i}: {found} for {expected}");
             }
         }
     }

@@ -201,7 +201,7 @@ fn beginning<T: Show>(values: &[T], most: usize, make: impl Fn(&T) -> Vec<Bundle
 
 /// Whether these are texts that would look like others one below the other: some have several lines, or none.
 fn are_alike(bundles: &[Bundle]) -> bool {
-    let is_no_line = |text: &str| text.trim() != text || text.is_empty() || text.contains('\n');
+    let is_no_line = |text: &str| text.trim().is_empty() || text.contains('\n');
     bundles.iter().all(|bundle| bundle.literal.is_some())
         && bundles.iter().any(|bundle| is_no_line(&bundle.text))
 }

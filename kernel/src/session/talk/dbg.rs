@@ -1,7 +1,11 @@
-//! `dbg!` in a cell tells the line of the source that evcxr generated; its reader knows the cell's.
+//! `dbg!` in a cell, and a panic without the kernel's hook, tell the line of the source that evcxr generated; their reader
+//! knows the cell's.
 
-/// How `dbg!` begins, which writes it in pieces.
-const START: &str = "[cell/lib.rs:";
+/// How they begin, which are written in pieces, and how the same begins for a reader.
+const STARTS: [(&str, &str); 2] = [
+    ("[cell/lib.rs:", "["),
+    ("panicked at cell/lib.rs:", "panicked at "),
+];
 
 /// Puts the cell's lines into what a cell writes on standard error.
 #[derive(Default)]
@@ -15,8 +19,8 @@ impl Places {
     pub fn put(&mut self, text: &str, line: impl Fn(usize) -> Option<usize>) -> String {
         self.held.push_str(text);
         let mut out = String::new();
-        while let Some(at) = self.held.find(START) {
-            let rest = &self.held[at + START.len()..];
+        while let Some((at, (start, begin))) = first(&self.held) {
+            let rest = &self.held[at + start.len()..];
             let size = rest
                 .find(|c: char| !c.is_ascii_digit() && c != ':')
                 .unwrap_or(rest.len());
@@ -25,19 +29,38 @@ impl Places {
                 out.extend(self.held.drain(..at));
                 return out;
             }
-            let place = rest[size..]
-                .starts_with(']')
-                .then(|| rest[..size].split_once(':'))
-                .flatten();
+            let is_place = match begin {
+                "[" => rest[size..].starts_with(']'),
+                _ => rest[..size].ends_with(':'),
+            };
+            let place = rest[..size]
+                .trim_end_matches(':')
+                .split_once(':')
+                .filter(|_| is_place);
             let found = place.and_then(|(number, column)| Some((line(number.parse().ok()?)?, column)));
             out.push_str(&self.held[..at]);
             match found {
-                Some((line, column)) => out.push_str(&format!("[line {line}, column {column}")),
-                None => out.push_str(&self.held[at..at + START.len() + size]),
+                Some((line, column)) => {
+                    let end = if begin == "[" { "" } else { ":" };
+                    out.push_str(&format!("{begin}line {line}, column {column}{end}"));
+                }
+                None => out.push_str(&self.held[at..at + start.len() + size]),
             }
-            self.held.drain(..at + START.len() + size);
+            self.held.drain(..at + start.len() + size);
         }
-        let whole = self.held.len() - begun(self.held.as_bytes(), START.as_bytes());
+        // A letter that a word of anybody's may end with is not held back.
+        let few = |start: &str| {
+            if start.starts_with('[') {
+                0
+            } else {
+                "panicked ".len()
+            }
+        };
+        let begun = STARTS.map(|(start, _)| match begun(self.held.as_bytes(), start.as_bytes()) {
+            size if size > few(start) => size,
+            _ => 0,
+        });
+        let whole = self.held.len() - begun[0].max(begun[1]);
         out.extend(self.held.drain(..whole));
         out
     }
@@ -46,6 +69,14 @@ impl Places {
     pub fn rest(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
+}
+
+/// The first of what begins a place.
+fn first(text: &str) -> Option<(usize, (&'static str, &'static str))> {
+    let found = STARTS
+        .into_iter()
+        .filter_map(|start| Some((text.find(start.0)?, start)));
+    found.min_by_key(|(at, _)| *at)
 }
 
 /// How much of `word` the end of `text` may be the start of.
@@ -77,5 +108,21 @@ mod tests {
                 "a [1] [line 3, column 5] x = [\n2]\n[cell/lib.rs:99:1] y\n[cell/lib.rs:x] [cell"
             );
         }
+    }
+
+    #[test]
+    fn the_run_times_own_word_on_a_panic_has_the_cells_line() {
+        let line = |number: usize| (number == 12).then_some(3);
+        // It writes that at once.
+        let said =
+            "\nthread 'main' (7) panicked at cell/lib.rs:12:7:\nx\nsteps panicked at cell/lib.rs:99:1:\n";
+        let mut places = Places::default();
+        let told = places.put(said, line) + &places.rest();
+        assert_eq!(
+            told,
+            "\nthread 'main' (7) panicked at line 3, column 7:\nx\nsteps panicked at cell/lib.rs:99:1:\n"
+        );
+        // No letter of a word is kept from its reader.
+        assert_eq!(places.put("step", line), "step");
     }
 }
