@@ -81,10 +81,7 @@ impl Teller {
                 cell,
             } => {
                 // Whatever becomes of this one, that before has not ended the cell.
-                let earlier = self.notes.panic.take().map(|(message, file, line)| {
-                    let place = self.sources.place(self.notes.cell, &file, line);
-                    Event::Stderr(format!("a panic at {place}: {message}\n"))
-                });
+                let earlier = self.take_panic("a panic");
                 self.notes.frames = frames;
                 self.notes.cell = cell;
                 self.notes.panic = Some((message, file, line));
@@ -143,9 +140,14 @@ impl Teller {
         if self.notes.panicked {
             return None;
         }
-        let (message, place, line) = self.notes.panic.take()?;
-        let place = self.sources.place(self.notes.cell, &place, line);
-        Some(Event::Stderr(format!("caught a panic at {place}: {message}\n")))
+        self.take_panic("caught a panic")
+    }
+
+    /// Tells the last panic, which is noted no longer.
+    fn take_panic(&mut self, what: &str) -> Option<Event> {
+        let (message, file, line) = self.notes.panic.take()?;
+        let place = self.sources.place(self.notes.cell, &file, line);
+        Some(Event::Stderr(format!("{what} at {place}: {message}\n")))
     }
 }
 

@@ -159,10 +159,7 @@ fn may_be_a_name(cells: &[String]) -> bool {
 fn may_be_padded(text: &[u8]) -> bool {
     let begins = |cell: &[u8]| !cell[0].is_ascii_digit() && !b".eE".contains(&cell[0]);
     text.windows(3)
-        .any(|cell| cell[1] == b'0' && cell[2].is_ascii_digit() && begins(cell))
-        || text
-            .windows(3)
-            .any(|cell| cell[1] == b'+' && cell[2].is_ascii_digit() && begins(cell))
+        .any(|cell| matches!(cell[1], b'0' | b'+') && cell[2].is_ascii_digit() && begins(cell))
 }
 
 /// Whether whole numbers of the column may have been rounded already.
