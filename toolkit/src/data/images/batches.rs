@@ -261,7 +261,7 @@ impl ImageBatches<'_> {
         &self.damaged
     }
 
-    /// How many images so far were turned upright, as their EXIF marks say.
+    /// How many images so far were turned upright, as their EXIF or XMP marks say.
     pub fn turned(&self) -> usize {
         self.changed.turned
     }

@@ -17,7 +17,7 @@ const MAX_SIDE: usize = 1 << 14;
 ///
 /// Grey images become three equal channels, transparency is dropped, of 16 bits the upper 8 are taken, as Pillow's
 /// `convert("RGB")` does (except for 16-bit grey, which Pillow clips to white). Pixels of a JPEG may be off by a
-/// few of 255 from another decoder's. An image that a camera marked as turned (EXIF) is turned upright, as Pillow's
+/// few of 255 from another decoder's. An image that is marked as turned (EXIF, XMP) is turned upright, as Pillow's
 /// `exif_transpose` does; torchvision alone leaves it as it lies.
 ///
 /// ```

@@ -1,7 +1,9 @@
 //! [`ImageFiles`]: which files of a folder are images, and of which class.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::data::names::{alike, listed};
@@ -42,6 +44,7 @@ impl ImageFiles {
         let mut others = Vec::new();
         let mut hidden = images_among(dir, is_hidden);
         let mut copies = images_among(dir, is_copy);
+        let mut beside = images_among(dir, is_beside);
         let mut places: Vec<(PathBuf, PathBuf)> = Vec::new();
         let entries = listing(dir)?;
         check_parts(dir, &entries)?;
@@ -70,6 +73,7 @@ impl ImageFiles {
             places.push((entry.clone(), place));
             hidden.extend(images_among(&entry, is_hidden));
             copies.extend(images_among(&entry, is_copy));
+            beside.extend(images_among(&entry, is_beside));
             let images = images_in(&entry, &mut others)?;
             labels.extend(std::iter::repeat_n(class_names.len() as u32, images.len()));
             class_names.push(file_name(&entry));
@@ -80,10 +84,7 @@ impl ImageFiles {
                 .at(dir.display().to_string())
                 .fix("put the images into folders named after their classes"));
         }
-        let within = |paths: &[PathBuf]| -> Vec<String> {
-            let name = |path: &PathBuf| path.strip_prefix(dir).unwrap_or(path).display().to_string();
-            paths.iter().map(name).collect()
-        };
+        let name = |path: &PathBuf| path.strip_prefix(dir).unwrap_or(path).display().to_string();
         let mut notes = Vec::new();
         let left_out = [
             (others, "file is no image", "files are no images"),
@@ -97,9 +98,14 @@ impl ImageFiles {
                 "image is a backup or unfinished copy by its name",
                 "images are backup or unfinished copies by their names",
             ),
+            (
+                beside,
+                "image is in a folder that a system keeps beside the files",
+                "images are in folders that a system keeps beside the files",
+            ),
         ];
         for (paths, one, many) in left_out {
-            match within(&paths).as_slice() {
+            match paths.iter().map(name).collect::<Vec<_>>().as_slice() {
                 [] => {}
                 [name] => notes.push(format!("1 {one} and was left out: {name}")),
                 names => notes.push(format!(
@@ -109,6 +115,11 @@ impl ImageFiles {
                 )),
             }
         }
+        notes.extend(
+            of_two_classes(&files, &labels).map(|(one, other)| {
+                format!("{} and {} are one file, in two classes", name(one), name(other))
+            }),
+        );
         notes.extend(alike(&class_names).map(|told| format!("the folders {told}")));
         if class_names.iter().all(|name| is_part(name)) {
             notes.push(format!(
@@ -124,6 +135,20 @@ impl ImageFiles {
             notes,
         })
     }
+}
+
+/// Pairs of files of different classes that are one file by a link of either kind.
+fn of_two_classes<'a>(
+    files: &'a [PathBuf],
+    labels: &'a [u32],
+) -> impl Iterator<Item = (&'a PathBuf, &'a PathBuf)> {
+    let mut known: HashMap<(u64, u64), (&PathBuf, u32)> = HashMap::new();
+    files.iter().zip(labels).filter_map(move |(file, &label)| {
+        // What cannot be looked at is told when it is read.
+        let found = std::fs::metadata(file).ok()?;
+        let (first, class) = *known.entry((found.dev(), found.ino())).or_insert((file, label));
+        (class != label).then_some((first, file))
+    })
 }
 
 fn is_part(name: &str) -> bool {
@@ -174,7 +199,9 @@ fn is_copy(name: &str) -> bool {
 }
 
 /// Folders that a system keeps beside the files: of macOS's archives, and of network drives' thumbnails.
-const BESIDE: [&str; 2] = ["__MACOSX", "@eaDir"];
+fn is_beside(name: &str) -> bool {
+    ["__MACOSX", "@eaDir"].contains(&name)
+}
 
 /// What is in `dir`, sorted by name, without hidden entries, backup copies and what systems keep beside the files.
 fn listing(dir: &Path) -> Result<Vec<PathBuf>> {
@@ -183,7 +210,7 @@ fn listing(dir: &Path) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(dir).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let name = file_name(&path);
-        if is_hidden(&name) || is_copy(&name) || BESIDE.contains(&name.as_str()) {
+        if is_hidden(&name) || is_copy(&name) || is_beside(&name) {
             continue;
         }
         if path.is_symlink()
@@ -204,20 +231,30 @@ fn listing(dir: &Path) -> Result<Vec<PathBuf>> {
 /// The images among the files of `dir`, and in its folders, whose names are passed over, by their contents: what macOS
 /// writes beside a file has its name, and is none. What cannot be looked at hides nothing that could be told.
 fn images_among(dir: &Path, passed_over: fn(&str) -> bool) -> Vec<PathBuf> {
-    let inside = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let named = inside(dir).map(|entry| entry.path());
-    let named = named.filter(|path| passed_over(&file_name(path)));
-    let files = named.flat_map(|path| match path.is_dir() {
-        true => inside(&path).map(|entry| entry.path()).collect(),
-        false => vec![path],
-    });
-    let mut images: Vec<PathBuf> = files
+    let named = inside(dir).filter(|path| passed_over(&file_name(path)));
+    let mut images: Vec<PathBuf> = named
+        .flat_map(|path| files_below(path, 3))
         .filter(|path| {
             path.is_file() && beginning(path).is_ok_and(|bytes| !matches!(of_contents(&bytes), Kind::Other))
         })
         .collect();
     images.sort();
     images
+}
+
+fn inside(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path())
+}
+
+/// `path`, or what is in that folder and in those in it, down to `levels`: a link may lead round.
+fn files_below(path: PathBuf, levels: usize) -> Vec<PathBuf> {
+    match path.is_dir() {
+        true if levels > 0 => inside(&path)
+            .flat_map(|path| files_below(path, levels - 1))
+            .collect(),
+        _ => vec![path],
+    }
 }
 
 fn file_name(path: &Path) -> String {

@@ -9,6 +9,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use sha2::{Digest, Sha256};
 
+use super::orientation::orientation;
 use super::{A_NUMBER, ImageFiles, check_memory, file_length, gzip, jpeg, name_of, told};
 use crate::data::{Dataset, Shape};
 use crate::{Error, Result};
@@ -24,7 +25,7 @@ impl Dataset {
     ///
     /// Classes and files come in alphabetical order. All images have the same size. When every image is
     /// grey there is one channel; otherwise all are taken as red, green, blue. Transparency is dropped.
-    /// Features are 0..1. Images that a camera marked as turned (EXIF) are turned upright. The contents of a file
+    /// Features are 0..1. Images that are marked as turned (EXIF, XMP) are turned upright. The contents of a file
     /// decide whether it is an image, not its name; files that are none (notes, tables) are left out, hidden ones
     /// too. [`notes`](Self::notes) say what was turned, dropped or left out.
     ///
@@ -69,8 +70,10 @@ impl Changed {
     pub fn notes(self) -> Vec<String> {
         let turned = match self.turned {
             0 => None,
-            1 => Some("1 image was turned upright, as its EXIF mark says".to_owned()),
-            n => Some(format!("{n} images were turned upright, as their EXIF marks say")),
+            1 => Some("1 image was turned upright, as its EXIF or XMP mark says".to_owned()),
+            n => Some(format!(
+                "{n} images were turned upright, as their EXIF or XMP marks say"
+            )),
         };
         let transparent = match self.transparent {
             0 => None,
@@ -246,11 +249,6 @@ fn is_transparent(image: &DynamicImage) -> bool {
         DynamicImage::ImageRgba16(image) => image.pixels().any(|pixel| pixel.0[3] < u16::MAX),
         _ => false,
     }
-}
-
-/// How the image lies, by its EXIF mark. A damaged mark says nothing.
-fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
-    decoder.orientation().unwrap_or(Orientation::NoTransforms)
 }
 
 fn open(path: &Path) -> Result<ImageReader<BufReader<File>>> {

@@ -11,6 +11,7 @@ mod jpeg;
 mod labels;
 mod numbers;
 mod options;
+mod orientation;
 mod parquet;
 mod table;
 mod text;

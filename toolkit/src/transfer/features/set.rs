@@ -19,7 +19,7 @@ pub struct FeatureSet {
     pub cached: usize,
     /// How many were computed.
     pub computed: usize,
-    /// How many image files that were read were turned upright, as their EXIF marks say.
+    /// How many image files that were read were turned upright, as their EXIF or XMP marks say.
     pub turned: usize,
     /// Whether it was stopped before all were there.
     pub stopped: bool,
@@ -49,7 +49,7 @@ impl fmt::Display for FeatureSet {
         if self.turned > 0 {
             write!(
                 f,
-                "\n  \u{26a0} {} turned upright, as the EXIF mark says",
+                "\n  \u{26a0} {} turned upright, as the EXIF or XMP mark says",
                 self.turned
             )?;
         }

@@ -229,7 +229,7 @@ fn images_are_turned_upright_and_counted() {
     }
     assert_eq!(
         data.notes(),
-        ["4 images were turned upright, as their EXIF marks say"]
+        ["4 images were turned upright, as their EXIF or XMP marks say"]
     );
     let folder = ImageFolder::open(dir.path()).unwrap();
     let preparation = ImagePreparation::stretched(8, 16).unwrap();
@@ -240,6 +240,24 @@ fn images_are_turned_upright_and_counted() {
         assert!(image[0] > 0.9 && image[8 * 16 * 3 - 1] < 0.1);
     }
     assert_eq!(folder.dataset(&preparation).unwrap().notes(), data.notes());
+}
+
+#[test]
+fn xmp_turns_an_image_that_has_no_exif() {
+    let dir = Scratch::new();
+    save(grey(16, 8), &dir, "a/1.jpg", ImageFormat::Jpeg);
+    let path = dir.path().join("a/1.jpg");
+    let plain = std::fs::read(&path).unwrap();
+    let mut part = b"http://ns.adobe.com/xap/1.0/\0<x><d tiff:Orientation=\"6\"/></x>".to_vec();
+    let length = (part.len() + 2) as u16;
+    part.splice(..0, [0xff, 0xe1].into_iter().chain(length.to_be_bytes()));
+    std::fs::write(&path, [&plain[..2], &part, &plain[2..]].concat()).unwrap();
+    let data = Dataset::from_image_folder(dir.path()).unwrap();
+    assert_eq!(data.shape(), (16, 8, 1).into());
+    assert_eq!(
+        data.notes(),
+        ["1 image was turned upright, as its EXIF or XMP mark says"]
+    );
 }
 
 #[test]

@@ -66,7 +66,26 @@ fn links_that_lead_nowhere_are_errors() {
     symlink("../elsewhere", folder.join("cow")).unwrap();
     symlink("../dog/1.png", folder.join("cat/2")).unwrap();
     let data = Dataset::from_image_folder(&folder).unwrap();
-    assert_eq!((data.class_counts(), data.notes().len()), (vec![2, 2, 1], 0));
+    assert_eq!(data.class_counts(), vec![2, 2, 1]);
+    assert_eq!(data.notes(), ["cat/2 and dog/1.png are one file, in two classes"]);
+}
+
+#[test]
+fn images_that_macos_did_not_put_beside_the_files_are_told() {
+    let dir = pets();
+    dir.file("pets/__MACOSX/cat/2.png", png());
+    dir.file("pets/dog/@eaDir/1.png/THUMB.png", png());
+    dir.file("pets/__MACOSX/cat/._1.png", b"\0\x05\x16\x07\0\x02\0\0Mac OS X");
+    let data = Dataset::from_image_folder(dir.path().join("pets")).unwrap();
+    assert_eq!(data.class_counts(), vec![1, 1]);
+    let [note] = data.notes() else {
+        panic!("{:?}", data.notes())
+    };
+    assert_eq!(
+        note,
+        "2 images are in folders that a system keeps beside the files and were left out: __MACOSX/cat/2.png, \
+         dog/@eaDir/1.png/THUMB.png"
+    );
 }
 
 #[test]
