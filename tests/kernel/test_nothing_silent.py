@@ -93,6 +93,21 @@ def test_names_of_the_users_own_are_no_trouble(start):
     assert "bad" in text and "line 1" in text
     # The type of `it` is asked of the compiler.
     assert "`it` has the type" in said(kernel.run("let it = (0..3).map(|x| x);"))
+    # The user's `Show` is no cause of a value without a type.
+    assert "Show" not in said(kernel.run('"5".parse()?'))
+
+
+def test_a_negated_value_is_no_line_for_the_shell(module_kernel):
+    ok(module_kernel.run("let done = false; let found = vec![1];"))
+    for cell, shown in [("!done", "true"), ("!found.is_empty()", "true"), ("!true", "false"), ("// so\n!done && 3 > 2", "true")]:
+        assert value(module_kernel.run(cell)) == shown
+    ok(module_kernel.run("!true\nlet behind_a_program = 1;"))
+
+
+def test_of_two_that_conflict_the_earlier_cells_is_named(module_kernel):
+    ok(module_kernel.run("#[derive(Clone)]\nstruct Twice(i32);"))
+    text = said(module_kernel.run("impl Clone for Twice { fn clone(&self) -> Twice { Twice(self.0) } }"))
+    assert re.search(r"line 1 of cell \[\d+\]\n.*derive\(Clone\)", text), text
 
 
 def test_names_of_any_script_and_renamed_imports(module_kernel):

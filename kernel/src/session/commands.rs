@@ -4,6 +4,7 @@
 
 use crate::session::build::home;
 use crate::session::cell::lines;
+use crate::session::cell::negation::is_negation;
 use crate::session::said::Completion;
 use crate::session::said::MimeBundle;
 use crate::session::talk::protocol::Event;
@@ -51,6 +52,11 @@ impl Orders {
         let mut lines: Vec<String> = self.code.split('\n').map(str::to_owned).collect();
         let commands = lines.iter().rposition(|line| is_command(line));
         let mut early = String::new();
+        // evcxr would take a line that begins so for one for the shell.
+        let first = lines.iter_mut().find(|line| is_begun(line));
+        if let Some(line) = first.filter(|line| line.starts_with('!')) {
+            line.insert(0, ' ');
+        }
         for (at, command) in &self.shell {
             let call = format!("{{ ::jook::cells::shell({command:?})?; }}");
             match commands {
@@ -112,15 +118,17 @@ const HELP: &[(&str, &str)] = &[
     (":help", "this list"),
 ];
 
-/// Takes the session's lines out of a cell.
+/// Takes the session's lines out of a cell. A `!` before what `is_variable` is Rust's own.
 ///
 /// # Errors
 /// In words for the user, when a command is misused.
-pub fn read(cell: &str) -> Result<Orders, String> {
+pub fn read(cell: &str, is_variable: &dyn Fn(&str) -> bool) -> Result<Orders, String> {
     let mut orders = Orders::default();
     let mut code = String::with_capacity(cell.len());
     let mut reader = lines::Reader::default();
+    let mut behind = cell;
     for (number, line) in cell.split_inclusive('\n').enumerate() {
+        behind = &behind[line.len()..];
         if reader.is_within() {
             reader.read(line);
             code.push_str(line);
@@ -162,7 +170,7 @@ pub fn read(cell: &str) -> Result<Orders, String> {
             (command, _) if at_head && command.starts_with('%') => {
                 return Err(format!("`{command}` is not known here; `:help` lists what is"));
             }
-            _ if at_head && line.starts_with('!') => {
+            _ if at_head && line.starts_with('!') && !is_code(line, behind, is_variable) => {
                 let command = text.trim_start_matches('!').trim();
                 orders.shell.push((number, command.to_owned()));
             }
@@ -181,6 +189,12 @@ pub fn read(cell: &str) -> Result<Orders, String> {
     }
     orders.code = code;
     Ok(orders)
+}
+
+/// Whether a line that begins with `!` is Rust: a statement, or all that is left of the cell.
+fn is_code(line: &str, behind: &str, is_variable: &dyn Fn(&str) -> bool) -> bool {
+    let whole = line.trim_end().ends_with(';') || !is_begun(behind);
+    whole && is_negation(line, is_variable)
 }
 
 /// evcxr leaves comments at the head of a cell away, also those that document its first item.
@@ -257,7 +271,7 @@ fn is_begun(code: &str) -> bool {
 
 /// The cell for questions about its code, with blanks in the place of the session's lines.
 pub fn without(cell: &str) -> String {
-    read(cell).map_or_else(|_| cell.to_owned(), |orders| orders.code)
+    read(cell, &|_| false).map_or_else(|_| cell.to_owned(), |orders| orders.code)
 }
 
 /// Commands of this file that could stand at `cursor`: evcxr knows only its own.
@@ -397,7 +411,7 @@ fn escape(text: &str) -> String {
 mod tests {
     #[test]
     fn lines_for_the_shell_run_behind_commands_and_in_their_places() {
-        let run = |cell: &str| super::read(cell).unwrap().to_run();
+        let run = |cell: &str| super::read(cell, &|_| false).unwrap().to_run();
         let call = |command: &str| format!("{{ ::jook::cells::shell({command:?})?; }}");
         assert_eq!(
             run("// a\n!ls \"x\"\nlet a = 1;"),
@@ -423,10 +437,10 @@ mod tests {
                 code: cell.to_owned(),
                 ..Orders::default()
             };
-            assert_eq!(read(cell).unwrap(), orders);
+            assert_eq!(of(cell).unwrap(), orders);
         }
-        assert!(read("!echo \"\n:help\n1").unwrap().help);
-        assert!(read(":clear").unwrap().restarts && !read("let a = 1;\n// :clear").unwrap().restarts);
+        assert!(of("!echo \"\n:help\n1").unwrap().help);
+        assert!(of(":clear").unwrap().restarts && !of("let a = 1;\n// :clear").unwrap().restarts);
         assert_eq!(
             without_commands(":dep x = \"1\"\n\nlet a = 1;\n:b"),
             format!("{}\n\nlet a = 1;\n:b", " ".repeat(12))
@@ -435,7 +449,7 @@ mod tests {
 
     #[test]
     fn the_first_items_documentation_is_kept() {
-        let run = |cell: &str| super::read(cell).unwrap().to_run();
+        let run = |cell: &str| super::read(cell, &|_| false).unwrap().to_run();
         assert_eq!(
             run("// Of mine\n/// a \"b\"\nfn f() {}\n/// c\nfn g() {}"),
             "// Of mine\n#[doc = \" a \\\"b\\\"\"]\nfn f() {}\n/// c\nfn g() {}"
@@ -447,10 +461,24 @@ mod tests {
 
     use super::*;
 
+    fn of(cell: &str) -> Result<Orders, String> {
+        read(cell, &|name| name == "done")
+    }
+
+    #[test]
+    fn a_negated_variable_is_code() {
+        let orders = of("!done\n").unwrap();
+        assert_eq!((orders.to_run().as_str(), orders.shell.len()), (" !done\n", 0));
+        for shell in ["!other", "!true\nlet a = 1;", "!done\ndone"] {
+            assert_eq!(of(shell).unwrap().shell.len(), 1, "{shell}");
+        }
+        assert!(of("!done;\n!other").unwrap().shell.is_empty());
+    }
+
     #[test]
     fn the_sessions_lines_are_taken_out_and_nothing_moves() {
         let cell = "%%time\n:opt 3\n:dep x = \"1\"\nlet é = 1;\n:vars\n:doc Mlp::new";
-        let orders = read(cell).unwrap();
+        let orders = of(cell).unwrap();
         assert!(orders.time && orders.vars && orders.has_code());
         assert_eq!(
             (orders.opt.as_deref(), &orders.doc[..]),
@@ -471,15 +499,15 @@ mod tests {
             "x\n  ::vars()",
         ] {
             assert_eq!(
-                read(cell).unwrap(),
+                of(cell).unwrap(),
                 Orders {
                     code: cell.to_owned(),
                     ..Orders::default()
                 }
             );
         }
-        assert!(read(":opt 9").is_err() && read(":doc").is_err());
-        assert!(!read(":opt 3\n// nothing").unwrap().has_code());
+        assert!(of(":opt 9").is_err() && of(":doc").is_err());
+        assert!(!of(":opt 3\n// nothing").unwrap().has_code());
     }
 
     #[test]

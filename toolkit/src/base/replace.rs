@@ -342,12 +342,21 @@ mod tests {
             threads.spawn(work).join().unwrap()
         });
         for error in refused.map(Result::unwrap_err) {
-            assert!(error.to_string().contains("kept.bin"), "{error}");
+            let error = error.to_string();
+            assert!(
+                error.contains("kept.bin") && error.contains("to do: choose a"),
+                "{error}"
+            );
         }
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(dir.path()), ["kept.bin"]);
         let error = file(Path::new("/dev/full"), b"x").unwrap_err().to_string();
-        assert!(error.contains("/dev/full"), "{error}");
+        assert!(
+            error.contains("/dev/full") && error.contains("make room"),
+            "{error}"
+        );
+        let error = file(&path.join("in/it.bin"), b"x").unwrap_err().to_string();
+        assert!(error.contains("a part of this path is a file"), "{error}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod lengths;
 pub mod lines;
 pub mod made;
 pub mod making;
+pub mod negation;
 pub mod own_statics;
 pub mod patterns;
 pub mod returns;

@@ -91,7 +91,9 @@ impl Engine {
         given_up: &AtomicBool,
         control: &Arc<Control>,
     ) -> Result<(), CellError> {
-        let orders = commands::read(code).map_err(|message| report::plain("CommandError", &message))?;
+        let is_variable = |name: &str| self.context.variables_and_types().any(|(known, _)| known == name);
+        let orders =
+            commands::read(code, &is_variable).map_err(|message| report::plain("CommandError", &message))?;
         lines_of_cells::check_depth(&orders.code)
             .map_err(|message| report::plain("CompileError", &message))?;
         home::enter()

@@ -369,12 +369,16 @@ fn one_error(error: &CompilationError, cell: &Cell, losses: &Losses) -> Vec<Stri
         })
         .collect();
     marks::sort(&mut marks);
-    let elsewhere = match marks.is_empty() {
-        true => (cell.elsewhere)(&error.json),
-        false => None,
+    let elsewhere = match marks.iter().any(|mark| mark.primary) {
+        false => (cell.elsewhere)(&error.json),
+        true => None,
     };
     match marks.is_empty() {
-        false => out.extend(marks::place_and_lines(&marks, cell.code)),
+        // Of two that conflict the other one may be an earlier cell's.
+        false => {
+            out.extend(marks::place_and_lines(&marks, cell.code));
+            out.extend(elsewhere.iter().flat_map(excerpt_of));
+        }
         // In what evcxr wrote around the cell, which may hold a line of it.
         true => match unplaced_line(error, cell.code) {
             Some(line) => {
@@ -394,7 +398,10 @@ fn one_error(error: &CompilationError, cell: &Cell, losses: &Losses) -> Vec<Stri
     }
     let hint = kept
         .or_else(|| losing(error, cell))
-        .or_else(|| elsewhere.map(|_| hints::UNFIT.to_owned()))
+        .or_else(|| {
+            let alone = marks.is_empty();
+            elsewhere.filter(|_| alone).map(|_| hints::UNFIT.to_owned())
+        })
         .or_else(|| hints::of_compiler(error, losses));
     out.extend(hint.map(|hint| remark("hint", &as_written(&hint))));
     out

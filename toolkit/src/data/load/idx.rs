@@ -23,7 +23,8 @@ impl Dataset {
     /// EMNIST's images lie transposed in their files: [`transposed`](Self::transposed) sets them right, and
     /// [`notes`](Self::notes) say so where the file's name does.
     ///
-    /// Images have 3 dimensions (n x h x w), 4 (n x h x w x c) or 2 (n x features). A label is the class,
+    /// Images have 3 dimensions (n x h x w), 4 (n x h x w x c, or n x c x h x w with 1, 3 or 4 channels, as a note says)
+    /// or 2 (n x features). A label is the class,
     /// named by its number, so that files of one family agree. Up to 10 classes, as in MNIST, any label
     /// from 0 to 9 will do; a larger one is accepted only when every label up to it occurs (from 0, or
     /// from 1 as in EMNIST letters, whose labels then count from 0 and keep the file's numbers as names).
@@ -84,7 +85,31 @@ fn read_images(path: &Path) -> Result<Dataset> {
         },
         _ => unreachable!("`read` allows 2 to 4 dimensions"),
     };
-    let features = idx.bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    let (shape, bytes, turned) = match shape {
+        // Nobody's images are 3 pixels high with 32 channels.
+        Shape::Image {
+            height: channels @ (1 | 3 | 4),
+            width: height,
+            channels: width,
+        } if idx.dims.len() == 4 && height > 4 && width > 4 => {
+            let shape = Shape::Image {
+                height,
+                width,
+                channels,
+            };
+            let note = format!(
+                "the file's {channels} x {height} x {width} are images with their channels first, and were brought to \
+                 {height} x {width} x {channels}"
+            );
+            (
+                shape,
+                channels_last(&idx.bytes, channels, height * width),
+                Some(note),
+            )
+        }
+        shape => (shape, idx.bytes, None),
+    };
+    let features = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
     // The file's name, or that of the folder it lies in.
     let mut names = path.components().rev().take(2);
     let emnist = names.any(|name| {
@@ -95,8 +120,18 @@ fn read_images(path: &Path) -> Result<Dataset> {
     });
     let transposed = emnist && matches!(shape, Shape::Image { .. });
     let note = transposed.then(|| LIE_TRANSPOSED.to_owned());
-    let data = Dataset::new(name_of(path), shape, features)?.with_notes(note);
+    let data = Dataset::new(name_of(path), shape, features)?.with_notes(note.into_iter().chain(turned));
     Ok(data.with_origin(path.display().to_string(), ""))
+}
+
+/// Images with all of a channel's pixels together, as ones with all of a pixel's channels together.
+fn channels_last(bytes: &[u8], channels: usize, pixels: usize) -> Vec<u8> {
+    let images = bytes.chunks_exact(channels * pixels);
+    images
+        .flat_map(|image| {
+            (0..pixels).flat_map(move |pixel| (0..channels).map(move |c| image[c * pixels + pixel]))
+        })
+        .collect()
 }
 
 fn pair(images: &Path, labels: &Path) -> Result<(Dataset, Idx)> {

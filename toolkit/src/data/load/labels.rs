@@ -38,15 +38,7 @@ pub(super) fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_
         .all(|text| number(text).is_some() || missing(text) && found.len() > 1);
     if numeric {
         if let Some(id) = (0..found.len()).find(|&id| number(&found[id]).is_some_and(|x| x.fract() != 0.0)) {
-            return Err(Error::data(format!(
-                "expected a class (text or a whole number), found {}",
-                found[id]
-            ))
-            .at(place(row_of(id), name))
-            .fix(
-                "labels are classes: cut a measured value into ranges first; to predict the number itself load with \
-                 TableOptions::values; names that look like numbers, such as versions, need a letter (v2.1)",
-            ));
+            return Err(no_class(&found[id], place(row_of(id), name)));
         }
         // 2 comes before 10, and what is missing last.
         let key = |id: usize| number(&found[id]).unwrap_or(f64::INFINITY);
@@ -105,6 +97,17 @@ pub(super) fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_
     })
 }
 
+fn no_class(found: &str, place: String) -> Error {
+    Error::data(format!(
+        "expected a class (text or a whole number), found {found}"
+    ))
+    .at(place)
+    .fix(
+        "labels are classes: cut a measured value into ranges first; to predict the number itself load with \
+             TableOptions::values; names that look like numbers, such as versions, need a letter (v2.1)",
+    )
+}
+
 /// The different labels of a column in the order they come in, and for each row which it is.
 fn distinct(column: &Column, place: &Place<'_>) -> Result<(Vec<String>, Vec<usize>)> {
     let name = column.name().as_str();
@@ -126,14 +129,7 @@ fn distinct(column: &Column, place: &Place<'_>) -> Result<(Vec<String>, Vec<usiz
             }
             // Beyond, whole numbers are not told apart.
             if value.fract() != 0.0 || value.abs() >= 2f64.powi(53) {
-                return Err(Error::data(format!(
-                    "expected a class (text or a whole number), found {value}"
-                ))
-                .at(place(row, name))
-                .fix(
-                "labels are classes: cut a measured value into ranges first; to predict the number itself load with \
-                 TableOptions::values",
-            ));
+                return Err(no_class(&value.to_string(), place(row, name)));
             }
             raw.push(ids.of(&(value as i64).to_string()));
         }

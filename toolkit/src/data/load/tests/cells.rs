@@ -57,7 +57,11 @@ fn labels_that_say_that_they_are_missing_are_told() {
 #[test]
 fn every_way_to_say_that_a_label_is_missing_is_told() {
     let dir = Scratch::new();
-    for word in ["na", "Null", "NONE", "nan", "-NaN", "NaT", "#NA", "1.#IND"] {
+    let words = [
+        "na", "Null", "NONE", "nan", "-NaN", "NaT", "#NA", "1.#IND", "#REF!", "#div/0!", "(null)", "n.a.",
+        "-", ".", "nil", "Missing", "\\N",
+    ];
+    for word in words {
         let file = dir.file("m.csv", format!("x,k\n1,a\n2,{word}\n3,b\n"));
         let data = Dataset::from_csv(&file, "k").unwrap();
         assert_eq!(data.classes(), 3, "{word}");
@@ -185,6 +189,14 @@ fn codes_that_are_read_as_numbers_are_told() {
         "{:?}",
         data.notes()
     );
+    // A telephone's number is one of a code's kind; a number with its sign is not.
+    let data = load("x,dial,k\n1,+4930123,a\n2,+4930124,b\n");
+    assert!(
+        data.notes().len() == 1 && data.notes()[0].contains("column dial is read as numbers, +4930123 as"),
+        "{:?}",
+        data.notes()
+    );
+    assert!(load("x,k\n+12,a\n-7,b\n").notes().is_empty());
     // In quotes and with a blank before it; but no number that merely has zeros in it.
     assert_eq!(load("x,k\n\"007\",a\n1,b\n").notes().len(), 1);
     for plain in [

@@ -84,6 +84,30 @@ fn other_ranks_and_members_that_follow_each_other() {
 }
 
 #[test]
+fn channels_that_come_first_are_brought_last_and_told() {
+    let dir = Scratch::new();
+    // Each number is its place: channel, row, column.
+    let first: Vec<u8> = (0..2 * 3 * 6 * 5).map(|i| i as u8).collect();
+    let data = Dataset::from_idx_images(dir.file("first", idx(&[2, 3, 6, 5], &first))).unwrap();
+    assert_eq!(data.shape(), (6, 5, 3).into());
+    let raw = |example: usize, row: usize, column: usize, channel: usize| {
+        (data.rows().nth(example).unwrap()[(row * 5 + column) * 3 + channel] * 255.0).round() as usize
+    };
+    for (example, row, column, channel) in [(0, 0, 0, 0), (0, 1, 2, 2), (1, 5, 4, 1)] {
+        assert_eq!(
+            raw(example, row, column, channel),
+            ((example * 3 + channel) * 6 + row) * 5 + column
+        );
+    }
+    let [note] = data.notes() else {
+        panic!("{:?}", data.notes())
+    };
+    assert!(note.contains("3 x 6 x 5") && note.contains("6 x 5 x 3"), "{note}");
+    let last = Dataset::from_idx_images(dir.file("last", idx(&[2, 6, 5, 3], &first))).unwrap();
+    assert_eq!((last.shape(), last.notes().len()), ((6, 5, 3).into(), 0));
+}
+
+#[test]
 fn pieces_do_not_show() {
     let dir = Scratch::new();
     let pixels: Vec<u8> = (0..200_000u32).map(|i| ((i * 7919) >> 5) as u8).collect();
