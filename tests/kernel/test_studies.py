@@ -50,6 +50,49 @@ def test_what_a_closure_captured_or_calls_is_part_of_its_trials(started, tmp_pat
     assert counts(started, "changed") == "(2, 0)"
 
 
+def shown(kernel, code):
+    return ok(kernel.run(code)).contents("execute_result")[0]["data"]["text/plain"]
+
+
+def test_studies_of_one_cell_are_told_apart(started, tmp_path):
+    ok(started.run(f'std::env::set_current_dir("{tmp_path}")?;'))
+    ok(started.run("fn one_study(k: f64) -> Result<f64> { Ok(Study::new(\"called\").vary(\"one\", [1.0]).quiet().run(|t| Ok(k * t[\"one\"].number()?))?.best(\"value\")?.1.mean) }"))
+    loop = (
+        'let mut sizes = vec![];\nfor n in [5, 10, 40] { let few = studied_digits.few_shot(n, 0)?.train; '
+        'let s = Study::new("looped").vary("one", [0]).quiet().run(|_| Ok(few.len() as f64))?; '
+        'sizes.push((s.best("value")?.1.mean, s.counts().reused)); }\nsizes'
+    )
+    assert shown(started, "(one_study(1.0)?, one_study(2.0)?, one_study(3.0)?)") == "(1.0, 2.0, 3.0)"
+    assert shown(started, loop) == "[(50.0, 0), (100.0, 0), (400.0, 0)]"
+    assert shown(started, loop) == "[(50.0, 1), (100.0, 1), (400.0, 1)]"
+
+
+def test_what_the_toolkit_read_from_a_file_is_part_of_a_trial(start, tmp_path):
+    study = 'let s = Study::new("from a file").vary("one", [1]).quiet().run(|_| Ok(read_data.len() as f64))?;\n(s.best("value")?.1.mean, s.counts().reused)'
+    read = 'let read_data = Dataset::from_csv("k.csv", "kind")?;'
+
+    def write(rows):
+        lines = "".join(f"{row},{'ab'[row % 2]}\n" for row in range(rows))
+        (tmp_path / "k.csv").write_text("x,kind\n" + lines)
+
+    write(8)
+    kernel = start(cwd=tmp_path)
+    ok(kernel.run(read, timeout=FIRST_START))
+    assert shown(kernel, study) == "(8.0, 0)"
+    ok(kernel.run(read))
+    assert shown(kernel, study) == "(8.0, 1)"
+    write(4)
+    ok(kernel.run(read))
+    assert shown(kernel, study) == "(4.0, 0)"
+    write(8)
+    kernel = start(cwd=tmp_path)
+    ok(kernel.run(read, timeout=FIRST_START))
+    assert shown(kernel, study) == "(8.0, 1)"
+    write(2)
+    ok(kernel.run(read))
+    assert shown(kernel, study) == "(2.0, 0)"
+
+
 @pytest.mark.parametrize(
     ("made", "looked", "change", "used"),
     [

@@ -12,6 +12,7 @@ fn a_stopped_study_keeps_what_is_finished() {
     let started = AtomicUsize::new(0);
     let run = |stop_at: usize| {
         Study::new("stopped")
+            .version("1")
             .vary("x", [1, 2, 3, 4, 5, 6])
             .store(&dir)
             .threads(1)
@@ -49,6 +50,7 @@ fn a_stopped_study_keeps_what_is_finished() {
 
     // What is stopped before all combinations are judged chooses nothing, and looks at no test part.
     let stopped = Study::new("stopped fit")
+        .version("1")
         .base(Mlp::new([2, 8, 2]), Recipe::new().epochs(3).sgd(0.1))
         .vary("recipe.batch", [8, 16, 32, 64])
         .data(&split)

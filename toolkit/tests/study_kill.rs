@@ -16,6 +16,7 @@ const TRIALS: usize = 24 * 5;
 
 fn study(dir: &Path) -> StudyResult {
     Study::new("killed")
+        .version("1")
         .vary("x", (0..24).collect::<Vec<i32>>())
         .seeds(5)
         .threads(2)

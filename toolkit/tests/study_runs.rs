@@ -163,13 +163,13 @@ fn what_is_on_disk_is_not_computed_again() {
             })
             .unwrap()
     };
-    let first = run(&[0.1, 0.2], 2, "");
+    let first = run(&[0.1, 0.2], 2, "1");
     assert_eq!(calls.load(Ordering::SeqCst), 8);
-    let again = run(&[0.1, 0.2], 2, "");
+    let again = run(&[0.1, 0.2], 2, "1");
     assert_eq!(calls.load(Ordering::SeqCst), 8);
     assert_eq!(bits(&first, "score"), bits(&again, "score"));
     assert_eq!((again.counts().computed, again.counts().reused), (0, 8));
-    assert_eq!(run(&[0.2, 0.3], 3, "").counts().reused, 4); // x = 0.2 with two seeds of three
+    assert_eq!(run(&[0.2, 0.3], 3, "1").counts().reused, 4); // x = 0.2 with two seeds of three
     assert_eq!(calls.load(Ordering::SeqCst), 16);
     assert_eq!(run(&[0.1], 1, "2").counts().reused, 0);
 
@@ -185,7 +185,7 @@ fn what_is_on_disk_is_not_computed_again() {
             .to_string()
             .contains(&victim)
     );
-    assert_eq!(run(&[0.1, 0.2], 2, "").counts().computed, 1);
+    assert_eq!(run(&[0.1, 0.2], 2, "1").counts().computed, 1);
     assert_eq!(files(&folder.0, ".tmp"), 0);
     let frame = Store::open(&folder.0).unwrap().frame().unwrap();
     assert_eq!(frame.height(), files(&folder.0, ".parquet"));
@@ -220,6 +220,7 @@ fn failures_are_recorded_and_stop_nothing() {
     let calls = AtomicUsize::new(0);
     let run = |repaired: bool, keep: bool| {
         let study = Study::new("failing")
+            .version("1")
             .vary("x", [1, 2, 3, 4])
             .store(&folder.0)
             .quiet();
@@ -461,6 +462,7 @@ fn a_random_search_goes_on_where_it_ended() {
     let folder = Folder::new("random");
     let run = |n: usize| {
         Study::new("search")
+            .version("1")
             .vary("rate", Domain::log_uniform(1e-4, 1.0))
             .vary("units", Domain::integer(4, 64))
             .random(n, 5)
@@ -520,12 +522,29 @@ fn errors_of_other_libraries_pass_by_the_question_mark() {
     assert_eq!(error.kind(), jook::error::ErrorKind::Io);
 }
 
+/// In a program as in a cell, the code stays as it is while what a closure captures changes.
+#[test]
+fn studies_in_a_loop_are_told_apart() {
+    let folder = Folder::new("loop");
+    let study = |factor: f64| {
+        let study = Study::new("loop").vary("x", [1.0]).store(&folder.0).quiet();
+        study.run(|t| Ok(factor * t["x"].number()?)).unwrap()
+    };
+    for factor in [1.0, 2.0, 3.0] {
+        assert_eq!(study(factor).best("value").unwrap().1.mean, factor);
+    }
+}
+
 /// A link in a store, as tools make them that keep large files elsewhere, stays one.
 #[test]
 fn a_trial_is_written_through_a_link() {
     let folder = Folder::new("links");
     let study = || {
-        let study = Study::new("links").vary("x", [0.5]).store(&folder.0).quiet();
+        let study = Study::new("links")
+            .version("1")
+            .vary("x", [0.5])
+            .store(&folder.0)
+            .quiet();
         study.run(|t| t["x"].number()).unwrap()
     };
     let name = format!("{}.parquet", study().trials()[0].key());

@@ -111,6 +111,20 @@ impl Dataset {
         }
     }
 
+    /// As [`matched_to`](Self::matched_to), for examples that stand beside those of `names`: what they are labelled with may
+    /// be something else altogether (the domain, say), and stays as it is where no name is the same.
+    pub(crate) fn matched_beside(&self, names: &Names) -> Result<Self> {
+        let shares = |own: &[String], known: &[String]| own.iter().any(|name| known.contains(name));
+        let same = match self.targets() {
+            Targets::Values(_) => shares(self.value_names(), &names.values),
+            _ => shares(self.class_names(), &names.classes),
+        };
+        match same {
+            true => self.matched_to(names),
+            false => self.with_features_of(&names.features),
+        }
+    }
+
     /// The same examples with the values in the order of `names`; as they are, when `names` has none.
     pub(super) fn with_values_of(&self, names: &[String]) -> Result<Self> {
         let (own, Some(values)) = (self.value_names(), self.values()) else {

@@ -112,7 +112,7 @@ impl Objective for Loss {
     }
 
     fn value(&mut self, seen: &Seen<'_>, slopes: &mut [&mut [f32]]) -> Result<f64> {
-        Ok(self.of_stream(seen, 0, slopes))
+        self.of_stream(seen, 0, slopes)
     }
 
     fn is_own(&self) -> bool {
@@ -142,7 +142,7 @@ impl Objective for At {
     }
 
     fn value(&mut self, seen: &Seen<'_>, slopes: &mut [&mut [f32]]) -> Result<f64> {
-        Ok(self.loss.of_stream(seen, self.stream, slopes))
+        self.loss.of_stream(seen, self.stream, slopes)
     }
 }
 
@@ -156,8 +156,12 @@ impl Loss {
     }
 
     /// The value on one stream's rows at the first tap, with the slopes there.
-    fn of_stream(&self, seen: &Seen<'_>, stream: usize, slopes: &mut [&mut [f32]]) -> f64 {
+    ///
+    /// # Errors
+    /// When the targets do not fit the outputs: of data that were checked before training they do.
+    fn of_stream(&self, seen: &Seen<'_>, stream: usize, slopes: &mut [&mut [f32]]) -> Result<f64> {
         let part = &seen.streams[stream];
+        self.check(part.range.len(), seen.widths[0], part.targets)?;
         let slope = &mut slopes[0][seen.place(0, stream)];
         let value = self.of_rows(
             seen.output(0, stream),
@@ -166,7 +170,7 @@ impl Loss {
             part.weights,
             slope,
         );
-        f64::from(value)
+        Ok(f64::from(value))
     }
 }
 
@@ -175,6 +179,22 @@ pub(crate) fn lacking(data: &Dataset) -> Error {
     Error::data("expected labels to learn, found none")
         .at(format!("dataset {}", data.name()))
         .fix("add them with Dataset::with_labels, or values with Dataset::with_values")
+}
+
+/// Refuses weights, for a loss that is not given them.
+pub(crate) fn unweighted(part: &Part<'_>) -> Result<()> {
+    match part.weights {
+        None => Ok(()),
+        Some(_) => Err(Error::data(
+            "expected examples that all count alike, found weights, which this loss is not given",
+        )
+        .at("train_with")
+        .fix(
+            "leave them out with Dataset::without_weights, draw by them with Sampler::Weighted, or weigh in an \
+             objective: net.training().objective(on_tape([\"logits\"], |outputs, seen| ..)) sees them as \
+             seen.streams[0].weights",
+        )),
+    }
 }
 
 /// Refuses labels that an output is lacking for.

@@ -55,13 +55,15 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Numbers that an objective learns itself: centers, proxies, temperatures.
+/// Numbers that an objective learns itself: centers, proxies, temperatures. They go down their slope as it is: the
+/// recipe's rule, momentum, penalties and clipping are for the network's.
 pub struct Learned<'a> {
     /// The numbers, one flat vector.
     pub numbers: &'a mut [f32],
     /// d value / d numbers of the last step.
     pub slopes: &'a mut [f32],
-    /// The rate of their own, at which they go down the slope; none: the recipe's of that step.
+    /// The rate of their own, at which they go down the slope of the term alone, whatever its weight in a [`Sum`] (the
+    /// alpha of Wen et al. 2016); none: the recipe's of that step, down the slope of the sum.
     pub rate: Option<f64>,
 }
 
@@ -122,8 +124,10 @@ pub trait Objective {
     }
 }
 
-/// A loan of an objective, to look at it afterwards.
-impl<O: Objective + ?Sized> Objective for &mut O {
+macro_rules! passed_on {
+    ($(#[$words:meta] $holder:ty;)*) => {$(
+#[$words]
+impl<O: Objective + ?Sized> Objective for $holder {
     fn taps(&self) -> Vec<String> {
         (**self).taps()
     }
@@ -159,6 +163,14 @@ impl<O: Objective + ?Sized> Objective for &mut O {
     fn is_own(&self) -> bool {
         (**self).is_own()
     }
+}
+    )*};
+}
+passed_on! {
+    #[doc = "A loan of an objective, to look at it afterwards."]
+    &mut O;
+    #[doc = "An objective whose type cannot be written: `let mine: Box<dyn Objective> = Box::new(objective(..))`."]
+    Box<O>;
 }
 
 /// A closure over plain numbers as an objective: see [`objective`].
@@ -299,6 +311,15 @@ impl<'a> Sum<'a> {
                 false => term.objective.value(&own, &mut places)?,
             };
             total += term.weight * value;
+            if !judging {
+                for own in term.objective.learned() {
+                    if own.rate.is_none() {
+                        own.slopes
+                            .iter_mut()
+                            .for_each(|slope| *slope *= term.weight as f32);
+                    }
+                }
+            }
             for (&tap, scratch) in taps.iter().zip(&term.scratch) {
                 let weight = term.weight as f32;
                 slopes[tap]

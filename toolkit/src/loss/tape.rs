@@ -38,6 +38,7 @@ impl<F: FnMut(Logits, OneHot) -> LossValue> Objective for WithTable<F> {
 
     fn value(&mut self, seen: &Seen<'_>, slopes: &mut [&mut [f32]]) -> Result<f64> {
         let part = &seen.streams[0];
+        super::unweighted(part)?;
         let rows = part.range.len();
         let (table, width) = match part.targets {
             Targets::Classes(labels) => (one_hot(labels, seen.widths[0]), seen.widths[0]),

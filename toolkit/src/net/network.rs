@@ -41,6 +41,8 @@ pub struct TensorInfo {
     pub frozen: bool,
     /// What it is for.
     pub role: Role,
+    /// Whether the first of its sizes counts the units, as in dfdx, and not the last.
+    pub(crate) units_first: bool,
 }
 
 /// A network: what it is ([`NetSpec`]) and its numbers, one flat vector of parameters and one of buffers
@@ -55,6 +57,8 @@ pub struct Network {
     parameters: Arc<Vec<f32>>,
     buffers: Arc<Vec<f32>>,
     wiring: u64,
+    /// Whether the softmax of its outputs may be taken for probabilities: not after a training that made them others.
+    pub(crate) gives_log_probabilities: bool,
     pub(super) on_tapes: OnTapes,
     pub(super) planned: Planned,
 }
@@ -80,6 +84,7 @@ impl Network {
             buffers: Arc::new(zeros(count(true))?),
             spec: Arc::new(spec.clone()),
             wiring: wiring(spec),
+            gives_log_probabilities: true,
             tensors: tensors.into(),
             on_tapes: OnTapes::default(),
             planned: Planned::default(),
@@ -284,6 +289,8 @@ pub(super) fn planned(spec: &NetSpec) -> Vec<(TensorInfo, Tensor)> {
                 range: start..*end,
                 frozen: layer.frozen,
                 role: tensor.role,
+                // Of a table of vectors each is a unit.
+                units_first: layer.kind.rules().indices().is_some(),
             };
             tensors.push((info, tensor));
         }

@@ -104,6 +104,14 @@ impl Network {
         }
     }
 
+    /// As [`outputs_for`](Self::outputs_for), of the layer of this name where one is given.
+    pub(crate) fn outputs_at(&self, layer: Option<&str>, examples: &[f32]) -> Result<Vec<f32>> {
+        match layer {
+            None => self.outputs_for(examples),
+            Some(layer) => Ok(self.prepare(&[layer])?.run(examples)?[0].to_vec()),
+        }
+    }
+
     fn outputs_for_images(&self, examples: &[f32]) -> Result<Vec<f32>> {
         let mut prepared = match self.planned.take() {
             Some(Plan::Images(prepared)) => prepared,
@@ -182,7 +190,7 @@ impl Predictor for Network {
             ))
             .at(place()));
         }
-        let meaning = Meaning::of(data, self.outputs(), true)?;
+        let meaning = Meaning::of(data, self.outputs(), self.gives_log_probabilities)?;
         let outputs = self.outputs_for(data.features()).map_err(|e| e.at(place()))?;
         Ok(Predictions::new(data, outputs, meaning))
     }

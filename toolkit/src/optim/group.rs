@@ -75,7 +75,8 @@ impl Group {
     pub fn fits(&self, name: &str) -> bool {
         match self.tensors.contains(['.', '*']) {
             true => fits(&self.tensors, name),
-            false => fits(&format!("{}.*", self.tensors), name),
+            // A tensor of its own in a dfdx model has no layer.
+            false => name == self.tensors || fits(&format!("{}.*", self.tensors), name),
         }
     }
 

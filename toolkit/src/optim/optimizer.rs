@@ -32,6 +32,7 @@ pub struct Update {
 struct Run {
     range: Range<usize>,
     shape: Vec<usize>,
+    units_first: bool,
     settings: Settings,
 }
 
@@ -86,6 +87,7 @@ impl Optimizer {
                 _ => self.runs.push(Run {
                     range: tensor.range.clone(),
                     shape: tensor.shape.clone(),
+                    units_first: tensor.units_first,
                     settings,
                 }),
             }
@@ -144,7 +146,10 @@ impl Optimizer {
                 decay,
             });
             if let Some(most) = max_norm {
-                limit_norms(p, &run.shape, most);
+                match run.units_first {
+                    true => limit_rows(p, &run.shape, most),
+                    false => limit_columns(p, &run.shape, most),
+                }
             }
         }
     }
@@ -188,8 +193,18 @@ fn penalize(parameters: &mut [f32], gradients: &mut [f32], (l1, l2): (f32, f32),
     }
 }
 
-/// Scales down the weights that meet in one unit, a column of the last axis, where their norm is above `most`.
-fn limit_norms(parameters: &mut [f32], shape: &[usize], most: f64) {
+/// Scales down the weights that meet in one unit, all of one number on the first axis, where their norm is above `most`.
+fn limit_rows(parameters: &mut [f32], shape: &[usize], most: f64) {
+    let units = shape.first().copied().unwrap_or(1).max(1);
+    for unit in parameters.chunks_exact_mut((parameters.len() / units).max(1)) {
+        let square: f64 = unit.iter().map(|&p| f64::from(p) * f64::from(p)).sum();
+        let factor = (most / square.sqrt()).min(1.0) as f32;
+        unit.iter_mut().for_each(|p| *p *= factor);
+    }
+}
+
+/// As [`limit_rows`], where the last axis counts the units.
+fn limit_columns(parameters: &mut [f32], shape: &[usize], most: f64) {
     let units = shape.last().copied().unwrap_or(1).max(1);
     let mut squares = vec![0.0f64; units];
     for row in parameters.chunks_exact(units) {

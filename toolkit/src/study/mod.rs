@@ -22,9 +22,11 @@
 //! **What runs again.** A trial's key is a hash of the study's name, the settings, the seed, the version of Jook and the
 //! instruction set, the base network and recipe and the digests of the data, when given ([`Study::base`],
 //! [`Study::data`]), and of what the closure is made of: in a notebook its cell, all functions and types of the notebook,
-//! and what the variables that the cell takes came from, back to their own cells; in a program the program itself. So
-//! a closure that changed, or that captured other data, computes its trials anew. What it reads from files is not part
-//! of the key. A [`Study::version`] stands in place of the closure: trials of the same version count as the same.
+//! and what the variables that the cell takes came from, back to their own cells, with the contents of the files that
+//! the toolkit read data, weights and networks from; in a program the program itself. Studies of one name that a cell or
+//! a program runs one after another, in a loop or by a function, are told apart by their number. So
+//! a closure that changed, or that captured other data, computes its trials anew. What is read from files by other means
+//! is not part of the key, nor what the closure itself reads. A [`Study::version`] stands in place of the closure: trials of the same version count as the same.
 //! A trial whose key is in the store is not run again, and the result says how many were found there. Failed trials are
 //! tried again ([`Study::keep_failed`] keeps them); trials that were stopped on their way always are. More seeds, more
 //! values or a longer random search compute only what is new: what `seeds`, `seed_list`, `vary`, `threads` and `metric`

@@ -201,6 +201,11 @@ impl StudyResult {
     /// When nothing was chosen: the study ran a closure, had no test part, was stopped or had
     /// [`trouble`](Self::trouble), or no trial gave a number.
     pub fn chosen(&self) -> Result<&Chosen> {
+        if let (None, Some(metric)) = (&self.chosen, &self.described.metric)
+            && self.trials().iter().any(|trial| trial.error().is_none())
+        {
+            self.known(metric)?;
+        }
         self.chosen.as_ref().ok_or_else(|| {
             Error::spec("this study chose no setting to look at on a test part")
                 .at(self.place())

@@ -1,6 +1,6 @@
 //! A declared study is planned and run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::domain::{MOST, grid, random};
@@ -42,19 +42,26 @@ impl Study {
             .at(self.place())
             .fix("leave .backend(..) out, or say the study by .base, .data and .fit()"));
         }
-        let code = match self.version.as_str() {
-            "" => code_of_closure()?,
-            _ => String::new(),
-        };
         let mut parts = match (&self.folds, &self.data) {
             (Some(folds), _) => self.parts_of(folds),
             (None, data) => vec![self.part(data.clone(), None)],
         };
-        for part in &mut parts {
-            part.fingerprint += &code;
+        if self.version.is_empty() {
+            let mut code = code_of_closure()?;
+            let mark = format!("{:?} {}", self.place_of_store(), parts[0].fingerprint);
+            match cells::earlier_studies(&mark) {
+                0 => {}
+                earlier => code += &format!(" after {earlier}"),
+            }
+            for part in &mut parts {
+                part.fingerprint += &code;
+            }
         }
         let plan = self.plan(parts, None)?;
-        let finished = run(&plan, &Engine::Closure(&|one: &Trial| trial(one)?.measured()))?;
+        let finished = run(
+            &plan,
+            &Engine::Closure(&|one: &Trial| cells::in_trial(|| trial(one))?.measured()),
+        )?;
         Ok(StudyResult::new(plan, finished, None))
     }
 
@@ -80,6 +87,15 @@ impl Study {
             fold,
             data,
             fingerprint,
+        }
+    }
+
+    /// Where its results are kept, if they are.
+    fn place_of_store(&self) -> Option<PathBuf> {
+        match &self.place {
+            Place::Memory => None,
+            Place::At(dir) => Some(dir.clone()),
+            Place::Default => Some(default_store(&self.name)),
         }
     }
 
@@ -160,7 +176,7 @@ impl Study {
         let store = match self.place {
             Place::Memory => None,
             Place::At(dir) => Some(Store::create(&dir)?),
-            Place::Default => Some(Store::create(&Path::new("jook-results").join(slug(&self.name)))?),
+            Place::Default => Some(Store::create(&default_store(&self.name))?),
         };
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Plan {
@@ -199,6 +215,11 @@ fn code_of_closure() -> Result<String> {
         Ok(format!(" program {}", hex(&sha256_of_file(&path)?)))
     };
     PROGRAM.get_or_init(program).clone()
+}
+
+/// Where results are kept unless another place is named.
+fn default_store(study: &str) -> PathBuf {
+    Path::new("jook-results").join(slug(study))
 }
 
 /// The study's name as that of a folder.

@@ -76,7 +76,20 @@ impl Study {
             )
             .at(self.place())
             .fix("leave .folds(..) out, or split in two parts with Dataset::split")),
-            (Some(folds), _) => Ok((self.parts_of(folds), words(folds.len(), "fold"))),
+            (Some(folds), data) => {
+                let whole = |split: &Split| split.train.len() + split.test.len();
+                let most = data.as_ref().map_or(usize::MAX, |data| data.train.len());
+                if let Some(fold) = folds.iter().find(|&fold| whole(fold) > most) {
+                    return Err(Error::spec(format!(
+                        "expected folds of the {most} examples of the training part, found folds of {}: the test part \
+                         would choose",
+                        whole(fold)
+                    ))
+                    .at(self.place())
+                    .fix("make them of the training part: .folds(&split.train.folds(5, 0)?)"));
+                }
+                Ok((self.parts_of(folds), words(folds.len(), "fold")))
+            }
             (None, Some(data)) => {
                 let (train, validation, words) = match &data.validation {
                     Some(validation) => (

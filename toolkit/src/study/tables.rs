@@ -134,7 +134,25 @@ pub(super) fn summary(caption: &str, study: &Described, groups: &Groups<'_>, tes
     for column in varied.len()..varied.len() + 5 {
         table = table.align(column, Align::Right);
     }
+    let metrics = groups.metrics();
     let mut note = match groups.best(&metric, &study.goals) {
+        // A study that judges for itself has judged by nothing: epochs, say, choose no setting.
+        Some(_)
+            if study.judged_on.is_some()
+                && study.metric.is_none()
+                && groups.measured_on(&metric).is_none() =>
+        {
+            format!(
+                "nothing was judged: the trials gave no number on validation, only {}",
+                metrics.join(", ")
+            )
+        }
+        None if !metrics.is_empty() && metric != "seconds" && !metrics.contains(&metric.as_str()) => {
+            format!(
+                "no trial measured {metric}: use one of {}, seconds",
+                metrics.join(", ")
+            )
+        }
         Some((settings, mean)) => {
             let place = chosen_on(study, groups, &metric);
             format!(

@@ -16,8 +16,9 @@ use super::state::{Counters, Kept, State};
 use super::{History, Recipe, Record};
 use crate::data::Names;
 use crate::hex::hex;
+use crate::loss::Loss;
 use crate::net::{NetSpec, Role, TensorInfo};
-use crate::{Error, Result, replace};
+use crate::{Error, Result, cells, replace};
 
 /// The version of the layout of files.
 const FORMAT: u32 = 2;
@@ -48,6 +49,13 @@ pub(super) struct Label {
     pub every: Option<usize>,
 }
 
+impl Label {
+    /// Whether the softmax of what the model puts out was trained to be probabilities.
+    pub fn gives_log_probabilities(&self) -> bool {
+        self.recipe.loss == Loss::SoftmaxCrossEntropy && !self.own_loss
+    }
+}
+
 /// A file, read and checked.
 pub(super) struct File {
     pub label: Label,
@@ -75,6 +83,8 @@ struct Scalars {
     moments: usize,
     #[serde(default)]
     learned: usize,
+    #[serde(default)]
+    kept_learned: usize,
     #[serde(default)]
     watchers: usize,
     rows: usize,
@@ -130,6 +140,7 @@ pub(super) fn write(
     for (name, several) in [
         ("moment", &state.moments),
         ("learned", &state.learned),
+        ("kept.learned", &state.kept.learned),
         ("watcher", &state.watchers),
     ] {
         for (i, values) in several.iter().enumerate() {
@@ -153,6 +164,7 @@ pub(super) fn write(
         kept_loss: state.kept.loss.to_bits(),
         moments: state.moments.len(),
         learned: state.learned.len(),
+        kept_learned: state.kept.learned.len(),
         watchers: state.watchers.len(),
         rows: state.history.len(),
         tensors: tensors
@@ -193,8 +205,19 @@ pub(super) fn write(
     replace::file(path, &content)
 }
 
-/// Reads the file at `path`; nothing in it is believed before it is checked.
+/// Reads the file at `path`, to work with the model in it; nothing in it is believed before it is checked.
 pub(super) fn read(path: &Path) -> Result<File> {
+    let file = read_to_resume(path)?;
+    cells::reads((bits(&file.parameters), bits(&file.buffers)));
+    Ok(file)
+}
+
+fn bits(numbers: &[f32]) -> Vec<u32> {
+    numbers.iter().map(|x| x.to_bits()).collect()
+}
+
+/// As [`read`], to go on with its training: how far that is makes no difference to what comes of it.
+pub(super) fn read_to_resume(path: &Path) -> Result<File> {
     let broken = |what: String| {
         Error::data(what)
             .at(path.display().to_string())
@@ -291,6 +314,7 @@ pub(super) fn read(path: &Path) -> Result<File> {
             loss: f64::from_bits(scalars.kept_loss),
             parameters: or_used("state.kept.parameters", &parameters)?,
             buffers: or_used("state.kept.buffers", &buffers)?,
+            learned: several("kept.learned", scalars.kept_learned)?,
         },
         history: History {
             records: rows.iter().map(|&row| Record::from_numbers(row)).collect(),

@@ -322,6 +322,15 @@ impl Recipe {
         Ok(self)
     }
 
+    /// The rate from now on, in a loop of one's own.
+    pub(super) fn set_rate(&mut self, rate: f64) -> Result<()> {
+        if !(rate >= 0.0 && rate.is_finite()) {
+            return Err(Error::spec(format!("expected a rate of 0 or more, found {rate}")).at("set_rate"));
+        }
+        self.rule = self.rule.at_rate(rate);
+        Ok(())
+    }
+
     /// Whether held-out examples are watched.
     pub(super) fn is_watched(&self) -> bool {
         self.early_stopping.is_some() || self.validation.is_some()

@@ -10,7 +10,6 @@ use super::state::State;
 use super::{Ending, History, Recipe, Record};
 use crate::data::{Dataset, Names, Targets};
 use crate::evaluate::{Evaluation, Examples, Meaning, Predictions, Predictor, Regression};
-use crate::loss::Loss;
 use crate::net::executor::Executor;
 use crate::net::{NetSpec, Network, TensorInfo};
 use crate::{Error, Result, replace};
@@ -50,11 +49,16 @@ pub struct Run<M = Network> {
     pub device: String,
     /// Numbers the model reads and writes an example.
     widths: (usize, usize),
-    predict: fn(&M, &[f32]) -> Result<Vec<f32>>,
+    /// The layer whose outputs name the classes, where that is not the last.
+    head: Option<String>,
+    predict: Predict<M>,
     label: Label,
     tensors: Vec<TensorInfo>,
     state: State,
 }
+
+/// What a model puts out for examples: at its end, or at the layer of this name.
+type Predict<M> = fn(&M, Option<&str>, &[f32]) -> Result<Vec<f32>>;
 
 /// What a training gives besides the model.
 pub(super) struct Numbers {
@@ -63,6 +67,12 @@ pub(super) struct Numbers {
     pub tensors: Vec<TensorInfo>,
     pub outcome: Outcome,
     pub epochs: f64,
+}
+
+impl Numbers {
+    pub fn gives_log_probabilities(&self) -> bool {
+        self.label.gives_log_probabilities()
+    }
 }
 
 /// What is trained: the model in words, and as data where it is a network.
@@ -116,7 +126,7 @@ pub(super) fn run_executor(
 }
 
 fn resumed(path: &Path, label: &Label, executor: &mut dyn Executor) -> Result<State> {
-    let file = file::read(path)?;
+    let file = file::read_to_resume(path)?;
     file.label.check(label, path)?;
     let fits = file.parameters.len() == executor.parameters().len()
         && file.buffers.len() == executor.buffers().len();
@@ -127,13 +137,18 @@ fn resumed(path: &Path, label: &Label, executor: &mut dyn Executor) -> Result<St
     }
 }
 
+impl Run {
+    /// The same, whose classes are named by the outputs of the layer `head`.
+    pub(super) fn with_head(mut self, head: String) -> Result<Self> {
+        let spec = self.model.spec();
+        self.widths.1 = spec.widths()[spec.position(&head)?];
+        self.head = Some(head);
+        Ok(self)
+    }
+}
+
 impl<M> Run<M> {
-    pub(super) fn new(
-        model: M,
-        numbers: Numbers,
-        widths: (usize, usize),
-        predict: fn(&M, &[f32]) -> Result<Vec<f32>>,
-    ) -> Self {
+    pub(super) fn new(model: M, numbers: Numbers, widths: (usize, usize), predict: Predict<M>) -> Self {
         let Numbers {
             recipe,
             label,
@@ -158,6 +173,7 @@ impl<M> Run<M> {
             version: label.version.clone(),
             device: label.device.clone(),
             widths,
+            head: None,
             predict,
             label,
             tensors,
@@ -255,6 +271,12 @@ impl<M> Run<M> {
         let (outputs, softmax) = (self.widths.1, self.gives_log_probabilities());
         match (values.is_empty(), classes.is_empty()) {
             (false, _) if values.len() == outputs => Ok(Meaning::Values(values.clone())),
+            (true, false) if classes.len() > outputs => Err(Error::spec(format!(
+                "the model puts out {outputs} numbers, which are no scores of the {} classes of its data",
+                classes.len()
+            ))
+            .at(format!("dataset {}", data.name()))
+            .fix("ask for the numbers themselves, an embedding say: run.predict(data.features())")),
             (true, false) => Ok(Meaning::classes(classes, outputs, softmax)),
             // Trained without targets, by an objective that needs none.
             _ => Meaning::of(data, outputs, softmax),
@@ -291,7 +313,7 @@ impl<M> Run<M> {
 
     /// Whether the softmax of its outputs was trained to be probabilities.
     fn gives_log_probabilities(&self) -> bool {
-        self.recipe.loss == Loss::SoftmaxCrossEntropy && !self.label.own_loss
+        self.label.gives_log_probabilities()
     }
 
     /// How many times the loss of even guessing (ln of the number of classes) the training ended at, when that is
@@ -324,7 +346,7 @@ struct Model<'a, M>(&'a Run<M>);
 
 impl<M> Predictor for Model<'_, M> {
     fn outputs(&self, examples: &[f32]) -> Result<Vec<f32>> {
-        (self.0.predict)(&self.0.model, examples)
+        (self.0.predict)(&self.0.model, self.0.head.as_deref(), examples)
     }
 
     fn predictions(&self, data: &Dataset) -> Result<Predictions> {

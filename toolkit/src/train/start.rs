@@ -71,6 +71,7 @@ impl Network {
         let path = path.as_ref();
         let file = file::read(path)?;
         let place = || path.display().to_string();
+        let gives_log_probabilities = file.label.gives_log_probabilities();
         let spec = file.label.spec.ok_or_else(|| {
             Error::spec(format!(
                 "expected a network, found the dfdx model {}",
@@ -87,6 +88,13 @@ impl Network {
         }
         network.parameters_mut().copy_from_slice(&file.parameters);
         network.buffers_mut().copy_from_slice(&file.buffers);
+        network.gives_log_probabilities = gives_log_probabilities;
+        for (layer, frozen) in &file.state.counters.frozen {
+            match frozen {
+                true => network.freeze(layer)?,
+                false => network.unfreeze(layer)?,
+            }
+        }
         Ok(network)
     }
 

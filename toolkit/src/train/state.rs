@@ -4,7 +4,9 @@ use std::mem;
 
 use serde::{Deserialize, Serialize};
 
+use super::watch::Watcher;
 use super::{Ending, History, Recipe, Record};
+use crate::{Error, Result};
 
 /// A network's numbers at one check.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +16,8 @@ pub(super) struct Kept {
     pub loss: f64,
     pub parameters: Vec<f32>,
     pub buffers: Vec<f32>,
+    /// What the objective had learned itself.
+    pub learned: Vec<Vec<f32>>,
 }
 
 /// Where a training stands.
@@ -50,12 +54,22 @@ pub(super) struct Counters {
     /// What a watcher has the schedule's rate multiplied by.
     #[serde(default = "one")]
     rate_factor: u64,
+    /// Layers that watchers have frozen or let learn again, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<(String, bool)>,
+    /// The names of the watchers, in the order of what they remember; empty for one that has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    watcher_names: Vec<String>,
     /// Set when there is nothing left to do.
     pub ending: Option<Ending>,
 }
 
 fn one() -> u64 {
     1.0_f64.to_bits()
+}
+
+fn name_of(watcher: &dyn Watcher) -> String {
+    watcher.name().unwrap_or_default()
 }
 
 impl Counters {
@@ -105,6 +119,7 @@ impl State {
                 loss: f64::INFINITY,
                 parameters: parameters.clone(),
                 buffers: buffers.clone(),
+                learned: Vec::new(),
             },
             parameters,
             buffers,
@@ -117,9 +132,53 @@ impl State {
                 dropout: (0, 0),
                 seconds: 0.0_f64.to_bits(),
                 rate_factor: one(),
+                frozen: Vec::new(),
+                watcher_names: Vec::new(),
                 ending: None,
             },
         }
+    }
+
+    /// Takes down what the watchers remember.
+    pub fn remember(&mut self, watchers: &[Box<dyn Watcher + '_>]) {
+        self.watchers = watchers.iter().map(|watcher| watcher.state()).collect();
+        self.counters.watcher_names = watchers.iter().map(|watcher| name_of(&**watcher)).collect();
+    }
+
+    /// Gives the watchers back what they remembered: those of a name by it, those without one in their order.
+    ///
+    /// # Errors
+    /// When there are more or fewer without a name than there were, and these had something to remember.
+    pub fn remind(&self, watchers: &mut [Box<dyn Watcher + '_>]) -> Result<()> {
+        let names = &self.counters.watcher_names;
+        let nameless = |names: &[String]| names.iter().filter(|name| name.is_empty()).count();
+        let given: Vec<String> = watchers.iter().map(|watcher| name_of(&**watcher)).collect();
+        // Files of earlier versions have no names.
+        let known = match names.is_empty() {
+            true => &given[..self.watchers.len().min(given.len())],
+            false => &names[..],
+        };
+        let lost = known
+            .iter()
+            .zip(&self.watchers)
+            .any(|(name, own)| name.is_empty() && !own.is_empty());
+        if lost && nameless(known) != nameless(&given) {
+            return Err(Error::spec(format!(
+                "expected {} watchers without a name, as the training to go on with had, found {}",
+                nameless(known),
+                nameless(&given)
+            ))
+            .at("the watchers")
+            .fix("give the same ones in the same order, or give each a name (Watcher::name)"));
+        }
+        let mut left: Vec<Option<&Vec<f32>>> = self.watchers.iter().map(Some).collect();
+        for (watcher, name) in watchers.iter_mut().zip(&given) {
+            let at = (0..known.len()).find(|&at| known[at] == *name && left[at].is_some());
+            if let Some(own) = at.and_then(|at| left[at].take()) {
+                watcher.restore(own);
+            }
+        }
+        Ok(())
     }
 
     /// The numbers a run that stopped here gives: those kept when it watched a held-out part or broke, else
@@ -162,7 +221,7 @@ impl State {
         history
     }
 
-    fn best_is_kept(&self, watched: bool) -> bool {
+    pub fn best_is_kept(&self, watched: bool) -> bool {
         watched && self.kept.loss.is_finite()
     }
 

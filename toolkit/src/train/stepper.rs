@@ -270,8 +270,11 @@ impl Stepper {
     }
 
     /// The rate from now on, before the schedule.
-    pub fn set_rate(&mut self, rate: f64) {
-        self.recipe.rule = self.recipe.rule.at_rate(rate);
+    ///
+    /// # Errors
+    /// When it is not finite, or below 0.
+    pub fn set_rate(&mut self, rate: f64) -> Result<()> {
+        self.recipe.set_rate(rate)
     }
 
     /// Updates made.

@@ -355,7 +355,7 @@ impl Planned {
             label,
             outcome,
         };
-        Run::new(network, numbers, widths, Network::outputs_for)
+        Run::new(network, numbers, widths, Network::outputs_at)
     }
 
     /// As the training loop leaves it behind.

@@ -6,12 +6,12 @@ use super::engine::{self, Beside, Task};
 use super::run::{Run, Subject, run_executor};
 use super::watch::Watcher;
 use super::{Recipe, Sampler};
-use crate::Result;
 use crate::data::Dataset;
 use crate::loss::Objective;
 use crate::net::Network;
 use crate::net::cpu::CpuExecutor;
 use crate::optim::UpdateRule;
+use crate::{Error, Result};
 
 /// A training of a network with more than a recipe can say: an objective, a rule or watchers of one's own, and more
 /// streams of data. [`Network::training`] begins one.
@@ -21,14 +21,16 @@ use crate::optim::UpdateRule;
 /// use jook::loss::{Seen, objective};
 /// let moons = datasets::two_moons(200, 0.1, 0)?;
 /// let net = Mlp::new([2, 16, 2]).build(0)?;
-/// // The cross entropy, and a little of the squared outputs of the hidden layer.
-/// let quiet = objective(["activation1"], |seen: &Seen<'_>, slopes| {
+/// // A little of the squared outputs of the hidden layer.
+/// fn quiet(seen: &Seen<'_>, slopes: &mut [&mut [f32]]) -> jook::Result<f64> {
 ///     let (x, n) = (seen.outputs[0], seen.outputs[0].len() as f32);
 ///     slopes[0].iter_mut().zip(x).for_each(|(slope, x)| *slope = 2.0 * x / n);
 ///     Ok(x.iter().map(|x| f64::from(x * x)).sum::<f64>() / f64::from(n))
-/// });
-/// let both = Sum::of(1.0, Loss::SoftmaxCrossEntropy.at("logits")).plus(0.1, quiet);
-/// let run = net.training().objective(both).run(&moons, Recipe::new().epochs(5))?;
+/// }
+/// let run = net
+///     .training()
+///     .objective(Sum::of(1.0, Loss::SoftmaxCrossEntropy.at("logits")).plus(0.1, objective(["activation1"], quiet)))
+///     .run(&moons, Recipe::new().epochs(5))?;
 /// # let _ = run;
 /// # Ok::<(), jook::Error>(())
 /// ```
@@ -78,7 +80,8 @@ impl<'a> Training<'a> {
     }
 
     /// Shows as many examples of `data` at each step, beside those that are learned from: another domain, or examples
-    /// without labels. All go through the network together, so that batch norm sees them as one batch.
+    /// without labels. All go through the network together, so that batch norm sees them as one batch. Features and
+    /// classes that have names are matched by name; labels of other names alone (the domain's, say) stay as they are.
     pub fn beside(mut self, data: &Dataset) -> Self {
         self.beside.push(Beside {
             data: data.clone(),
@@ -92,7 +95,7 @@ impl<'a> Training<'a> {
     pub fn beside_in(mut self, data: &Dataset, batch: usize, sampler: Sampler) -> Self {
         self.beside.push(Beside {
             data: data.clone(),
-            batch: Some(batch.max(1)),
+            batch: Some(batch),
             sampler,
         });
         self
@@ -111,8 +114,16 @@ impl<'a> Training<'a> {
             objective,
             rule,
             watchers: own,
-            beside,
+            mut beside,
         } = self;
+        let names = data.names();
+        for stream in &mut beside {
+            if stream.batch == Some(0) {
+                return Err(Error::spec("expected 1 example or more at each step, found 0")
+                    .at(format!("data beside, {}", stream.data.name())));
+            }
+            stream.data = stream.data.matched_beside(&names)?;
+        }
         for data in [data].into_iter().chain(beside.iter().map(|stream| &stream.data)) {
             engine::check_shape(data, network.spec())?;
             engine::check_width(data, network.inputs())?;
@@ -155,11 +166,16 @@ impl<'a> Training<'a> {
             besides,
         };
         let numbers = run_executor(&mut executor, task, subject)?;
-        Ok(Run::new(
-            executor.into_network(),
-            numbers,
-            widths,
-            Network::outputs_for,
-        ))
+        let head = objective
+            .classifies()
+            .and_then(|tap| objective.taps().into_iter().nth(tap));
+        let head = head.filter(|name| spec.layers.last().is_some_and(|last| last.name != *name));
+        let mut network = executor.into_network();
+        network.gives_log_probabilities = numbers.gives_log_probabilities();
+        let run = Run::new(network, numbers, widths, Network::outputs_at);
+        match head {
+            Some(head) => run.with_head(head),
+            None => Ok(run),
+        }
     }
 }

@@ -80,9 +80,6 @@ impl Dataset {
         let shape = spec.shapes()[0];
         let reduced = Network::new(&spec, 0)?.predict(self.features()).map_err(place)?;
         let made = Dataset::new(self.name(), shape, reduced)?.with_origin(self.source(), self.licence());
-        match self.labels() {
-            Some(labels) => made.with_labels(labels.to_vec(), self.class_names().to_vec()),
-            None => Ok(made),
-        }
+        made.standing_for(self)
     }
 }

@@ -35,7 +35,7 @@ use trouble::{Trouble, check_memory, quoted};
 
 use crate::hex::hex;
 use crate::show::{Align, Bundle, Show, Table};
-use crate::{Error, Result, memory, replace};
+use crate::{Error, Result, cells, memory, replace};
 
 /// Tensors that are shown, at the most.
 const SHOWN: usize = 20;
@@ -156,6 +156,7 @@ impl Weights {
             );
         }
         let content = std::fs::read(path).map_err(|e| io(&e))?;
+        cells::reads(&content);
         Self::from_bytes(path.display().to_string(), &content)
     }
 

@@ -9,6 +9,7 @@ mod layer_rates;
 mod moment_matching;
 mod own_rule;
 mod own_watcher;
+mod said_or_refused;
 mod two_heads;
 
 use jook::prelude::*;

@@ -120,6 +120,12 @@ impl Dataset {
         Ok(self.changed())
     }
 
+    /// The same examples, which all count alike.
+    pub fn without_weights(mut self) -> Self {
+        self.weights = None;
+        self.changed()
+    }
+
     /// Adds which group each example belongs to, by a number: one patient, writer or recording. Splits, folds and early
     /// stopping then keep a group in one part.
     ///

@@ -75,6 +75,32 @@ impl Dataset {
         .changed()
     }
 
+    /// The same examples with the targets, weights and groups of those of `other`, one by one: what a network or a filter
+    /// makes of examples is of the same class and the same patient.
+    ///
+    /// # Errors
+    /// When `other` has more or fewer examples.
+    pub(crate) fn standing_for(self, other: &Dataset) -> Result<Self> {
+        if self.len() != other.len() {
+            return Err(Error::data(format!(
+                "expected {} examples, as in dataset {}, found {}",
+                other.len(),
+                other.name,
+                self.len()
+            ))
+            .at(format!("dataset {}", self.name)));
+        }
+        Ok(Self {
+            targets: other.targets.clone(),
+            class_names: other.class_names.clone(),
+            value_names: other.value_names.clone(),
+            weights: other.weights.clone(),
+            groups: other.groups.clone(),
+            ..self
+        }
+        .changed())
+    }
+
     /// The same examples with other numbers of the same shape, as a transformation makes them.
     ///
     /// # Errors

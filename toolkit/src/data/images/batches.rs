@@ -10,7 +10,7 @@ use crate::data::load::{A_NUMBER, Changed, Decoded, ImageFiles, check_memory, de
 use crate::data::{Dataset, Shape};
 use crate::hex::hex;
 use crate::show::{Progress, show_by_display};
-use crate::{Error, Result, interrupt};
+use crate::{Error, Result, cells, interrupt};
 
 /// A folder with one folder of PNG and JPEG images a class, of any sizes: `dir/cat/1.png`, `dir/dog/2.jpg`.
 ///
@@ -189,6 +189,7 @@ impl ImageFolder {
         let data = Dataset::new(self.name.clone(), preparation.shape(), features)?
             .with_origin(self.origin.clone(), "")
             .with_labels(labels, self.class_names().to_vec())?;
+        cells::reads(data.digest());
         Ok(data.with_notes(self.notes().iter().cloned().chain(found)))
     }
 }

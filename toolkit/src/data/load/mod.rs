@@ -26,7 +26,7 @@ pub(super) use folder::{Changed, Decoded, decode_file};
 pub(crate) use gzip::MAX_EXPANSION;
 pub use options::TableOptions;
 
-use crate::{Error, Result, memory};
+use crate::{Error, Result, cells, memory};
 
 /// Reads the CSV text of a dataset that ships; see [`table::Labels::Known`] for `classes`.
 pub(super) fn shipped_csv(name: &str, text: &[u8], label: &str, classes: &[&str]) -> Result<super::Dataset> {
@@ -48,9 +48,10 @@ pub(super) fn tell(name: &str, notes: &[String]) {
     }
 }
 
-/// Data that were just loaded, with their notes printed.
+/// Data that were just loaded, with their notes printed. What is made of them is made of what the file holds.
 fn told(data: super::Dataset) -> super::Dataset {
     tell(data.name(), data.notes());
+    cells::reads(data.digest());
     data
 }
 

@@ -18,7 +18,7 @@ pub(crate) use kernel::kernel;
 #[cfg(test)]
 pub(crate) use kernel::tests as kernel_for_tests;
 pub use made_of::made_of;
-pub(crate) use made_of::running_cell;
+pub(crate) use made_of::{earlier_studies, in_trial, reads, running_cell};
 pub use panics::{is_on_this_thread, report_panics};
 pub(crate) use printing::{Stream, taken_by};
 pub use shell::shell;

@@ -89,6 +89,12 @@ impl Work<'_> {
         kept.loss = if watched { held_out_loss } else { f64::INFINITY };
         kept.parameters.copy_from_slice(self.executor.parameters());
         kept.buffers.copy_from_slice(self.executor.buffers());
+        kept.learned = self
+            .objective
+            .learned()
+            .iter()
+            .map(|own| own.numbers.to_vec())
+            .collect();
         Ok(None)
     }
 

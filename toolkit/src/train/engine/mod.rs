@@ -110,6 +110,26 @@ pub(crate) fn check_shape(data: &Dataset, spec: &NetSpec) -> Result<()> {
     }
 }
 
+fn put_learned(objective: &mut dyn Objective, learned: &[Vec<f32>]) {
+    for (own, numbers) in objective.learned().into_iter().zip(learned) {
+        if own.numbers.len() == numbers.len() {
+            own.numbers.copy_from_slice(numbers);
+        }
+    }
+}
+
+/// Refuses a part of the data of which no example counts.
+fn check_weights(data: &Dataset, rows: &[u32], what: &str) -> Result<()> {
+    match data.weights() {
+        Some(weights) if rows.iter().all(|&row| weights[row as usize] == 0.0) => Err(Error::data(format!(
+            "expected an example to {what} that counts, found weights of 0 alone"
+        ))
+        .at(format!("dataset {}", data.name()))
+        .fix("leave the weights out with Dataset::without_weights, or take another part of the data")),
+        _ => Ok(()),
+    }
+}
+
 /// What the loop leaves behind.
 pub(super) struct Outcome {
     /// What it takes to go on.
@@ -173,6 +193,10 @@ pub(super) fn train(
         }
         None => parts(data, recipe.early_stopping, recipe.seed)?,
     };
+    check_weights(data, &training, "learn from")?;
+    if watched {
+        check_weights(validation.unwrap_or(data), &held_out, "watch")?;
+    }
     let own_weights = |sampler| sampler != Sampler::Weighted;
     let mut streams = vec![Stream {
         gather: Gather::new(data, &training, own_weights(recipe.sampler)),
@@ -188,19 +212,15 @@ pub(super) fn train(
             rows: Vec::new(),
         });
     }
-    optimizer.plan(executor.tensors())?;
     let mut dropout = stream(recipe.seed, "dropout");
     dropout.set_word_pos(state.counters.dropout());
     executor.restore(&state.parameters, &state.buffers);
-    let mut learned = objective.learned();
-    for (own, numbers) in learned.iter_mut().zip(&state.learned) {
-        if own.numbers.len() == numbers.len() {
-            own.numbers.copy_from_slice(numbers);
-        }
+    put_learned(objective, &state.learned);
+    for (layer, frozen) in &state.counters.frozen {
+        executor.set_frozen(layer, *frozen)?;
     }
-    for (watcher, remembered) in watchers.iter_mut().zip(&state.watchers) {
-        watcher.restore(remembered);
-    }
+    optimizer.plan(executor.tensors())?;
+    state.remind(&mut watchers)?;
     let watch = Gather::new(validation.unwrap_or(data), &held_out, true);
     let mut work = Work {
         before: state.counters.seconds(),
@@ -237,6 +257,7 @@ pub(super) fn train(
     let history = work.history_so_far();
     let Work {
         executor,
+        objective,
         state,
         per_epoch,
         unsaved,
@@ -244,6 +265,10 @@ pub(super) fn train(
     } = work;
     let (parameters, buffers) = state.result(watched);
     executor.restore(parameters, buffers);
+    // What the objective has learned belongs to the numbers that are given.
+    if state.best_is_kept(watched) {
+        put_learned(objective, &state.kept.learned);
+    }
     let outcome = Outcome {
         state,
         ending,

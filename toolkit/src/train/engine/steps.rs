@@ -13,7 +13,7 @@ use crate::train::gather::Gather;
 use crate::train::watch::{Flow, Moment, Watcher};
 use crate::train::watchers::Live;
 use crate::train::{Cause, Ending, History};
-use crate::{Result, interrupt};
+use crate::{Error, Result, interrupt};
 
 /// What watchers may want at a step.
 enum Wish {
@@ -37,6 +37,9 @@ impl Work<'_> {
 
     pub(in crate::train) fn set_frozen(&mut self, layer: &str, frozen: bool) -> Result<()> {
         self.executor.set_frozen(layer, frozen)?;
+        let known = &mut self.state.counters.frozen;
+        known.retain(|(other, _)| other != layer);
+        known.push((layer.to_owned(), frozen));
         self.optimizer.plan(self.executor.tensors())
     }
 
@@ -125,7 +128,18 @@ impl Work<'_> {
                 Flow::On => {}
                 Flow::Stop(why) => wish = Some(Wish::Stop(why)),
                 Flow::Save => wish = wish.or(Some(Wish::Save)),
-                Flow::Rate(factor) => self.state.counters.set_rate_factor(factor),
+                Flow::Rate(factor) if factor >= 0.0 && factor.is_finite() => {
+                    self.state.counters.set_rate_factor(factor);
+                }
+                Flow::Rate(factor) => {
+                    return Err(Error::spec(format!(
+                        "expected a factor of the rate of 0 or more, found {factor}"
+                    ))
+                    .at(format!(
+                        "a watcher's Flow::Rate, step {}",
+                        self.state.counters.step
+                    )));
+                }
             }
         }
         Ok(wish)
@@ -197,7 +211,7 @@ impl Work<'_> {
             .iter()
             .map(|own| own.numbers.to_vec())
             .collect();
-        self.state.watchers = watchers.iter().map(|watcher| watcher.state()).collect();
+        self.state.remember(watchers);
         self.state.stand_in = stand_in(watchers).unwrap_or_default();
         let seconds = self.seconds();
         self.state.counters.set_seconds(seconds);

@@ -10,6 +10,14 @@ fn first_line(error: &Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
+/// A digest by its first digits: enough to tell two apart.
+fn shortened(what: &str) -> String {
+    match what.strip_prefix("data ") {
+        Some(digest) if digest.len() == 64 => format!("data {}…", &digest[..12]),
+        _ => what.to_owned(),
+    }
+}
+
 impl<M> fmt::Display for Run<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.ending.is_diverged() {
@@ -24,6 +32,18 @@ impl<M> fmt::Display for Run<M> {
         )?;
         writeln!(f, "  network  {}", self.label.model)?;
         writeln!(f, "  recipe   {}", self.recipe)?;
+        let loss = self
+            .label
+            .own_loss
+            .then_some("an objective in place of the recipe's loss");
+        let besides: Vec<String> = loss
+            .map(str::to_owned)
+            .into_iter()
+            .chain(self.label.besides.iter().map(|what| shortened(what)))
+            .collect();
+        if !besides.is_empty() {
+            writeln!(f, "  besides  {}", besides.join("; "))?;
+        }
         if let Some(row) = self.row() {
             let is_last = self.history.last().is_some_and(|last| last.step == row.step);
             let place = if is_last { "at last" } else { "at best" };

@@ -40,7 +40,7 @@ impl Golden {
                 .collect();
             let classes: Vec<u32> = batch.iter().map(|&row| labels[row as usize]).collect();
             assert_eq!(x.len(), batch.len() * width);
-            stepper.set_rate(recipe.rate_at(step, 5));
+            stepper.set_rate(recipe.rate_at(step, 5)).unwrap();
             let value = stepper
                 .minimize(&x, Targets::Classes(&classes), &mut loss)
                 .expect("a loss");

@@ -692,7 +692,7 @@ fn steps_over_a_dfdx_model_by_groups_and_rules_of_ones_own() {
         stepped.2.bias.as_vec(),
         found.get(&start.2.bias).as_vec(),
     );
-    optimizer.set_rate(0.1);
+    optimizer.set_rate(0.1).unwrap();
     let before = stepped.2.bias.as_vec();
     optimizer.step(&mut stepped, &found).expect("a step");
     moved(

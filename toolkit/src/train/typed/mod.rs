@@ -18,6 +18,7 @@ use super::run::{self, Subject};
 use super::{Recipe, Run};
 use crate::data::{Dataset, Split, Targets};
 use crate::loss::{self, Objective, Seen};
+use crate::net::executor::Executor;
 use crate::net::tape::{LossValue, slope_of};
 use crate::{Error, Result};
 pub use example::Example;
@@ -107,8 +108,9 @@ macro_rules! trained {
                 + Module<<$example as Example>::Batch, Output = TypedOneHot<O>>,
         {
             fn train(&self, data: &Dataset, recipe: impl Into<Recipe>) -> Result<Run<Self>> {
-                let recipe = recipe.into();
-                train_typed::<_, $example, O>(self, data, recipe.clone(), &mut recipe.loss.clone())
+                let recipe = recipe.into().matched_to(data)?;
+                let mut loss = recipe.loss.clone();
+                train_typed::<_, $example, O>(self, data, recipe, &mut loss)
             }
 
             fn train_with(
@@ -121,7 +123,7 @@ macro_rules! trained {
             }
 
             fn fit(&self, split: &Split, recipe: impl Into<Recipe>) -> Result<Run<Self>> {
-                let recipe = recipe.into();
+                let recipe = recipe.into().matched_to(&split.train)?;
                 // Before the work, so that a wrong test part costs none of it.
                 let test = split.test.matched_to(&split.train.names())?;
                 <$example>::check(&test)?;
@@ -164,6 +166,7 @@ where
             .fix("use an objective of the model's outputs"));
     }
     let mut executor = TypedExecutor::<M, X, O>::new(model.clone())?;
+    tensors::check_penalties(&recipe, Executor::tensors(&executor))?;
     let task = Task {
         data,
         beside: &[],
@@ -182,7 +185,7 @@ where
         executor.model,
         numbers,
         (X::WIDTH, O),
-        predict::<M, X, O>,
+        |model, _, examples| predict::<M, X, O>(model, examples),
     ))
 }
 
@@ -207,6 +210,7 @@ where
 
     fn value(&mut self, seen: &Seen<'_>, slopes: &mut [&mut [f32]]) -> Result<f64> {
         let part = &seen.streams[0];
+        loss::unweighted(part)?;
         let shape = (part.range.len(), Const::<O>);
         let table = match part.targets {
             Targets::Classes(labels) => loss::one_hot(labels, O),

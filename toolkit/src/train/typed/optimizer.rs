@@ -10,7 +10,7 @@ use dfdx::prelude::{
 };
 
 use super::super::Recipe;
-use super::tensors::{read, refused, unused, write};
+use super::tensors::{check_penalties, read, refused, unused, write};
 use crate::net::{Role, TensorInfo};
 use crate::optim::{Optimizer, Update, UpdateRule};
 use crate::{Error, Result};
@@ -59,6 +59,7 @@ impl<M: TensorCollection<f32, Cpu>> TypedOptimizer<M> {
         let recipe = recipe.into();
         recipe.validate()?;
         let tensors = read(model)?.tensors;
+        check_penalties(&recipe, &tensors)?;
         let mut optimizer = recipe.optimizer(None);
         optimizer.plan(&tensors)?;
         Ok(Self {
@@ -113,8 +114,11 @@ impl<M: TensorCollection<f32, Cpu>> TypedOptimizer<M> {
     }
 
     /// The rate from now on, before the schedule.
-    pub fn set_rate(&mut self, rate: f64) {
-        self.recipe.rule = self.recipe.rule.at_rate(rate);
+    ///
+    /// # Errors
+    /// When it is not finite, or below 0.
+    pub fn set_rate(&mut self, rate: f64) -> Result<()> {
+        self.recipe.set_rate(rate)
     }
 
     /// Updates made.

@@ -7,6 +7,7 @@ use dfdx::prelude::{
 };
 
 use crate::net::{Role, TensorInfo};
+use crate::train::Recipe;
 use crate::{Error, Result};
 
 /// Reads a model.
@@ -50,6 +51,29 @@ pub(super) fn unused<M: TensorCollection<f32, Cpu>>(
     };
     write(model, &as_read.parameters, &as_read.buffers);
     found
+}
+
+/// Refuses penalties that would pass the numbers of a [`NetworkModule`](crate::net::NetworkModule) by: to dfdx they are
+/// one flat tensor, in which weights and biases are not told apart.
+pub(super) fn check_penalties(recipe: &Recipe, tensors: &[TensorInfo]) -> Result<()> {
+    let asked = [recipe.decay, recipe.l1, recipe.l2].iter().any(|&x| x > 0.0) || recipe.max_norm.is_some();
+    let flat = |tensor: &&TensorInfo| {
+        let name = tensor.name.as_str();
+        (name == "learned" || name.ends_with(".learned")) && tensor.shape.len() == 1
+    };
+    let named = |tensor: &TensorInfo| recipe.groups.iter().any(|group| group.fits(&tensor.name));
+    match tensors.iter().find(flat) {
+        Some(tensor) if asked && !named(tensor) => Err(Error::spec(
+            "decay, L1, L2 and max norm are for weights, and a NetworkModule's weights and biases are one tensor to dfdx",
+        )
+        .at(format!("tensor {}", tensor.name))
+        .fix(format!(
+            "train the network by a Stepper or Network::train, which tell them apart; or penalize biases too, as in \
+             decay_of(\"{}\", ..)",
+            tensor.name
+        ))),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn refused(error: impl std::fmt::Debug) -> Error {
@@ -97,6 +121,7 @@ impl TensorVisitor<f32, Cpu> for Read {
             name,
             shape,
             frozen: false,
+            units_first: true,
             range: start..store.len(),
         });
         Ok(None)

@@ -20,6 +20,10 @@ impl Average {
 }
 
 impl Watcher for Average {
+    fn name(&self) -> Option<String> {
+        Some("the recipe's average".to_owned())
+    }
+
     fn after_step(&mut self, at: &mut Moment<'_, '_>) -> Result<Flow> {
         let t = at.step() as f64;
         let decay = self.decay.min((1.0 + t) / (10.0 + t));

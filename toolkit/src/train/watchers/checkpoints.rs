@@ -9,6 +9,10 @@ pub struct Checkpoints {
 }
 
 impl Watcher for Checkpoints {
+    fn name(&self) -> Option<String> {
+        Some("the recipe's checkpoints".to_owned())
+    }
+
     fn after_step(&mut self, at: &mut Moment<'_, '_>) -> Result<Flow> {
         Ok(match at.step().is_multiple_of(self.every) {
             true => Flow::Save,

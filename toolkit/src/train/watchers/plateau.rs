@@ -69,6 +69,10 @@ impl fmt::Display for Plateau {
 pub struct PlateauWatcher(pub Plateau);
 
 impl Watcher for PlateauWatcher {
+    fn name(&self) -> Option<String> {
+        Some("the recipe's plateau".to_owned())
+    }
+
     fn after_check(&mut self, at: &mut Moment<'_, '_>) -> Result<Flow> {
         Ok(Flow::Rate(self.0.factor_after(at.history())))
     }

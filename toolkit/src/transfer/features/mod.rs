@@ -12,7 +12,7 @@ use pass::Pass;
 
 use crate::data::Dataset;
 use crate::net::Network;
-use crate::{Error, Result, code, interrupt, memory};
+use crate::{Error, Result, cells, code, interrupt, memory};
 pub use images::Images;
 pub use set::FeatureSet;
 
@@ -153,10 +153,15 @@ impl<'a> Features<'a> {
         let (name, source, licence) = images.origin();
         let mut data = Dataset::new(format!("{} of {name}", self.layer), shape, made.values)?
             .with_origin(source, licence);
-        if let Some(labels) = images.labels() {
-            let labels = made.rows.iter().map(|&row| labels[row]).collect();
-            data = data.with_labels(labels, images.class_names().to_vec())?;
-        }
+        data = match images {
+            Images::Dataset(all) if made.rows.len() == all.len() => data.standing_for(all)?,
+            Images::Dataset(all) => data.standing_for(&all.subset(&made.rows)?)?,
+            Images::Folder(folder, _) => {
+                let labels = made.rows.iter().map(|&row| folder.labels()[row]).collect();
+                data.with_labels(labels, folder.class_names().to_vec())?
+            }
+        };
+        cells::reads(data.digest());
         Ok(FeatureSet {
             data,
             images: images.len(),
