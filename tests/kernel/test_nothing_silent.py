@@ -69,6 +69,67 @@ def test_a_panic_of_a_replaced_value_is_told_and_costs_nothing_else(module_kerne
     assert value(module_kernel.run("d.0")) == "2"
 
 
+def test_panics_of_several_replaced_values_are_told_and_cost_nothing_else(module_kernel):
+    ok(module_kernel.run('struct Loud(u8); impl Drop for Loud { fn drop(&mut self) { if self.0 > 0 { panic!("drop {}", self.0) } } }'))
+    ok(module_kernel.run("let one = Loud(1); let two = Loud(2); let kept = 9;"))
+    told = ok(module_kernel.run("let one = 3; let two = Loud(0);")).text("stderr")
+    assert "drop 1" in told and "drop 2" in told
+    assert value(module_kernel.run("(one, two.0, kept)")) == "(3, 0, 9)"
+
+
+def test_the_line_of_a_panic_in_a_cells_value(module_kernel):
+    for cell, line in [
+        ("let places = [1, 2, 3];\nlet behind = places.len();\nplaces[behind]", 3),
+        ("let nothing = 0;\nprintln!(\"a\");\n\n10 / nothing", 4),
+        ("let n = [0u8; 2];\nlet k = n[0];\n100 / k", 3),
+        ("println!(\"a\");\ni32::pow(10, 20)", 2),
+        ("let m = usize::MAX;\nm\n  + places.len()", 2),
+    ]:
+        text = said(module_kernel.run(cell))
+        assert f"line {line}\n" in text, text
+    said(module_kernel.run("let places = [0; 0];\nplaces[0]"))
+
+
+def test_names_of_a_notebook_that_stand_in_what_the_kernel_writes(start):
+    kernel = start()
+    for name in ("x", "store", "runtime", "poisoned", "guard"):
+        ok(kernel.run(f"const {name}: i32 = 1;", timeout=FIRST_START))
+    assert value(kernel.run("async { x + store + runtime }.await")) == "3"
+
+
+def test_a_name_that_means_something_else_costs_no_variable(start):
+    kernel = start()
+    ok(kernel.run(
+        "let all: Box<dyn Iterator<Item = u32>> = Box::new(0..3); struct Mat<const N: usize>([f64; N]); let mat = Mat([1.0, 2.0]);\n"
+        "struct Pair<T> { a: T } let pair = Pair { a: 1 }; mod geo { pub struct Point(pub f64); pub fn make() -> Point { Point(2.0) } }\n"
+        "let point = geo::make(); let since = std::time::Instant::now(); let map = std::collections::HashMap::from([(\"a\", 1)]);",
+        timeout=FIRST_START,
+    ))
+    cell = ok(kernel.run(
+        "struct Item { id: u32 } const N: usize = 100; type T = f32; struct Point { x: u8 } struct Instant;\n"
+        "macro_rules! uses { () => { use std::collections::BTreeSet; } }\nuses!();"
+    ))
+    assert "lost" not in cell.text("stderr")
+    assert value(kernel.run("(all.count(), mat.0.len(), pair.a, point.0, since.elapsed().as_secs() < 900, map.len())")) == "(3, 2, 1, 2.0, true, 1)"
+
+
+def test_words_on_what_is_not_there(module_kernel):
+    ok(module_kernel.run("let moved9 = vec![1]; let taken9 = std::thread::spawn(move || moved9.len()).join();"))
+    assert "has made `moved9` and moved it away" in said(module_kernel.run("moved9"))
+    ok(module_kernel.run("struct P91 { a: i32 } let format = P91 { a: 1 };"))
+    assert "defines the type of `format` anew" in said(module_kernel.run("struct P91 { a: f64 } let q = format.a;"))
+    text = said(module_kernel.run("let w: u8 = Some(1)?;"))
+    assert "in a cell" in text and "Result<()" not in text and "closure" not in text
+    told = ok(module_kernel.run("struct Job; impl Job { fn run(&self) -> Result<(), String> { Err(String::new()) } }\nJob.run();")).text("stderr")
+    assert "with `?` behind it" in told
+    told = ok(module_kernel.run("let nan = 1.0;\nif nan == f64::NAN { println!(\"a\") }")).text("stderr")
+    assert "`if nan.is_nan() { println" in told, told
+    ok(module_kernel.run(
+        "mod tools9 { pub fn f() -> u8 { 1 } }\nmacro_rules! st9 { ($n:ident) => { static $n: std::sync::Mutex<u8> = std::sync::Mutex::new(0); } }\nst9!(GLOB9);"
+    ))
+    assert "begins anew" not in ok(module_kernel.run("let f = 5; f")).text("stderr")
+
+
 def test_a_panic_that_is_passed_on_is_no_empty_error(module_kernel):
     assert "passed on by `resume_unwind`" in said(module_kernel.run("std::panic::resume_unwind(Box::new(5));"))
     text = said(module_kernel.run('let was = std::panic::catch_unwind(|| panic!("first")).unwrap_err();\nstd::panic::resume_unwind(was);'))

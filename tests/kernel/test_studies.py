@@ -76,8 +76,9 @@ def test_what_the_toolkit_read_from_a_file_is_part_of_a_trial(start, tmp_path):
         (tmp_path / "k.csv").write_text("x,kind\n" + lines)
 
     write(8)
-    kernel = start(cwd=tmp_path)
-    ok(kernel.run(read, timeout=FIRST_START))
+    kernel = start()
+    ok(kernel.run(f'std::env::set_current_dir("{tmp_path}")?;', timeout=FIRST_START))
+    ok(kernel.run(read))
     assert shown(kernel, study) == "(8.0, 0)"
     ok(kernel.run(read))
     assert shown(kernel, study) == "(8.0, 1)"
@@ -85,8 +86,9 @@ def test_what_the_toolkit_read_from_a_file_is_part_of_a_trial(start, tmp_path):
     ok(kernel.run(read))
     assert shown(kernel, study) == "(4.0, 0)"
     write(8)
-    kernel = start(cwd=tmp_path)
-    ok(kernel.run(read, timeout=FIRST_START))
+    kernel = start()
+    ok(kernel.run(f'std::env::set_current_dir("{tmp_path}")?;', timeout=FIRST_START))
+    ok(kernel.run(read))
     assert shown(kernel, study) == "(8.0, 1)"
     write(2)
     ok(kernel.run(read))

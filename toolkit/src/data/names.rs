@@ -210,7 +210,9 @@ pub(super) fn repeated(names: &[String]) -> Option<&str> {
 pub(super) fn alike(names: &[String]) -> Option<String> {
     let mut first: HashMap<String, &String> = HashMap::with_capacity(names.len());
     names.iter().find_map(|name| {
-        let composed: String = name.trim().nfc().filter(|letter| !is_unseen(*letter)).collect();
+        let blank = |letter: char| if letter.is_whitespace() { ' ' } else { letter };
+        let letters = name.trim().nfc().filter(|letter| !is_unseen(*letter)).map(blank);
+        let composed: String = letters.collect();
         let other = *first.entry(composed.to_lowercase()).or_insert(name);
         let seen: String = other.trim().nfc().filter(|letter| !is_unseen(*letter)).collect();
         let by = match seen == composed {

@@ -110,8 +110,8 @@ pub fn run_in(source: &mut String, mode: Mode) {
     let runtime = "let evcxr_runtime = evcxr_variable_store.lazy_arc(\"evcxr_tokio_runtime\", || \
         ::std::sync::Mutex::new(::tokio::runtime::Runtime::new().unwrap())); \
         let evcxr_runtime = match evcxr_runtime.lock() { \
-        ::std::result::Result::Ok(runtime) => runtime, \
-        ::std::result::Result::Err(poisoned) => poisoned.into_inner() };";
+        ::std::result::Result::Ok(evcxr_lock) => evcxr_lock, \
+        ::std::result::Result::Err(evcxr_lock) => evcxr_lock.into_inner() };";
     let (begin, end) = match (mode, may_leave) {
         (Mode::Awaited, _) => (AWAITS, "\n}));"),
         (Mode::Entered, true) => (

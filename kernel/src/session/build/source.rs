@@ -189,7 +189,7 @@ const FULL_PATHS: [(&str, &str); 11] = [
     ("  Err(_) => {", "  ::std::result::Result::Err(_) => {"),
     (
         "mut x: *mut std::os::raw::c_void) -> *mut std::os::raw::c_void {x}",
-        "mut x: *mut ::jook::cells::VariableStore) -> *mut ::jook::cells::VariableStore {x}",
+        "mut evcxr_x: *mut ::jook::cells::VariableStore) -> *mut ::jook::cells::VariableStore {evcxr_x}",
     ),
 ];
 
@@ -282,12 +282,12 @@ fn wrapper(number: usize) -> String {
     format!(
         r#"
 #[unsafe(no_mangle)]
-pub extern "C" fn run_user_code_{number}(store: *mut ::std::ffi::c_void) -> *mut ::std::ffi::c_void {{
+pub extern "C" fn run_user_code_{number}(evcxr_store: *mut ::std::ffi::c_void) -> *mut ::std::ffi::c_void {{
     ::jook::cells::begun({number}, jook_cell_{number} as *const ());
     {MADE_OF}(0);
-    let store = ::jook::cells::guarded(store, jook_cell_{number});
+    let evcxr_store = ::jook::cells::guarded(evcxr_store, jook_cell_{number});
     ::jook::cells::finished();
-    store
+    evcxr_store
 }}
 "#
     )
@@ -396,7 +396,7 @@ mod tests {
     fn the_entry_point_is_wrapped_and_no_line_moves() {
         let changed = with_notices(GENERATED, Bound::Error, true);
         assert!(changed.contains("pub extern \"C-unwind\" fn jook_cell_7(\n"));
-        assert!(changed.contains("pub extern \"C\" fn run_user_code_7(store"));
+        assert!(changed.contains("pub extern \"C\" fn run_user_code_7(evcxr_store"));
         assert!(changed.contains(").jook_settled().evcxr_display(); ::jook::cells::displayed();"));
         for (index, line) in GENERATED.lines().enumerate() {
             let same = changed.lines().nth(index).unwrap();

@@ -23,7 +23,7 @@ mod tokens;
 
 use asked::Asked;
 pub use tokens::{AT_HAND, free_words};
-use tokens::{is_last_comma, is_of_std, is_skipped, is_visibility, plain, words};
+use tokens::{all_words, inner_names, is_last_comma, is_of_std, is_skipped, is_visibility, plain, words};
 
 /// What a crate that evcxr has written defines.
 #[derive(Default)]
@@ -122,7 +122,7 @@ impl Types {
         let calls = module.syntax().descendants().filter_map(ast::MacroCall::cast);
         let ways: HashSet<String> = calls
             .filter_map(|call| call.path())
-            .flat_map(|path| words(&path.syntax().text().to_string()).collect::<Vec<_>>())
+            .flat_map(|path| all_words(&path.syntax().text().to_string()).collect::<Vec<_>>())
             .collect();
         for name in uses
             .into_iter()
@@ -172,7 +172,8 @@ impl Types {
     pub fn digest(&self, of_type: &str) -> u64 {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         let mut digests: BTreeSet<u64> = BTreeSet::new();
-        let mut open: Vec<String> = words(of_type).collect();
+        let means = |word: &str| self.named.contains_key(word) || self.crates.contains_key(word);
+        let mut open: Vec<String> = words(of_type, means).collect();
         let mut free: BTreeSet<String> = free_words(of_type).collect();
         // Names that may come from an import as a whole: what is defined or imported by its name goes before.
         let is_elsewhere = |word: &String| !is_of_std(word) && !self.named.contains_key(word);
@@ -264,7 +265,7 @@ impl Types {
         definition_is: impl Fn(&Definition) -> bool,
     ) -> bool {
         let mut seen: HashSet<String> = HashSet::new();
-        let mut open: Vec<String> = words(of_type).collect();
+        let mut open: Vec<String> = all_words(of_type).collect();
         while let Some(word) = open.pop() {
             let definitions = || self.named.get(&word).into_iter().flatten();
             // A name that the notebook has given to a type of its own is that.
@@ -354,6 +355,13 @@ fn hides_any(source: &str) -> bool {
     .any(|path| source.contains(&format!("dyn {path}Any")))
 }
 
+/// Whether it is the `Item` of `Iterator<Item = u8>`.
+fn is_a_binding(token: &SyntaxToken) -> bool {
+    let name = token.parent();
+    let of = name.and_then(|name| name.parent());
+    of.is_some_and(|of| ast::AssocTypeArg::can_cast(of.kind()))
+}
+
 impl Definition {
     fn of(item: &SyntaxNode, is_type: bool) -> Self {
         let skipped: Vec<TextRange> = item
@@ -377,7 +385,8 @@ impl Definition {
             .filter_map(|node| Some(plain(node.children().find_map(ast::Name::cast)?.text())))
             .collect();
         let (mut text, mut uses, mut free) = (String::new(), HashSet::new(), HashSet::new());
-        let mut before = SyntaxKind::EOF;
+        let inner = inner_names(item);
+        let (mut before, mut path) = (SyntaxKind::EOF, String::new());
         let tokens: Vec<SyntaxToken> = tokens.filter(matters).collect();
         let pieces: Vec<&str> = tokens.iter().map(SyntaxToken::text).collect();
         let asked = Asked::of(&pieces);
@@ -390,10 +399,19 @@ impl Definition {
                 .is_some_and(|parent| ast::Name::can_cast(parent.kind()));
             if token.kind() == SyntaxKind::IDENT && !names {
                 let word = plain(token.text());
-                if before != SyntaxKind::COLON2 && !own.contains(&word) {
+                let is_free = before != SyntaxKind::COLON2;
+                if is_free && !own.contains(&word) {
                     free.insert(word.clone());
                 }
-                uses.insert(word);
+                // What a trait, or a type, calls a type of its own leads nowhere either.
+                let is_of_self = !is_free && path == "Self";
+                if !(is_free && inner.contains(&word) || is_of_self || is_a_binding(token)) {
+                    uses.insert(word);
+                }
+            }
+            if token.kind() != SyntaxKind::COLON2 {
+                path.clear();
+                path.push_str(token.text());
             }
             before = token.kind();
         }

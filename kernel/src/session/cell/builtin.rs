@@ -1,7 +1,8 @@
 //! Macros of the language that ask for the source file: a cell's is not the one that its user knows.
 
-use ra_ap_syntax::{SyntaxKind, SyntaxNode, SyntaxToken};
-use std::path::PathBuf;
+use ra_ap_syntax::ast::{self, HasAttrs as _, HasName as _};
+use ra_ap_syntax::{AstNode as _, SyntaxKind, SyntaxNode, SyntaxToken};
+use std::path::{Path, PathBuf};
 
 /// Where a cell stands.
 #[derive(Default)]
@@ -26,8 +27,20 @@ pub fn edits(
             .get(at)
             .is_some_and(|token: &SyntaxToken| token.kind() == kind)
     };
-    let mut found = Vec::new();
+    // An escape is left to the compiler, and so is a path that is whole.
+    let beside = |path: &SyntaxToken| {
+        let named = path.text().strip_prefix('"')?.strip_suffix('"')?;
+        let text = || format!("{:?}", around.folder.join(named).display().to_string());
+        let range = path.text_range();
+        let relative = !named.contains('\\') && !named.starts_with('/');
+        relative.then(|| (range.start().into(), range.len().into(), text()))
+    };
+    let mut found: Vec<(usize, usize, String)> = module_beside(node, &around.folder).into_iter().collect();
     for (at, token) in tokens.iter().enumerate() {
+        let is_path = token.text() == "path" && is(at + 1, SyntaxKind::EQ) && is(at + 2, SyntaxKind::STRING);
+        if is_path && at > 0 && is(at - 1, SyntaxKind::L_BRACK) {
+            found.extend(beside(&tokens[at + 2]));
+        }
         let call = token.kind() == SyntaxKind::IDENT
             && is(at + 1, SyntaxKind::BANG)
             && is(at + 2, SyntaxKind::L_PAREN);
@@ -46,23 +59,41 @@ pub fn edits(
                 0 => "\"a cell\"".to_owned(),
                 number => format!("\"cell [{number}]\""),
             })),
-            "include_str" | "include_bytes" if is(at + 3, SyntaxKind::STRING) => {
-                let path = &tokens[at + 3];
-                let named = path.text().trim_matches('"');
-                // An escape is left to the compiler, and so is a path that is whole.
-                if path.text().starts_with('"') && !named.contains('\\') && !named.starts_with('/') {
-                    let text = format!("{:?}", around.folder.join(named).display().to_string());
-                    found.push((
-                        path.text_range().start().into(),
-                        path.text_range().len().into(),
-                        text,
-                    ));
-                }
+            "include" | "include_str" | "include_bytes" if is(at + 3, SyntaxKind::STRING) => {
+                found.extend(beside(&tokens[at + 3]));
             }
             _ => {}
         }
     }
     found
+}
+
+/// For a module whose file is beside the notebook: what says so to the compiler.
+fn module_beside(node: &SyntaxNode, folder: &Path) -> Option<(usize, usize, String)> {
+    let module = ast::Module::cast(node.clone())?;
+    module.semicolon_token()?;
+    let is_path = |attr: ast::Attr| {
+        attr.syntax()
+            .text()
+            .to_string()
+            .replace(' ', "")
+            .starts_with("#[path=")
+    };
+    if module.attrs().any(is_path) {
+        return None;
+    }
+    let name = module.name()?.text().trim_start_matches("r#").to_owned();
+    let (file, inner) = (
+        folder.join(format!("{name}.rs")),
+        folder.join(&name).join("mod.rs"),
+    );
+    let file = if inner.is_file() && !file.is_file() {
+        inner
+    } else {
+        file
+    };
+    let text = format!("#[path = {:?}] ", file.display().to_string());
+    Some((node.text_range().start().into(), 0, text))
 }
 
 #[cfg(test)]
@@ -93,6 +124,10 @@ mod tests {
         assert_eq!(
             edited("const A: &str = include_str!(\"data/a.txt\"); const B: &[u8] = include_bytes!(\"/b\");"),
             "const A: &str = include_str!(\"/notes/data/a.txt\"); const B: &[u8] = include_bytes!(\"/b\");"
+        );
+        assert_eq!(
+            edited("include!(\"a.rs\"); #[path = \"b.rs\"] mod b; mod c { include!(\"/d.rs\"); }"),
+            "include!(\"/notes/a.rs\"); #[path = \"/notes/b.rs\"] mod b; mod c { include!(\"/d.rs\"); }"
         );
         let plain = "fn line() { \"line!()\"; line(); file.line }";
         assert_eq!(edited(plain), plain);

@@ -34,7 +34,7 @@ fn begins_with_a_value(value: Expr, is_variable: &dyn Fn(&str) -> bool) -> bool 
         Expr::Literal(literal) => return matches!(literal.kind(), ast::LiteralKind::Bool(_)),
         Expr::PathExpr(path) => {
             let name = path.path().and_then(|path| path.as_single_name_ref());
-            return name.is_some_and(|name| is_variable(&name.text()));
+            return name.is_some_and(|name| is_variable(name.text()));
         }
         Expr::BinExpr(both) => both.lhs(),
         Expr::ParenExpr(inside) => inside.expr(),

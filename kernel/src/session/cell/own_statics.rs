@@ -28,13 +28,17 @@ pub fn has_attribute(of: &ast::Static, names: &[&str]) -> bool {
 
 /// The functions of a statement that call one of these macros, and its statics that have a symbol of their own.
 pub fn of(node: &SyntaxNode, macros: &HashSet<String>) -> Vec<String> {
+    let range = node.text_range();
     let names = node.descendants().filter_map(|node| {
         if let Some(one) = ast::Static::cast(node.clone()) {
             return one.name().filter(|_| has_attribute(&one, &SYMBOL));
         }
         let call = ast::MacroCall::cast(node)?;
         let called = call.path()?.segment()?.name_ref()?.text().to_string();
-        let function = call.syntax().ancestors().find_map(ast::Fn::cast)?;
+        // Around the statements of a cell stands a function that is none of the cell's.
+        let mut within =
+            (call.syntax().ancestors()).take_while(|around| range.contains_range(around.text_range()));
+        let function = within.find_map(ast::Fn::cast)?;
         function.name().filter(|_| macros.contains(&called))
     });
     names.map(|name| name.text().to_string()).collect()

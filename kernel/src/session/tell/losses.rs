@@ -35,6 +35,8 @@ pub enum End {
 #[derive(Clone, Copy)]
 enum Why {
     Moved,
+    /// By the cell that made it.
+    MovedAtOnce,
     /// A cell that defines it did not come to its end.
     Failed,
     Died,
@@ -88,6 +90,14 @@ impl Losses {
             for (name, line) in defined(cell.code) {
                 if !is_there(&name) {
                     self.insert(&name, why, cell, line);
+                }
+            }
+        }
+        if end == End::Done {
+            for (name, _) in defined(cell.code) {
+                let line = taking_line(cell.code, &name);
+                if !is_there(&name) && !cell.items.contains(&name) && !line.is_empty() {
+                    self.insert(&name, Why::MovedAtOnce, cell, line);
                 }
             }
         }
@@ -182,6 +192,9 @@ impl Losses {
         Some(match why {
             Why::Moved => format!(
                 "`{name}` was moved away by {cell}{at}; run again the cell that makes it, and give `&{name}` or `{name}.clone()` there"
+            ),
+            Why::MovedAtOnce => format!(
+                "{cell} has made `{name}` and moved it away{at}; give `&{name}` or `{name}.clone()` there to keep it"
             ),
             Why::Failed => {
                 format!("{cell} would have made `{name}`{at}, but failed; mend it and run it again")

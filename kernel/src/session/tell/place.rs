@@ -33,7 +33,13 @@ pub fn line_of_item(cell: &str, item: &str, below: usize) -> Option<usize> {
 /// The line of `cell` that stands at `line` of `generated` (both from 1). evcxr copies the user's lines as
 /// they are but moves items about, so lines are matched by their text, and equal ones by their order.
 pub fn cell_line(generated: &str, cell: &str, line: usize) -> Option<usize> {
-    let wanted = generated.lines().nth(line.checked_sub(1)?)?.trim();
+    let text = |line: usize| Some(generated.lines().nth(line.checked_sub(1)?)?.trim());
+    let mut line = line;
+    // evcxr opens a bracket in a line of its own around a cell's value; rustc counts it as part of that.
+    while text(line)? == "(" && !cell.lines().any(|own| own.trim() == "(") {
+        line += 1;
+    }
+    let wanted = text(line)?;
     if wanted.is_empty() {
         return None;
     }
@@ -108,6 +114,15 @@ mod tests {
             cell_line(&generated, "x.unwrap();\ny();\nx.unwrap();", 10),
             Some(3)
         );
+    }
+
+    #[test]
+    fn the_bracket_around_a_cells_value_is_its_first_line() {
+        let generated = format!("{BODY}3(\nlet ix = arr.len();\n(\narr[ix]\n).evcxr_display();\n");
+        let cell = "let arr = [1];\nlet ix = arr.len();\narr[ix]";
+        assert_eq!(cell_line(&generated, cell, 3), Some(3));
+        assert_eq!(cell_line(&generated, cell, 4), Some(3));
+        assert_eq!(cell_line(&generated, "(\narr[ix]\n)", 3), Some(1));
     }
 
     #[test]

@@ -337,10 +337,23 @@ fn line_of(error: &CompilationError) -> Option<usize> {
     error.primary_spanned_message()?.span.map(|span| span.start_line)
 }
 
+/// The label without what rustc says of the `Result` that evcxr has a cell end with.
+fn without_the_cells_result(label: &str) -> &str {
+    match label.split_once(" compatible with ") {
+        Some((before, of)) if of.contains("EvcxrUserCodeError") => before,
+        _ => label,
+    }
+}
+
 fn one_error(error: &CompilationError, cell: &Cell, losses: &Losses) -> Vec<String> {
     let code = error.code().map(|code| format!("[{code}]")).unwrap_or_default();
     let (message, kept) = hints::of_evcxr(&said(error));
-    let message = as_written(&message);
+    let mut message = as_written(&message);
+    // The closure that evcxr puts around a cell is not the user's.
+    let mut labels = error.spanned_messages().iter().map(|place| place.label.as_str());
+    if labels.any(|label| without_the_cells_result(label) != label) {
+        message = message.replace(" in a closure that returns `Result`", " in a cell");
+    }
     let mut lines = message.lines();
     let first = lines.next().unwrap_or_default();
     let mut out = vec![format!("{RED}error{code}{PLAIN}{BOLD}: {first}{PLAIN}")];
@@ -362,7 +375,7 @@ fn one_error(error: &CompilationError, cell: &Cell, losses: &Losses) -> Vec<Stri
                 // evcxr repeats the error where rustc says nothing.
                 label: match message.label.strip_prefix("error: ") {
                     Some(again) if again == error.message() => String::new(),
-                    _ => as_written(&message.label),
+                    _ => as_written(without_the_cells_result(&message.label)),
                 },
                 primary: message.is_primary,
             })
@@ -419,7 +432,9 @@ fn label(error: &CompilationError) -> Option<&str> {
 fn losing(error: &CompilationError, cell: &Cell) -> Option<String> {
     let message = error.message();
     let name = message.split('`').nth(1)?;
-    let lost = error.code() == Some("E0425") && cell.losing.contains(name);
+    // A name that a macro has too is another error.
+    let is_missing = matches!(error.code(), Some("E0425" | "E0423"));
+    let lost = is_missing && cell.losing.contains(name);
     lost.then(|| {
         format!(
             "this cell, or a file or a crate that changed, defines the type of `{name}` anew, by which `{name}` is \

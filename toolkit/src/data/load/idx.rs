@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::gzip::{self, Gzip};
 use super::{A_NUMBER, check_memory, file_length, name_of, told};
+use crate::data::names::listed;
 use crate::data::transpose::LIE_TRANSPOSED;
 use crate::data::{Dataset, Shape};
 use crate::{Error, Result};
@@ -37,8 +38,20 @@ impl Dataset {
         let labels = labels.as_ref();
         let (data, found) = pair(images.as_ref(), labels)?;
         let (first, names) = infer_classes(&found, labels)?;
-        let labels = found.bytes.iter().map(|&l| u32::from(l) - first).collect();
-        Ok(told(data.with_labels(labels, names)?))
+        let labels: Vec<u32> = found.bytes.iter().map(|&l| u32::from(l) - first).collect();
+        let data = data.with_labels(labels, names)?;
+        let counts = data.class_counts();
+        let empty: Vec<&String> = (data.class_names().iter().zip(&counts))
+            .filter(|(_, count)| **count == 0)
+            .map(|(name, _)| name)
+            .collect();
+        let note = (!empty.is_empty()).then(|| {
+            format!(
+                "no image is of class {}: labels count from 0; others are named with from_idx_with_classes",
+                listed(&empty)
+            )
+        });
+        Ok(told(data.with_notes(note)))
     }
 
     /// As [`from_idx`](Self::from_idx), with the names of the classes: label 0 is the first.

@@ -29,6 +29,8 @@ pub use waiting::{STOPPED, stoppable};
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// evcxr's word for a variable whose type was defined anew.
@@ -142,10 +144,11 @@ impl VariableStore {
     ///
     /// # Panics
     /// As [`VariableStore::take_as`].
-    pub fn take_to_replace_as<T: 'static>(&mut self, digest: u64, name: &str) -> T {
-        let value = self.take(name, &OfType::new::<T>(digest), Taken::ToReplace);
-        // SAFETY: as in `take_as`.
-        unsafe { *Box::from_raw(value.cast::<T>()) }
+    pub fn take_to_replace_as<T: 'static>(&mut self, digest: u64, name: &str) -> Replaced<T> {
+        Replaced {
+            value: Some(self.out(name, &OfType::new::<T>(digest), Taken::ToReplace)),
+            of_type: PhantomData,
+        }
     }
 
     fn put(&mut self, name: &str, value: Box<dyn Any>, of_type: &OfType) {
@@ -167,6 +170,10 @@ impl VariableStore {
 
     /// Where the value lies on the heap; the caller owns it.
     fn take(&mut self, name: &str, of_type: &OfType, how: Taken) -> *mut () {
+        Box::into_raw(self.out(name, of_type, how)).cast()
+    }
+
+    fn out(&mut self, name: &str, of_type: &OfType, how: Taken) -> Box<dyn Any> {
         let Some(kept) = self.variables.remove(name) else {
             panic!("variable {name} has gone missing")
         };
@@ -179,16 +186,14 @@ impl VariableStore {
         if !kept.is(of_type) {
             panic!("variable {name} changed its type");
         }
-        Box::into_raw(kept.value).cast()
+        kept.value
     }
 
     /// Drops variables whose type is another one now. A panic of their own is told and goes no further.
     pub fn forget(&mut self, names: &[&str]) {
         for name in names {
             let kept = self.variables.remove(*name);
-            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(kept))).is_err() {
-                ending::drop_panicked();
-            }
+            dropped(kept.map(|kept| kept.value));
         }
     }
 
@@ -210,21 +215,54 @@ impl VariableStore {
         self.take_to_change_as(0, name)
     }
 
-    /// One value for all cells, made at first use.
+    /// One value of each type for all cells, made at first use: a notebook that brings in a tokio of its own has that
+    /// one's runtime from then on, beside the one that its cells had before.
     ///
     /// # Panics
-    /// When it was made with another type.
+    /// Never: a value of the type is what is under its name.
     pub fn lazy_arc<T: 'static, F: FnOnce() -> T>(&mut self, name: &str, create: F) -> Arc<T> {
-        let kept = self.variables.entry(name.to_owned()).or_insert_with(|| Kept {
+        let name = format!("{name} {:?}", TypeId::of::<T>());
+        let kept = self.variables.entry(name).or_insert_with(|| Kept {
             value: Box::new(Arc::new(create())),
             type_name: std::any::type_name::<Arc<T>>(),
             digest: 0,
             origin: 0,
         });
-        match kept.value.downcast_ref::<Arc<T>>() {
-            Some(value) => value.clone(),
-            None => panic!("{name} changed its type"),
-        }
+        let value = kept.value.downcast_ref::<Arc<T>>();
+        value.expect("a value of the type").clone()
+    }
+}
+
+/// A variable that another one takes the place of. It lives as long as the cell runs, as a shadowed one does, and a panic
+/// of its own as it is dropped costs nothing else, also where another has panicked before.
+pub struct Replaced<T> {
+    value: Option<Box<dyn Any>>,
+    of_type: PhantomData<T>,
+}
+
+impl<T> Deref for Replaced<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        let value: *const dyn Any = match &self.value {
+            Some(value) => &**value,
+            None => unreachable!("the value is there until it is dropped"),
+        };
+        // SAFETY: the value has the type `T`, or one of the same name and digest, as in `take_as`.
+        unsafe { &*value.cast::<T>() }
+    }
+}
+
+impl<T> Drop for Replaced<T> {
+    fn drop(&mut self) {
+        dropped(self.value.take());
+    }
+}
+
+/// Drops a value of a notebook. A panic of its own is told and goes no further.
+fn dropped(value: Option<Box<dyn Any>>) {
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(value))).is_err() {
+        ending::drop_panicked();
     }
 }
 
@@ -262,5 +300,9 @@ mod tests {
         assert!(store.check_as::<u8>(0, "w"));
         let once = store.lazy_arc("n", || 1);
         assert_eq!((*once, *store.lazy_arc("n", || 2)), (1, 1));
+        assert_eq!(
+            (*store.lazy_arc("n", || "other"), *store.lazy_arc("n", || 3)),
+            ("other", 1)
+        );
     }
 }

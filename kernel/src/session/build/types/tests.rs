@@ -46,6 +46,40 @@ fn a_type_is_what_its_definitions_say() {
     assert_eq!(digest(items, "Vec<f64>"), 0);
 }
 
+/// The same word is not the same thing: of what a trait or a module calls its own no other's name speaks.
+#[test]
+fn a_name_that_means_something_else_within_does_not_matter() {
+    let items = "struct Mat<const N: usize>([f64; N]);\nstruct Pair<T> { a: T }\nmod geo { pub struct Point(pub f64); pub struct Line(Point, Point); }\n\
+        trait Model { type Params; fn own(&self) -> Self::Params; }\nstruct Holds { all: Box<dyn Model<Params = Vec<f64>>> }";
+    let more = format!(
+        "{items}\nconst N: usize = 100;\ntype T = f32;\nstruct Point {{ x: u8 }}\nstruct Params;\nstruct Item;\nstruct Output;\nstruct Instant;"
+    );
+    for of_type in [
+        "Mat<2>",
+        "Pair<i32>",
+        "geo::Line",
+        "Holds",
+        "std::boxed::Box<dyn Model<Params = std::vec::Vec<f64>>>",
+        "Box<dyn Iterator<Item = u32>>",
+        "std::pin::Pin<Box<dyn std::future::Future<Output = u8>>>",
+        "std::time::Instant",
+    ] {
+        assert_eq!(digest(items, of_type), digest(&more, of_type), "{of_type}");
+    }
+    // A macro that imports is no definition of what stands in the library beside it.
+    let made =
+        "mod jook_made_1 { uses!(); use std::collections::BTreeSet; }".replace("jook_made_", made::MODULE);
+    let map = "std::collections::HashMap<&str, i32>";
+    assert_eq!(digest("", map), digest(&made, map));
+    // Where it does mean the other one, it matters.
+    let items = "struct Point { x: u8 }\nmod geo { use super::Point; pub struct Line(Point); mod inner { use super::super::*; pub struct A(Point); } }\n\
+        struct Pair<T> { a: T, b: geo::T }\nmod std { pub struct Instant(crate::Point); }";
+    let other = items.replace("x: u8", "x: u16");
+    for of_type in ["geo::Line", "std::Instant", "geo::inner::A"] {
+        assert_ne!(digest(items, of_type), digest(&other, of_type), "{of_type}");
+    }
+}
+
 #[test]
 fn what_no_layout_depends_on_does_not_matter() {
     let items = "struct B { x: i32 }\nmod m { pub struct P; pub fn f() -> i32 { 1 } }\ntrait T { fn t(&self) -> i32 { 2 } }";

@@ -3,6 +3,7 @@
 use crate::session::cell::lines::is_of_a_word;
 use ra_ap_syntax::ast;
 use ra_ap_syntax::{AstNode as _, Direction, SyntaxKind, SyntaxNode, SyntaxToken};
+use std::collections::HashSet;
 
 /// What no layout depends on: the body of a function that is not `const`, derives.
 pub fn is_skipped(node: &SyntaxNode) -> bool {
@@ -54,20 +55,59 @@ pub fn plain(name: &str) -> String {
     name.trim_start_matches("r#").to_owned()
 }
 
-/// The words of a type that may be names of the notebook's: none is behind a path that begins in the standard library.
-pub fn words(text: &str) -> impl Iterator<Item = String> {
-    let is_of_the_library = |word: &&str| {
+/// The words of a type that may be names of the notebook's: none is behind a path that begins in the standard library,
+/// where its name is not one that the notebook `means` otherwise, and none is what a trait calls a type of its own
+/// (`Iterator<Item = u8>`).
+pub fn words<'t>(text: &'t str, means: impl Fn(&str) -> bool + 't) -> impl Iterator<Item = String> + 't {
+    let is_of_the_library = move |word: &str| {
         let end = word.as_ptr() as usize - text.as_ptr() as usize + word.len();
         let path = text[..end].rsplit(|c| !is_of_a_word(c) && c != ':').next();
-        path.is_some_and(|path| {
-            ["::std::", "::core::", "::alloc::"]
-                .iter()
-                .any(|root| path.starts_with(root))
-        })
+        let path = path.unwrap_or_default();
+        let mut steps = path.trim_start_matches("::").split("::");
+        let root = steps.next().unwrap_or_default();
+        let is_root = ["std", "core", "alloc"].contains(&root) && (path.starts_with("::") || !means(root));
+        is_root && steps.next().is_some()
+    };
+    let is_a_binding = move |word: &str| {
+        let end = word.as_ptr() as usize - text.as_ptr() as usize + word.len();
+        let behind = text[end..].trim_start();
+        behind.starts_with('=') && !behind.starts_with("==") && !behind.starts_with("=>")
     };
     pieces(text)
-        .filter(move |word| !is_of_the_library(word))
+        .filter(move |word| !is_of_the_library(word) && !is_a_binding(word))
         .map(plain)
+}
+
+/// All words of a type.
+pub fn all_words(text: &str) -> impl Iterator<Item = String> {
+    pieces(text).map(plain)
+}
+
+/// Names that mean within the item what it says itself, whatever has them outside: its generic parameters, and the types
+/// of a module that has no other in it.
+pub fn inner_names(item: &SyntaxNode) -> HashSet<String> {
+    let named = |node: &SyntaxNode| Some(plain(node.children().find_map(ast::Name::cast)?.text()));
+    if ast::Module::can_cast(item.kind()) {
+        let inside = || item.descendants().skip(1);
+        if inside().any(|node| ast::Module::can_cast(node.kind())) {
+            return HashSet::new();
+        }
+        let is_type = |node: &SyntaxNode| {
+            ast::Struct::can_cast(node.kind())
+                || ast::Enum::can_cast(node.kind())
+                || ast::Union::can_cast(node.kind())
+                || ast::Trait::can_cast(node.kind())
+        };
+        let list = item.children().find_map(ast::ItemList::cast);
+        let items = list.into_iter().flat_map(|list| list.syntax().children());
+        return items.filter(is_type).filter_map(|node| named(&node)).collect();
+    }
+    let list = item.children().find_map(ast::GenericParamList::cast);
+    let params = list.into_iter().flat_map(|list| list.syntax().children());
+    params
+        .filter(|node| ast::GenericParam::can_cast(node.kind()))
+        .filter_map(|node| named(&node))
+        .collect()
 }
 
 fn pieces(text: &str) -> impl Iterator<Item = &str> {

@@ -117,7 +117,8 @@ fn changed(spans: &[&Value]) -> Option<String> {
     }
     let mut text: Vec<char> = first["text"][0]["text"].as_str()?.chars().collect();
     let mut spans = spans.to_vec();
-    spans.sort_by_key(|span| std::cmp::Reverse(number(span, "column_start")));
+    // From behind, and of those that begin at one place the one that takes something away before the one that puts in.
+    spans.sort_by_key(|span| std::cmp::Reverse((number(span, "column_start"), number(span, "column_end"))));
     for span in spans {
         let (start, end) = (number(span, "column_start"), number(span, "column_end"));
         text.splice(
@@ -141,6 +142,13 @@ mod tests {
     fn span(column: usize, end: usize, new: &str) -> Value {
         json!({"line_start": 2, "line_end": 2, "column_start": column, "column_end": end, "byte_start": column,
             "byte_end": end, "suggested_replacement": new, "text": [{"text": "  take(é, x);"}]})
+    }
+
+    #[test]
+    fn what_is_put_in_where_something_goes_stays() {
+        // `take(é, x);` to `take(é.go);`, in two parts.
+        let parts = suggestions(&json!([span(9, 9, ".go"), span(9, 12, "")]));
+        assert_eq!(parts, ["take(é.go);"]);
     }
 
     #[test]

@@ -122,7 +122,10 @@ pub fn of_warning(warning: &Value, generated: &str, cell: &str) -> Option<String
         message(warning)
     )];
     lines.extend(below(warning, &marks, cell));
-    if code(warning) == Some("unused_must_use") && message(warning).contains("`Result`") {
+    let of_a_result = ["`Result`", "::Result`"]
+        .iter()
+        .any(|word| message(warning).contains(word));
+    if code(warning) == Some("unused_must_use") && of_a_result {
         lines.push(remark(
             "hint",
             "with `?` behind it a failure ends the cell and is told",
