@@ -1,18 +1,28 @@
 //! The beginning of a text that is too long to be shown whole, and what is said of the rest.
 
 use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Characters that are counted at most, and how long it may take.
+const MOST_COUNTED: usize = 1_000_000;
+const LONGEST_COUNT: Duration = Duration::from_millis(50);
 
 /// Characters of a value that are shown at most.
 pub(crate) const MOST: usize = 5_000;
 
-/// The first characters of what a value writes. The writing ends with an error once there is no more room, so that
-/// a value of any size takes no more time and memory than what is shown of it.
+/// The first characters of what a value writes. What comes behind them is only counted, and the writing ends with an
+/// error once that takes long: a value of any size takes little more time and memory than what is shown of it.
 #[derive(Debug)]
 pub(crate) struct Beginning {
     text: String,
     /// Characters that still fit.
     room: usize,
     is_cut: bool,
+    /// Characters in all, as far as they were counted, and since when those behind the cut are.
+    count: usize,
+    since: Option<Instant>,
+    /// Whether the counting has come to its end before the value has.
+    is_endless: bool,
 }
 
 impl Beginning {
@@ -22,8 +32,13 @@ impl Beginning {
             text: String::new(),
             room: MOST,
             is_cut: false,
+            count: 0,
+            since: None,
+            is_endless: false,
         };
-        if fmt::write(&mut beginning, arguments).is_err() && !beginning.is_cut {
+        let ended = fmt::write(&mut beginning, arguments);
+        beginning.is_endless |= ended.is_err();
+        if ended.is_err() && !beginning.is_cut {
             beginning
                 .text
                 .push_str("… (the value's own formatting failed here)");
@@ -34,23 +49,33 @@ impl Beginning {
     /// The text; of one that is cut it says so, with the value's `length` in words where that is known, and what
     /// prints all of it.
     pub(crate) fn with_note(self, length: Option<String>, printing: &str) -> String {
-        match self.is_cut {
-            true => self.text + &note(length, printing),
-            false => self.text,
+        if !self.is_cut {
+            return self.text;
         }
+        let counted = || match self.is_endless {
+            true => format!("more than {} characters", self.count),
+            false => format!("{} characters", self.count),
+        };
+        let length = length.unwrap_or_else(counted);
+        self.text + &note(&length, printing)
     }
 }
 
 impl fmt::Write for Beginning {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.count += text.chars().count();
         if self.is_cut {
-            return Err(fmt::Error);
+            let since = self.since.get_or_insert_with(Instant::now);
+            return match self.count > MOST_COUNTED || since.elapsed() > LONGEST_COUNT {
+                true => Err(fmt::Error),
+                false => Ok(()),
+            };
         }
         match text.char_indices().nth(self.room) {
             Some((end, _)) => {
                 self.text.push_str(&text[..end]);
                 self.is_cut = true;
-                Err(fmt::Error)
+                Ok(())
             }
             None => {
                 self.text.push_str(text);
@@ -64,12 +89,11 @@ impl fmt::Write for Beginning {
 /// The beginning of a text that is there already, if it is cut.
 pub(crate) fn shortened(text: &str, length: impl FnOnce() -> String, printing: &str) -> Option<String> {
     let (end, _) = text.char_indices().nth(MOST)?;
-    Some(text[..end].to_owned() + &note(Some(length()), printing))
+    Some(text[..end].to_owned() + &note(&length(), printing))
 }
 
-fn note(length: Option<String>, printing: &str) -> String {
-    let length = length.map_or_else(String::new, |length| format!(" of {length}"));
-    format!("…\n(cut: the first {MOST} characters{length}; `{printing}` prints all)")
+fn note(length: &str, printing: &str) -> String {
+    format!("…\n(cut: the first {MOST} characters of {length}; `{printing}` prints all)")
 }
 
 #[cfg(test)]
@@ -101,7 +125,18 @@ mod tests {
         let text = Beginning::of(format_args!("{Endless:?}")).with_note(None, "println!(…)");
         let (shown, note) = text.split_once("…\n").unwrap();
         assert_eq!(shown, "é".repeat(MOST));
-        assert_eq!(note, "(cut: the first 5000 characters; `println!(…)` prints all)");
+        let words = [
+            "(cut: the first 5000 characters of more than ",
+            " characters; `println!(…)` prints all)",
+        ];
+        assert!(words.iter().all(|words| note.contains(words)), "{note}");
+        let long = "x".repeat(123_456);
+        let text = Beginning::of(format_args!("{:?}", Some(&long))).with_note(None, "…");
+        assert!(
+            text.ends_with("(cut: the first 5000 characters of 123464 characters; `…` prints all)"),
+            "{}",
+            &text[5000..]
+        );
     }
 
     #[test]

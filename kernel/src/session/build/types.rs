@@ -46,6 +46,8 @@ struct Definition {
     uses: HashSet<String>,
     /// Those of them that it neither defines itself nor finds by a path.
     free: HashSet<String>,
+    /// Of a module, the types that it defines itself.
+    defines: HashSet<String>,
     /// Whether a change of it makes another type.
     is_type: bool,
     /// Whether it only leads to what it names.
@@ -132,6 +134,7 @@ impl Types {
                 digest,
                 uses: HashSet::new(),
                 free: HashSet::new(),
+                defines: HashSet::new(),
                 is_type: true,
                 is_import: false,
                 is_any: false,
@@ -173,7 +176,11 @@ impl Types {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         let mut digests: BTreeSet<u64> = BTreeSet::new();
         let means = |word: &str| self.named.contains_key(word) || self.crates.contains_key(word);
-        let mut open: Vec<String> = words(of_type, means).collect();
+        let inner = |module: &str, word: &str| {
+            let all = self.named.get(module).map(Vec::as_slice).unwrap_or_default();
+            !all.is_empty() && all.iter().all(|one| one.defines.contains(word))
+        };
+        let mut open: Vec<String> = words(of_type, means, inner).collect();
         let mut free: BTreeSet<String> = free_words(of_type).collect();
         // Names that may come from an import as a whole: what is defined or imported by its name goes before.
         let is_elsewhere = |word: &String| !is_of_std(word) && !self.named.contains_key(word);
@@ -433,6 +440,10 @@ impl Definition {
             digest: digest_of(&text),
             uses,
             free,
+            defines: match ast::Module::can_cast(item.kind()) {
+                true => inner,
+                false => HashSet::new(),
+            },
             is_type,
             is_import: ast::Use::can_cast(item.kind()),
             asked,

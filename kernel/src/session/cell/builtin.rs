@@ -99,7 +99,7 @@ fn module_beside(node: &SyntaxNode, folder: &Path) -> Option<(usize, usize, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ra_ap_syntax::{AstNode as _, Edition, SourceFile};
+    use ra_ap_syntax::{Edition, SourceFile};
 
     fn edited(code: &str) -> String {
         let file = SourceFile::parse(code, Edition::Edition2024).tree();

@@ -3,6 +3,7 @@
 use crate::session::commands;
 use crate::session::commands::Orders;
 use crate::session::engine::Engine;
+use crate::session::know::aliases;
 use crate::session::know::docs;
 use crate::session::know::lookup;
 use crate::session::said::CellError;
@@ -25,7 +26,10 @@ impl Engine {
         for path in &orders.doc {
             send(match lookup::document(&mut self.context, &self.carried, path) {
                 Ok(Some(documentation)) => commands::display(documentation),
-                _ => Event::Stderr(format!("no documentation of `{path}` was found\n")),
+                _ => Event::Stderr(
+                    aliases::told(path)
+                        .unwrap_or_else(|| format!("no documentation of `{path}` was found\n")),
+                ),
             });
         }
         if let Some(code) = &orders.explain {
@@ -81,7 +85,10 @@ impl Engine {
             Some(data) => Event::Page {
                 data: docs::abridged(data, question.detail),
             },
-            None => Event::Stderr(format!("nothing is known about `{}`\n", question.name)),
+            None => Event::Stderr(
+                aliases::told(question.name)
+                    .unwrap_or_else(|| format!("nothing is known about `{}`\n", question.name)),
+            ),
         };
         let _ = sink.send(Message::Event(event));
         Ok(())

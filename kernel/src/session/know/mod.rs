@@ -2,6 +2,7 @@
 //!
 //! [`snapshot`] makes the copy of the session that answers, [`lookup`] is what it does, [`docs`] helps.
 
+pub mod aliases;
 pub mod docs;
 pub mod lookup;
 pub mod snapshot;

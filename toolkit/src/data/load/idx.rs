@@ -279,6 +279,16 @@ fn parse(
     }
     if magic[..3] != [0, 0, 8] {
         let [a, b, c, d] = magic;
+        if magic.starts_with(b"<") || magic == *b"vers" || magic == *b"PK\x03\x04" {
+            let found = match a {
+                b'<' => "a web page",
+                b'v' => "text, maybe a pointer of Git LFS in the place of the file",
+                _ => "a zip file",
+            };
+            return Err(Error::data(format!("expected an IDX file, found {found}"))
+                .at(place("byte 0"))
+                .fix("fetch the file itself, and unpack what is packed in another way than by gzip"));
+        }
         return Err(Error::data(format!(
             "expected the magic number of an IDX file of bytes (00 00 08 and the number of dimensions), \
              found {a:02x} {b:02x} {c:02x} {d:02x}"

@@ -16,6 +16,11 @@ const MISSING: [&str; 29] = [
     "(null)", "n.a.", "-", ".", "nil", "missing",
 ];
 
+/// Whether a program has written this for a value that is missing.
+pub(super) fn is_missing(text: &str) -> bool {
+    MISSING.iter().any(|word| word.eq_ignore_ascii_case(text.trim()))
+}
+
 /// What a label column holds.
 pub(super) struct Classes {
     /// An index into `names` for each row.
@@ -30,7 +35,7 @@ pub(super) fn read_labels(column: &Column, labels: &Labels<'_>, place: &Place<'_
     let name = column.name().as_str();
     let (found, raw) = distinct(column, place)?;
     let number = |text: &String| text.trim().parse::<f64>().ok().filter(|x| x.is_finite());
-    let missing = |text: &String| MISSING.iter().any(|word| word.eq_ignore_ascii_case(text.trim()));
+    let missing = |text: &String| is_missing(text);
     let (mut order, mut notes): (Vec<usize>, Vec<String>) = ((0..found.len()).collect(), Vec::new());
     let row_of = |id: usize| raw.iter().position(|&other| other == id).unwrap_or(0);
     let numeric = found

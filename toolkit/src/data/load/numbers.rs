@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use polars::prelude::{Column, DataType};
 
+use super::labels;
 use super::options::{TableOptions, way_out};
 use super::table::{Place, texts, unreadable};
 use crate::{Error, Result};
@@ -150,7 +151,13 @@ fn not_a_number(found: &str, options: &TableOptions, row: usize, column: &str, p
             "expected a finite number (below 3.4e38), found {shown:?}"
         ))
     };
-    let remedy = way_out(found, options);
+    let remedy = way_out(found, options).or_else(|| {
+        labels::is_missing(found).then(|| {
+            "it says that the value is missing: fill it in, or drop the row, before loading; or leave the column out with \
+             TableOptions::without"
+                .to_owned()
+        })
+    });
     error.at(place(row, column)).fix(
         remedy.unwrap_or_else(|| "correct the cell; text belongs into the label column alone".to_owned()),
     )

@@ -9,7 +9,12 @@ use crate::{Error, Result};
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What other formats begin with: the name, and what to do.
-const FOREIGN: [(&[u8], &str, &str); 9] = [
+const FOREIGN: [(&[u8], &str, &str); 10] = [
+    (
+        b"version https://git-lfs",
+        "a pointer of Git LFS, in the place of the file",
+        "fetch the file itself: git lfs pull",
+    ),
     (
         &gzip::MAGIC,
         "a gzip file within the gzip file",

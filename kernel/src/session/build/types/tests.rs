@@ -58,6 +58,7 @@ fn a_name_that_means_something_else_within_does_not_matter() {
         "Mat<2>",
         "Pair<i32>",
         "geo::Line",
+        "Vec<geo::Point>",
         "Holds",
         "std::boxed::Box<dyn Model<Params = std::vec::Vec<f64>>>",
         "Box<dyn Iterator<Item = u32>>",

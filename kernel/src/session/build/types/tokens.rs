@@ -56,9 +56,13 @@ pub fn plain(name: &str) -> String {
 }
 
 /// The words of a type that may be names of the notebook's: none is behind a path that begins in the standard library,
-/// where its name is not one that the notebook `means` otherwise, and none is what a trait calls a type of its own
-/// (`Iterator<Item = u8>`).
-pub fn words<'t>(text: &'t str, means: impl Fn(&str) -> bool + 't) -> impl Iterator<Item = String> + 't {
+/// where its name is not one that the notebook `means` otherwise, none is what a module defines that is `inner` to it
+/// (`geo::Point`), and none is what a trait calls a type of its own (`Iterator<Item = u8>`).
+pub fn words<'t>(
+    text: &'t str,
+    means: impl Fn(&str) -> bool + 't,
+    inner: impl Fn(&str, &str) -> bool + 't,
+) -> impl Iterator<Item = String> + 't {
     let is_of_the_library = move |word: &str| {
         let end = word.as_ptr() as usize - text.as_ptr() as usize + word.len();
         let path = text[..end].rsplit(|c| !is_of_a_word(c) && c != ':').next();
@@ -66,7 +70,11 @@ pub fn words<'t>(text: &'t str, means: impl Fn(&str) -> bool + 't) -> impl Itera
         let mut steps = path.trim_start_matches("::").split("::");
         let root = steps.next().unwrap_or_default();
         let is_root = ["std", "core", "alloc"].contains(&root) && (path.starts_with("::") || !means(root));
-        is_root && steps.next().is_some()
+        match (steps.next(), steps.next()) {
+            (None, _) => false,
+            (Some(name), None) => is_root || !path.starts_with("::") && inner(root, name),
+            _ => is_root,
+        }
     };
     let is_a_binding = move |word: &str| {
         let end = word.as_ptr() as usize - text.as_ptr() as usize + word.len();
