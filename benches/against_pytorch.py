@@ -98,13 +98,16 @@ def torch_study(threads):
     return time.perf_counter() - start
 
 
-def compare(name, unit, scale, jook, peer, rounds, goal):
+def compare(name, unit, scale, jook, peer, rounds, goal, warm=False):
+    """Prints the ratio. `warm`: pieces so short that the processor would still be waking up are done once before."""
     ours, theirs = [], []
     for _ in range(rounds):
         # PyTorch's threads still spin for a moment when their work is done.
         time.sleep(0.05)
-        ours.append(jook() * scale)
-        theirs.append(peer() * scale)
+        for side, taken in ((jook, ours), (peer, theirs)):
+            if warm:
+                side()
+            taken.append(side() * scale)
     ratio = statistics.median(theirs) / statistics.median(ours)
     ratios = [t / o for t, o in zip(theirs, ours)]
     print(
