@@ -4,8 +4,9 @@ import re
 import time
 
 import pytest
+from jupyter_client import KernelManager
 
-from client import FIRST_START, ok
+from client import FIRST_START, Client, ok
 from test_dependencies import crate
 
 OWN_NAMES = re.compile(r"evcxr|jook_cell|jook_static|jook_check|__jook|cell/lib\.rs|EvcxrUserCodeError|run_user_code|/tmp/")
@@ -128,6 +129,29 @@ def test_words_on_what_is_not_there(module_kernel):
         "mod tools9 { pub fn f() -> u8 { 1 } }\nmacro_rules! st9 { ($n:ident) => { static $n: std::sync::Mutex<u8> = std::sync::Mutex::new(0); } }\nst9!(GLOB9);"
     ))
     assert "begins anew" not in ok(module_kernel.run("[1].map(|f| f + 1)")).text("stderr")
+
+
+def test_the_words_of_other_libraries_lead_to_ours(module_kernel):
+    assert "`learning_rate` is `Recipe::rate` here" in module_kernel.run(":doc learning_rate").text("stderr")
+    assert "`Dataset`" in module_kernel.run("?DataLoader").text("stderr")
+    assert "nothing is known" in module_kernel.run("?no_such_word").text("stderr")
+
+
+def test_modules_in_files_beside_the_notebook(installed, tmp_path):
+    (tmp_path / "pots.rs").write_text("pub fn rice() -> u8 { 4 }\n")
+    (tmp_path / "bowls").mkdir()
+    (tmp_path / "bowls" / "mod.rs").write_text("pub fn porridge() -> u8 { 5 }\n")
+    manager = KernelManager(kernel_name="jook")
+    manager.start_kernel(cwd=str(tmp_path))
+    kernel = Client(manager)
+    try:
+        cell = 'mod pots; mod bowls; #[path = "pots.rs"] mod named; mod within { include!("pots.rs"); }\n'
+        ok(kernel.run(cell, timeout=FIRST_START))
+        assert value(kernel.run("(pots::rice(), bowls::porridge(), named::rice(), within::rice())")) == "(4, 5, 4, 4)"
+        refused = kernel.run("mod no_such_pots;")
+        assert refused.status == "error" and f"{tmp_path}/no_such_pots.rs" in "\n".join(refused.reply["content"]["traceback"])
+    finally:
+        kernel.close()
 
 
 def test_a_panic_that_is_passed_on_is_no_empty_error(module_kernel):
