@@ -24,6 +24,24 @@ start = [
     rng.uniform(-0.1, 0.1, size=CLASSES).astype(np.float32),
 ]
 
+
+
+class Lion(torch.optim.Optimizer):
+    """Algorithm 2 of Chen et al. 2023: PyTorch has none."""
+
+    def __init__(self, parameters, rate, betas=(0.9, 0.99)):
+        super().__init__(parameters, {"lr": rate, "betas": betas})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            first, second = group["betas"]
+            for p in group["params"]:
+                mean = self.state[p].setdefault("mean", torch.zeros_like(p))
+                p -= group["lr"] * torch.sign(first * mean + (1 - first) * p.grad)
+                mean.mul_(second).add_(p.grad, alpha=1 - second)
+
+
 # A name, how PyTorch makes it, the recipe in Jook's serde form, and (factor, every) of StepLR.
 CASES = [
     ("sgd", lambda p: torch.optim.SGD(p, lr=0.1), {"rule": {"Sgd": {"rate": 0.1}}}, None),
@@ -44,6 +62,22 @@ CASES = [
      {"rule": {"Momentum": {"rate": 0.05, "momentum": 0.9}}, "l2": 0.05}, None),
     ("nesterov, l2", lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.05),
      {"rule": {"Nesterov": {"rate": 0.05, "momentum": 0.9}}, "l2": 0.05}, None),
+    ("adagrad", lambda p: torch.optim.Adagrad(p, lr=0.05),
+     {"rule": {"Adagrad": {"rate": 0.05, "epsilon": 1e-10}}}, None),
+    ("rmsprop", lambda p: torch.optim.RMSprop(p, lr=0.01),
+     {"rule": {"RmsProp": {"rate": 0.01, "alpha": 0.99, "epsilon": 1e-8}}}, None),
+    ("rmsprop, other constants, l2", lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.9, eps=1e-3, weight_decay=0.05),
+     {"rule": {"RmsProp": {"rate": 0.01, "alpha": 0.9, "epsilon": 1e-3}}, "l2": 0.05}, None),
+    ("adadelta", lambda p: torch.optim.Adadelta(p),
+     {"rule": {"Adadelta": {"rate": 1.0, "rho": 0.9, "epsilon": 1e-6}}}, None),
+    ("amsgrad", lambda p: torch.optim.Adam(p, lr=0.02, betas=(0.8, 0.9), amsgrad=True),
+     {"rule": {"AmsGrad": {"rate": 0.02, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-8}}}, None),
+    ("radam", lambda p: torch.optim.RAdam(p, lr=0.02),
+     {"rule": {"RAdam": {"rate": 0.02, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}}}, None),
+    ("radam, other constants", lambda p: torch.optim.RAdam(p, lr=0.02, betas=(0.8, 0.9), eps=1e-3),
+     {"rule": {"RAdam": {"rate": 0.02, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3}}}, None),
+    ("lion", lambda p: Lion(p, 0.003),
+     {"rule": {"Lion": {"rate": 0.003, "beta1": 0.9, "beta2": 0.99}}}, None),
     ("adam, l2", lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.05),
      {"rule": {"Adam": {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}}, "l2": 0.05}, None),
     ("sgd, l1", lambda p: torch.optim.SGD(p, lr=0.1), {"rule": {"Sgd": {"rate": 0.1}}, "l1": 0.01}, None),

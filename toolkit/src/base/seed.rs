@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use rand::{RngCore, SeedableRng};
+use rand::{Rng as _, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
@@ -29,6 +29,14 @@ pub(crate) fn normal_pair(rng: &mut Rng) -> (f64, f64) {
     let radius = (-2.0 * (1.0 - uniform(rng)).ln()).sqrt();
     let (sin, cos) = (TAU * uniform(rng)).sin_cos();
     (radius * cos, radius * sin)
+}
+
+/// Fisher and Yates' shuffle, written out: which rows a batch has, and which are held out, is for good, while that of a
+/// library may change with its version.
+pub(crate) fn shuffle(rows: &mut [u32], rng: &mut Rng) {
+    for i in (1..rows.len()).rev() {
+        rows.swap(i, rng.random_range(0..=i as u32) as usize);
+    }
 }
 
 /// A standard normal number; draws two uniform ones.

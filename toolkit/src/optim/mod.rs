@@ -6,6 +6,7 @@
 //! they would only harm (as timm and fastai have it; PyTorch's `weight_decay` acts on all). A group that names them
 //! says otherwise: `recipe.l2_of("*", 1e-4)` is PyTorch's.
 
+mod fused;
 mod group;
 mod optimizer;
 mod rule;

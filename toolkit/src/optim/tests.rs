@@ -6,7 +6,7 @@ use super::*;
 use crate::net::{Mlp, Network, Role};
 use crate::seed::{normal, stream};
 
-const RULES: [Rule; 4] = [
+const RULES: [Rule; 10] = [
     Rule::Sgd { rate: 0.1 },
     Rule::Momentum {
         rate: 0.1,
@@ -21,6 +21,37 @@ const RULES: [Rule; 4] = [
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
+    },
+    Rule::Adagrad {
+        rate: 0.1,
+        epsilon: 1e-10,
+    },
+    Rule::RmsProp {
+        rate: 0.01,
+        alpha: 0.99,
+        epsilon: 1e-8,
+    },
+    Rule::Adadelta {
+        rate: 1.0,
+        rho: 0.9,
+        epsilon: 1e-6,
+    },
+    Rule::AmsGrad {
+        rate: 0.1,
+        beta1: 0.9,
+        beta2: 0.5,
+        epsilon: 1e-8,
+    },
+    Rule::RAdam {
+        rate: 0.1,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+    },
+    Rule::Lion {
+        rate: 0.01,
+        beta1: 0.9,
+        beta2: 0.99,
     },
 ];
 
@@ -37,7 +68,7 @@ fn by_formula(
     (l1, l2, decay): (f64, f64, f64),
 ) -> Vec<f64> {
     let step = |p0: f32, own: Vec<f64>| {
-        let (mut p, mut v, mut m) = (f64::from(p0), 0.0, 0.0);
+        let (mut p, mut v, mut m, mut u) = (f64::from(p0), 0.0, 0.0, 0.0f64);
         for (t, g) in (1..).zip(own) {
             let g = g + l2 * p + l1 * if p == 0.0 { 0.0 } else { p.signum() };
             let rate = rule.rate();
@@ -62,6 +93,42 @@ fn by_formula(
                     v = beta2 * v + (1.0 - beta2) * g * g;
                     let (first, second) = (m / (1.0 - beta1.powi(t)), v / (1.0 - beta2.powi(t)));
                     p -= rate * first / (second.sqrt() + epsilon);
+                }
+                Rule::Adagrad { epsilon, .. } => {
+                    v += g * g;
+                    p -= rate * g / (v.sqrt() + epsilon);
+                }
+                Rule::RmsProp { alpha, epsilon, .. } => {
+                    v = alpha * v + (1.0 - alpha) * g * g;
+                    p -= rate * g / (v.sqrt() + epsilon);
+                }
+                Rule::Adadelta { rho, epsilon, .. } => {
+                    v = rho * v + (1.0 - rho) * g * g;
+                    let d = g * (u + epsilon).sqrt() / (v + epsilon).sqrt();
+                    u = rho * u + (1.0 - rho) * d * d;
+                    p -= rate * d;
+                }
+                Rule::AmsGrad {
+                    beta1,
+                    beta2,
+                    epsilon,
+                    ..
+                } => {
+                    m = beta1 * m + (1.0 - beta1) * g;
+                    v = beta2 * v + (1.0 - beta2) * g * g;
+                    u = u.max(v);
+                    let (first, second) = (m / (1.0 - beta1.powi(t)), u / (1.0 - beta2.powi(t)));
+                    p -= rate * first / (second.sqrt() + epsilon);
+                }
+                // Three gradients are too few for its second mean: the golden values have more.
+                Rule::RAdam { beta1, .. } => {
+                    m = beta1 * m + (1.0 - beta1) * g;
+                    p -= rate * m / (1.0 - beta1.powi(t));
+                }
+                Rule::Lion { beta1, beta2, .. } => {
+                    let way: f64 = beta1 * m + (1.0 - beta1) * g;
+                    p -= rate * if way == 0.0 { 0.0 } else { way.signum() };
+                    m = beta2 * m + (1.0 - beta2) * g;
                 }
             }
         }

@@ -118,7 +118,8 @@ impl Study {
         self
     }
 
-    /// Runs every combination with the seeds 0, 1, .., `n` - 1.
+    /// Runs every combination with the seeds 0, 1, .., `n` - 1. With another `n`, only what is new is computed; where a
+    /// closure's cell had no such call before, it is other code.
     pub fn seeds(self, n: impl Number) -> Self {
         self.set(count("study, seeds", n, 0), |s, n| s.seeds = Seeds::First(n))
     }

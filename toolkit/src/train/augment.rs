@@ -5,7 +5,7 @@ use std::fmt;
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 
-use crate::data::Shape;
+use crate::data::{Dataset, Shape};
 use crate::seed::{Rng, normal};
 use crate::{Error, Result};
 
@@ -25,6 +25,18 @@ impl Augmentation {
                 Error::spec(format!("expected noise of 0 or more, found {deviation}"))
                     .at("recipe, augmentation"),
             ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses examples of a shape that it does not change.
+    pub(super) fn check(&self, data: &Dataset) -> Result<()> {
+        match (self, data.shape()) {
+            (Augmentation::Mirror, Shape::Flat(width)) => Err(Error::spec(format!(
+                "mirroring is for images, found examples of {width} numbers"
+            ))
+            .at(format!("recipe, augmentation; dataset {}", data.name()))
+            .fix("if the numbers are images, row by row, say so with Dataset::with_shape")),
             _ => Ok(()),
         }
     }

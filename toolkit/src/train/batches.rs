@@ -5,9 +5,8 @@ use std::fmt;
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 
-use super::holdout::shuffle;
 use crate::data::{Dataset, Targets};
-use crate::seed::stream;
+use crate::seed::{shuffle, stream};
 use crate::{Error, Result};
 
 /// Which rows make a batch.

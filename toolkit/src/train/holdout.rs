@@ -1,9 +1,7 @@
 //! Which examples are learned from and which are held out to watch.
 
-use rand::Rng as _;
-
 use crate::data::{Dataset, share_of_classes, share_of_groups};
-use crate::seed::{Rng, stream};
+use crate::seed::{Rng, shuffle, stream};
 use crate::{Error, Result};
 
 /// Rows of a dataset: those to learn from, and those to watch.
@@ -79,15 +77,10 @@ fn of_groups(groups: &[u32], share: f64, rng: &mut Rng) -> Vec<bool> {
     groups.iter().map(|group| chosen.contains(group)).collect()
 }
 
-/// Fisher and Yates' shuffle.
-pub(super) fn shuffle(rows: &mut [u32], rng: &mut Rng) {
-    for i in (1..rows.len()).rev() {
-        rows.swap(i, rng.random_range(0..=i as u32) as usize);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use rand::Rng as _;
+
     use super::*;
     use crate::data::Shape;
 

@@ -102,6 +102,76 @@ impl Recipe {
         })
     }
 
+    /// Adagrad at this rate: each parameter's rate falls with the gradients that it has seen.
+    #[doc(alias = "optimizer")]
+    pub fn adagrad(self, rate: impl Number) -> Self {
+        self.set("adagrad", rate, |r, rate| {
+            r.rule = Rule::Adagrad { rate, epsilon: 1e-10 };
+        })
+    }
+
+    /// RMSProp at this rate, with PyTorch's other constants (0.99, 1e-8).
+    #[doc(alias = "optimizer")]
+    #[doc(alias = "RMSprop")]
+    pub fn rmsprop(self, rate: impl Number) -> Self {
+        self.set("rmsprop", rate, |r, rate| {
+            r.rule = Rule::RmsProp {
+                rate,
+                alpha: 0.99,
+                epsilon: 1e-8,
+            };
+        })
+    }
+
+    /// Adadelta, which has no rate to choose (PyTorch's is 1), with the other constants 0.9 and 1e-6.
+    #[doc(alias = "optimizer")]
+    pub fn adadelta(mut self) -> Self {
+        self.rule = Rule::Adadelta {
+            rate: 1.0,
+            rho: 0.9,
+            epsilon: 1e-6,
+        };
+        self
+    }
+
+    /// AMSGrad at this rate: Adam whose second mean never falls.
+    #[doc(alias = "optimizer")]
+    pub fn amsgrad(self, rate: impl Number) -> Self {
+        self.set("amsgrad", rate, |r, rate| {
+            r.rule = Rule::AmsGrad {
+                rate,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+            };
+        })
+    }
+
+    /// RAdam at this rate: Adam that warms up by itself.
+    #[doc(alias = "optimizer")]
+    pub fn radam(self, rate: impl Number) -> Self {
+        self.set("radam", rate, |r, rate| {
+            r.rule = Rule::RAdam {
+                rate,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+            };
+        })
+    }
+
+    /// Lion at this rate, a third to a tenth of Adam's, with the paper's other constants (0.9, 0.99).
+    #[doc(alias = "optimizer")]
+    pub fn lion(self, rate: impl Number) -> Self {
+        self.set("lion", rate, |r, rate| {
+            r.rule = Rule::Lion {
+                rate,
+                beta1: 0.9,
+                beta2: 0.99,
+            };
+        })
+    }
+
     /// Any update rule, with all its constants.
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rule = rule;
@@ -317,12 +387,18 @@ impl Recipe {
         let rule = self.rule;
         let place = format!("recipe, {what}");
         let made = number(&place, momentum).and_then(|momentum| match rule {
-            Rule::Adam { .. } => Err(Error::spec("the rule is Adam, whose momentum is its beta1")
-                .at(place)
-                .fix(format!(
+            Rule::Sgd { .. } | Rule::Momentum { .. } | Rule::Nesterov { .. } => {
+                Ok(make(rule.rate(), momentum))
+            }
+            other => {
+                let why = match other {
+                    Rule::Adam { .. } => "the rule is Adam, whose momentum is its beta1".to_owned(),
+                    other => format!("the rule is {other}, which has no momentum of SGD's"),
+                };
+                Err(Error::spec(why).at(place).fix(format!(
                     "choose SGD first, as in Recipe::new().sgd(0.05).{what}(0.9)"
-                ))),
-            rule => Ok(make(rule.rate(), momentum)),
+                )))
+            }
         });
         self.set_result(made, |r, rule| r.rule = rule)
     }

@@ -22,8 +22,11 @@ impl Show for Record {
         let mut text = format!("step {}, epoch {epoch}: rate {rate}, loss {loss}", self.step);
         if !self.held_out_loss.is_nan() {
             let loss = readable_number(self.held_out_loss);
-            let accuracy = 100.0 * self.held_out_accuracy;
-            text += &format!(", held out: loss {loss}, accuracy {accuracy:.1}%");
+            text += &format!(", held out: loss {loss}");
+        }
+        // Values have none.
+        if !self.held_out_accuracy.is_nan() {
+            text += &format!(", accuracy {:.1}%", 100.0 * self.held_out_accuracy);
         }
         let time = Duration::try_from_secs_f64(self.seconds).unwrap_or_default();
         Bundle::text(format!("{text}, {}", readable_time(time)))

@@ -106,7 +106,7 @@ impl Stepper {
     }
 
     /// As [`forward`](Self::forward), without dropout: batch norm uses the batch's statistics, and the running ones move
-    /// if `moves` (adaptation at test time, Nado et al. 2020).
+    /// if `moves` (adaptation at test time, Nado et al. 2020). A frozen batch norm uses its running statistics, which stay.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).

@@ -141,6 +141,7 @@ pub(crate) fn plan(
             Rule::Momentum { .. } => sweep::Rule::Momentum,
             Rule::Nesterov { .. } => sweep::Rule::Nesterov,
             Rule::Adam { .. } => sweep::Rule::Adam,
+            other => return cpu(format!("the rule {other}")),
         },
     };
     let loss = match (&recipe.loss, data.targets()) {
@@ -355,6 +356,7 @@ impl Planned {
             label,
             outcome,
         };
+        network.gives_log_probabilities = numbers.gives_log_probabilities();
         Run::new(network, numbers, widths, Network::outputs_at)
     }
 

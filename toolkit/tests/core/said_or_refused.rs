@@ -347,6 +347,60 @@ fn watchers_get_back_their_own_memories() {
     );
 }
 
+/// Stands in with too few parameters.
+struct Short;
+
+impl Watcher for Short {
+    fn stand_in(&self) -> Option<&[f32]> {
+        Some(&[0.0])
+    }
+}
+
+#[test]
+fn what_would_do_nothing_or_fit_nothing_is_refused() {
+    let data = clouds(32, 0.0, 1);
+    let net = Mlp::new([2, 4, 2]).build(0).expect("a network");
+    let mirrored = Recipe::new().epochs(1).augment(jook::train::Augmentation::Mirror);
+    refused(
+        net.train(&data, mirrored),
+        &["mirroring is for images", "2 numbers"],
+    );
+    let short = net.training().watch(Short).run(&data, Recipe::new().epochs(1));
+    refused(short, &["stand in", "found 1"]);
+    for recipe in [
+        Recipe::new().rmsprop(0.01),
+        Recipe::new().adam(0.01),
+        Recipe::new().lion(0.001),
+    ] {
+        refused(net.train(&data, recipe.momentum(0.9)), &["choose SGD first"]);
+    }
+}
+
+#[test]
+fn rules_learn_and_say_what_they_are() {
+    let (data, test) = (clouds(120, 0.0, 1), clouds(60, 0.0, 2));
+    let net = Mlp::new([2, 8, 2]);
+    for (recipe, words) in [
+        (Recipe::new().adagrad(0.1), "Adagrad 0.1"),
+        (Recipe::new().rmsprop(0.01), "RMSProp 0.01"),
+        (Recipe::new().adadelta(), "Adadelta 1"),
+        (Recipe::new().amsgrad(0.02), "AMSGrad 0.02"),
+        (Recipe::new().radam(0.02), "RAdam 0.02"),
+        (Recipe::new().lion(0.005), "Lion 0.005"),
+    ] {
+        assert_eq!(recipe.rule.to_string(), words);
+        let run = net.train(&data, recipe.epochs(30).batch(16)).expect("a run");
+        let accuracy = run.evaluate(&test).expect("an evaluation").accuracy;
+        assert!(accuracy > 0.9, "{words}: {accuracy}");
+    }
+    let rule = Rule::RmsProp {
+        rate: 0.01,
+        alpha: 0.9,
+        epsilon: 1e-8,
+    };
+    assert_eq!(rule.to_string(), "RMSProp 0.01 (alpha 0.9, epsilon 0.00000001)");
+}
+
 #[test]
 fn max_norm_is_of_a_units_weights_in_dfdx_models_too() {
     let data = clouds(64, 0.0, 1);

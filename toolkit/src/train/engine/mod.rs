@@ -162,6 +162,7 @@ pub(super) fn train(
         .collect();
     for data in &all {
         check_width(data, executor.inputs())?;
+        recipe.augmentations.iter().try_for_each(|one| one.check(data))?;
     }
     if objective.streams() > all.len() {
         return Err(Error::spec(format!(

@@ -29,6 +29,18 @@ fn stand_in(watchers: &[Box<dyn Watcher + '_>]) -> Option<Vec<f32>> {
         .map(<[f32]>::to_vec)
 }
 
+/// Refuses others than there are parameters.
+fn checked(stand_in: Option<Vec<f32>>, parameters: usize) -> Result<Option<Vec<f32>>> {
+    match &stand_in {
+        Some(own) if own.len() != parameters => Err(Error::spec(format!(
+            "expected {parameters} parameters to stand in for the trained ones, found {}",
+            own.len()
+        ))
+        .at("a watcher's stand_in")),
+        _ => Ok(stand_in),
+    }
+}
+
 impl Work<'_> {
     /// Updates of the whole training.
     pub(in crate::train) fn total(&self) -> u64 {
@@ -84,7 +96,8 @@ impl Work<'_> {
             let check = step.is_multiple_of(check_every) || step == total;
             let mut wish = self.tell(watchers, live, (rate, loss), false)?;
             if check {
-                if let Some(ending) = self.check(rate, stand_in(watchers))? {
+                let stand_in = checked(stand_in(watchers), self.executor.parameters().len())?;
+                if let Some(ending) = self.check(rate, stand_in)? {
                     return Ok(ending);
                 }
                 wish = self.tell(watchers, live, (rate, loss), true)?.or(wish);
