@@ -25,7 +25,7 @@ LONG = [
     ("Err::<(), _>(\"no \".repeat(9_000))", "of 27000 characters"),
     ("struct Held { name: &'static str, rows: Vec<Vec<f64>> }\nHeld { name: \"a\", rows: vec![vec![0.5; 900]; 900] }", "(cut: the first 5000 characters of "),
     ("std::path::PathBuf::from(\"x\".repeat(60_000))", "(cut: the first 5000 characters of 60002 characters;"),
-    ("Some((1, \"x\".repeat(60_000)))", "(cut: the first 5000 characters of 60011 characters;"),
+    ("Some((1, \"x\".repeat(60_000)))", "(cut: the first 5000 characters of 60013 characters;"),
 ]
 
 
