@@ -67,47 +67,24 @@ impl Rule {
     /// What an update takes beside rate and penalties: the momentum; of Adam and its kin 1 - beta1, beta2, 1 - beta2 and
     /// epsilon.
     pub(crate) fn constants(&self) -> [f32; 4] {
-        match *self {
-            Rule::Sgd { .. } => [0.0; 4],
-            Rule::Momentum { momentum, .. } | Rule::Nesterov { momentum, .. } => {
+        match (*self, self.of_adam()) {
+            (Rule::Momentum { momentum, .. } | Rule::Nesterov { momentum, .. }, _) => {
                 [momentum as f32, 0.0, 0.0, 0.0]
             }
-            Rule::Adagrad { .. } | Rule::RmsProp { .. } | Rule::Adadelta { .. } | Rule::Lion { .. } => {
-                [0.0; 4]
-            }
-            Rule::Adam {
-                beta1,
-                beta2,
-                epsilon,
-                ..
-            }
-            | Rule::AmsGrad {
-                beta1,
-                beta2,
-                epsilon,
-                ..
-            }
-            | Rule::RAdam {
-                beta1,
-                beta2,
-                epsilon,
-                ..
-            } => [
+            (_, Some((beta1, beta2, epsilon))) => [
                 (1.0 - beta1) as f32,
                 beta2 as f32,
                 (1.0 - beta2) as f32,
                 epsilon as f32,
             ],
+            (_, None) => [0.0; 4],
         }
     }
 
     /// The corrections of Adam's, and its kin's, two means at update `step`, counted from 1: what the first is multiplied
     /// by, the rate included, and the root of the second.
     pub(crate) fn corrections(&self, rate: f64, step: u64) -> (f32, f32) {
-        let (Rule::Adam { beta1, beta2, .. }
-        | Rule::AmsGrad { beta1, beta2, .. }
-        | Rule::RAdam { beta1, beta2, .. }) = *self
-        else {
+        let Some((beta1, beta2, _)) = self.of_adam() else {
             return (0.0, 0.0);
         };
         // In f64: 1 - beta^t loses its digits in f32 for small t.

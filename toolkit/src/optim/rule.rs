@@ -51,7 +51,18 @@ pub enum Rule {
 impl Rule {
     /// The rate before any schedule.
     pub fn rate(&self) -> f64 {
-        match *self {
+        let mut copy = *self;
+        *copy.rate_mut()
+    }
+
+    /// The same rule at another rate.
+    pub fn at_rate(mut self, new: f64) -> Self {
+        *self.rate_mut() = new;
+        self
+    }
+
+    fn rate_mut(&mut self) -> &mut f64 {
+        match self {
             Rule::Sgd { rate }
             | Rule::Momentum { rate, .. }
             | Rule::Nesterov { rate, .. }
@@ -65,21 +76,29 @@ impl Rule {
         }
     }
 
-    /// The same rule at another rate.
-    pub fn at_rate(mut self, new: f64) -> Self {
-        match &mut self {
-            Rule::Sgd { rate }
-            | Rule::Momentum { rate, .. }
-            | Rule::Nesterov { rate, .. }
-            | Rule::Adam { rate, .. }
-            | Rule::Adagrad { rate, .. }
-            | Rule::RmsProp { rate, .. }
-            | Rule::Adadelta { rate, .. }
-            | Rule::AmsGrad { rate, .. }
-            | Rule::RAdam { rate, .. }
-            | Rule::Lion { rate, .. } => *rate = new,
+    /// beta1, beta2 and epsilon of Adam and its kin.
+    pub(super) fn of_adam(&self) -> Option<(f64, f64, f64)> {
+        match *self {
+            Rule::Adam {
+                beta1,
+                beta2,
+                epsilon,
+                ..
+            }
+            | Rule::AmsGrad {
+                beta1,
+                beta2,
+                epsilon,
+                ..
+            }
+            | Rule::RAdam {
+                beta1,
+                beta2,
+                epsilon,
+                ..
+            } => Some((beta1, beta2, epsilon)),
+            _ => None,
         }
-        self
     }
 
     /// Whether its constants are in their ranges.
@@ -106,31 +125,14 @@ impl Rule {
             }
         };
         positive("rate", self.rate())?;
+        if let Some((beta1, beta2, epsilon)) = self.of_adam() {
+            share("beta1", beta1)?;
+            share("beta2", beta2)?;
+            return positive("epsilon", epsilon);
+        }
         match *self {
-            Rule::Sgd { .. } => Ok(()),
+            Rule::Sgd { .. } | Rule::Adam { .. } | Rule::AmsGrad { .. } | Rule::RAdam { .. } => Ok(()),
             Rule::Momentum { momentum, .. } | Rule::Nesterov { momentum, .. } => share("momentum", momentum),
-            Rule::Adam {
-                beta1,
-                beta2,
-                epsilon,
-                ..
-            }
-            | Rule::AmsGrad {
-                beta1,
-                beta2,
-                epsilon,
-                ..
-            }
-            | Rule::RAdam {
-                beta1,
-                beta2,
-                epsilon,
-                ..
-            } => {
-                share("beta1", beta1)?;
-                share("beta2", beta2)?;
-                positive("epsilon", epsilon)
-            }
             Rule::Adagrad { epsilon, .. } => positive("epsilon", epsilon),
             Rule::RmsProp { alpha, epsilon, .. } => {
                 share("alpha", alpha)?;

@@ -15,8 +15,6 @@ pub(crate) const MOST: usize = 5_000;
 #[derive(Debug)]
 pub(crate) struct Beginning {
     text: String,
-    /// Characters that still fit.
-    room: usize,
     is_cut: bool,
     /// Characters in all, as far as they were counted, and since when those behind the cut are.
     count: usize,
@@ -30,14 +28,13 @@ impl Beginning {
     pub(crate) fn of(arguments: fmt::Arguments<'_>) -> Self {
         let mut beginning = Self {
             text: String::new(),
-            room: MOST,
             is_cut: false,
             count: 0,
             since: None,
             is_endless: false,
         };
         let ended = fmt::write(&mut beginning, arguments);
-        beginning.is_endless |= ended.is_err();
+        beginning.is_endless = ended.is_err();
         if ended.is_err() && !beginning.is_cut {
             beginning
                 .text
@@ -63,6 +60,7 @@ impl Beginning {
 
 impl fmt::Write for Beginning {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        let before = self.count;
         self.count += text.chars().count();
         if self.is_cut {
             let since = self.since.get_or_insert_with(Instant::now);
@@ -71,7 +69,7 @@ impl fmt::Write for Beginning {
                 false => Ok(()),
             };
         }
-        match text.char_indices().nth(self.room) {
+        match text.char_indices().nth(MOST - before) {
             Some((end, _)) => {
                 self.text.push_str(&text[..end]);
                 self.is_cut = true;
@@ -79,7 +77,6 @@ impl fmt::Write for Beginning {
             }
             None => {
                 self.text.push_str(text);
-                self.room -= text.chars().count();
                 Ok(())
             }
         }

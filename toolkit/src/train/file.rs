@@ -208,7 +208,7 @@ pub(super) fn write(
 /// Reads the file at `path`, to work with the model in it; nothing in it is believed before it is checked.
 pub(super) fn read(path: &Path) -> Result<File> {
     let file = read_to_resume(path)?;
-    cells::reads((bits(&file.parameters), bits(&file.buffers)));
+    cells::reads(|| (bits(&file.parameters), bits(&file.buffers)));
     Ok(file)
 }
 

@@ -156,7 +156,7 @@ impl Weights {
             );
         }
         let content = std::fs::read(path).map_err(|e| io(&e))?;
-        cells::reads(&content);
+        cells::reads(|| &content);
         Self::from_bytes(path.display().to_string(), &content)
     }
 

@@ -189,7 +189,7 @@ impl ImageFolder {
         let data = Dataset::new(self.name.clone(), preparation.shape(), features)?
             .with_origin(self.origin.clone(), "")
             .with_labels(labels, self.class_names().to_vec())?;
-        cells::reads(data.digest());
+        cells::reads(|| data.digest());
         Ok(data.with_notes(self.notes().iter().cloned().chain(found)))
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn tell(name: &str, notes: &[String]) {
 /// Data that were just loaded, with their notes printed. What is made of them is made of what the file holds.
 fn told(data: super::Dataset) -> super::Dataset {
     tell(data.name(), data.notes());
-    cells::reads(data.digest());
+    cells::reads(|| data.digest());
     data
 }
 

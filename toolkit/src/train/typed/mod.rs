@@ -108,9 +108,7 @@ macro_rules! trained {
                 + Module<<$example as Example>::Batch, Output = TypedOneHot<O>>,
         {
             fn train(&self, data: &Dataset, recipe: impl Into<Recipe>) -> Result<Run<Self>> {
-                let recipe = recipe.into().matched_to(data)?;
-                let mut loss = recipe.loss.clone();
-                train_typed::<_, $example, O>(self, data, recipe, &mut loss)
+                train_typed::<_, $example, O>(self, data, recipe.into(), None)
             }
 
             fn train_with(
@@ -119,7 +117,7 @@ macro_rules! trained {
                 recipe: impl Into<Recipe>,
                 loss: impl FnMut(TypedLogits<O>, TypedOneHot<O>) -> LossValue,
             ) -> Result<Run<Self>> {
-                train_typed::<_, $example, O>(self, data, recipe.into(), &mut TypedLoss::<_, O>(loss))
+                train_typed::<_, $example, O>(self, data, recipe.into(), Some(&mut TypedLoss::<_, O>(loss)))
             }
 
             fn fit(&self, split: &Split, recipe: impl Into<Recipe>) -> Result<Run<Self>> {
@@ -150,7 +148,7 @@ fn train_typed<M, X: Example, const O: usize>(
     model: &M,
     data: &Dataset,
     recipe: Recipe,
-    objective: &mut dyn Objective,
+    objective: Option<&mut dyn Objective>,
 ) -> Result<Run<M>>
 where
     M: TensorCollection<f32, Cpu>
@@ -161,6 +159,8 @@ where
     let recipe = recipe.matched_to(data)?;
     recipe.validate()?;
     X::check(data)?;
+    let mut loss = recipe.loss.clone();
+    let objective = objective.unwrap_or(&mut loss);
     if let [tap, ..] = &objective.taps()[..] {
         return Err(Error::spec(format!("a dfdx model has no layer named {tap}"))
             .fix("use an objective of the model's outputs"));

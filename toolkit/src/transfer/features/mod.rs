@@ -161,7 +161,7 @@ impl<'a> Features<'a> {
                 data.with_labels(labels, folder.class_names().to_vec())?
             }
         };
-        cells::reads(data.digest());
+        cells::reads(|| data.digest());
         Ok(FeatureSet {
             data,
             images: images.len(),
