@@ -154,7 +154,100 @@ fn without_a_validation_part_a_fifth_of_the_training_part_judges() {
 }
 
 #[test]
-fn a_closure_says_on_what_its_best_was_chosen() {
+fn a_closure_that_takes_its_data_from_the_trial_chooses_as_a_base_does() {
+    for split in [
+        moons().split(0.25, 1).unwrap(),
+        moons().split_three(0.2, 0.25, 1).unwrap(),
+    ] {
+        let by_base = study("base").data(&split).seeds(2).fit().unwrap();
+        let closure = || {
+            Study::new("closure")
+                .vary("units", [2, 8, 16])
+                .seeds(2)
+                .data(&split)
+                .in_memory()
+                .quiet()
+        };
+        let run = |t: &Trial| net(t["units"].count()?).fit(t.data()?, recipe().seed(t.seed()));
+        let result = closure().run(run).unwrap();
+        let bits = |result: &StudyResult| result.trials().iter().map(|t| log_loss(t)).collect::<Vec<_>>();
+        assert_eq!(bits(&by_base), bits(&result));
+        assert_eq!(result.counts().planned, 3 * 2 + 2);
+        let (expected, chosen) = (by_base.chosen().unwrap(), result.chosen().unwrap());
+        let units = chosen.settings.get("units").unwrap().count().unwrap();
+        assert_eq!(units, expected.settings.get(UNITS).unwrap().count().unwrap());
+        assert_eq!(chosen.on_validation, expected.on_validation);
+        assert_eq!(chosen.on_test(), expected.on_test());
+        assert_eq!(log_loss(&chosen.trials()[1]), by_hand(&split, units, 1));
+        for trial in result.trials() {
+            assert_eq!(trial.measured_on(), Some("validation"));
+        }
+        assert_eq!(chosen.trials()[0].measured_on(), Some("test"));
+        let (text, expected) = (result.to_string(), by_base.to_string());
+        let line = |text: &str| {
+            let (_, from) = text.split_once("best on validation (").expect("what chose");
+            from.split_once(": ").expect("the setting").0.to_owned()
+        };
+        assert_eq!(line(&text), line(&expected));
+        assert!(text.contains("on the test part, once"), "{text}");
+        // A trial that is judged never has the rows of the test part.
+        let seen = std::sync::Mutex::new(Vec::new());
+        closure()
+            .seeds(1)
+            .run(|t| {
+                let data = t.data()?;
+                seen.lock().unwrap().push((data.train.len(), data.test.digest()));
+                assert!(data.validation.is_none());
+                t["units"].number()
+            })
+            .unwrap();
+        let seen = seen.into_inner().unwrap();
+        let on_test = |one: &&(usize, String)| one.1 == split.test.digest();
+        assert_eq!((seen.len(), seen.iter().filter(on_test).count()), (4, 1));
+        assert_eq!(seen.iter().find(on_test).unwrap().0, split.train.len());
+    }
+}
+
+#[test]
+fn closures_on_folds_are_tested_once_and_found_again() {
+    let folder = Folder::new("closure-folds");
+    let split = moons().split(0.25, 1).unwrap();
+    let folds = split.train.folds(3, 0).unwrap();
+    let run = || {
+        Study::new("closure")
+            .version("1")
+            .vary("units", [2, 16])
+            .data(&split)
+            .folds(&folds)
+            .store(&folder.0)
+            .quiet()
+            .run(|t| net(t["units"].count()?).fit(t.data()?, recipe().seed(t.seed())))
+            .unwrap()
+    };
+    let (first, again) = (run(), run());
+    assert_eq!((first.counts().computed, first.counts().reused), (7, 0));
+    assert_eq!((again.counts().computed, again.counts().reused), (0, 7));
+    assert_eq!(
+        first.chosen().unwrap().on_test(),
+        again.chosen().unwrap().on_test()
+    );
+    assert!(again.to_string().contains("best on 3 folds: "), "{again}");
+    // The test part never chooses, by a closure no more than by a base.
+    let whole = moons().folds(3, 0).unwrap();
+    let error = Study::new("closure")
+        .data(&split)
+        .folds(&whole)
+        .in_memory()
+        .run(|_| Ok(1.0))
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("the test part would choose"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_closure_with_data_of_its_own_says_on_what_its_best_was_chosen() {
     let split = moons().split(0.25, 1).unwrap();
     let closure = || {
         Study::new("closure")
@@ -163,24 +256,27 @@ fn a_closure_says_on_what_its_best_was_chosen() {
             .in_memory()
             .quiet()
     };
-    let run = |t: &Trial| net(t["units"].count()?).fit(t.data()?, recipe().seed(t.seed()));
-    let result = closure().run(run).unwrap();
+    let own = |t: &Trial| net(t["units"].count()?).fit(&split, recipe().seed(t.seed()));
+    let result = closure().run(own).unwrap();
     let text = result.to_string();
     assert!(
         text.contains("best on the test part, which chose it, so that its number is too good: "),
         "{text}"
     );
-    assert!(result.chosen().unwrap_err().to_string().contains(".fit()"));
+    assert_eq!(result.counts().planned, 2);
+    assert!(result.chosen().unwrap_err().to_string().contains("t.data()?"));
     let said = |metric: &str, result: Result<StudyResult>| {
-        let text = result.unwrap().to_string();
+        let result = result.unwrap();
+        let text = result.to_string();
         assert!(text.contains(metric), "no {metric:?} in: {text}");
+        assert!(result.chosen().is_err() && !text.contains("test part"), "{text}");
     };
     said(
         "best by what the trials measured: ",
         closure().run(|t| t["units"].number()),
     );
     said(
-        "best on validation: ",
+        "best on the trials' own validation: ",
         closure().run(|t| {
             Ok(Measured::new()
                 .metric("score", t["units"].number()?)
@@ -192,6 +288,7 @@ fn a_closure_says_on_what_its_best_was_chosen() {
         "best on the held-out part: ",
         closure().metric("held_out_loss").run(watched),
     );
+    let run = |t: &Trial| net(t["units"].count()?).fit(t.data()?, recipe().seed(t.seed()));
     assert!(
         Study::new("no data")
             .vary("units", [2])

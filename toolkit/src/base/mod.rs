@@ -1,5 +1,5 @@
 //! What all parts stand on: random streams by name, numbers given to setters, hashes, memory that is promised once, files
-//! that are replaced in one move, specs as text.
+//! that are replaced in one move, specs as text, what a tensor is.
 
 pub mod canonical;
 pub mod code;
@@ -8,5 +8,6 @@ pub mod memory;
 pub mod number;
 pub mod replace;
 pub mod seed;
+pub mod tensor;
 #[cfg(test)]
 pub mod testing;

@@ -6,6 +6,17 @@ use rand::{Rng as _, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
+/// For draws of one's own in a cell, from [`stream`]:
+///
+/// ```
+/// use jook::seed::{self, rand::Rng as _};
+/// let mut exploration = seed::stream(7, "exploration");
+/// let explore = exploration.random::<f64>() < 0.1;
+/// let action: usize = exploration.random_range(0..4);
+/// assert!(action < 4 && !explore);
+/// ```
+pub use rand;
+
 /// The generator behind every random choice; the same on every machine and for any thread count.
 pub type Rng = ChaCha8Rng;
 

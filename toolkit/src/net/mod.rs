@@ -23,6 +23,7 @@ mod validate;
 mod weights;
 mod window;
 
+pub use crate::base::tensor::{Role, TensorInfo};
 pub use activation::Activation;
 pub use cnn::Cnn;
 pub(crate) use graph::Source;
@@ -30,7 +31,7 @@ pub use inception::InceptionV3;
 pub use init::Init;
 pub use mlp::Mlp;
 pub use module::NetworkModule;
-pub use network::{Network, Role, TensorInfo};
+pub use network::Network;
 pub use predict::Prepared;
 pub use spec::{Layer, LayerKind, NetSpec};
 pub use validate::{MAX_PARAMETERS, MAX_TOTAL_WIDTH, MAX_WIDTH};

@@ -6,44 +6,9 @@ use std::sync::Arc;
 use super::layers::Tensor;
 use super::predict::Planned;
 use super::tape::OnTapes;
-use super::{LayerKind, NetSpec};
+use super::{LayerKind, NetSpec, Role, TensorInfo};
 use crate::seed::stream;
 use crate::{Error, Result};
-
-/// What a tensor is for. All but the running statistics are learned, and penalties look at all of those.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The matrix of a dense layer, inputs x units, the weights of a convolution, kernel height x kernel
-    /// width x input channels of a group x channels, or the table of an embedding, vocabulary x width.
-    Weight,
-    /// What a dense layer or convolution adds.
-    Bias,
-    /// What a norm multiplies by, and the slope of a PReLU.
-    Scale,
-    /// What a norm adds.
-    Shift,
-    /// A running statistic of batch norm: lives in the buffers, is not learned.
-    Running,
-}
-
-/// Where a tensor of a network lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TensorInfo {
-    /// Layer and tensor: `dense1.weight`, `dense1.bias`, `batch_norm1.scale`, `.shift`, `.running_mean`,
-    /// `.running_var`, `prelu1.slope`.
-    pub name: String,
-    /// Sizes, row-major.
-    pub shape: Vec<usize>,
-    /// Where it lies in [`Network::parameters`], or in [`Network::buffers`] if its role is
-    /// [`Role::Running`].
-    pub range: Range<usize>,
-    /// Whether its layer takes no update.
-    pub frozen: bool,
-    /// What it is for.
-    pub role: Role,
-    /// Whether the first of its sizes counts the units, as in dfdx, and not the last.
-    pub(crate) units_first: bool,
-}
 
 /// A network: what it is ([`NetSpec`]) and its numbers, one flat vector of parameters and one of buffers
 /// (the running statistics of batch norm), laid out as [`Network::tensors`] says. A clone shares them until one of the

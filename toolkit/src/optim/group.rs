@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{Role, TensorInfo};
+use crate::base::tensor::{Role, TensorInfo};
 use crate::{Error, Result};
 
 /// What a recipe says of the tensors whose name fits a pattern. What it leaves out stays as it is; of several groups

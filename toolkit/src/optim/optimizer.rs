@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::group::{Group, Settings};
 use super::{TensorStep, UpdateRule, sign};
-use crate::net::{Role, TensorInfo};
+use crate::base::tensor::{Role, TensorInfo};
 use crate::{Error, Result};
 
 /// A rule with what counts for each tensor of a model. What the rule remembers is not in it: that lives where the

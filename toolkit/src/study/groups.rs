@@ -143,6 +143,12 @@ impl<'a> Groups<'a> {
             .map(|(settings, mean, _)| (settings.clone(), mean))
     }
 
+    /// Whether a trial was run on validation.
+    pub(super) fn judged(&self) -> bool {
+        let mut trials = self.all.iter().flat_map(|(_, trials)| trials);
+        trials.any(|trial| trial.measured_on() == Some("validation"))
+    }
+
     /// What all values of a metric were measured on, where all trials say the same.
     pub(super) fn measured_on(&self, metric: &str) -> Option<&'a str> {
         match metric {

@@ -3,7 +3,7 @@
 //! ```no_run
 //! use jook::prelude::*;
 //! # fn main() -> jook::Result<()> {
-//! # let few = datasets::digits()?.few_shot(10, 0)?;
+//! # let few = datasets::digits()?.few_shot(20, 0)?;
 //! let study = Study::new("first bowl")
 //!     .vary("activation", [Sigmoid, Tanh, Relu, Maxout(2)])
 //!     .vary("dropout", [0.0, 0.2, 0.5])
@@ -14,6 +14,7 @@
 //!         net.fit(t.data()?, Recipe::new().epochs(60).sgd(0.05).seed(t.seed()))
 //!     })?;
 //! study.table();
+//! study.chosen()?; // on validation, and on the test part
 //! study.heatmap("accuracy")?;
 //! study.compare([("dropout", 0.0)], [("dropout", 0.5)], "accuracy")?;
 //! # Ok(()) }
@@ -32,9 +33,10 @@
 //! values or a longer random search compute only what is new: what `seeds`, `seed_list`, `vary`, `threads` and `metric`
 //! are given is no part of the code.
 //!
-//! **What chooses.** [`Study::fit`] chooses by validation and looks at the test part once, for the chosen setting. A
-//! closure decides for itself what it measures on; a [`Run`](crate::train::Run) that it returns was measured on the test
-//! part, and the table says so beside the best.
+//! **What chooses.** A study with data chooses by validation and looks at the test part once, for the chosen setting:
+//! [`Study::fit`], and [`Study::run`] where the closure takes its data from the trial ([`Trial::data`]), as above. A closure
+//! with data of its own decides for itself what it measures on; a [`Run`](crate::train::Run) that it returns was measured
+//! on their test part, and the table says so beside the best.
 //!
 //! **Same bits.** A trial depends on its settings and seed alone: not on the number of threads, the
 //! order of the trials, or on being in a study at all.

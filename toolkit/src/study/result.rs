@@ -25,7 +25,7 @@ pub struct StudyResult {
     dir: Option<PathBuf>,
 }
 
-/// The setting that [`Study::fit`](super::Study::fit) chose on validation, and how good it is on the test part, which
+/// The setting that a study chose on validation, and how good it is on the test part, which
 /// was looked at for it alone.
 #[derive(Clone)]
 pub struct Chosen {
@@ -180,8 +180,9 @@ impl StudyResult {
     }
 
     /// The combination with the best mean of `metric`, on what the trials measured it on: with
-    /// [`Study::fit`](super::Study::fit) that is validation; a closure that returns a run measured it on the test part,
-    /// and the number of the best of many is then too good. What is best is the lowest or highest as set by
+    /// [`Study::fit`](super::Study::fit), and a closure that takes [`Trial::data`](super::Trial::data), that is validation; a
+    /// closure that returns a run on data of its own measured it on their test part, and the number of the best of many is
+    /// then too good. What is best is the lowest or highest as set by
     /// [`Study::minimize`](super::Study::minimize) and [`Study::maximize`](super::Study::maximize); else the lowest
     /// when its name speaks of a loss, an error (also mse, rmse, mae, nll, ece), perplexity or time, and the highest
     /// otherwise. A combination of which a trial failed or gave NaN is best only where no other is whole.
@@ -198,8 +199,8 @@ impl StudyResult {
     /// The setting that was chosen on validation, with its number there and the one on the test part.
     ///
     /// # Errors
-    /// When nothing was chosen: the study ran a closure, had no test part, was stopped or had
-    /// [`trouble`](Self::trouble), or no trial gave a number.
+    /// When nothing was chosen: the study had no test part, its closure did not take the data from the trial, it was
+    /// stopped or had [`trouble`](Self::trouble), or no trial gave a number.
     pub fn chosen(&self) -> Result<&Chosen> {
         if let (None, Some(metric)) = (&self.chosen, &self.described.metric)
             && self.trials().iter().any(|trial| trial.error().is_none())
@@ -209,7 +210,7 @@ impl StudyResult {
         self.chosen.as_ref().ok_or_else(|| {
             Error::spec("this study chose no setting to look at on a test part")
                 .at(self.place())
-                .fix("give it .base(net, recipe) and .data(&split) and run it to its end with .fit()")
+                .fix("give it .data(&split) and run it to its end with .fit(), or with a closure that takes t.data()?")
         })
     }
 

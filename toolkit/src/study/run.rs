@@ -7,7 +7,7 @@ use super::domain::{MOST, grid, random};
 use super::frame::TAKEN;
 use super::plan::{Part, Plan, folds_of};
 use super::result::StudyResult;
-use super::runner::run;
+use super::selection::choose;
 use super::settings::Settings;
 use super::store::Store;
 use super::study::{Place, Seeds, Study};
@@ -27,9 +27,13 @@ impl Study {
     /// panics is recorded with its error and stops no other. Stop (or Ctrl-C) ends the study: finished trials
     /// are kept, those on their way are marked and run again next time.
     ///
+    /// Where the study has data and the closure takes them from [`Trial::data`], the study chooses as
+    /// [`fit`](Self::fit) does: trials are judged on validation or folds, and the chosen setting alone is run again, with
+    /// each seed, on the whole training part and the test part ([`StudyResult::chosen`]).
+    ///
     /// # Errors
-    /// When the study cannot be run as described, or no result at all can be put on disk. When that breaks on the
-    /// way, the study stops and gives what it has: [`StudyResult::trouble`].
+    /// When the study cannot be run as described, its training part is too small to split, or no result at all can be put
+    /// on disk. When that breaks on the way, the study stops and gives what it has: [`StudyResult::trouble`].
     pub fn run<F, O>(self, trial: F) -> Result<StudyResult>
     where
         F: Fn(&Trial) -> Result<O> + Sync,
@@ -42,27 +46,44 @@ impl Study {
             .at(self.place())
             .fix("leave .backend(..) out, or say the study by .base, .data and .fit()"));
         }
-        let mut parts = match (&self.folds, &self.data) {
-            (Some(folds), _) => self.parts_of(folds),
-            (None, data) => vec![self.part(data.clone(), None)],
-        };
-        if self.version.is_empty() {
-            let mut code = code_of_closure()?;
-            let mark = format!("{:?} {}", self.place_of_store(), parts[0].fingerprint);
-            match cells::earlier_studies(&mark) {
-                0 => {}
-                earlier => code += &format!(" after {earlier}"),
-            }
-            for part in &mut parts {
-                part.fingerprint += &code;
-            }
+        if let Some(error) = &self.error {
+            return Err(error.clone());
         }
-        let plan = self.plan(parts, None)?;
-        let finished = run(
-            &plan,
-            &Engine::Closure(&|one: &Trial| cells::in_trial(|| trial(one))?.measured()),
-        )?;
-        Ok(StudyResult::new(plan, finished, None))
+        let engine = Engine::Closure(&|one: &Trial| cells::in_trial(|| trial(one))?.measured());
+        if self.folds.is_none() && self.data.is_none() {
+            let mut parts = vec![self.part(None, None)];
+            self.put_code(&mut parts)?;
+            return choose(&self.plan(parts, None)?, None, &engine);
+        }
+        let (mut parts, judged_on) = self.judges()?;
+        // A part may be what chooses here and what is tested on there, and what a closure measured says which.
+        for part in &mut parts {
+            part.fingerprint += " chooses";
+        }
+        let judging = parts.len();
+        parts.extend(self.tested());
+        self.put_code(&mut parts)?;
+        let tested = parts.split_off(judging).pop();
+        let mut plan = self.plan(parts, Some("validation"))?;
+        plan.described.judged_on = Some(judged_on);
+        choose(&plan, tested, &engine)
+    }
+
+    /// Adds to the keys of these parts what the closure is made of.
+    fn put_code(&self, parts: &mut [Part]) -> Result<()> {
+        let (Some(first), true) = (parts.first(), self.version.is_empty()) else {
+            return Ok(());
+        };
+        let mut code = code_of_closure()?;
+        let mark = format!("{:?} {}", self.place_of_store(), first.fingerprint);
+        match cells::earlier_studies(&mark) {
+            0 => {}
+            earlier => code += &format!(" after {earlier}"),
+        }
+        for part in parts {
+            part.fingerprint += &code;
+        }
+        Ok(())
     }
 
     pub(super) fn parts_of(&self, folds: &[Split]) -> Vec<Part> {

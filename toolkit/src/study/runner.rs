@@ -46,7 +46,7 @@ pub(super) fn run(plan: &Plan, engine: &Engine<'_>) -> Result<Finished> {
     results.resize_with(plan.trials(), || None);
     let mut tasks = Vec::new();
     for task in plan.tasks() {
-        match found(plan, &task) {
+        match found(plan, engine, &task) {
             Some(result) => results[task.place] = Some(result),
             None => tasks.push(task),
         }
@@ -139,11 +139,11 @@ pub(super) fn run(plan: &Plan, engine: &Engine<'_>) -> Result<Finished> {
 }
 
 /// The trial in the store; what a failed one left only where those are kept.
-fn found(plan: &Plan, task: &Task) -> Option<TrialResult> {
+fn found(plan: &Plan, engine: &Engine<'_>, task: &Task) -> Option<TrialResult> {
     let store = plan.store.as_ref()?;
     let found = store.find(&task.key).or_else(|| match plan.retry {
         true => None,
         false => store.find_failed(&task.key),
     })?;
-    Some(of_plan(plan, task, found))
+    Some(of_plan(plan, engine, task, found))
 }

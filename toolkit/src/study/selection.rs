@@ -36,40 +36,32 @@ impl Study {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
-        // One scope over both rounds: a stop between them is a stop, too.
-        let _stoppable = interrupt::scope();
         let (parts, judged_on) = self.judges()?;
         let backend = self.backend.clone();
         let Some(base) = self.base.clone() else {
             return Err(Error::spec("the study has no base network and recipe").fix("add .base(net, recipe)"));
         };
-        let tested = self
-            .data
-            .clone()
-            .map(|split| self.part(Some(two_parts(split)), None));
+        let tested = self.tested();
         let mut plan = self.plan(parts, Some("validation"))?;
         plan.described.judged_on = Some(judged_on);
         for settings in &plan.described.combinations {
             base.check(settings)?;
         }
         let backend = backend.unwrap_or_else(|| Arc::new(Threads::new(plan.threads)));
-        let engine = Engine::Backend(backend.as_ref());
-        let mut finished = run(&plan, &engine)?;
-        let chosen = match tested {
-            Some(part) => test_best(&plan, part, &mut finished, &engine),
-            None => None,
+        choose(&plan, tested, &Engine::Backend(backend.as_ref()))
+    }
+
+    /// The data that the chosen combination is tested on: the training and the test part alone.
+    pub(super) fn tested(&self) -> Option<Part> {
+        let split = Split {
+            validation: None,
+            ..self.data.clone()?
         };
-        if let Some(chosen) = &chosen
-            && !plan.quiet
-            && crate::cells::kernel().is_some()
-        {
-            crate::show::show(chosen);
-        }
-        Ok(StudyResult::new(plan, finished, chosen))
+        Some(self.part(Some(split), None))
     }
 
     /// The data that each combination is judged on, and what they are in words.
-    fn judges(&self) -> Result<(Vec<Part>, String)> {
+    pub(super) fn judges(&self) -> Result<(Vec<Part>, String)> {
         match (&self.folds, &self.data) {
             (Some(_), Some(data)) if data.validation.is_some() => Err(Error::spec(
                 "the study has folds and a validation part, and one of them has to choose",
@@ -121,6 +113,21 @@ impl Study {
     }
 }
 
+/// Runs a plan, and the combination that is best in it on the test part.
+pub(super) fn choose(plan: &Plan, tested: Option<Part>, engine: &Engine<'_>) -> Result<StudyResult> {
+    // One scope over both rounds: a stop between them is a stop, too.
+    let _stoppable = interrupt::scope();
+    let mut finished = run(plan, engine)?;
+    let chosen = tested.and_then(|part| test_best(plan, part, &mut finished, engine));
+    if let Some(chosen) = &chosen
+        && !plan.quiet
+        && crate::cells::kernel().is_some()
+    {
+        crate::show::show(chosen);
+    }
+    Ok(StudyResult::new(plan.clone(), finished, chosen))
+}
+
 /// Runs the best combination of a finished round on the test part.
 fn test_best(plan: &Plan, part: Part, finished: &mut Finished, engine: &Engine<'_>) -> Option<Chosen> {
     if finished.counts.stopped || finished.trouble.is_some() {
@@ -130,7 +137,10 @@ fn test_best(plan: &Plan, part: Part, finished: &mut Finished, engine: &Engine<'
     let groups = Groups::new(&described.combinations, &finished.results, described.folds);
     let metric = groups.main_metric(described.metric.as_deref());
     // Epochs, say, of trainings that all broke choose nothing.
-    let judged = described.metric.is_some() || groups.measured_on(&metric) == Some("validation");
+    let judged = match engine {
+        Engine::Backend(_) if described.metric.is_some() => true,
+        _ => groups.measured_on(&metric) == Some("validation"),
+    };
     let (settings, on_validation) = groups.best(&metric, &described.goals).filter(|_| judged)?;
     let mut plan = plan.clone();
     plan.described.combinations = vec![settings.clone()];
@@ -144,6 +154,12 @@ fn test_best(plan: &Plan, part: Part, finished: &mut Finished, engine: &Engine<'
             return None;
         }
     };
+    // A closure that took the study's data to be judged, and now leaves them alone, was not tested.
+    let trials: Vec<TrialResult> = on_test.results.into_iter().flatten().collect();
+    let elsewhere = |trial: &TrialResult| trial.error().is_none() && trial.measured_on() != Some("test");
+    if trials.iter().any(elsewhere) {
+        return None;
+    }
     let counts = &mut finished.counts;
     counts.planned += on_test.counts.planned;
     counts.computed += on_test.counts.computed;
@@ -151,18 +167,9 @@ fn test_best(plan: &Plan, part: Part, finished: &mut Finished, engine: &Engine<'
     counts.stopped |= on_test.counts.stopped;
     finished.elapsed += on_test.elapsed;
     finished.trouble = on_test.trouble;
-    let trials: Vec<TrialResult> = on_test.results.into_iter().flatten().collect();
     let judged_on = plan.described.judged_on.clone().unwrap_or_default();
     let all = trials.len() == plan.trials() && trials.iter().all(TrialResult::is_complete);
     all.then(|| Chosen::new(settings, metric, on_validation, judged_on, trials))
-}
-
-/// The training and the test part alone.
-fn two_parts(split: Split) -> Split {
-    Split {
-        validation: None,
-        ..split
-    }
 }
 
 fn words(n: usize, what: &str) -> String {

@@ -224,9 +224,9 @@ impl Study {
         self.set(base, |s, base| s.base = Some(Arc::new(base)))
     }
 
-    /// The data of [`Study::fit`]: it learns from the training part, chooses by the validation part, and looks at the
-    /// test part once. A closure has them as [`Trial::data`](super::Trial::data). Their digest is part of every trial's key, also for
-    /// [`Study::run`]. Classes of the other parts are matched by name ([`Split::new`]).
+    /// The data of the study: it learns from the training part, chooses by the validation part, and looks at the test
+    /// part once ([`Study::fit`]); a closure takes them from [`Trial::data`](super::Trial::data). Their digests are part of
+    /// every trial's key. Classes of the other parts are matched by name ([`Split::new`]).
     pub fn data(self, split: &Split) -> Self {
         // Before the digest is taken, which does not tell labels in one order from those in another.
         self.set(split.matched(), |s, split| s.data = Some(split))

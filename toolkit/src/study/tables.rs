@@ -140,7 +140,8 @@ pub(super) fn summary(caption: &str, study: &Described, groups: &Groups<'_>, tes
         Some(_)
             if study.judged_on.is_some()
                 && study.metric.is_none()
-                && groups.measured_on(&metric).is_none() =>
+                && groups.measured_on(&metric).is_none()
+                && groups.judged() =>
         {
             format!(
                 "nothing was judged: the trials gave no number on validation, only {}",

@@ -2,6 +2,7 @@
 
 use std::ops::Index;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use polars::prelude::DataFrame;
 
@@ -21,6 +22,8 @@ pub struct Trial {
     base: Option<Arc<Base>>,
     fold: Option<u32>,
     data: Option<Split>,
+    /// Whether the closure asked for the data; clones of the trial share it.
+    took_data: Arc<AtomicBool>,
 }
 
 impl Trial {
@@ -31,6 +34,7 @@ impl Trial {
             base,
             fold: None,
             data: None,
+            took_data: Arc::default(),
         }
     }
 
@@ -78,11 +82,14 @@ impl Trial {
         Ok(self.base()?.recipe(&self.settings)?.seed(self.seed))
     }
 
-    /// The study's data; in a study with folds, those of this trial's fold.
+    /// What this trial learns from, and as its `test` part what it is to be judged on: while settings are compared the
+    /// validation part, or a fold; for the setting that was chosen the test part, which no other trial sees. So
+    /// `net.fit(t.data()?, recipe)` chooses as [`Study::fit`](super::Study::fit) does.
     ///
     /// # Errors
-    /// When the study has neither.
+    /// When the study has neither data nor folds.
     pub fn data(&self) -> Result<&Split> {
+        self.took_data.store(true, Ordering::Relaxed);
         self.data.as_ref().ok_or_else(|| {
             Error::spec("the study has no data").fix("add .data(&split), or .folds(&data.folds(5, 0)?)")
         })
@@ -91,6 +98,11 @@ impl Trial {
     /// The number of this trial's fold, from 0, in a study with folds.
     pub fn fold(&self) -> Option<usize> {
         self.fold.map(|fold| fold as usize)
+    }
+
+    /// Whether [`data`](Self::data) was asked for.
+    pub(super) fn took_data(&self) -> bool {
+        self.took_data.load(Ordering::Relaxed)
     }
 
     pub(super) fn base(&self) -> Result<&Base> {

@@ -46,6 +46,9 @@ pub(super) struct Done {
     _claim: Option<Claim>,
 }
 
+/// What a closure calls validation that left the study's data alone.
+const OWN_VALIDATION: &str = "trials' own validation";
+
 /// Jobs of a round at most: in a store each keeps a file open, its claim.
 const MOST_JOBS: usize = 256;
 
@@ -184,7 +187,7 @@ impl<'a> Work<'a> {
             Some(found) => {
                 _ = sender.send(Done {
                     place: task.place,
-                    result: of_plan(self.plan, task, found),
+                    result: of_plan(self.plan, self.engine, task, found),
                     fresh: false,
                     _claim: claim,
                 });
@@ -201,13 +204,26 @@ impl<'a> Work<'a> {
                     let start = Instant::now();
                     let trial = self.trial(task);
                     let measured = catch_unwind(AssertUnwindSafe(|| show::quiet(|| closure(&trial))))
-                        .unwrap_or_else(|panic| Err(panicked("the trial", panic.as_ref())));
+                        .unwrap_or_else(|panic| Err(panicked("the trial", panic.as_ref())))
+                        .map(|measured| self.placed(measured, &trial));
                     let result = self.result(task, measured, start.elapsed(), None);
                     self.send(sender, task, claim, result);
                 }
             }
             Engine::Backend(backend) => self.compute_on(*backend, round, sender),
         }
+    }
+
+    /// What a closure has measured, with the part that it took from the study.
+    fn placed(&self, mut measured: Measured, trial: &Trial) -> Measured {
+        if let Some(part) = self.plan.measured_on {
+            if trial.took_data() {
+                measured.measured_on = Some(part.to_owned());
+            } else if measured.measured_on.as_deref() == Some("validation") {
+                measured.measured_on = Some(OWN_VALIDATION.to_owned());
+            }
+        }
+        measured
     }
 
     fn compute_on(&self, backend: &dyn Backend, round: Vec<Claimed<'_>>, sender: &Sender) {
@@ -325,7 +341,10 @@ impl<'a> Work<'a> {
             settings,
             seed: task.seed,
             fold: self.plan.parts[task.part].fold,
-            measured_on: self.plan.measured_on.map(str::to_owned).or(measured.measured_on),
+            measured_on: match self.engine {
+                Engine::Closure(_) => measured.measured_on,
+                Engine::Backend(_) => self.plan.measured_on.map(str::to_owned),
+            },
             metrics: measured.metrics,
             seconds: took.as_secs_f64(),
             ending: ending.unwrap_or_else(|| if complete { "completed" } else { "interrupted" }.to_owned()),
@@ -383,10 +402,11 @@ fn device() -> &'static str {
     })
 }
 
-/// A stored trial as one of this plan: folds are numbered by the study, and what the data are for is the study's say.
-pub(super) fn of_plan(plan: &Plan, task: &Task, mut found: TrialResult) -> TrialResult {
+/// A stored trial as one of this plan: folds are numbered by the study, and what the data are for is the study's say,
+/// except to a closure, which may measure on others.
+pub(super) fn of_plan(plan: &Plan, engine: &Engine<'_>, task: &Task, mut found: TrialResult) -> TrialResult {
     found.fold = plan.parts[task.part].fold;
-    if let Some(part) = plan.measured_on {
+    if let (Engine::Backend(_), Some(part)) = (engine, plan.measured_on) {
         found.measured_on = Some(part.to_owned());
     }
     found
