@@ -1,5 +1,6 @@
 //! What there is to learn from: datasets that ship, generators, loaders, splits and standardization.
 
+mod augmentation;
 mod dataset;
 pub mod datasets;
 mod digest;
@@ -16,6 +17,8 @@ mod standardize;
 mod targets;
 mod transpose;
 
+pub use augmentation::Augmentation;
+pub(crate) use augmentation::{Table, change_each};
 pub use dataset::Dataset;
 pub use datasets::ImageDomain;
 pub use images::{DamagedImage, ImageBatch, ImageBatches, ImageFolder, ImagePreparation};

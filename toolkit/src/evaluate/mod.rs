@@ -1,6 +1,7 @@
 //! What a model says of examples ([`Predictions`]), and how good that is: of a classifier accuracy with its interval,
 //! macro F1, log loss and confusion matrix ([`Evaluation`]); of predicted numbers their errors ([`Regression`]).
 
+mod augmented;
 mod confusion;
 mod examples;
 mod metrics;
@@ -10,6 +11,7 @@ mod regression;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use augmented::predict_augmented;
 pub use confusion::ConfusionMatrix;
 pub use examples::{Examples, Predictor};
 pub(crate) use metrics::largest;

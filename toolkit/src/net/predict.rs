@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use super::cpu::Passes;
 use super::cpu::inference::Inference;
 use super::{NetSpec, Network};
-use crate::data::Dataset;
-use crate::evaluate::{Examples, Meaning, Predictions, Predictor};
+use crate::data::{Augmentation, Dataset};
+use crate::evaluate::{Examples, Meaning, Predictions, Predictor, predict_augmented};
 use crate::{Error, Result, memory};
 
 /// Rows that go through a network of plain numbers together: enough to keep the matrix products busy, few
@@ -93,6 +93,22 @@ impl Network {
     #[doc(alias = "argmax")]
     pub fn predict<E: Examples>(&self, examples: E) -> Result<E::Predicted> {
         examples.predicted_by(self)
+    }
+
+    /// The mean of the predictions for the examples as they are and for `times` random changes of each, drawn by `seed`
+    /// (augmentation at test time, Krizhevsky et al. 2012). Of a classifier the probabilities are averaged, and the outputs
+    /// are their logarithms.
+    ///
+    /// # Errors
+    /// As `predict`; when a change does not fit the data, or mixes examples.
+    pub fn predict_augmented(
+        &self,
+        data: &Dataset,
+        changes: &[Augmentation],
+        times: usize,
+        seed: u64,
+    ) -> Result<Predictions> {
+        predict_augmented(self, data, changes, times, seed)
     }
 
     /// As [`Network::predict`] of numbers.

@@ -39,6 +39,7 @@ pub use grid::ImageGrid;
 pub use html::escape_html;
 pub(crate) use number::even_numbers;
 pub use number::{readable_number, readable_time};
+pub(crate) use progress::is_quiet;
 pub use progress::{Progress, quiet};
 pub(crate) use sink::{Backend, backend};
 pub use table::{Align, Table, table_html};

@@ -38,6 +38,11 @@ pub fn quiet<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Whether this thread is within [`quiet`].
+pub(crate) fn is_quiet() -> bool {
+    QUIET.get() > 0
+}
+
 /// A line that says how far some work is. In a notebook it is a bar that updates in place, in a terminal
 /// one rewritten line, on a pipe a line now and then.
 ///
@@ -87,7 +92,7 @@ impl Progress {
             Backend::Notebook | Backend::Terminal => FIRST,
             Backend::Evcxr | Backend::Pipe => SPARSE,
         };
-        let silent = QUIET.get() > 0;
+        let silent = is_quiet();
         Self {
             label: label.into(),
             total,

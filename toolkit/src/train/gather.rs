@@ -1,8 +1,6 @@
 //! Examples on their way from a dataset to where a model reads them.
 
-use super::augment::Augmentation;
-use crate::data::{Dataset, Targets};
-use crate::seed::stream;
+use crate::data::{Augmentation, Dataset, Table, Targets, change_each};
 
 /// Copies the examples of one dataset, with what is known of them; its buffers are made once.
 pub(super) struct Gather<'a> {
@@ -11,6 +9,8 @@ pub(super) struct Gather<'a> {
     mean_weight: Option<f64>,
     classes: Vec<u32>,
     numbers: Vec<f32>,
+    /// Whether the numbers are shares that mixed classes have become.
+    mixed: bool,
     weights: Vec<f32>,
 }
 
@@ -27,12 +27,14 @@ impl<'a> Gather<'a> {
             mean_weight: mean_weight.filter(|&mean| mean > 0.0),
             classes: Vec::new(),
             numbers: Vec::new(),
+            mixed: false,
             weights: Vec::new(),
         }
     }
 
     /// The examples at `rows`, in that order, into `input`.
     pub fn copy(&mut self, rows: &[u32], input: &mut [f32]) {
+        self.mixed = false;
         let (features, width) = (self.data.features(), self.data.width());
         for (x, &row) in input.chunks_exact_mut(width).zip(rows) {
             x.copy_from_slice(&features[row as usize * width..][..width]);
@@ -60,15 +62,32 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Changes the examples in `input`, each by a random stream of its own.
-    pub fn augment(&self, rows: &[u32], epoch: u64, seed: u64, all: &[Augmentation], input: &mut [f32]) {
-        if all.is_empty() {
-            return;
-        }
-        let (shape, width) = (self.data.shape(), self.data.width());
-        for (x, &row) in input.chunks_exact_mut(width).zip(rows) {
-            let mut rng = stream(seed, &format!("augment/{epoch}/{row}"));
-            all.iter().for_each(|one| one.apply(x, shape, &mut rng));
+    /// Changes the examples in `input`, which were last copied, each by a random stream of its own.
+    pub fn augment(
+        &mut self,
+        (rows, epoch, seed): (&[u32], u64, u64),
+        all: &[Augmentation],
+        input: &mut [f32],
+    ) {
+        let shape = self.data.shape();
+        change_each(all, (rows, epoch, seed), shape, input);
+        for one in all.iter().filter(|one| one.mixes()) {
+            let width = self.data.target_width();
+            let table = match self.data.targets() {
+                Targets::None => None,
+                // What is mixed a second time is a table already.
+                Targets::Classes(_) if !self.mixed => Some(Table::of(
+                    Targets::Classes(&self.classes),
+                    width,
+                    &mut self.numbers,
+                )),
+                _ => Some(Table {
+                    numbers: &mut self.numbers,
+                    width,
+                }),
+            };
+            one.mix((rows, epoch, seed), shape, input, table);
+            self.mixed = true;
         }
     }
 
@@ -82,6 +101,10 @@ impl<'a> Gather<'a> {
     pub fn targets(&self) -> Targets<'_> {
         match self.data.targets() {
             Targets::None => Targets::None,
+            Targets::Classes(_) if self.mixed => Targets::Shares {
+                classes: self.data.target_width(),
+                shares: &self.numbers,
+            },
             Targets::Classes(_) => Targets::Classes(&self.classes),
             Targets::Shares { classes, .. } => Targets::Shares {
                 classes,

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
+use super::Sampler;
 use super::watch::Watcher;
 use super::watchers::{Average, Checkpoints, Plateau, PlateauWatcher};
-use super::{Augmentation, Sampler};
 use crate::canonical;
-use crate::data::Dataset;
+use crate::data::{Augmentation, Dataset};
 use crate::loss::Loss;
 use crate::optim::{Group, Optimizer, Rule, Settings, UpdateRule};
 use crate::show::{Bundle, Show};

@@ -8,8 +8,8 @@ use super::engine::{self, Outcome, Task};
 use super::file::{self, Label};
 use super::state::State;
 use super::{Ending, History, Recipe, Record};
-use crate::data::{Dataset, Names, Targets};
-use crate::evaluate::{Evaluation, Examples, Meaning, Predictions, Predictor, Regression};
+use crate::data::{Augmentation, Dataset, Names, Targets};
+use crate::evaluate::{Evaluation, Examples, Meaning, Predictions, Predictor, Regression, predict_augmented};
 use crate::net::executor::Executor;
 use crate::net::{NetSpec, Network, TensorInfo};
 use crate::{Error, Result, replace};
@@ -225,6 +225,22 @@ impl<M> Run<M> {
     #[doc(alias = "get_preds")]
     pub fn predict<E: Examples>(&self, examples: E) -> Result<E::Predicted> {
         examples.predicted_by(&Model(self))
+    }
+
+    /// The mean of the predictions for the examples as they are and for `times` random changes of each, drawn by `seed`
+    /// (augmentation at test time, Krizhevsky et al. 2012). Of a classifier the probabilities are averaged, and the outputs
+    /// are their logarithms.
+    ///
+    /// # Errors
+    /// As `predict`; when a change does not fit the data, or mixes examples.
+    pub fn predict_augmented(
+        &self,
+        data: &Dataset,
+        changes: &[Augmentation],
+        times: usize,
+        seed: u64,
+    ) -> Result<Predictions> {
+        predict_augmented(&Model(self), data, changes, times, seed)
     }
 
     /// The names of the classes it was trained on: the first output is that of the first.

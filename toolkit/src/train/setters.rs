@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::recipe::Validation;
 use super::watchers::Plateau;
-use super::{Augmentation, Budget, RateSchedule, Recipe, Sampler};
-use crate::data::Dataset;
+use super::{Budget, RateSchedule, Recipe, Sampler};
+use crate::data::{Augmentation, Dataset};
 use crate::loss::Loss;
 use crate::number::{count, number};
 use crate::optim::{Group, Rule};

@@ -363,7 +363,7 @@ fn what_would_do_nothing_or_fit_nothing_is_refused() {
     let mirrored = Recipe::new().epochs(1).augment(jook::train::Augmentation::Mirror);
     refused(
         net.train(&data, mirrored),
-        &["mirroring is for images", "2 numbers"],
+        &["mirrored is for images", "2 numbers"],
     );
     let short = net.training().watch(Short).run(&data, Recipe::new().epochs(1));
     refused(short, &["stand in", "found 1"]);

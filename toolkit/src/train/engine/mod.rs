@@ -163,6 +163,11 @@ pub(super) fn train(
     for data in &all {
         check_width(data, executor.inputs())?;
         recipe.augmentations.iter().try_for_each(|one| one.check(data))?;
+        for one in recipe.augmentations.iter().filter(|_| !crate::show::is_quiet()) {
+            if let Some(why) = one.may_change_labels(data) {
+                eprintln!("\u{26a0} {why}");
+            }
+        }
     }
     if objective.streams() > all.len() {
         return Err(Error::spec(format!(

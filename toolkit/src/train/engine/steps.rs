@@ -172,13 +172,8 @@ impl Work<'_> {
             let (own, rest) = input.split_at_mut(stream.rows.len() * width);
             stream.gather.copy(&stream.rows, own);
             let epoch = step / stream.sampling.per_epoch() as u64;
-            stream.gather.augment(
-                &stream.rows,
-                epoch,
-                self.recipe.seed,
-                &self.recipe.augmentations,
-                own,
-            );
+            let draws = (&stream.rows[..], epoch, self.recipe.seed);
+            stream.gather.augment(draws, &self.recipe.augmentations, own);
             input = rest;
         }
         self.executor.forward(How::train(&mut self.dropout))?;
