@@ -42,7 +42,7 @@ class Lion(torch.optim.Optimizer):
                 mean.mul_(second).add_(p.grad, alpha=1 - second)
 
 
-# A name, how PyTorch makes it, the recipe in Jook's serde form, and (factor, every) of StepLR.
+# A name, how PyTorch makes it, the recipe in Jook's serde form, and (factor, every) of StepLR or a scheduler.
 CASES = [
     ("sgd", lambda p: torch.optim.SGD(p, lr=0.1), {"rule": {"Sgd": {"rate": 0.1}}}, None),
     ("momentum", lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9),
@@ -81,6 +81,21 @@ CASES = [
     ("adam, l2", lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.05),
      {"rule": {"Adam": {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}}, "l2": 0.05}, None),
     ("sgd, l1", lambda p: torch.optim.SGD(p, lr=0.1), {"rule": {"Sgd": {"rate": 0.1}}, "l1": 0.01}, None),
+]
+
+def one_cycle(rate):
+    """The momentum, or beta1, changes too."""
+    return lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=STEPS)
+
+
+CYCLE = {"OneCycle": {"rise": 0.3, "div_factor": 25.0, "final_div_factor": 1e4, "anneal": "Cosine",
+                      "momentum": [0.85, 0.95]}}
+CASES += [
+    ("nesterov, one cycle", lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+     {"rule": {"Nesterov": {"rate": 0.1, "momentum": 0.9}}, "schedule": CYCLE}, one_cycle(0.1)),
+    ("adam, one cycle", lambda p: torch.optim.Adam(p, lr=0.05),
+     {"rule": {"Adam": {"rate": 0.05, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}}, "schedule": CYCLE},
+     one_cycle(0.05)),
 ]
 
 ADAM = {"Adam": {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}}
@@ -194,7 +209,7 @@ def train(make, recipe, stepped, rows_of, before=None, after=None, average=None)
     parameters = [torch.nn.Parameter(torch.tensor(p)) for p in start]
     averaged = average and AveragedModel(torch.nn.ParameterList(parameters), **average)
     optimizer = make(parameters)
-    schedule = stepped and torch.optim.lr_scheduler.StepLR(optimizer, step_size=stepped[1], gamma=stepped[0])
+    schedule = stepped(optimizer) if callable(stepped) else stepped and torch.optim.lr_scheduler.StepLR(optimizer, step_size=stepped[1], gamma=stepped[0])
     x, y = torch.tensor(features), torch.tensor(labels)
     losses = []
     for step in range(STEPS):

@@ -23,7 +23,10 @@ impl UpdateRule for Rule {
         true
     }
 
-    fn update(&self, tensor: TensorStep<'_>) {
+    fn update(&self, mut tensor: TensorStep<'_>) {
+        if let Some(momentum) = tensor.momentum.take() {
+            return self.at_momentum(momentum).update(tensor);
+        }
         let TensorStep {
             parameters,
             gradients,

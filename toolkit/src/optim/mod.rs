@@ -31,6 +31,8 @@ pub struct TensorStep<'a> {
     pub shape: &'a [usize],
     /// The rate of this update: schedule and group are in it.
     pub rate: f64,
+    /// The momentum (or beta1) of this update, where the schedule changes it; none: the rule's own.
+    pub momentum: Option<f64>,
     /// The number of the update, from 1.
     pub step: u64,
     /// Weight of the penalty l1 * sum |p|, for elementwise rules to add; 0 for others.

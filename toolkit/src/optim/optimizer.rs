@@ -24,6 +24,8 @@ pub struct Optimizer {
 pub struct Update {
     /// The rate, before the groups' factors.
     pub rate: f64,
+    /// The momentum (or beta1), where the schedule changes it; none: the rule's own.
+    pub momentum: Option<f64>,
     /// Its number, from 1.
     pub number: u64,
 }
@@ -140,6 +142,7 @@ impl Optimizer {
                 states: &mut own,
                 shape: &run.shape,
                 rate,
+                momentum: update.momentum,
                 step: update.number,
                 l1,
                 l2,

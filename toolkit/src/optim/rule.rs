@@ -61,6 +61,31 @@ impl Rule {
         self
     }
 
+    /// Its momentum, or the first beta of Adam and its kin; none where it has no such thing.
+    pub fn momentum(&self) -> Option<f64> {
+        let mut copy = *self;
+        copy.momentum_mut().copied()
+    }
+
+    /// The same rule with another momentum, where it has one.
+    pub(super) fn at_momentum(mut self, new: f64) -> Self {
+        if let Some(own) = self.momentum_mut() {
+            *own = new;
+        }
+        self
+    }
+
+    fn momentum_mut(&mut self) -> Option<&mut f64> {
+        match self {
+            Rule::Momentum { momentum, .. } | Rule::Nesterov { momentum, .. } => Some(momentum),
+            Rule::Adam { beta1, .. }
+            | Rule::AmsGrad { beta1, .. }
+            | Rule::RAdam { beta1, .. }
+            | Rule::Lion { beta1, .. } => Some(beta1),
+            Rule::Sgd { .. } | Rule::Adagrad { .. } | Rule::RmsProp { .. } | Rule::Adadelta { .. } => None,
+        }
+    }
+
     fn rate_mut(&mut self) -> &mut f64 {
         match self {
             Rule::Sgd { rate }

@@ -156,6 +156,7 @@ fn many_parameters_are_updated_as_few_are() {
                     states: &mut states,
                     shape: &[n],
                     rate: rule.rate(),
+                    momentum: None,
                     step,
                     l1,
                     l2,
@@ -184,7 +185,11 @@ fn network() -> Network {
 fn step(optimizer: &Optimizer, network: &Network, g: f32) -> Vec<f32> {
     let mut parameters = network.parameters().to_vec();
     let mut gradients = vec![g; parameters.len()];
-    let update = Update { rate: 1.0, number: 1 };
+    let update = Update {
+        rate: 1.0,
+        momentum: None,
+        number: 1,
+    };
     optimizer.step(&mut parameters, &mut gradients, &mut Vec::new(), update);
     let pairs = parameters.iter().zip(network.parameters());
     pairs.map(|(after, before)| before - after).collect()

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::watch::Watcher;
 use super::watchers::{Average, Checkpoints, Plateau, PlateauWatcher};
-use super::{Augmentation, Sampler};
+use super::{Augmentation, RateSchedule, Sampler};
 use crate::canonical;
 use crate::data::Dataset;
 use crate::loss::Loss;
@@ -45,17 +45,6 @@ impl fmt::Display for Budget {
             Budget::Steps(n) => write!(f, "{n} steps"),
         }
     }
-}
-
-/// How the rate changes while training.
-#[doc(alias = "lr_scheduler")]
-#[doc(alias = "StepLR")]
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum RateSchedule {
-    /// It does not.
-    Constant,
-    /// Multiplied by `factor` each time `every` has passed (PyTorch's `StepLR`).
-    Stepped { factor: f64, every: Budget },
 }
 
 /// How a network is trained. Everything in it but where checkpoints go decides the result; the same
@@ -210,14 +199,7 @@ impl Recipe {
             return wrong("expected at least one epoch or step and a batch of at least 1, found 0".into());
         }
         self.rule.validate()?;
-        if let RateSchedule::Stepped { factor, every } = self.schedule {
-            let (Budget::Epochs(every) | Budget::Steps(every)) = every;
-            if !(factor > 0.0 && factor.is_finite()) || every == 0 {
-                return wrong(format!(
-                    "expected a positive, finite factor every 1 or more, found {factor} every {every}"
-                ));
-            }
-        }
+        self.schedule.validate(self.length)?;
         for (name, weight) in [("l1", self.l1), ("l2", self.l2), ("decay", self.decay)] {
             if !(weight >= 0.0 && (weight as f32).is_finite()) {
                 return wrong(format!("expected {name} of 0 or more, found {weight}"));
@@ -287,17 +269,6 @@ impl Recipe {
     /// All fields, those that are as by default too.
     pub(crate) fn whole(&self) -> serde_json::Result<Json> {
         Recipe::serialize(self, serde_json::value::Serializer)
-    }
-
-    /// The rate of update `step` (from 0), with `per_epoch` updates an epoch.
-    pub fn rate_at(&self, step: usize, per_epoch: usize) -> f64 {
-        match self.schedule {
-            RateSchedule::Constant => self.rule.rate(),
-            RateSchedule::Stepped { factor, every } => {
-                let times = step / every.steps(per_epoch).max(1);
-                self.rule.rate() * factor.powi(times.min(i32::MAX as usize) as i32)
-            }
-        }
     }
 
     /// The examples that it watches, where they are of their own.
@@ -374,8 +345,8 @@ impl From<&Recipe> for Recipe {
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, batch {}, {}", self.length, self.batch, self.rule)?;
-        if let RateSchedule::Stepped { factor, every } = self.schedule {
-            write!(f, " times {factor} every {every}")?;
+        if self.schedule != RateSchedule::Constant {
+            write!(f, " {}", self.schedule)?;
         }
         if let Some(plateau) = self.plateau {
             write!(f, ", {plateau}")?;

@@ -1,11 +1,11 @@
-//! The setters of [`Recipe`].
+//! The setters of [`Recipe`]; those of the rate's schedule are in `schedule`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::recipe::Validation;
 use super::watchers::Plateau;
-use super::{Augmentation, Budget, RateSchedule, Recipe, Sampler};
+use super::{Augmentation, Budget, Recipe, Sampler};
 use crate::data::Dataset;
 use crate::loss::Loss;
 use crate::number::{count, number};
@@ -178,18 +178,6 @@ impl Recipe {
         self
     }
 
-    /// Multiplies the rate by `factor` after every `epochs` epochs.
-    #[doc(alias = "StepLR")]
-    #[doc(alias = "lr_scheduler")]
-    pub fn stepped(self, factor: impl Number, epochs: impl Number) -> Self {
-        self.set_stepped(factor, epochs, Budget::Epochs)
-    }
-
-    /// Multiplies the rate by `factor` after every `steps` updates.
-    pub fn stepped_by_steps(self, factor: impl Number, steps: impl Number) -> Self {
-        self.set_stepped(factor, steps, Budget::Steps)
-    }
-
     /// Multiplies the rate by `factor` (between 0 and 1) when `patience` checks in a row brought no lower loss.
     #[doc(alias = "ReduceLROnPlateau")]
     pub fn plateau(self, factor: impl Number, patience: impl Number) -> Self {
@@ -356,7 +344,7 @@ impl Recipe {
         self
     }
 
-    fn set(self, what: &str, value: impl Number, put: impl FnOnce(&mut Self, f64)) -> Self {
+    pub(super) fn set(self, what: &str, value: impl Number, put: impl FnOnce(&mut Self, f64)) -> Self {
         self.set_result(number(&format!("recipe, {what}"), value), put)
     }
 
@@ -365,22 +353,6 @@ impl Recipe {
         // What a file of another program can hold exactly.
         let whole = count(&place, value, 1).and_then(|n| n.number().map(|_| n).map_err(|e| e.within(&place)));
         self.set_result(whole, put)
-    }
-
-    fn set_stepped(
-        self,
-        factor: impl Number,
-        every: impl Number,
-        unit: impl FnOnce(usize) -> Budget,
-    ) -> Self {
-        let place = "recipe, stepped";
-        let both = number(place, factor).and_then(|factor| Ok((factor, count(place, every, 1)?)));
-        self.set_result(both, |r, (factor, every)| {
-            r.schedule = RateSchedule::Stepped {
-                factor,
-                every: unit(every),
-            };
-        })
     }
 
     fn set_momentum(self, what: &str, momentum: impl Number, make: fn(f64, f64) -> Rule) -> Self {
@@ -421,7 +393,7 @@ impl Recipe {
     }
 
     /// Keeps the first error, so that a chain of setters reads straight and is judged once.
-    fn set_result<T>(mut self, value: Result<T>, put: impl FnOnce(&mut Self, T)) -> Self {
+    pub(super) fn set_result<T>(mut self, value: Result<T>, put: impl FnOnce(&mut Self, T)) -> Self {
         match value {
             Ok(value) => put(&mut self, value),
             Err(error) => self.error = self.error.or(Some(error)),

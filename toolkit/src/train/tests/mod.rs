@@ -7,6 +7,7 @@ mod files;
 mod golden;
 mod loops;
 mod recipes;
+mod schedules;
 mod sweep;
 mod typed;
 mod values;
