@@ -41,6 +41,7 @@ mod gather;
 mod history;
 mod holdout;
 mod recipe;
+mod rules;
 mod run;
 mod schedule;
 mod setters;

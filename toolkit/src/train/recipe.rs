@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::watch::Watcher;
-use super::watchers::{Average, Checkpoints, Plateau, PlateauWatcher};
+use super::watchers::{Average, Checkpoints, EqualAverage, Plateau, PlateauWatcher};
 use super::{Augmentation, RateSchedule, Sampler};
 use crate::canonical;
 use crate::data::Dataset;
@@ -85,6 +85,9 @@ pub struct Recipe {
     pub plateau: Option<Plateau>,
     /// What stays of the parameters' exponential average at each update; none: the last parameters are given.
     pub average: Option<f64>,
+    /// The share of the training behind which each epoch's parameters enter an equal average, which is given instead of
+    /// the last ones.
+    pub swa: Option<f64>,
     /// Which rows make a batch.
     pub sampler: Sampler,
     /// Changes of the examples, made anew each time they are shown.
@@ -168,6 +171,7 @@ impl Default for Recipe {
             clip_value: None,
             plateau: None,
             average: None,
+            swa: None,
             sampler: Sampler::Shuffled,
             augmentations: Vec::new(),
             loss: Loss::default(),
@@ -245,6 +249,22 @@ impl Recipe {
             return wrong(format!(
                 "expected an average's decay of 0 to below 1, found {decay}"
             ));
+        }
+        if let Some(share) = self.swa
+            && !(0.0..1.0).contains(&share)
+        {
+            return Err(Error::spec(format!(
+                "expected an equal average from a share of 0 to below 1 of the training on, found {share}"
+            ))
+            .at("recipe, swa")
+            .fix("0.75 averages the last quarter"));
+        }
+        if self.swa.is_some() && self.average.is_some() {
+            return Err(
+                Error::spec("both an exponential and an equal average are to be given")
+                    .at("recipe, swa")
+                    .fix("keep .average(decay) or .swa(share)"),
+            );
         }
         self.groups.iter().try_for_each(Group::validate)?;
         self.augmentations.iter().try_for_each(Augmentation::validate)?;
@@ -329,6 +349,9 @@ impl Recipe {
         if let Some(decay) = self.average {
             watchers.push(Box::new(Average::new(decay)));
         }
+        if let Some(share) = self.swa {
+            watchers.push(Box::new(EqualAverage::new(share)));
+        }
         if let Some((_, every)) = self.checkpoint {
             watchers.push(Box::new(Checkpoints { every: every as u64 }));
         }
@@ -361,6 +384,7 @@ impl fmt::Display for Recipe {
             ("gradient's norm up to", self.clip_norm),
             ("gradient up to", self.clip_value),
             ("averaged by", self.average),
+            ("averaged from", self.swa),
         ] {
             if let Some(most) = most {
                 write!(f, ", {name} {most}")?;

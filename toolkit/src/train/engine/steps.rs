@@ -21,7 +21,7 @@ enum Wish {
 }
 
 /// Parameters that stand in for the trained ones.
-fn stand_in(watchers: &[Box<dyn Watcher + '_>]) -> Option<Vec<f32>> {
+pub(super) fn stand_in(watchers: &[Box<dyn Watcher + '_>]) -> Option<Vec<f32>> {
     watchers
         .iter()
         .find_map(|watcher| watcher.stand_in())

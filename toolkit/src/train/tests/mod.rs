@@ -1,5 +1,6 @@
 //! Trainings from end to end.
 
+mod averages;
 mod broken;
 mod cells;
 mod digits;

@@ -188,6 +188,7 @@ impl Network {
             patience: None,
             plateau: None,
             average: None,
+            swa: None,
             ..recipe
         }
         .rate(FIRST)
