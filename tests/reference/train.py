@@ -4,6 +4,7 @@ clipping, max-norm, rates of layers, averages), as golden values for toolkit/src
 Run `python train.py > train.json` with PyTorch and NumPy installed. Weights are stored inputs x units.
 """
 
+import inspect
 import json
 
 import numpy as np
@@ -42,7 +43,62 @@ class Lion(torch.optim.Optimizer):
                 mean.mul_(second).add_(p.grad, alpha=1 - second)
 
 
-# A name, how PyTorch makes it, the recipe in Jook's serde form, and (factor, every) of StepLR.
+class Lamb(torch.optim.Optimizer):
+    """Algorithm 2 of You et al. 2020 in NumPy, with the identity for phi: PyTorch has none."""
+
+    def __init__(self, parameters, rate, betas=(0.9, 0.999), epsilon=1e-6):
+        super().__init__(parameters, {"lr": rate, "weight_decay": 0.0})
+        self.betas, self.epsilon, self.t = betas, epsilon, 0
+
+    @torch.no_grad()
+    def step(self):
+        self.t += 1
+        first, second = self.betas
+        for group in self.param_groups:
+            for p in group["params"]:
+                x, g, state = p.numpy().astype(np.float64), p.grad.numpy().astype(np.float64), self.state[p]
+                state["m"] = first * state.get("m", 0.0) + (1 - first) * g
+                state["v"] = second * state.get("v", 0.0) + (1 - second) * g * g
+                m, v = state["m"] / (1 - first**self.t), state["v"] / (1 - second**self.t)
+                way = m / (np.sqrt(v) + self.epsilon) + group["weight_decay"] * x
+                trust = np.linalg.norm(x) / np.linalg.norm(way)
+                p.copy_(torch.tensor(x - group["lr"] * trust * way))
+
+
+def exact_muon():
+    """PyTorch's Muon makes its matrices orthogonal in bfloat16, of three digits: here in float32."""
+    from torch.optim import _muon
+    name = "_zeropower_via_newtonschulz"
+    source = inspect.getsource(getattr(_muon, name))
+    assert source.count("torch.bfloat16") == 1
+    exec(source.replace("torch.bfloat16", "torch.float32"), vars(_muon))
+    return torch.optim.Muon
+
+
+Muon = exact_muon()
+
+
+class Both:
+    """Muon on the matrix of the hidden layer; AdamW on the last layer and on biases, as its author says."""
+
+    def __init__(self, p, rate, momentum=0.95, betas=(0.9, 0.95), epsilon=1e-10, decay=0.0):
+        # Biases have no decay.
+        head = [{"params": [p[2]], "weight_decay": decay}, {"params": [p[1], p[3]]}]
+        self.both = [
+            Muon([p[0]], lr=rate, momentum=momentum, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(head, lr=rate, betas=betas, eps=epsilon, weight_decay=0.0),
+        ]
+
+    def zero_grad(self):
+        for one in self.both:
+            one.zero_grad()
+
+    def step(self):
+        for one in self.both:
+            one.step()
+
+
+# A name, how PyTorch makes it, the recipe in Jook's serde form, and (factor, every) of StepLR or a scheduler.
 CASES = [
     ("sgd", lambda p: torch.optim.SGD(p, lr=0.1), {"rule": {"Sgd": {"rate": 0.1}}}, None),
     ("momentum", lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9),
@@ -78,9 +134,40 @@ CASES = [
      {"rule": {"RAdam": {"rate": 0.02, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3}}}, None),
     ("lion", lambda p: Lion(p, 0.003),
      {"rule": {"Lion": {"rate": 0.003, "beta1": 0.9, "beta2": 0.99}}}, None),
+    ("nadam", lambda p: torch.optim.NAdam(p, lr=0.01),
+     {"rule": {"NAdam": {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "momentum_decay": 0.004}}}, None),
+    ("nadam, other constants, l2",
+     lambda p: torch.optim.NAdam(p, lr=0.02, betas=(0.8, 0.9), eps=1e-3, momentum_decay=0.3, weight_decay=0.05),
+     {"rule": {"NAdam": {"rate": 0.02, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3, "momentum_decay": 0.3}},
+      "l2": 0.05}, None),
+    ("lamb", lambda p: Lamb(p, 0.02),
+     {"rule": {"Lamb": {"rate": 0.02, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-6}}}, None),
+    ("lamb, other constants, decay",
+     lambda p: Lamb([{"params": [p[0], p[2]], "weight_decay": 0.3}, {"params": [p[1], p[3]]}], 0.03, (0.8, 0.95), 1e-3),
+     {"rule": {"Lamb": {"rate": 0.03, "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3}}, "decay": 0.3}, None),
+    ("muon", lambda p: Both(p, 0.01),
+     {"rule": {"Muon": {"rate": 0.01, "momentum": 0.95, "beta1": 0.9, "beta2": 0.95, "epsilon": 1e-10}}}, None),
+    ("muon, other constants, decay", lambda p: Both(p, 0.02, 0.8, (0.8, 0.9), 1e-3, 0.3),
+     {"rule": {"Muon": {"rate": 0.02, "momentum": 0.8, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3}}, "decay": 0.3},
+     None),
     ("adam, l2", lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.05),
      {"rule": {"Adam": {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}}, "l2": 0.05}, None),
     ("sgd, l1", lambda p: torch.optim.SGD(p, lr=0.1), {"rule": {"Sgd": {"rate": 0.1}}, "l1": 0.01}, None),
+]
+
+def one_cycle(rate):
+    """The momentum, or beta1, changes too."""
+    return lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=STEPS)
+
+
+CYCLE = {"OneCycle": {"rise": 0.3, "div_factor": 25.0, "final_div_factor": 1e4, "anneal": "Cosine",
+                      "momentum": [0.85, 0.95]}}
+CASES += [
+    ("nesterov, one cycle", lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+     {"rule": {"Nesterov": {"rate": 0.1, "momentum": 0.9}}, "schedule": CYCLE}, one_cycle(0.1)),
+    ("adam, one cycle", lambda p: torch.optim.Adam(p, lr=0.05),
+     {"rule": {"Adam": {"rate": 0.05, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}}, "schedule": CYCLE},
+     one_cycle(0.05)),
 ]
 
 ADAM = {"Adam": {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}}
@@ -180,6 +267,9 @@ TRICKS = [
     ("average of PyTorch", momentum, {"rule": MOMENTUM, "average": 0.6},
      [{"rule": MOMENTUM}, {"rule": MOMENTUM, "average": 0.65}],
      {"average": {"multi_avg_fn": get_ema_multi_avg_fn(0.6)}}),
+    ("equal average of the last 20 epochs", momentum, {"rule": MOMENTUM, "swa": 0.6},
+     [{"rule": MOMENTUM}, {"rule": MOMENTUM, "swa": 0.8}],
+     {"average": {"multi_avg_fn": get_swa_multi_avg_fn()}, "averaged_from": 30}),
     # A watcher of the test.
     ("equal average", momentum, {"rule": MOMENTUM}, [], {"average": {"multi_avg_fn": get_swa_multi_avg_fn()}}),
 ]
@@ -190,11 +280,11 @@ def short(values):
     return [float(str(np.float32(v))) for v in np.asarray(values).ravel()]
 
 
-def train(make, recipe, stepped, rows_of, before=None, after=None, average=None):
+def train(make, recipe, stepped, rows_of, before=None, after=None, average=None, averaged_from=0):
     parameters = [torch.nn.Parameter(torch.tensor(p)) for p in start]
     averaged = average and AveragedModel(torch.nn.ParameterList(parameters), **average)
     optimizer = make(parameters)
-    schedule = stepped and torch.optim.lr_scheduler.StepLR(optimizer, step_size=stepped[1], gamma=stepped[0])
+    schedule = stepped(optimizer) if callable(stepped) else stepped and torch.optim.lr_scheduler.StepLR(optimizer, step_size=stepped[1], gamma=stepped[0])
     x, y = torch.tensor(features), torch.tensor(labels)
     losses = []
     for step in range(STEPS):
@@ -211,7 +301,7 @@ def train(make, recipe, stepped, rows_of, before=None, after=None, average=None)
         optimizer.step()
         if after:
             after(parameters)
-        if averaged:
+        if averaged and step >= averaged_from:
             averaged.update_parameters(torch.nn.ParameterList(parameters))
         if schedule:
             schedule.step()

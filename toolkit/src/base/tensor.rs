@@ -35,4 +35,6 @@ pub struct TensorInfo {
     pub role: Role,
     /// Whether the first of its sizes counts the units, as in dfdx, and not the last.
     pub(crate) units_first: bool,
+    /// Whether it is a table that vectors are looked up in.
+    pub(crate) table: bool,
 }

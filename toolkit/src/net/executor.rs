@@ -13,6 +13,12 @@ pub enum Norm {
         /// Whether the running statistics move.
         moves: bool,
     },
+    /// Those of the batch, without a trace of what the running ones were before so many batches: they become the mean over
+    /// these and this one.
+    Mean {
+        /// Batches since then.
+        seen: usize,
+    },
     /// The running ones, which stay.
     Running,
 }
@@ -47,6 +53,15 @@ impl<'a> How<'a> {
         Self {
             dropout: None,
             norm: Norm::Batch { moves },
+        }
+    }
+
+    /// No dropout, and batch norm by the batch's statistics, of which the running ones become the mean: the statistics of
+    /// other parameters than those that were trained. `seen` batches went before.
+    pub fn count(seen: usize) -> Self {
+        Self {
+            dropout: None,
+            norm: Norm::Mean { seen },
         }
     }
 

@@ -256,6 +256,7 @@ pub(super) fn planned(spec: &NetSpec) -> Vec<(TensorInfo, Tensor)> {
                 role: tensor.role,
                 // Of a table of vectors each is a unit.
                 units_first: layer.kind.rules().indices().is_some(),
+                table: layer.kind.rules().indices().is_some(),
             };
             tensors.push((info, tensor));
         }

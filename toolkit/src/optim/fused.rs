@@ -1,6 +1,6 @@
 //! What the rules do, one pass over parameters, gradients and states each.
 
-use super::{Rule, TensorStep, UpdateRule};
+use super::{Rule, TensorStep, UpdateRule, lamb, muon};
 
 /// Parameters above so many are shared among threads.
 const PIECE: usize = 1 << 16;
@@ -14,16 +14,33 @@ impl UpdateRule for Rule {
             | Rule::Adagrad { .. }
             | Rule::RmsProp { .. }
             | Rule::Lion { .. } => 1,
-            Rule::Adam { .. } | Rule::RAdam { .. } | Rule::Adadelta { .. } => 2,
+            Rule::Adam { .. }
+            | Rule::RAdam { .. }
+            | Rule::NAdam { .. }
+            | Rule::Adadelta { .. }
+            | Rule::Lamb { .. }
+            | Rule::Muon { .. } => 2,
             Rule::AmsGrad { .. } => 3,
         }
     }
 
     fn elementwise(&self) -> bool {
-        true
+        !matches!(self, Rule::Lamb { .. } | Rule::Muon { .. })
     }
 
-    fn update(&self, tensor: TensorStep<'_>) {
+    fn penalizes(&self) -> bool {
+        !matches!(self, Rule::Muon { .. })
+    }
+
+    fn update(&self, mut tensor: TensorStep<'_>) {
+        if let Some(momentum) = tensor.momentum.take() {
+            return self.at_momentum(momentum).update(tensor);
+        }
+        match self {
+            Rule::Lamb { .. } => return lamb::update(self, tensor),
+            Rule::Muon { .. } => return muon::update(self, tensor),
+            _ => {}
+        }
         let TensorStep {
             parameters,
             gradients,
@@ -170,6 +187,26 @@ impl Rule {
                         };
                 }
             }
+            (
+                Rule::NAdam {
+                    beta1,
+                    momentum_decay,
+                    ..
+                },
+                [first, second, ..],
+            ) => {
+                let (_, spread) = self.corrections(rate, step);
+                let [b1, b2, c2, epsilon] = self.constants();
+                let (of_gradient, of_mean) = nesterov(beta1, momentum_decay, step);
+                let (of_gradient, of_mean) = ((rate * of_gradient) as f32, (rate * of_mean) as f32);
+                let moments = first.iter_mut().zip(second.iter_mut());
+                for ((p, &g), (m, v)) in parameters.iter_mut().zip(gradients).zip(moments) {
+                    let g = penalized(g, *p);
+                    *m += b1 * (g - *m);
+                    *v = b2 * *v + c2 * g * g;
+                    *p -= (of_gradient * g + of_mean * *m) / (v.sqrt() * spread + epsilon);
+                }
+            }
             (Rule::Adagrad { epsilon, .. }, [sum, ..]) => {
                 let epsilon = epsilon as f32;
                 for ((p, &g), s) in parameters.iter_mut().zip(gradients).zip(sum.iter_mut()) {
@@ -218,4 +255,23 @@ fn rectification(beta2: f64, step: u64) -> Option<f32> {
     let now = most - 2.0 * t * power / (1.0 - power);
     let ratio = (now - 4.0) * (now - 2.0) * most / ((most - 4.0) * (most - 2.0) * now);
     (now > 5.0).then_some(ratio.sqrt() as f32)
+}
+
+/// What NAdam multiplies the gradient and the mean by at update `step`, counted from 1: the momentum of each update has a
+/// part in the corrections.
+fn nesterov(beta1: f64, momentum_decay: f64, step: u64) -> (f64, f64) {
+    let base = 0.96_f64.powf(momentum_decay);
+    let momentum = |power: f64| beta1 * (1.0 - 0.5 * power);
+    let (mut product, mut power) = (1.0, 1.0);
+    for _ in 0..step {
+        power *= base;
+        product *= momentum(power);
+        // Beside 1 it is nothing from here on.
+        if product < 1e-18 {
+            break;
+        }
+    }
+    let now = momentum(base.powf(step as f64));
+    let next = momentum(base.powf(step as f64 + 1.0));
+    ((1.0 - now) / (1.0 - product), next / (1.0 - product * next))
 }

@@ -8,6 +8,8 @@
 
 mod fused;
 mod group;
+mod lamb;
+mod muon;
 mod optimizer;
 mod rule;
 #[cfg(test)]
@@ -22,23 +24,28 @@ pub use rule::Rule;
 pub struct TensorStep<'a> {
     /// The parameters, to change.
     pub parameters: &'a mut [f32],
-    /// d loss / d parameters, after clipping. A rule that is not [elementwise](UpdateRule::elementwise) finds the
-    /// penalties' gradients in it.
+    /// d loss / d parameters, after clipping. A rule that does not [penalize](UpdateRule::penalizes) finds the penalties'
+    /// gradients in it.
     pub gradients: &'a [f32],
     /// What the rule remembers, each as long as the parameters; zeros at first.
     pub states: &'a mut [&'a mut [f32]],
     /// The tensor's sizes, row-major (inputs x units of a dense layer); of a run of neighbours its length alone.
     pub shape: &'a [usize],
+    /// Rows and columns of the tensor as a matrix, where it is the weights of a hidden layer: not those of an embedding or
+    /// of the last layer that has any, and of two sizes or more. Of a convolution, the columns are its channels.
+    pub hidden: Option<(usize, usize)>,
     /// The rate of this update: schedule and group are in it.
     pub rate: f64,
+    /// The momentum (or beta1) of this update, where the schedule changes it; none: the rule's own.
+    pub momentum: Option<f64>,
     /// The number of the update, from 1.
     pub step: u64,
-    /// Weight of the penalty l1 * sum |p|, for elementwise rules to add; 0 for others.
+    /// Weight of the penalty l1 * sum |p|, for rules that penalize to add; 0 for others.
     pub l1: f32,
-    /// Weight of the penalty l2 / 2 * sum p^2, for elementwise rules to add; 0 for others.
+    /// Weight of the penalty l2 / 2 * sum p^2, for rules that penalize to add; 0 for others.
     pub l2: f32,
-    /// Decoupled decay (Loshchilov and Hutter 2019): p -= rate * decay * p before the update, for elementwise rules;
-    /// 0 for others.
+    /// Decoupled decay (Loshchilov and Hutter 2019): p -= rate * decay * p before the update, for rules that
+    /// penalize; 0 for others.
     pub decay: f32,
 }
 
@@ -73,6 +80,12 @@ pub trait UpdateRule: Send + Sync {
     /// neighbouring tensors are then updated in one pass.
     fn elementwise(&self) -> bool {
         false
+    }
+
+    /// Whether the rule itself adds the penalties; for others the optimizer does before the update. An
+    /// [elementwise](Self::elementwise) rule must.
+    fn penalizes(&self) -> bool {
+        self.elementwise()
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Optimizer {
 pub struct Update {
     /// The rate, before the groups' factors.
     pub rate: f64,
+    /// The momentum (or beta1), where the schedule changes it; none: the rule's own.
+    pub momentum: Option<f64>,
     /// Its number, from 1.
     pub number: u64,
 }
@@ -32,6 +34,7 @@ pub struct Update {
 struct Run {
     range: Range<usize>,
     shape: Vec<usize>,
+    hidden: Option<(usize, usize)>,
     units_first: bool,
     settings: Settings,
 }
@@ -72,6 +75,7 @@ impl Optimizer {
                     .fix(format!("use one of, or a pattern of: {}", known.join(", "))));
             }
         }
+        let head = tensors.iter().rfind(|tensor| tensor.role == Role::Weight);
         self.runs.clear();
         for tensor in learned() {
             let settings = Settings::of(tensor, self.base, &self.groups);
@@ -83,10 +87,12 @@ impl Optimizer {
                 Some(last) if joins && last.range.end == tensor.range.start && last.settings == settings => {
                     last.range.end = tensor.range.end;
                     last.shape = vec![last.range.len()];
+                    last.hidden = None;
                 }
                 _ => self.runs.push(Run {
                     range: tensor.range.clone(),
                     shape: tensor.shape.clone(),
+                    hidden: matrix(tensor).filter(|_| head != Some(tensor)),
                     units_first: tensor.units_first,
                     settings,
                 }),
@@ -126,7 +132,7 @@ impl Optimizer {
             let g = &mut gradients[run.range.clone()];
             let rate = update.rate * rate;
             let (mut l1, mut l2, mut decay) = (l1 as f32, l2 as f32, decay as f32);
-            if !self.rule.elementwise() {
+            if !self.rule.penalizes() {
                 penalize(p, g, (l1, l2), (rate * f64::from(decay)) as f32);
                 (l1, l2, decay) = (0.0, 0.0, 0.0);
             }
@@ -139,7 +145,9 @@ impl Optimizer {
                 gradients: g,
                 states: &mut own,
                 shape: &run.shape,
+                hidden: run.hidden,
                 rate,
+                momentum: update.momentum,
                 step: update.number,
                 l1,
                 l2,
@@ -178,6 +186,18 @@ impl Optimizer {
                 }
             }
         }
+    }
+}
+
+/// Rows and columns of weights as a matrix; none for other tensors and for tables of vectors.
+fn matrix(tensor: &TensorInfo) -> Option<(usize, usize)> {
+    let count = tensor.range.len();
+    match (tensor.role, &tensor.shape[..]) {
+        (Role::Weight, [first, .., last]) if !tensor.table && count > 0 => Some(match tensor.units_first {
+            true => (*first, count / first),
+            false => (count / last, *last),
+        }),
+        _ => None,
     }
 }
 

@@ -46,6 +46,35 @@ pub enum Rule {
     /// p -= r sign(beta1 m + (1 - beta1) g); m = beta2 m + (1 - beta2) g (Chen et al. 2023). Its rate is 3 to 10 times
     /// smaller than Adam's, its decay as much larger.
     Lion { rate: f64, beta1: f64, beta2: f64 },
+    /// Adam with Nesterov's momentum (Dozat 2016), in PyTorch's form: the momentum grows from half of beta1 to beta1, as
+    /// beta1 (1 - 0.96^(t momentum_decay) / 2) at update t.
+    NAdam {
+        rate: f64,
+        beta1: f64,
+        beta2: f64,
+        epsilon: f64,
+        momentum_decay: f64,
+    },
+    /// Adam's step w, plus decay p, as long as the tensor itself: p -= r |p| / |w| w for each tensor, and p -= r w where
+    /// either has no length (You et al. 2020, algorithm 2, with the identity for phi). For large batches.
+    Lamb {
+        rate: f64,
+        beta1: f64,
+        beta2: f64,
+        epsilon: f64,
+    },
+    /// Momentum made orthogonal, for the weights of hidden layers (Jordan et al. 2024): with m = m + (1 - momentum) (g - m)
+    /// and o the matrix nearest to orthogonal of g + momentum (m - g), by five Newton-Schulz steps, p -= 0.2 r
+    /// sqrt(the longer side) o, as long as a step of Adam's (Liu et al. 2025; PyTorch's `match_rms_adamw`). The weights of a
+    /// convolution are a matrix with a column for each channel. Embeddings, the last layer, biases and norms take Adam's
+    /// step with the betas and epsilon here, at the same rate.
+    Muon {
+        rate: f64,
+        momentum: f64,
+        beta1: f64,
+        beta2: f64,
+        epsilon: f64,
+    },
 }
 
 impl Rule {
@@ -61,6 +90,35 @@ impl Rule {
         self
     }
 
+    /// Its momentum, or the first beta of Adam and its kin; none where it has no such thing.
+    pub fn momentum(&self) -> Option<f64> {
+        let mut copy = *self;
+        copy.momentum_mut().copied()
+    }
+
+    /// The same rule with another momentum, where it has one.
+    pub(super) fn at_momentum(mut self, new: f64) -> Self {
+        if let Some(own) = self.momentum_mut() {
+            *own = new;
+        }
+        self
+    }
+
+    fn momentum_mut(&mut self) -> Option<&mut f64> {
+        match self {
+            Rule::Momentum { momentum, .. } | Rule::Nesterov { momentum, .. } => Some(momentum),
+            Rule::Adam { beta1, .. }
+            | Rule::AmsGrad { beta1, .. }
+            | Rule::RAdam { beta1, .. }
+            | Rule::Lamb { beta1, .. }
+            | Rule::Lion { beta1, .. } => Some(beta1),
+            Rule::Muon { momentum, .. } => Some(momentum),
+            // NAdam's follows a course of its own.
+            Rule::NAdam { .. } => None,
+            Rule::Sgd { .. } | Rule::Adagrad { .. } | Rule::RmsProp { .. } | Rule::Adadelta { .. } => None,
+        }
+    }
+
     fn rate_mut(&mut self) -> &mut f64 {
         match self {
             Rule::Sgd { rate }
@@ -72,6 +130,9 @@ impl Rule {
             | Rule::Adadelta { rate, .. }
             | Rule::AmsGrad { rate, .. }
             | Rule::RAdam { rate, .. }
+            | Rule::NAdam { rate, .. }
+            | Rule::Lamb { rate, .. }
+            | Rule::Muon { rate, .. }
             | Rule::Lion { rate, .. } => rate,
         }
     }
@@ -92,6 +153,24 @@ impl Rule {
                 ..
             }
             | Rule::RAdam {
+                beta1,
+                beta2,
+                epsilon,
+                ..
+            }
+            | Rule::NAdam {
+                beta1,
+                beta2,
+                epsilon,
+                ..
+            }
+            | Rule::Lamb {
+                beta1,
+                beta2,
+                epsilon,
+                ..
+            }
+            | Rule::Muon {
                 beta1,
                 beta2,
                 epsilon,
@@ -128,11 +207,25 @@ impl Rule {
         if let Some((beta1, beta2, epsilon)) = self.of_adam() {
             share("beta1", beta1)?;
             share("beta2", beta2)?;
-            return positive("epsilon", epsilon);
+            positive("epsilon", epsilon)?;
         }
         match *self {
-            Rule::Sgd { .. } | Rule::Adam { .. } | Rule::AmsGrad { .. } | Rule::RAdam { .. } => Ok(()),
-            Rule::Momentum { momentum, .. } | Rule::Nesterov { momentum, .. } => share("momentum", momentum),
+            Rule::Sgd { .. }
+            | Rule::Adam { .. }
+            | Rule::AmsGrad { .. }
+            | Rule::RAdam { .. }
+            | Rule::Lamb { .. } => Ok(()),
+            Rule::NAdam { momentum_decay, .. } => match momentum_decay >= 0.0 && momentum_decay.is_finite() {
+                true => Ok(()),
+                false => Err(Error::spec(format!(
+                    "expected a momentum_decay of 0 or more, found {momentum_decay}"
+                ))
+                .at("recipe, update rule")
+                .fix("0.004 is usual; 0 keeps the momentum at half of beta1")),
+            },
+            Rule::Momentum { momentum, .. }
+            | Rule::Nesterov { momentum, .. }
+            | Rule::Muon { momentum, .. } => share("momentum", momentum),
             Rule::Adagrad { epsilon, .. } => positive("epsilon", epsilon),
             Rule::RmsProp { alpha, epsilon, .. } => {
                 share("alpha", alpha)?;
@@ -199,6 +292,45 @@ impl fmt::Display for Rule {
                 beta2,
                 epsilon,
             } => words("RAdam", rate, &adam(beta1, beta2, epsilon)),
+            Rule::NAdam {
+                rate,
+                beta1,
+                beta2,
+                epsilon,
+                momentum_decay,
+            } => {
+                let [beta1, beta2, epsilon] = adam(beta1, beta2, epsilon);
+                words(
+                    "NAdam",
+                    rate,
+                    &[beta1, beta2, epsilon, ("momentum_decay", momentum_decay, 0.004)],
+                )
+            }
+            Rule::Lamb {
+                rate,
+                beta1,
+                beta2,
+                epsilon,
+            } => {
+                let [beta1, beta2, _] = adam(beta1, beta2, epsilon);
+                words("LAMB", rate, &[beta1, beta2, ("epsilon", epsilon, 1e-6)])
+            }
+            Rule::Muon {
+                rate,
+                momentum,
+                beta1,
+                beta2,
+                epsilon,
+            } => words(
+                "Muon",
+                rate,
+                &[
+                    ("momentum", momentum, 0.95),
+                    ("beta1", beta1, 0.9),
+                    ("beta2", beta2, 0.95),
+                    ("epsilon", epsilon, 1e-10),
+                ],
+            ),
             Rule::Adagrad { rate, epsilon } => words("Adagrad", rate, &[("epsilon", epsilon, 1e-10)]),
             Rule::RmsProp { rate, alpha, epsilon } => words(
                 "RMSProp",

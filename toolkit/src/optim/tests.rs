@@ -6,7 +6,7 @@ use super::*;
 use crate::net::{Mlp, Network, Role};
 use crate::seed::{normal, stream};
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     Rule::Sgd { rate: 0.1 },
     Rule::Momentum {
         rate: 0.1,
@@ -53,6 +53,13 @@ const RULES: [Rule; 10] = [
         beta1: 0.9,
         beta2: 0.99,
     },
+    Rule::NAdam {
+        rate: 0.1,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        momentum_decay: 0.004,
+    },
 ];
 
 fn drawn(n: usize, seed: u64) -> Vec<f32> {
@@ -69,6 +76,7 @@ fn by_formula(
 ) -> Vec<f64> {
     let step = |p0: f32, own: Vec<f64>| {
         let (mut p, mut v, mut m, mut u) = (f64::from(p0), 0.0, 0.0, 0.0f64);
+        let mut product = 1.0;
         for (t, g) in (1..).zip(own) {
             let g = g + l2 * p + l1 * if p == 0.0 { 0.0 } else { p.signum() };
             let rate = rule.rate();
@@ -120,6 +128,23 @@ fn by_formula(
                     let (first, second) = (m / (1.0 - beta1.powi(t)), u / (1.0 - beta2.powi(t)));
                     p -= rate * first / (second.sqrt() + epsilon);
                 }
+                Rule::NAdam {
+                    beta1,
+                    beta2,
+                    epsilon,
+                    momentum_decay,
+                    ..
+                } => {
+                    let momentum =
+                        |t: i32| beta1 * (1.0 - 0.5 * 0.96_f64.powf(f64::from(t) * momentum_decay));
+                    product *= momentum(t);
+                    m = beta1 * m + (1.0 - beta1) * g;
+                    v = beta2 * v + (1.0 - beta2) * g * g;
+                    let first = (1.0 - momentum(t)) * g / (1.0 - product)
+                        + momentum(t + 1) * m / (1.0 - product * momentum(t + 1));
+                    p -= rate * first / ((v / (1.0 - beta2.powi(t))).sqrt() + epsilon);
+                }
+                Rule::Lamb { .. } | Rule::Muon { .. } => unreachable!("of whole tensors"),
                 // Three gradients are too few for its second mean: the golden values have more.
                 Rule::RAdam { beta1, .. } => {
                     m = beta1 * m + (1.0 - beta1) * g;
@@ -155,7 +180,9 @@ fn many_parameters_are_updated_as_few_are() {
                     gradients,
                     states: &mut states,
                     shape: &[n],
+                    hidden: None,
                     rate: rule.rate(),
+                    momentum: None,
                     step,
                     l1,
                     l2,
@@ -184,7 +211,11 @@ fn network() -> Network {
 fn step(optimizer: &Optimizer, network: &Network, g: f32) -> Vec<f32> {
     let mut parameters = network.parameters().to_vec();
     let mut gradients = vec![g; parameters.len()];
-    let update = Update { rate: 1.0, number: 1 };
+    let update = Update {
+        rate: 1.0,
+        momentum: None,
+        number: 1,
+    };
     optimizer.step(&mut parameters, &mut gradients, &mut Vec::new(), update);
     let pairs = parameters.iter().zip(network.parameters());
     pairs.map(|(after, before)| before - after).collect()
@@ -283,4 +314,80 @@ fn clipping_is_that_of_pytorch() {
         "{last}"
     );
     assert_eq!(moved[0], 0.0);
+}
+
+/// A tensor's sizes, and what it is as a matrix.
+type Sizes = (Vec<usize>, Option<(usize, usize)>);
+
+/// Takes down which tensors it is told to be matrices.
+struct Told(std::sync::Mutex<Vec<Sizes>>);
+
+impl UpdateRule for Told {
+    fn states(&self) -> usize {
+        0
+    }
+
+    fn update(&self, tensor: TensorStep<'_>) {
+        let mut told = self.0.lock().expect("no panic");
+        told.push((tensor.shape.to_vec(), tensor.hidden));
+    }
+}
+
+#[test]
+fn hidden_layers_are_told_from_embeddings_heads_and_vectors() {
+    use crate::net::{Cnn, Layer, LayerKind, NetSpec};
+    let told = |network: &Network| {
+        let rule = Arc::new(Told(std::sync::Mutex::default()));
+        let mut optimizer = Optimizer::with(rule.clone(), Settings::default(), Vec::new(), (None, None));
+        optimizer.plan(network.tensors()).expect("a plan");
+        step(&optimizer, network, 1.0);
+        let told = rule.0.lock().expect("no panic").clone();
+        told.into_iter()
+            .filter_map(|(shape, hidden)| Some((shape, hidden?)))
+            .collect::<Vec<_>>()
+    };
+    let mlp = Mlp::new([3, 4, 5, 2]).batch_norm().build(0).expect("a network");
+    assert_eq!(told(&mlp), [(vec![3, 4], (3, 4)), (vec![4, 5], (4, 5))]);
+    let image = crate::data::Shape::Image {
+        channels: 2,
+        height: 8,
+        width: 8,
+    };
+    let cnn = Cnn::new(image, 3)
+        .channels([4, 5])
+        .kernel(3)
+        .hidden(6)
+        .build(0)
+        .expect("a network");
+    let found = told(&cnn);
+    assert_eq!(found[0], (vec![3, 3, 2, 4], (18, 4)));
+    assert_eq!(found[1], (vec![3, 3, 4, 5], (36, 5)));
+    assert_eq!(found.len(), 3);
+    let layer = |name: &str, kind| Layer {
+        name: name.into(),
+        kind,
+        from: Vec::new(),
+        frozen: false,
+    };
+    let dense = |units| LayerKind::Dense {
+        units,
+        bias: true,
+        init: crate::net::Init::HeUniform,
+        bias_init: crate::net::Init::Zeros,
+    };
+    let embedding = LayerKind::Embedding {
+        vocabulary: 10,
+        width: 4,
+        init: crate::net::Init::Normal(1.0),
+    };
+    let spec = NetSpec::chain(
+        3,
+        vec![
+            layer("words", embedding),
+            layer("hidden", dense(6)),
+            layer("logits", dense(2)),
+        ],
+    );
+    let network = Network::new(&spec, 0).expect("a network");
+    assert_eq!(told(&network), [(vec![12, 6], (12, 6))]);
 }

@@ -154,6 +154,11 @@ impl Sampling {
         })
     }
 
+    /// All rows to learn from, in their order.
+    pub fn training(&self) -> &[u32] {
+        &self.training
+    }
+
     /// The most rows of a batch.
     pub fn most(&self) -> usize {
         self.batch

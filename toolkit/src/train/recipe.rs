@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
-use super::Sampler;
 use super::watch::Watcher;
-use super::watchers::{Average, Checkpoints, Plateau, PlateauWatcher};
+use super::watchers::{Average, Checkpoints, EqualAverage, Plateau, PlateauWatcher};
+use super::{RateSchedule, Sampler};
 use crate::canonical;
 use crate::data::{Augmentation, Dataset};
 use crate::loss::Loss;
@@ -45,17 +45,6 @@ impl fmt::Display for Budget {
             Budget::Steps(n) => write!(f, "{n} steps"),
         }
     }
-}
-
-/// How the rate changes while training.
-#[doc(alias = "lr_scheduler")]
-#[doc(alias = "StepLR")]
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum RateSchedule {
-    /// It does not.
-    Constant,
-    /// Multiplied by `factor` each time `every` has passed (PyTorch's `StepLR`).
-    Stepped { factor: f64, every: Budget },
 }
 
 /// How a network is trained. Everything in it but where checkpoints go decides the result; the same
@@ -96,6 +85,9 @@ pub struct Recipe {
     pub plateau: Option<Plateau>,
     /// What stays of the parameters' exponential average at each update; none: the last parameters are given.
     pub average: Option<f64>,
+    /// The share of the training behind which each epoch's parameters enter an equal average, which is given instead of
+    /// the last ones.
+    pub swa: Option<f64>,
     /// Which rows make a batch.
     pub sampler: Sampler,
     /// Changes of the examples, made anew each time they are shown.
@@ -179,6 +171,7 @@ impl Default for Recipe {
             clip_value: None,
             plateau: None,
             average: None,
+            swa: None,
             sampler: Sampler::Shuffled,
             augmentations: Vec::new(),
             loss: Loss::default(),
@@ -210,14 +203,7 @@ impl Recipe {
             return wrong("expected at least one epoch or step and a batch of at least 1, found 0".into());
         }
         self.rule.validate()?;
-        if let RateSchedule::Stepped { factor, every } = self.schedule {
-            let (Budget::Epochs(every) | Budget::Steps(every)) = every;
-            if !(factor > 0.0 && factor.is_finite()) || every == 0 {
-                return wrong(format!(
-                    "expected a positive, finite factor every 1 or more, found {factor} every {every}"
-                ));
-            }
-        }
+        self.schedule.validate(self.length)?;
         for (name, weight) in [("l1", self.l1), ("l2", self.l2), ("decay", self.decay)] {
             if !(weight >= 0.0 && (weight as f32).is_finite()) {
                 return wrong(format!("expected {name} of 0 or more, found {weight}"));
@@ -264,6 +250,22 @@ impl Recipe {
                 "expected an average's decay of 0 to below 1, found {decay}"
             ));
         }
+        if let Some(share) = self.swa
+            && !(0.0..1.0).contains(&share)
+        {
+            return Err(Error::spec(format!(
+                "expected an equal average from a share of 0 to below 1 of the training on, found {share}"
+            ))
+            .at("recipe, swa")
+            .fix("0.75 averages the last quarter"));
+        }
+        if self.swa.is_some() && self.average.is_some() {
+            return Err(
+                Error::spec("both an exponential and an equal average are to be given")
+                    .at("recipe, swa")
+                    .fix("keep .average(decay) or .swa(share)"),
+            );
+        }
         self.groups.iter().try_for_each(Group::validate)?;
         self.augmentations.iter().try_for_each(Augmentation::validate)?;
         self.plateau.iter().try_for_each(Plateau::validate)?;
@@ -287,17 +289,6 @@ impl Recipe {
     /// All fields, those that are as by default too.
     pub(crate) fn whole(&self) -> serde_json::Result<Json> {
         Recipe::serialize(self, serde_json::value::Serializer)
-    }
-
-    /// The rate of update `step` (from 0), with `per_epoch` updates an epoch.
-    pub fn rate_at(&self, step: usize, per_epoch: usize) -> f64 {
-        match self.schedule {
-            RateSchedule::Constant => self.rule.rate(),
-            RateSchedule::Stepped { factor, every } => {
-                let times = step / every.steps(per_epoch).max(1);
-                self.rule.rate() * factor.powi(times.min(i32::MAX as usize) as i32)
-            }
-        }
     }
 
     /// The examples that it watches, where they are of their own.
@@ -358,6 +349,9 @@ impl Recipe {
         if let Some(decay) = self.average {
             watchers.push(Box::new(Average::new(decay)));
         }
+        if let Some(share) = self.swa {
+            watchers.push(Box::new(EqualAverage::new(share)));
+        }
         if let Some((_, every)) = self.checkpoint {
             watchers.push(Box::new(Checkpoints { every: every as u64 }));
         }
@@ -374,8 +368,8 @@ impl From<&Recipe> for Recipe {
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, batch {}, {}", self.length, self.batch, self.rule)?;
-        if let RateSchedule::Stepped { factor, every } = self.schedule {
-            write!(f, " times {factor} every {every}")?;
+        if self.schedule != RateSchedule::Constant {
+            write!(f, " {}", self.schedule)?;
         }
         if let Some(plateau) = self.plateau {
             write!(f, ", {plateau}")?;
@@ -390,6 +384,7 @@ impl fmt::Display for Recipe {
             ("gradient's norm up to", self.clip_norm),
             ("gradient up to", self.clip_value),
             ("averaged by", self.average),
+            ("averaged from", self.swa),
         ] {
             if let Some(most) = most {
                 write!(f, ", {name} {most}")?;

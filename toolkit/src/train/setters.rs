@@ -1,16 +1,17 @@
-//! The setters of [`Recipe`].
+//! The setters of [`Recipe`]; those of the update rule are in `rules`, those of the rate's
+//! schedule in `schedule`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::recipe::Validation;
 use super::watchers::Plateau;
-use super::{Budget, RateSchedule, Recipe, Sampler};
+use super::{Budget, Recipe, Sampler};
 use crate::data::{Augmentation, Dataset};
 use crate::loss::Loss;
 use crate::number::{count, number};
-use crate::optim::{Group, Rule};
-use crate::{Error, Number, Result};
+use crate::optim::Group;
+use crate::{Number, Result};
 
 impl Recipe {
     /// The default recipe.
@@ -51,145 +52,6 @@ impl Recipe {
         self
     }
 
-    /// The rate (above 0), whatever the rule.
-    #[doc(alias = "learning_rate")]
-    #[doc(alias = "lr")]
-    pub fn rate(self, rate: impl Number) -> Self {
-        self.set("rate", rate, |r, rate| r.rule = r.rule.at_rate(rate))
-    }
-
-    /// Stochastic gradient descent at this rate (above 0).
-    #[doc(alias = "optimizer")]
-    #[doc(alias = "SGD")]
-    pub fn sgd(self, rate: impl Number) -> Self {
-        self.set("sgd", rate, |r, rate| r.rule = Rule::Sgd { rate })
-    }
-
-    /// Gives SGD this momentum (0 to below 1), at the rate it has: PyTorch's `SGD(lr, momentum)`. Adam has its own.
-    ///
-    /// ```
-    /// use jook::prelude::*;
-    /// let recipe = Recipe::new().sgd(0.05).momentum(0.9);
-    /// assert_eq!(recipe.rule, Rule::Momentum { rate: 0.05, momentum: 0.9 });
-    /// ```
-    #[doc(alias = "SGD")]
-    pub fn momentum(self, momentum: impl Number) -> Self {
-        self.set_momentum("momentum", momentum, |rate, momentum| Rule::Momentum {
-            rate,
-            momentum,
-        })
-    }
-
-    /// Gives SGD Nesterov's momentum (0 to below 1): PyTorch's `SGD(lr, momentum, nesterov=True)`.
-    pub fn nesterov(self, momentum: impl Number) -> Self {
-        self.set_momentum("nesterov", momentum, |rate, momentum| Rule::Nesterov {
-            rate,
-            momentum,
-        })
-    }
-
-    /// Adam at this rate, with the paper's other constants (0.9, 0.999, 1e-8).
-    #[doc(alias = "optimizer")]
-    #[doc(alias = "Adam")]
-    pub fn adam(self, rate: impl Number) -> Self {
-        self.set("adam", rate, |r, rate| {
-            r.rule = Rule::Adam {
-                rate,
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
-            };
-        })
-    }
-
-    /// Adagrad at this rate: each parameter's rate falls with the gradients that it has seen.
-    #[doc(alias = "optimizer")]
-    pub fn adagrad(self, rate: impl Number) -> Self {
-        self.set("adagrad", rate, |r, rate| {
-            r.rule = Rule::Adagrad { rate, epsilon: 1e-10 };
-        })
-    }
-
-    /// RMSProp at this rate, with PyTorch's other constants (0.99, 1e-8).
-    #[doc(alias = "optimizer")]
-    #[doc(alias = "RMSprop")]
-    pub fn rmsprop(self, rate: impl Number) -> Self {
-        self.set("rmsprop", rate, |r, rate| {
-            r.rule = Rule::RmsProp {
-                rate,
-                alpha: 0.99,
-                epsilon: 1e-8,
-            };
-        })
-    }
-
-    /// Adadelta, which has no rate to choose (PyTorch's is 1), with the other constants 0.9 and 1e-6.
-    #[doc(alias = "optimizer")]
-    pub fn adadelta(mut self) -> Self {
-        self.rule = Rule::Adadelta {
-            rate: 1.0,
-            rho: 0.9,
-            epsilon: 1e-6,
-        };
-        self
-    }
-
-    /// AMSGrad at this rate: Adam whose second mean never falls.
-    #[doc(alias = "optimizer")]
-    pub fn amsgrad(self, rate: impl Number) -> Self {
-        self.set("amsgrad", rate, |r, rate| {
-            r.rule = Rule::AmsGrad {
-                rate,
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
-            };
-        })
-    }
-
-    /// RAdam at this rate: Adam that warms up by itself.
-    #[doc(alias = "optimizer")]
-    pub fn radam(self, rate: impl Number) -> Self {
-        self.set("radam", rate, |r, rate| {
-            r.rule = Rule::RAdam {
-                rate,
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
-            };
-        })
-    }
-
-    /// Lion at this rate, a third to a tenth of Adam's, with the paper's other constants (0.9, 0.99).
-    #[doc(alias = "optimizer")]
-    pub fn lion(self, rate: impl Number) -> Self {
-        self.set("lion", rate, |r, rate| {
-            r.rule = Rule::Lion {
-                rate,
-                beta1: 0.9,
-                beta2: 0.99,
-            };
-        })
-    }
-
-    /// Any update rule, with all its constants.
-    pub fn rule(mut self, rule: Rule) -> Self {
-        self.rule = rule;
-        self
-    }
-
-    /// Multiplies the rate by `factor` after every `epochs` epochs.
-    #[doc(alias = "StepLR")]
-    #[doc(alias = "lr_scheduler")]
-    pub fn stepped(self, factor: impl Number, epochs: impl Number) -> Self {
-        self.set_stepped(factor, epochs, Budget::Epochs)
-    }
-
-    /// Multiplies the rate by `factor` after every `steps` updates.
-    pub fn stepped_by_steps(self, factor: impl Number, steps: impl Number) -> Self {
-        self.set_stepped(factor, steps, Budget::Steps)
-    }
-
     /// Multiplies the rate by `factor` (between 0 and 1) when `patience` checks in a row brought no lower loss.
     #[doc(alias = "ReduceLROnPlateau")]
     pub fn plateau(self, factor: impl Number, patience: impl Number) -> Self {
@@ -203,11 +65,25 @@ impl Recipe {
     /// Gives the exponential average of the parameters over the updates instead of the last ones; `decay` (0 to below 1,
     /// such as 0.99) is what stays of it at each. Less stays at the start, (1 + t) / (10 + t) at update t while that is
     /// below `decay` (TensorFlow's `num_updates`); PyTorch's `get_ema_multi_avg_fn` is the same but for that. An average
-    /// with equal weights (SWA) is one for a watcher of one's own: [`stand_in`](super::Watcher::stand_in).
+    /// with equal weights is [`swa`](Self::swa); another is one for a watcher of one's own:
+    /// [`stand_in`](super::Watcher::stand_in).
     #[doc(alias = "ema")]
-    #[doc(alias = "swa")]
     pub fn average(self, decay: impl Number) -> Self {
         self.set("average", decay, |r, decay| r.average = Some(decay))
+    }
+
+    /// Gives the equal average of the parameters at the ends of the epochs behind the `share` (0 to below 1, such as 0.75)
+    /// of the training, instead of the last ones: stochastic weight averaging (Izmailov et al. 2018), PyTorch's
+    /// `AveragedModel`. A rate that stays high there, such as `.schedule(RateSchedule::Constant)`, is what it is for.
+    ///
+    /// Batch norms that are not frozen get the statistics that belong to the average, at each check that looks at held-out
+    /// examples and at the end: the mean over batches of all examples to learn from, augmented as in training and without
+    /// dropout (PyTorch's `update_bn`, which keeps dropout).
+    #[doc(alias = "AveragedModel")]
+    #[doc(alias = "update_bn")]
+    #[doc(alias = "StochasticWeightAveraging")]
+    pub fn swa(self, share: impl Number) -> Self {
+        self.set("swa", share, |r, share| r.swa = Some(share))
     }
 
     /// Adds the penalty `weight` * sum |p| (0 or more) over the weights; biases and norms have none, unless
@@ -356,7 +232,7 @@ impl Recipe {
         self
     }
 
-    fn set(self, what: &str, value: impl Number, put: impl FnOnce(&mut Self, f64)) -> Self {
+    pub(super) fn set(self, what: &str, value: impl Number, put: impl FnOnce(&mut Self, f64)) -> Self {
         self.set_result(number(&format!("recipe, {what}"), value), put)
     }
 
@@ -365,42 +241,6 @@ impl Recipe {
         // What a file of another program can hold exactly.
         let whole = count(&place, value, 1).and_then(|n| n.number().map(|_| n).map_err(|e| e.within(&place)));
         self.set_result(whole, put)
-    }
-
-    fn set_stepped(
-        self,
-        factor: impl Number,
-        every: impl Number,
-        unit: impl FnOnce(usize) -> Budget,
-    ) -> Self {
-        let place = "recipe, stepped";
-        let both = number(place, factor).and_then(|factor| Ok((factor, count(place, every, 1)?)));
-        self.set_result(both, |r, (factor, every)| {
-            r.schedule = RateSchedule::Stepped {
-                factor,
-                every: unit(every),
-            };
-        })
-    }
-
-    fn set_momentum(self, what: &str, momentum: impl Number, make: fn(f64, f64) -> Rule) -> Self {
-        let rule = self.rule;
-        let place = format!("recipe, {what}");
-        let made = number(&place, momentum).and_then(|momentum| match rule {
-            Rule::Sgd { .. } | Rule::Momentum { .. } | Rule::Nesterov { .. } => {
-                Ok(make(rule.rate(), momentum))
-            }
-            other => {
-                let why = match other {
-                    Rule::Adam { .. } => "the rule is Adam, whose momentum is its beta1".to_owned(),
-                    other => format!("the rule is {other}, which has no momentum of SGD's"),
-                };
-                Err(Error::spec(why).at(place).fix(format!(
-                    "choose SGD first, as in Recipe::new().sgd(0.05).{what}(0.9)"
-                )))
-            }
-        });
-        self.set_result(made, |r, rule| r.rule = rule)
     }
 
     fn set_group(
@@ -421,7 +261,7 @@ impl Recipe {
     }
 
     /// Keeps the first error, so that a chain of setters reads straight and is judged once.
-    fn set_result<T>(mut self, value: Result<T>, put: impl FnOnce(&mut Self, T)) -> Self {
+    pub(super) fn set_result<T>(mut self, value: Result<T>, put: impl FnOnce(&mut Self, T)) -> Self {
         match value {
             Ok(value) => put(&mut self, value),
             Err(error) => self.error = self.error.or(Some(error)),

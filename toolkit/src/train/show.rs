@@ -2,19 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Budget, Cause, RateSchedule, Record, Rule};
+use super::{Budget, Cause, Record, Rule};
 use crate::show::{Bundle, Show, readable_number, readable_time, show_by_display};
 
 show_by_display!(Budget, Cause, Rule);
-
-impl Show for RateSchedule {
-    fn bundle(&self) -> Bundle {
-        Bundle::text(match self {
-            RateSchedule::Constant => "constant".to_owned(),
-            RateSchedule::Stepped { factor, every } => format!("times {factor} every {every}"),
-        })
-    }
-}
 
 impl Show for Record {
     fn bundle(&self) -> Bundle {
@@ -35,6 +26,7 @@ impl Show for Record {
 
 #[cfg(test)]
 mod tests {
+    use super::super::RateSchedule;
     use super::*;
 
     #[test]

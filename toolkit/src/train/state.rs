@@ -185,7 +185,9 @@ impl State {
     /// the newest.
     pub fn result(&self, watched: bool) -> (&[f32], &[f32]) {
         let broke = self.counters.ending.as_ref().is_some_and(Ending::is_diverged);
-        if broke || self.best_is_kept(watched) {
+        // What stood in at a check of this step has statistics of its own there.
+        let checked = self.kept.step == self.counters.step && self.kept.parameters == self.stand_in;
+        if broke || checked || self.best_is_kept(watched) {
             (&self.kept.parameters, &self.kept.buffers)
         } else if !self.stand_in.is_empty() {
             (&self.stand_in, &self.buffers)

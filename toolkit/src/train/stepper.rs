@@ -8,13 +8,13 @@ use crate::net::Network;
 use crate::net::cpu::CpuExecutor;
 use crate::net::executor::{Executor, How};
 use crate::net::tape::{Logits, LossValue, value_and_gradient};
-use crate::optim::{Optimizer, Update, UpdateRule};
+use crate::optim::{Optimizer, UpdateRule};
 use crate::seed::{Rng, stream};
 use crate::{Error, Result};
 
 /// A network with its optimizer, for a loop of one's own: reinforcement, adaptation at test time, two networks that
-/// train each other. Of the recipe it takes the rule with its rate and schedule (an epoch is one update), the penalties,
-/// groups, clipping and the seed of dropout.
+/// train each other. Of the recipe it takes the rule with its rate and schedule (an epoch is one update, so that a
+/// schedule over the length ends after as many updates as the recipe has epochs or steps), the penalties, groups, clipping and the seed of dropout.
 ///
 /// ```
 /// use jook::prelude::*;
@@ -184,12 +184,8 @@ impl Stepper {
                 .at(format!("update {}, tensor {name}", self.steps + 1))
                 .fix("lower the rate, or look for a log of 0 or a division by 0 in the loss"));
         }
-        let rate = self.recipe.rate_at(self.steps as usize, 1);
+        let update = self.recipe.update_at(self.steps as usize, 1, 1.0);
         self.steps += 1;
-        let update = Update {
-            rate,
-            number: self.steps,
-        };
         self.executor.update(&self.optimizer, update)
     }
 

@@ -207,8 +207,12 @@ fn only_what_it_knows(recipe: &Recipe) -> std::result::Result<(), Refused> {
             recipe.clip_norm.is_some() || recipe.clip_value.is_some(),
             "clipped gradients",
         ),
+        (recipe.cycles_momentum(), "a momentum that the schedule changes"),
         (recipe.plateau.is_some(), "a rate that follows the held-out loss"),
-        (recipe.average.is_some(), "averaged parameters"),
+        (
+            recipe.average.is_some() || recipe.swa.is_some(),
+            "averaged parameters",
+        ),
         (!recipe.augmentations.is_empty(), "augmentations"),
         (recipe.uses_files(), "checkpoints"),
     ];

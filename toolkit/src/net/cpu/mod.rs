@@ -24,4 +24,5 @@ mod rows;
 pub const INSTRUCTIONS: &str = lanes::NAME;
 
 pub use executor::CpuExecutor;
+pub(crate) use gemm::multiply;
 pub use passes::Passes;

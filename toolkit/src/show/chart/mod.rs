@@ -169,6 +169,15 @@ pub fn curve(index: usize, name: &str, x: &[f64], y: &[f64]) -> Box<dyn Trace> {
     })))
 }
 
+/// A point of its own on a curve, in the palette's colour `index`, with its name in the legend.
+pub fn mark(index: usize, name: &str, x: f64, y: f64) -> Box<dyn Trace> {
+    Box::new(RawTrace(json!({
+        "type": "scatter", "mode": "markers", "name": label(name), "x": finite(&[x]), "y": finite(&[y]),
+        "marker": {"color": color(index), "size": 11, "symbol": "diamond"},
+        "hovertemplate": format!("{}<br>%{{x:.3g}}: %{{y:.5g}}<extra></extra>", plain(name)),
+    })))
+}
+
 /// The area between two curves over `x`, such as an interval, under the curve of the same `index`.
 /// Points where a bound is not finite are left out.
 pub fn band(index: usize, name: &str, x: &[f64], low: &[f64], high: &[f64]) -> Box<dyn Trace> {

@@ -36,6 +36,9 @@ impl Work<'_> {
             self.executor.restore(&average, &buffers);
             (trained, buffers)
         });
+        if trained.is_some() && self.recipe.swa.is_some() && !broken {
+            self.recount()?;
+        }
         let Watched {
             loss: held_out_loss,
             accuracy: held_out_accuracy,

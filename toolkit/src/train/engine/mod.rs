@@ -2,6 +2,7 @@
 //! objective, and the same bits on every run.
 
 mod check;
+mod recount;
 mod steps;
 
 pub(super) use steps::look;
@@ -253,6 +254,7 @@ pub(super) fn train(
             let moments = std::mem::take(&mut work.state.moments);
             work.executor.restore_states(moments);
             let ending = work.run(&mut watchers)?;
+            work.settle(&watchers, &ending)?;
             work.save(
                 &watchers,
                 (!matches!(ending, Ending::Interrupted { .. })).then(|| ending.clone()),

@@ -7,7 +7,6 @@ use super::CRASH_AFTER;
 use super::Work;
 use crate::loss::{Part, Seen};
 use crate::net::executor::{Executor, How};
-use crate::optim::Update;
 use crate::train::batches::Batches;
 use crate::train::gather::Gather;
 use crate::train::watch::{Flow, Moment, Watcher};
@@ -22,7 +21,7 @@ enum Wish {
 }
 
 /// Parameters that stand in for the trained ones.
-fn stand_in(watchers: &[Box<dyn Watcher + '_>]) -> Option<Vec<f32>> {
+pub(super) fn stand_in(watchers: &[Box<dyn Watcher + '_>]) -> Option<Vec<f32>> {
     watchers
         .iter()
         .find_map(|watcher| watcher.stand_in())
@@ -71,7 +70,8 @@ impl Work<'_> {
             if scope.requested() {
                 return Ok(Ending::Interrupted { step: done });
             }
-            let rate = recipe.rate_at(done as usize, self.per_epoch) * self.state.counters.rate_factor();
+            let update = recipe.update_at(done as usize, self.per_epoch, self.state.counters.rate_factor());
+            let rate = update.rate;
             let loss = self.gradient(done)?;
             if !loss.is_finite() {
                 return self.diverged(done + 1, done, rate, false);
@@ -90,7 +90,6 @@ impl Work<'_> {
             counters.step = step;
             counters.rows += rows as u64;
             counters.set_loss_sum(counters.loss_sum() + loss * rows as f64);
-            let update = Update { rate, number: step };
             self.executor.update(&self.optimizer, update)?;
             self.update_learned(rate);
             let check = step.is_multiple_of(check_every) || step == total;

@@ -30,11 +30,15 @@ fn a_resumed_training_is_the_uninterrupted_one_bit_for_bit() {
     let _turn = undisturbed();
     let data = clouds(150, 6, 3, 0.6, 21);
     let (net, recipe) = everything();
-    for recipe in [recipe.clone(), recipe.clone().sgd(0.02).nesterov(0.9), {
-        let mut unwatched = recipe;
-        unwatched.early_stopping = None;
-        unwatched
-    }] {
+    let mut unwatched = recipe.clone();
+    unwatched.early_stopping = None;
+    for recipe in [
+        recipe.clone(),
+        recipe.clone().sgd(0.02).nesterov(0.9).one_cycle(),
+        recipe.clone().nadam(0.005).swa(0.1),
+        unwatched.clone().lamb(0.02).swa(0.1),
+        unwatched.muon(0.005),
+    ] {
         let whole = net.train(&data, &recipe).expect("a run");
         // Between and on checks, in the middle and at the end of epochs, before the first check.
         for every in [3, 20, 37, 64] {

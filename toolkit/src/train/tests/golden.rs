@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::{Flow, Moment, RateSchedule, Recipe, Rule, Stepper, Watcher};
+use super::super::{Flow, Moment, Recipe, Rule, Stepper, Watcher};
 use crate::Result;
 use crate::data::{Dataset, Shape, Targets};
 use crate::net::{Mlp, Network};
@@ -20,19 +20,16 @@ struct Golden {
 
 impl Golden {
     /// What the recipe makes of the network on the given batches, and the losses there; if `apart`, by a rule that leaves
-    /// the penalties to the optimizer. An epoch of the schedule is five batches.
+    /// the penalties to the optimizer.
     fn step(&self, recipe: &Recipe, apart: bool) -> (Vec<f32>, Vec<f32>) {
         let (labels, width) = (self.data.labels().expect("labels"), self.data.width());
         let (mut loss, mut losses) = (recipe.loss.clone(), Vec::new());
-        let flat = Recipe {
-            schedule: RateSchedule::Constant,
-            ..recipe.clone()
-        };
-        let mut stepper = Stepper::new(&self.network, flat).expect("a stepper");
+        let whole = recipe.clone().steps(self.batches.len());
+        let mut stepper = Stepper::new(&self.network, whole).expect("a stepper");
         if apart {
             stepper = stepper.rule(Apart(recipe.rule)).expect("a stepper");
         }
-        for (step, batch) in self.batches.iter().enumerate() {
+        for batch in &self.batches {
             let x: Vec<f32> = batch
                 .iter()
                 .flat_map(|&row| self.data.row(row as usize))
@@ -40,7 +37,6 @@ impl Golden {
                 .collect();
             let classes: Vec<u32> = batch.iter().map(|&row| labels[row as usize]).collect();
             assert_eq!(x.len(), batch.len() * width);
-            stepper.set_rate(recipe.rate_at(step, 5)).unwrap();
             let value = stepper
                 .minimize(&x, Targets::Classes(&classes), &mut loss)
                 .expect("a loss");
@@ -151,7 +147,7 @@ fn recipe(case: &Value) -> Recipe {
 #[test]
 fn fifty_steps_on_given_batches_are_those_of_pytorch() {
     let golden = golden();
-    assert!(golden.cases.len() >= 11);
+    assert!(golden.cases.len() >= 27);
     for case in &golden.cases {
         let (parameters, losses) = golden.step(&recipe(case), false);
         let off = error(&parameters, &floats(&case["batches"]["parameters"]));
@@ -190,7 +186,7 @@ fn read(recipe: &Value) -> Recipe {
 #[test]
 fn what_is_put_around_the_rules_is_that_of_pytorch() {
     let golden = golden();
-    assert!(golden.tricks.len() >= 15);
+    assert!(golden.tricks.len() >= 16);
     for trick in golden
         .tricks
         .iter()

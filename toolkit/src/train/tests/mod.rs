@@ -1,5 +1,6 @@
 //! Trainings from end to end.
 
+mod averages;
 mod broken;
 mod cells;
 mod digits;
@@ -7,6 +8,7 @@ mod files;
 mod golden;
 mod loops;
 mod recipes;
+mod schedules;
 mod sweep;
 mod typed;
 mod values;

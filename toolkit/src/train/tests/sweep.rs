@@ -180,7 +180,11 @@ fn recipe(form: &Form, kind: usize, rng: &mut Rng) -> Recipe {
         recipe = recipe.max_norm(one_of(rng, &[0.3, 1.1]));
     }
     if rng.random_bool(0.3) {
-        recipe = recipe.stepped_by_steps(0.5, 4);
+        recipe = match form.batch % 3 {
+            0 => recipe.stepped_by_steps(0.5, 4),
+            1 => recipe.cosine(0.01),
+            _ => recipe.exponential(0.5, 1),
+        };
     }
     if rng.random_bool(0.4) {
         recipe = recipe.early_stopping(0.25).patience(rng.random_range(1..=4));
@@ -342,4 +346,23 @@ fn random_trainings_on_a_gpu_give_the_bits_of_the_cpu() {
     eprintln!("{compared} trainings compared: {endings:?}");
     assert!(compared > forms * each / 2);
     assert!(endings.len() >= 3, "too much alike: {endings:?}");
+}
+
+#[test]
+fn schedules_of_the_rate_go_to_a_gpu_and_those_of_the_momentum_do_not() {
+    let moons = crate::data::datasets::two_moons(60, 0.1, 0).expect("data");
+    let planned = |recipe: Recipe| {
+        let network = crate::net::Mlp::new([2, 4, 2]).build(0).expect("a network");
+        match plan(network, &moons, recipe.epochs(5), &mut Shared::default()) {
+            Ok(_) => None,
+            Err(Refused::Cpu(why)) => Some(why),
+            Err(Refused::Wrong(error)) => panic!("{error}"),
+        }
+    };
+    let momentum = || Recipe::new().sgd(0.1).momentum(0.9);
+    assert_eq!(planned(momentum().cosine(0).warm_up(0.1, 1)), None);
+    assert_eq!(planned(momentum().restarts(0, 2, 1)), None);
+    assert_eq!(planned(Recipe::new().sgd(0.1).one_cycle()), None);
+    let why = planned(momentum().one_cycle()).expect("a reason");
+    assert_eq!(why, "a momentum that the schedule changes");
 }

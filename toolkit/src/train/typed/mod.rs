@@ -167,6 +167,13 @@ where
     }
     let mut executor = TypedExecutor::<M, X, O>::new(model.clone())?;
     tensors::check_penalties(&recipe, Executor::tensors(&executor))?;
+    if recipe.swa.is_some() && !executor.buffers().is_empty() {
+        return Err(Error::spec(
+            "an equal average needs statistics of its own in batch norm, and those of a dfdx model cannot be counted anew",
+        )
+        .at("recipe, swa")
+        .fix("take .average(decay), or a network of Jook's"));
+    }
     let task = Task {
         data,
         beside: &[],

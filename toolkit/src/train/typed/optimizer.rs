@@ -12,7 +12,7 @@ use dfdx::prelude::{
 use super::super::Recipe;
 use super::tensors::{check_penalties, read, refused, unused, write};
 use crate::net::{Role, TensorInfo};
-use crate::optim::{Optimizer, Update, UpdateRule};
+use crate::optim::{Optimizer, UpdateRule};
 use crate::{Error, Result};
 
 /// An optimizer of ours for a loop of one's own over a dfdx model, any `TensorCollection`. Of the recipe it takes what a
@@ -167,12 +167,8 @@ impl<M: TensorCollection<f32, Cpu>> TypedOptimizer<M> {
             self.optimizer.plan(&tensors)?;
             self.planned = std::mem::take(&mut step.used);
         }
-        let rate = self.recipe.rate_at(self.steps as usize, 1);
+        let update = self.recipe.update_at(self.steps as usize, 1, 1.0);
         self.steps += 1;
-        let update = Update {
-            rate,
-            number: self.steps,
-        };
         self.optimizer.step(
             &mut step.parameters,
             &mut step.gradients,

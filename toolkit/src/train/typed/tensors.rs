@@ -122,6 +122,7 @@ impl TensorVisitor<f32, Cpu> for Read {
             shape,
             frozen: false,
             units_first: true,
+            table: false,
             range: start..store.len(),
         });
         Ok(None)

@@ -51,3 +51,66 @@ impl Watcher for Average {
         self.average = state.to_vec();
     }
 }
+
+/// The average, with equal weights, of the parameters at the ends of the epochs behind a share of the training, and at the
+/// very end (Izmailov et al. 2018).
+pub struct EqualAverage {
+    share: f64,
+    /// How many are in it.
+    count: usize,
+    average: Vec<f32>,
+}
+
+impl EqualAverage {
+    pub fn new(share: f64) -> Self {
+        Self {
+            share,
+            count: 0,
+            average: Vec::new(),
+        }
+    }
+}
+
+impl Watcher for EqualAverage {
+    fn name(&self) -> Option<String> {
+        Some("the recipe's equal average".to_owned())
+    }
+
+    fn after_step(&mut self, at: &mut Moment<'_, '_>) -> Result<Flow> {
+        let (step, steps) = (at.step(), at.steps());
+        let ends = step.is_multiple_of(at.work.per_epoch as u64) || step == steps;
+        if !ends || step as f64 <= self.share * steps as f64 {
+            return Ok(Flow::On);
+        }
+        let parameters = at.parameters();
+        self.count += 1;
+        if self.count == 1 {
+            self.average = parameters.to_vec();
+            return Ok(Flow::On);
+        }
+        let share = 1.0 / self.count as f32;
+        for (average, p) in self.average.iter_mut().zip(parameters) {
+            *average += share * (p - *average);
+        }
+        Ok(Flow::On)
+    }
+
+    fn stand_in(&self) -> Option<&[f32]> {
+        (self.count > 0).then_some(&self.average)
+    }
+
+    fn state(&self) -> Vec<f32> {
+        // As bits, which hold any count; of none there is nothing to remember.
+        match self.count {
+            0 => Vec::new(),
+            count => [&[f32::from_bits(count as u32)], &self.average[..]].concat(),
+        }
+    }
+
+    fn restore(&mut self, state: &[f32]) {
+        if let Some((count, average)) = state.split_first() {
+            self.count = count.to_bits() as usize;
+            self.average = average.to_vec();
+        }
+    }
+}

@@ -6,7 +6,7 @@ mod plateau;
 mod progress;
 mod rates;
 
-pub(super) use average::Average;
+pub(super) use average::{Average, EqualAverage};
 pub(super) use checkpoints::Checkpoints;
 pub use plateau::Plateau;
 pub(super) use plateau::PlateauWatcher;

@@ -11,6 +11,8 @@ mod pack;
 mod tests;
 mod tile;
 
+use rayon::prelude::*;
+
 use pack::{add_column_sums, pack, pack_rows, pack_transposed};
 use tile::{Finish, Left, Start, tile_of};
 
@@ -28,6 +30,12 @@ const SLOT: usize = if ROWS <= 8 { 8 } else { 16 };
 /// Numbers that must be readable behind a left factor given transposed: packing copies whole slots.
 pub const PADDING: usize = SLOT;
 
+/// Products above which a second thread is worth it.
+const SHARED: usize = 1 << 21;
+
+/// Rows that one thread takes at once then.
+const TOGETHER: usize = 64;
+
 /// Memory for packed panels, made once.
 pub struct Workspace {
     panel: Vec<f32>,
@@ -42,6 +50,20 @@ impl Workspace {
             rows: vec![0.0; DEPTH * SLOT * (BLOCK / ROWS + 2)],
         }
     }
+}
+
+/// y = x w: x is rows x inputs, w inputs x units, y rows x units. Shared among threads; the bits do not depend on how.
+pub fn multiply(rows: usize, (inputs, units): (usize, usize), x: &[f32], w: &[f32], y: &mut [f32]) {
+    let part = |rows: usize, x: &[f32], y: &mut [f32]| {
+        forward(&mut Workspace::new(), rows, (inputs, units), x, w, None, false, y);
+    };
+    if rows * inputs * units <= SHARED {
+        return part(rows, x, y);
+    }
+    let parts = y.par_chunks_mut(TOGETHER * units);
+    parts
+        .zip(x.par_chunks(TOGETHER * inputs))
+        .for_each(|(y, x)| part(y.len() / units, x, y));
 }
 
 /// y = x w + b, then ReLU if asked: x is rows x inputs, w inputs x units, y rows x units.

@@ -60,15 +60,21 @@ impl Op for BatchNorm {
         y: &mut [f32],
     ) {
         let x = read.x();
+        let mut constants = self.constants;
         let moves = match how.norm {
             // A single row has no variance.
-            Norm::Batch { moves } if x.len() > self.channels && !frozen => moves,
-            _ => return self.evaluate(read, network, y),
+            _ if x.len() <= self.channels || frozen => return self.evaluate(read, network, y),
+            Norm::Batch { moves } => moves,
+            Norm::Mean { seen } => {
+                constants.momentum = 1.0 / (seen + 1) as f32;
+                true
+            }
+            Norm::Running => return self.evaluate(read, network, y),
         };
         let running = self.running.clone();
         if moves {
             let running = network.buffers_mut()[running].split_at_mut(self.channels);
-            self.saved.measure(x, self.constants, running);
+            self.saved.measure(x, constants, running);
         } else {
             let mut aside = network.buffers()[running].to_vec();
             self.saved
