@@ -24,7 +24,7 @@ mod weights;
 mod window;
 
 pub use crate::base::tensor::{Role, TensorInfo};
-pub use activation::Activation;
+pub use activation::{Activation, SELU_ALPHA, SELU_SCALE};
 pub use cnn::Cnn;
 pub(crate) use graph::Source;
 pub use inception::InceptionV3;
@@ -38,8 +38,8 @@ pub use validate::{MAX_PARAMETERS, MAX_TOTAL_WIDTH, MAX_WIDTH};
 pub use window::Window;
 
 // In a cell a network reads `Mlp::new([64, 10]).activation(Relu).init(HeUniform)`.
-pub use activation::Activation::{LeakyRelu, Maxout};
-pub use activation::{Gelu, Identity, Relu, Sigmoid, Tanh};
+pub use activation::Activation::{Elu, LeakyRelu, Maxout};
+pub use activation::{Gelu, HardTanh, Identity, Mish, Relu, Selu, Sigmoid, Silu, Softsign, Tanh};
 pub use init::Init::{
     Constant, FanUniform, HeNormal, HeUniform, Normal, Uniform, Word2Vec, XavierNormal, XavierUniform, Zeros,
 };

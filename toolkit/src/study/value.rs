@@ -423,6 +423,8 @@ mod tests {
             Value::from(false),
             Value::from("a b"),
             Value::from(Activation::LeakyRelu(0.01)),
+            Value::from(Activation::Elu(0.1)),
+            Value::from(Activation::Mish),
             Value::from(Init::XavierNormal),
             Value::from(Rule::Sgd { rate: 1.0 / 11.0 }),
             Value::from(1.0 / 11.0),

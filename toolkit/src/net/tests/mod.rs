@@ -1,6 +1,7 @@
 //! Tests of networks as a whole. Relative error here is max |got - expected| / max |expected|, over a
 //! tensor.
 
+mod activations;
 mod cnn;
 mod differences;
 mod golden;

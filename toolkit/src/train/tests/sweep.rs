@@ -343,3 +343,29 @@ fn random_trainings_on_a_gpu_give_the_bits_of_the_cpu() {
     assert!(compared > forms * each / 2);
     assert!(endings.len() >= 3, "too much alike: {endings:?}");
 }
+
+#[test]
+fn activations_that_the_kernel_lacks_are_left_to_the_processor() {
+    let data = super::clouds(20, 2, 2, 0.2, 1);
+    for (activation, name) in [
+        (Activation::HardTanh, "hard tanh"),
+        (Activation::Softsign, "softsign"),
+        (Activation::Elu(1.0), "elu 1"),
+        (Activation::Selu, "selu"),
+        (Activation::Silu, "silu"),
+        (Activation::Mish, "mish"),
+    ] {
+        let network = crate::net::Mlp::new([2, 4, 2]).activation(activation).build(0);
+        let planned = plan(
+            network.expect("a network"),
+            &data,
+            Recipe::new().epochs(1),
+            &mut Shared::default(),
+        );
+        match planned {
+            Err(Refused::Cpu(why)) => assert_eq!(why, format!("the activation {name}")),
+            Err(Refused::Wrong(error)) => panic!("{error}"),
+            Ok(_) => panic!("{name} goes to a card"),
+        }
+    }
+}
