@@ -15,9 +15,9 @@ pub use crate::evaluate::{ConfusionMatrix, Evaluation, Predictions, Regression, 
 pub use crate::loss::{Learned, Loss, Objective, Seen, Sum, objective, on_tape};
 pub use crate::net::{
     Activation, Cnn, Constant, Elu, FanUniform, Gelu, HardTanh, HeNormal, HeUniform, Identity, InceptionV3,
-    Init, Layer, LayerKind, LeakyRelu, Maxout, Mish, Mlp, NetSpec, Network, NetworkModule, Normal, Prepared,
-    Relu, Role, Selu, Sigmoid, Silu, Softsign, Tanh, Uniform, Window, Word2Vec, XavierNormal, XavierUniform,
-    Zeros, ops,
+    Init, Layer, LayerKind, LeakyRelu, LecunNormal, LecunUniform, Maxout, Mish, Mlp, NetSpec, Network,
+    NetworkModule, Normal, Orthogonal, Prepared, Relu, Role, Selu, Sigmoid, Silu, Softsign, Sparse, Tanh,
+    Uniform, Window, Word2Vec, XavierNormal, XavierUniform, Zeros, ops,
 };
 pub use crate::show::{
     Align, Bundle, Display, ImageGrid, Progress, Show, Table, chart, clear_output, quiet, readable_number,

@@ -9,8 +9,10 @@ pub(crate) mod graph;
 mod inception;
 mod init;
 pub(crate) mod layers;
+mod lsuv;
 mod mlp;
 mod module;
+mod moments;
 mod network;
 pub mod ops;
 pub(crate) mod permute;
@@ -41,7 +43,8 @@ pub use window::Window;
 pub use activation::Activation::{Elu, LeakyRelu, Maxout};
 pub use activation::{Gelu, HardTanh, Identity, Mish, Relu, Selu, Sigmoid, Silu, Softsign, Tanh};
 pub use init::Init::{
-    Constant, FanUniform, HeNormal, HeUniform, Normal, Uniform, Word2Vec, XavierNormal, XavierUniform, Zeros,
+    Constant, FanUniform, HeNormal, HeUniform, LecunNormal, LecunUniform, Normal, Orthogonal, Sparse,
+    Uniform, Word2Vec, XavierNormal, XavierUniform, Zeros,
 };
 
 #[cfg(test)]

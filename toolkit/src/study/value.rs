@@ -426,6 +426,8 @@ mod tests {
             Value::from(Activation::Elu(0.1)),
             Value::from(Activation::Mish),
             Value::from(Init::XavierNormal),
+            Value::from(Init::Orthogonal(1.5)),
+            Value::from(Init::Sparse(15, 0.1)),
             Value::from(Rule::Sgd { rate: 1.0 / 11.0 }),
             Value::from(1.0 / 11.0),
             Value::from(None::<f64>),

@@ -61,7 +61,7 @@ pub use batches::{Batches, Sampler};
 pub use crate::loss::OneHot;
 pub use crate::optim::Rule;
 pub use ending::{Cause, Ending};
-pub(crate) use engine::check_shape;
+pub(crate) use engine::{check_fits, check_shape};
 pub use history::{History, Record};
 pub use recipe::{Budget, RateSchedule, Recipe};
 pub use run::Run;

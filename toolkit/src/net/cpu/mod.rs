@@ -25,3 +25,4 @@ pub const INSTRUCTIONS: &str = lanes::NAME;
 
 pub use executor::CpuExecutor;
 pub use passes::Passes;
+pub(in crate::net) use passes::{NUMBERS, ROWS};

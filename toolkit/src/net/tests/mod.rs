@@ -7,6 +7,7 @@ mod differences;
 mod golden;
 mod images;
 mod inception;
+mod initializations;
 mod layers;
 mod module;
 mod ops;
