@@ -17,8 +17,8 @@ const TRIES: usize = 10;
 impl Network {
     /// The network with a start by layer-sequential unit variance (Mishkin and Matas 2016, algorithm 1): the weights of
     /// every dense layer and convolution are orthogonal, their biases 0, and one after the other, from the input on, is
-    /// scaled until its outputs for `data`, all units and examples together, have variance 1, to a thousandth. Frozen layers and
-    /// those of other kinds keep their numbers.
+    /// scaled until its outputs for `data`, all units and examples together, have variance 1, to a thousandth. Frozen
+    /// layers and those of other kinds keep their numbers.
     ///
     /// A few hundred examples do; targets play no part. Dropout drops nothing, and batch norm takes the statistics of
     /// the examples.

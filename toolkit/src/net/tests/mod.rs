@@ -11,6 +11,7 @@ mod initializations;
 mod layers;
 mod module;
 mod ops;
+mod probe;
 mod running;
 mod specs;
 mod tape;
