@@ -14,9 +14,10 @@ pub use crate::device::devices;
 pub use crate::evaluate::{ConfusionMatrix, Evaluation, Predictions, Regression, wilson_interval};
 pub use crate::loss::{Learned, Loss, Objective, Seen, Sum, objective, on_tape};
 pub use crate::net::{
-    Activation, Cnn, Constant, FanUniform, Gelu, HeNormal, HeUniform, Identity, InceptionV3, Init, Layer,
-    LayerKind, LeakyRelu, Maxout, Mlp, NetSpec, Network, NetworkModule, Normal, Prepared, Relu, Role,
-    Sigmoid, Tanh, Uniform, Window, Word2Vec, XavierNormal, XavierUniform, Zeros, ops,
+    Activation, Cnn, Constant, Elu, FanUniform, Gelu, HardTanh, HeNormal, HeUniform, Identity, InceptionV3,
+    Init, Layer, LayerKind, LeakyRelu, LecunNormal, LecunUniform, Maxout, Mish, Mlp, NetSpec, Network,
+    NetworkModule, Normal, Orthogonal, Prepared, Relu, Role, Selu, Sigmoid, Silu, Softsign, Sparse, Tanh,
+    Uniform, Window, Word2Vec, XavierNormal, XavierUniform, Zeros, ops,
 };
 pub use crate::show::{
     Align, Bundle, Display, ImageGrid, Progress, Show, Table, chart, clear_output, quiet, readable_number,

@@ -1,5 +1,6 @@
 //! [`Targets`]: what the outputs for examples should be.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What the outputs for examples should be: of a whole dataset, or of the examples of a batch.
@@ -21,7 +22,21 @@ pub enum Targets<'a> {
     Values(&'a [f32]),
 }
 
-impl Targets<'_> {
+impl<'a> Targets<'a> {
+    /// Those of these rows; `width` values a row where they are values.
+    pub(crate) fn rows(&self, rows: Range<usize>, width: usize) -> Targets<'a> {
+        let of = |width: usize| rows.start * width..rows.end * width;
+        match *self {
+            Targets::None => Targets::None,
+            Targets::Classes(all) => Targets::Classes(&all[rows]),
+            Targets::Shares { classes, shares } => Targets::Shares {
+                classes,
+                shares: &shares[of(classes)],
+            },
+            Targets::Values(all) => Targets::Values(&all[of(width)]),
+        }
+    }
+
     /// What kind it is, in words.
     pub fn words(&self) -> &'static str {
         match self {

@@ -9,12 +9,15 @@ pub(crate) mod graph;
 mod inception;
 mod init;
 pub(crate) mod layers;
+mod lsuv;
 mod mlp;
 mod module;
+mod moments;
 mod network;
 pub mod ops;
 pub(crate) mod permute;
 mod predict;
+mod probe;
 mod run_time;
 mod show;
 mod spec;
@@ -24,7 +27,7 @@ mod weights;
 mod window;
 
 pub use crate::base::tensor::{Role, TensorInfo};
-pub use activation::Activation;
+pub use activation::{Activation, SELU_ALPHA, SELU_SCALE};
 pub use cnn::Cnn;
 pub(crate) use graph::Source;
 pub use inception::InceptionV3;
@@ -33,15 +36,17 @@ pub use mlp::Mlp;
 pub use module::NetworkModule;
 pub use network::Network;
 pub use predict::Prepared;
+pub use probe::{Probe, Probed};
 pub use spec::{Layer, LayerKind, NetSpec};
 pub use validate::{MAX_PARAMETERS, MAX_TOTAL_WIDTH, MAX_WIDTH};
 pub use window::Window;
 
 // In a cell a network reads `Mlp::new([64, 10]).activation(Relu).init(HeUniform)`.
-pub use activation::Activation::{LeakyRelu, Maxout};
-pub use activation::{Gelu, Identity, Relu, Sigmoid, Tanh};
+pub use activation::Activation::{Elu, LeakyRelu, Maxout};
+pub use activation::{Gelu, HardTanh, Identity, Mish, Relu, Selu, Sigmoid, Silu, Softsign, Tanh};
 pub use init::Init::{
-    Constant, FanUniform, HeNormal, HeUniform, Normal, Uniform, Word2Vec, XavierNormal, XavierUniform, Zeros,
+    Constant, FanUniform, HeNormal, HeUniform, LecunNormal, LecunUniform, Normal, Orthogonal, Sparse,
+    Uniform, Word2Vec, XavierNormal, XavierUniform, Zeros,
 };
 
 #[cfg(test)]

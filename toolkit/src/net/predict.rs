@@ -2,18 +2,13 @@
 
 use std::sync::Mutex;
 
-use super::cpu::Passes;
 use super::cpu::inference::Inference;
+use super::cpu::{NUMBERS, Passes, ROWS};
 use super::{NetSpec, Network};
 use crate::data::{Augmentation, Dataset};
 use crate::evaluate::{Examples, Meaning, Predictions, Predictor, predict_augmented};
 use crate::{Error, Result, memory};
 
-/// Rows that go through a network of plain numbers together: enough to keep the matrix products busy, few
-/// enough for the caches; fewer where an example takes very much room.
-const ROWS: usize = 256;
-/// Numbers of a batch, the outputs of all layers together.
-const NUMBERS: usize = 1 << 24;
 /// Images that go through a network together at most.
 const IMAGES: usize = 8;
 /// Numbers of buffers that are kept from one call to the next at most.

@@ -62,7 +62,7 @@ pub use crate::data::Augmentation;
 pub use crate::loss::OneHot;
 pub use crate::optim::Rule;
 pub use ending::{Cause, Ending};
-pub(crate) use engine::check_shape;
+pub(crate) use engine::{check_fits, check_shape};
 pub use history::{History, Record};
 pub use recipe::{Budget, Recipe};
 pub use run::Run;

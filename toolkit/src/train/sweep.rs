@@ -265,6 +265,7 @@ fn layers(spec: &NetSpec) -> std::result::Result<(Vec<Dense>, Vec<Own>), Refused
                         dense.pieces = pieces;
                         On::Maxout
                     }
+                    other => return cpu(format!("the activation {other}")),
                 };
                 behind = 2;
             }

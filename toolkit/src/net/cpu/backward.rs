@@ -14,7 +14,7 @@ impl Passes {
     /// If `grad_outputs` is not as long as the last outputs.
     pub fn backward(&mut self, network: &Network, grad_outputs: &[f32]) {
         self.check_gradient(grad_outputs);
-        self.back(network, Some(grad_outputs), false);
+        self.back(network, Some(grad_outputs), false, false);
     }
 
     /// As [`Passes::backward`], and also computes [`Passes::input_gradient`].
@@ -23,7 +23,7 @@ impl Passes {
     /// As [`Passes::backward`].
     pub fn backward_to_input(&mut self, network: &Network, grad_outputs: &[f32]) {
         self.check_gradient(grad_outputs);
-        self.back(network, Some(grad_outputs), true);
+        self.back(network, Some(grad_outputs), true, false);
     }
 
     /// Backward pass from what stands in [`Passes::slope`] of every tap, to [`Passes::gradients`]: in place of what
@@ -33,11 +33,17 @@ impl Passes {
             self.held.clear();
             self.held.extend_from_slice(&self.gradients);
         }
-        self.back(network, None, false);
+        self.back(network, None, false, false);
         if add {
             let pairs = self.gradients.iter_mut().zip(&self.held);
             pairs.for_each(|(sum, before)| *sum += before);
         }
+    }
+
+    /// As [`Passes::backward_from_taps`], and leaves in [`Passes::slope`] of every tap the whole d loss / d output: what was
+    /// put in there and what came from the layers behind.
+    pub(in crate::net) fn backward_through_taps(&mut self, network: &Network) {
+        self.back(network, None, true, true);
     }
 
     fn check_gradient(&self, grad_outputs: &[f32]) {
@@ -49,8 +55,9 @@ impl Passes {
         );
     }
 
-    /// Takes d loss / d outputs from the slopes of all taps, or where it is given, from the first tap alone.
-    fn back(&mut self, network: &Network, given: Option<&[f32]>, to_input: bool) {
+    /// Takes d loss / d outputs from the slopes of all taps, or where it is given, from the first tap alone; leaves the
+    /// whole there, if it is to `keep` it. No ReLU of a tap is in a product then: the tap is one more that reads it.
+    fn back(&mut self, network: &Network, given: Option<&[f32]>, to_input: bool, keep: bool) {
         self.fits(network);
         for tensor in network
             .tensors()
@@ -107,6 +114,10 @@ impl Passes {
                 }
                 continue;
             };
+            // One that is read where it was put in is whole.
+            if keep && read_at[i].is_none() {
+                self.keep(Some(i), &flowing);
+            }
             if !wanted[i] {
                 self.spare.push(flowing);
                 continue;
@@ -152,6 +163,18 @@ impl Passes {
             } else {
                 self.spare.push(flowing);
             }
+        }
+        if keep && let Some(gradient) = self.flowing[self.blocks.len()].take() {
+            self.keep(None, &gradient);
+            self.flowing[self.blocks.len()] = Some(gradient);
+        }
+    }
+
+    /// Leaves the gradient at the taps of this block, or of the input.
+    fn keep(&mut self, block: Option<usize>, gradient: &[f32]) {
+        for tap in self.taps.iter_mut().filter(|tap| tap.block == block) {
+            let numbers = self.rows * tap.width;
+            copy(&mut tap.slope[..numbers], &gradient[..numbers]);
         }
     }
 

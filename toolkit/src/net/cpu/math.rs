@@ -1,5 +1,5 @@
-//! exp, ln, tanh, sigmoid and erf for f32, without branches or tables, so that loops over them use the
-//! machine's vector units. Accurate to a few units in the last place; NaN stays NaN.
+//! exp, ln, tanh, sigmoid, erf and the activations made of them for f32, without branches or tables, so that loops over
+//! them use the machine's vector units. Accurate to a few units in the last place; NaN stays NaN.
 
 /// ln 2 in two parts, the first with trailing zeros: a whole number of it is exact.
 const LN_2_HIGH: f32 = 0.693_359_4;
@@ -118,6 +118,39 @@ pub fn gelu(x: f32) -> (f32, f32) {
     (x * below, slope)
 }
 
+/// scale * x above 0, else below * (e^x - 1), and the derivative.
+#[inline(always)]
+pub fn elu(x: f32, scale: f32, below: f32) -> (f32, f32) {
+    let (value, slope) = (below * exp_m1(x), below * exp(x));
+    if x > 0.0 {
+        (scale * x, scale)
+    } else {
+        (value, slope)
+    }
+}
+
+/// x * sigmoid(x) and its derivative.
+#[inline(always)]
+pub fn silu(x: f32) -> (f32, f32) {
+    // Far out the sigmoid is 0 in f32, but `exp` stops before, and a huge x would make something of that.
+    let s = if x < -87.0 { 0.0 } else { sigmoid(x) };
+    (x * s, s * fma(x, 1.0 - s, 1.0))
+}
+
+/// x * t with t = tanh(ln(1 + e^x)), and its derivative t + x (1 - t^2) sigmoid(x).
+#[inline(always)]
+pub fn mish(x: f32) -> (f32, f32) {
+    // With e = e^x and n = e (e + 2), t is n / (n + 2) and (1 - t^2) sigmoid(x) is 4 e (e + 1) / (n + 2)^2. From 10 on
+    // t is 1 in f32 and the rest does not count; beyond the clamp e^2 would not fit.
+    let e = exp(x.clamp(-87.0, 20.0));
+    let n = e * (e + 2.0);
+    let inverse = 1.0 / (n + 2.0);
+    let (t, rest) = (n * inverse, 4.0 * e * (e + 1.0) * inverse * inverse);
+    let t = if x < -87.0 { 0.0 } else { t };
+    let rest = if (x < -87.0) | (x > 20.0) { 0.0 } else { rest };
+    (x * t, fma(x, rest, t))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +215,17 @@ mod tests {
         }
         assert_eq!(gelu(-1e38).0, 0.0);
         assert!(gelu(f32::NAN).1.is_nan());
+    }
+
+    #[test]
+    fn silu_and_mish_are_straight_far_out() {
+        for f in [silu, mish] {
+            for x in [1e3, 1e30, 1e38] {
+                assert_eq!((f(x), f(-x)), ((x, 1.0), (-0.0, 0.0)), "{x}");
+            }
+            assert!(f(f32::NAN).0.is_nan() && f(f32::NAN).1.is_nan());
+        }
+        assert_eq!((elu(-1e38, 1.0, 2.0).0, elu(1e38, 1.0, 2.0)), (-2.0, (1e38, 1.0)));
     }
 
     #[test]

@@ -26,3 +26,4 @@ pub const INSTRUCTIONS: &str = lanes::NAME;
 pub use executor::CpuExecutor;
 pub(crate) use gemm::multiply;
 pub use passes::Passes;
+pub(in crate::net) use passes::{NUMBERS, ROWS};

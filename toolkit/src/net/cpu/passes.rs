@@ -10,6 +10,12 @@ use crate::net::executor::How;
 use crate::net::{Network, Role};
 use crate::{Error, Result, memory};
 
+/// Rows that go through a network together: enough to keep the matrix products busy, few enough for the caches; fewer
+/// where an example takes very much room.
+pub(in crate::net) const ROWS: usize = 256;
+/// Numbers of such a batch, the outputs of all layers together.
+pub(in crate::net) const NUMBERS: usize = 1 << 24;
+
 /// Runs a network, or others of the same layers and wiring, on batches of up to `max_rows` examples. Which layers
 /// are frozen may differ from pass to pass.
 ///
@@ -127,6 +133,21 @@ impl Passes {
     pub(crate) fn check_rows(network: &Network, rows: usize) -> Result<memory::Reserved> {
         let last = network.spec().layers.len() - 1;
         Self::check_memory(network, rows, Self::floats_per_row(network, &[last]))
+    }
+
+    /// How many of so many examples go through `network` together where nothing else says it, for the outputs of the layers
+    /// `taps`; the memory is promised to them as by [`Passes::check_rows`].
+    ///
+    /// # Errors
+    /// When there is too little memory.
+    pub(crate) fn rows_together(
+        network: &Network,
+        taps: &[usize],
+        examples: usize,
+    ) -> Result<(usize, memory::Reserved)> {
+        let each = Self::floats_per_row(network, taps);
+        let rows = (NUMBERS / each.max(1)).clamp(1, ROWS).min(examples.max(1));
+        Ok((rows, Self::check_memory(network, rows, each)?))
     }
 
     /// As [`Passes::check_rows`], at so many numbers for each example.

@@ -28,7 +28,7 @@ impl Rules for Conv2d {
         width_in_range(self.channels, "a convolution has", "channels")?;
         check_window(&self.window)?;
         self.init.validate()?;
-        self.bias_init.validate()
+        self.bias_init.validate_plain("biases")
     }
 
     fn shape(&self, read: &Read<'_>) -> Result<Shape> {

@@ -19,7 +19,7 @@ impl Rules for Dense {
     fn validate(&self) -> Result<()> {
         width_in_range(self.units, "a dense layer has", "units")?;
         self.init.validate()?;
-        self.bias_init.validate()
+        self.bias_init.validate_plain("biases")
     }
 
     fn shape(&self, read: &Read<'_>) -> Result<Shape> {

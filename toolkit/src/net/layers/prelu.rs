@@ -15,7 +15,7 @@ pub(super) struct PRelu {
 
 impl Rules for PRelu {
     fn validate(&self) -> Result<()> {
-        self.init.validate()
+        self.init.validate_plain("slopes")
     }
 
     fn shape(&self, read: &Read<'_>) -> Result<Shape> {

@@ -140,6 +140,13 @@ fn every_layer_has_the_gradient_of_its_function() {
         Activation::Gelu,
         Activation::Maxout(2),
         Activation::Maxout(3),
+        Activation::HardTanh,
+        Activation::Softsign,
+        Activation::Elu(1.0),
+        Activation::Elu(0.4),
+        Activation::Selu,
+        Activation::Silu,
+        Activation::Mish,
     ];
     for activation in activations {
         let kinds = vec![

@@ -1,14 +1,17 @@
 //! Tests of networks as a whole. Relative error here is max |got - expected| / max |expected|, over a
 //! tensor.
 
+mod activations;
 mod cnn;
 mod differences;
 mod golden;
 mod images;
 mod inception;
+mod initializations;
 mod layers;
 mod module;
 mod ops;
+mod probe;
 mod running;
 mod specs;
 mod tape;

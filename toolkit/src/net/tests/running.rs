@@ -119,6 +119,12 @@ fn nan_comes_out_where_it_goes_in() {
         Activation::Sigmoid,
         Activation::Gelu,
         Activation::Maxout(2),
+        Activation::HardTanh,
+        Activation::Softsign,
+        Activation::Elu(1.0),
+        Activation::Selu,
+        Activation::Silu,
+        Activation::Mish,
     ] {
         let network = Mlp::new([3, 4, 2]).activation(activation).build(1).unwrap();
         let y = network.predict(&[0.0, f32::NAN, 1.0, 0.0, 0.0, 1.0]).unwrap();

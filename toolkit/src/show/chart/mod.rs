@@ -256,7 +256,7 @@ pub fn boxes<N: AsRef<str>>(titles: [&str; 3], groups: &[(N, Vec<f64>)]) -> Plot
 }
 
 /// Names at places 0, 1, 2..; every name where there is room for it.
-fn ticks<N: AsRef<str>>(axis: Axis, names: &[N], letters: usize) -> Axis {
+pub(crate) fn ticks<N: AsRef<str>>(axis: Axis, names: &[N], letters: usize) -> Axis {
     let every = names.len().div_ceil(40).max(1);
     let (places, texts): (Vec<f64>, Vec<String>) = (0..names.len())
         .step_by(every)

@@ -90,6 +90,12 @@ pub(super) fn check_width(data: &Dataset, inputs: usize) -> Result<()> {
     Ok(())
 }
 
+/// Refuses data that a network of this spec cannot take.
+pub(crate) fn check_fits(data: &Dataset, spec: &NetSpec) -> Result<()> {
+    check_shape(data, spec)?;
+    check_width(data, spec.input)
+}
+
 /// Refuses data of another shape than that of the images a network looks at, and numbers that are no indices for one
 /// that looks them up. A network on plain numbers takes images too, as their numbers.
 pub(crate) fn check_shape(data: &Dataset, spec: &NetSpec) -> Result<()> {

@@ -44,9 +44,18 @@ fn the_names_of_a_cell_are_of_one_prelude_each() {
     is::<(Layout, Plot, DataFrame, Column, Series)>();
     is::<(Cpu, AutoDevice, Tensor<Rank1<3>, f32, Cpu>)>();
     is::<(Linear<2, 3>, Dropout, BatchNorm1D<3>)>();
-    let activations = [Relu, Maxout(2)];
-    let inits = [HeUniform, HeNormal, XavierUniform, XavierNormal];
-    assert_eq!((activations.len(), inits.len()), (2, 4));
+    let activations = [Relu, Maxout(2), Elu(1.0), Selu, Silu, Mish, HardTanh, Softsign];
+    let inits = [
+        HeUniform,
+        HeNormal,
+        XavierUniform,
+        XavierNormal,
+        LecunUniform,
+        LecunNormal,
+        Orthogonal(1.0),
+        Sparse(15, 1.0),
+    ];
+    assert_eq!((activations.len(), inits.len()), (8, 8));
     assert_eq!(datasets::digits().map(|digits| digits.len()).ok(), Some(1797));
 }
 

@@ -366,3 +366,29 @@ fn schedules_of_the_rate_go_to_a_gpu_and_those_of_the_momentum_do_not() {
     let why = planned(momentum().one_cycle()).expect("a reason");
     assert_eq!(why, "a momentum that the schedule changes");
 }
+
+#[test]
+fn activations_that_the_kernel_lacks_are_left_to_the_processor() {
+    let data = super::clouds(20, 2, 2, 0.2, 1);
+    for (activation, name) in [
+        (Activation::HardTanh, "hard tanh"),
+        (Activation::Softsign, "softsign"),
+        (Activation::Elu(1.0), "elu 1"),
+        (Activation::Selu, "selu"),
+        (Activation::Silu, "silu"),
+        (Activation::Mish, "mish"),
+    ] {
+        let network = crate::net::Mlp::new([2, 4, 2]).activation(activation).build(0);
+        let planned = plan(
+            network.expect("a network"),
+            &data,
+            Recipe::new().epochs(1),
+            &mut Shared::default(),
+        );
+        match planned {
+            Err(Refused::Cpu(why)) => assert_eq!(why, format!("the activation {name}")),
+            Err(Refused::Wrong(error)) => panic!("{error}"),
+            Ok(_) => panic!("{name} goes to a card"),
+        }
+    }
+}

@@ -4,7 +4,7 @@ use super::{Op, Site, Still};
 use crate::net::cpu::block::{Gradient, Reading};
 use crate::net::cpu::conv::PixelsMut;
 use crate::net::cpu::math;
-use crate::net::{Activation, Network};
+use crate::net::{Activation, Network, SELU_ALPHA, SELU_SCALE};
 
 pub struct Activated {
     activation: Activation,
@@ -82,6 +82,12 @@ fn forward(activation: Activation, x: &[f32], y: &mut [f32], saved: &mut [f32]) 
                 (*y, *saved) = math::gelu(x);
             }
         }
+        Activation::HardTanh => map(x, y, |x| x.clamp(-1.0, 1.0)),
+        Activation::Softsign => map(x, y, |x| x / (1.0 + x.abs())),
+        Activation::Elu(alpha) => map(x, y, |x| math::elu(x, 1.0, alpha).0),
+        Activation::Selu => map(x, y, |x| math::elu(x, SELU_SCALE, SELU_SCALE * SELU_ALPHA).0),
+        Activation::Silu => map(x, y, |x| math::silu(x).0),
+        Activation::Mish => map(x, y, |x| math::mish(x).0),
         Activation::Maxout(k) => {
             for (y, pieces) in y.iter_mut().zip(x.chunks_exact(k)) {
                 // A NaN is taken, and nothing is above it: it stays.
@@ -114,6 +120,17 @@ pub fn backward(activation: Activation, x: &[f32], y: &[f32], saved: &[f32], gra
         Activation::Tanh => scale(grad, y, |y| 1.0 - y * y),
         Activation::Sigmoid => scale(grad, y, |y| y * (1.0 - y)),
         Activation::Gelu => scale(grad, saved, |slope| slope),
+        // 0 at both bounds, as PyTorch has it.
+        Activation::HardTanh => scale(grad, x, |x| if x <= -1.0 || x >= 1.0 { 0.0 } else { 1.0 }),
+        Activation::Softsign => scale(grad, x, |x| {
+            let falling = 1.0 / (1.0 + x.abs());
+            falling * falling
+        }),
+        // From x again: y has lost what a slope near 0 consists of, and to save it costs more than to compute it.
+        Activation::Elu(alpha) => scale(grad, x, |x| math::elu(x, 1.0, alpha).1),
+        Activation::Selu => scale(grad, x, |x| math::elu(x, SELU_SCALE, SELU_SCALE * SELU_ALPHA).1),
+        Activation::Silu => scale(grad, x, |x| math::silu(x).1),
+        Activation::Mish => scale(grad, x, |x| math::mish(x).1),
         Activation::Maxout(_) => unreachable!("maxout changes the width: see maxout_backward"),
     }
 }
