@@ -10,6 +10,7 @@ mod moment_matching;
 mod own_rule;
 mod own_watcher;
 mod said_or_refused;
+mod standard_losses;
 mod two_heads;
 
 use jook::prelude::*;
