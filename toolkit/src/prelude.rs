@@ -12,7 +12,10 @@ pub use crate::data::{
 };
 pub use crate::device::devices;
 pub use crate::evaluate::{ConfusionMatrix, Evaluation, Predictions, Regression, wilson_interval};
-pub use crate::loss::{Learned, Loss, Objective, Seen, Sum, objective, on_tape};
+pub use crate::loss::{
+    ArcFace, CenterLoss, ContrastiveLoss, CosFace, Learned, Loss, Miner, MultiSimilarity, Objective,
+    ProxyAnchor, Seen, Sum, SupervisedContrastive, TripletLoss, objective, on_tape,
+};
 pub use crate::net::{
     Activation, Cnn, Constant, FanUniform, Gelu, HeNormal, HeUniform, Identity, InceptionV3, Init, Layer,
     LayerKind, LeakyRelu, Maxout, Mlp, NetSpec, Network, NetworkModule, Normal, Prepared, Relu, Role,

@@ -6,6 +6,7 @@ mod errors;
 mod focal;
 mod fused;
 mod hinge;
+pub(crate) mod metric;
 mod objective;
 mod settings;
 mod tape;
@@ -17,6 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Dataset, Targets};
 use crate::show::{Bundle, Show};
 use crate::{Error, Result};
+pub use metric::{
+    ArcFace, CenterLoss, ContrastiveLoss, CosFace, Miner, MultiSimilarity, ProxyAnchor,
+    SupervisedContrastive, TripletLoss,
+};
 pub use objective::{Learned, Objective, Own, Part, Seen, Sum, objective};
 pub use tape::{OnTape, OneHot, on_tape};
 pub(crate) use tape::{WithTable, one_hot};

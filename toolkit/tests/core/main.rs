@@ -6,6 +6,7 @@ mod center_loss;
 mod deep_q;
 mod embedding_loss;
 mod layer_rates;
+mod metric_losses;
 mod moment_matching;
 mod own_rule;
 mod own_watcher;
