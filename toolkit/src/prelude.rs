@@ -11,7 +11,10 @@ pub use crate::data::{
     Dataset, ImageDomain, ImageFolder, ImagePreparation, Split, Standardizer, TableOptions, Targets, datasets,
 };
 pub use crate::device::devices;
-pub use crate::evaluate::{ConfusionMatrix, Evaluation, Predictions, Regression, wilson_interval};
+pub use crate::evaluate::{
+    ConfusionMatrix, EmbeddingEvaluation, EmbeddingOptions, Evaluation, Predictions, Regression,
+    wilson_interval,
+};
 pub use crate::loss::{
     ArcFace, CenterLoss, ContrastiveLoss, CosFace, Learned, Loss, Miner, MultiSimilarity, Objective,
     ProxyAnchor, Seen, Sum, SupervisedContrastive, TripletLoss, objective, on_tape,
