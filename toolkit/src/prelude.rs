@@ -11,8 +11,14 @@ pub use crate::data::{
     Dataset, ImageDomain, ImageFolder, ImagePreparation, Split, Standardizer, TableOptions, Targets, datasets,
 };
 pub use crate::device::devices;
-pub use crate::evaluate::{ConfusionMatrix, Evaluation, Predictions, Regression, wilson_interval};
-pub use crate::loss::{Learned, Loss, Objective, Seen, Sum, objective, on_tape};
+pub use crate::evaluate::{
+    ConfusionMatrix, EmbeddingEvaluation, EmbeddingOptions, Evaluation, Predictions, Regression,
+    wilson_interval,
+};
+pub use crate::loss::{
+    ArcFace, CenterLoss, ContrastiveLoss, CosFace, Learned, Loss, Miner, MultiSimilarity, Objective,
+    ProxyAnchor, Seen, Sum, SupervisedContrastive, TripletLoss, objective, on_tape,
+};
 pub use crate::net::{
     Activation, Cnn, Constant, Elu, FanUniform, Gelu, HardTanh, HeNormal, HeUniform, Identity, InceptionV3,
     Init, Layer, LayerKind, LeakyRelu, LecunNormal, LecunUniform, Maxout, Mish, Mlp, NetSpec, Network,

@@ -1,8 +1,10 @@
 //! What a model says of examples ([`Predictions`]), and how good that is: of a classifier accuracy with its interval,
-//! macro F1, log loss and confusion matrix ([`Evaluation`]); of predicted numbers their errors ([`Regression`]).
+//! macro F1, log loss and confusion matrix ([`Evaluation`]); of predicted numbers their errors ([`Regression`]); of an
+//! embedding what it retrieves and verifies ([`EmbeddingEvaluation`]).
 
 mod augmented;
 mod confusion;
+mod embedding;
 mod examples;
 mod metrics;
 mod mistakes;
@@ -13,6 +15,7 @@ mod tests;
 
 pub(crate) use augmented::predict_augmented;
 pub use confusion::ConfusionMatrix;
+pub use embedding::{EmbeddingEvaluation, EmbeddingOptions, Roc};
 pub use examples::{Examples, Predictor};
 pub(crate) use metrics::largest;
 pub use metrics::{Evaluation, wilson_interval};

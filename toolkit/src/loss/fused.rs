@@ -1,6 +1,10 @@
 //! Standard losses fused: the value and the gradient by the logits in one pass.
 
 use super::Loss;
+use super::cross_entropy::{Smoothed, smoothed_cross_entropy};
+use super::errors::{absolute, huber, of_errors, quantile};
+use super::focal::focal;
+use super::hinge::hinge;
 use crate::data::Targets;
 use crate::net::cpu::math;
 
@@ -56,7 +60,33 @@ impl Loss {
             (Loss::MeanSquaredError, Targets::Values(values) | Targets::Shares { shares: values, .. }) => {
                 squared(logits, width, values, weights, grad)
             }
-            (Loss::SoftmaxCrossEntropy, Targets::Values(_)) | (_, Targets::None) => None,
+            (
+                Loss::CrossEntropy {
+                    smoothing,
+                    class_weights,
+                },
+                targets,
+            ) => {
+                let how = Smoothed {
+                    smoothing: *smoothing,
+                    class_weights,
+                };
+                smoothed_cross_entropy(how, logits, targets, weights, grad)
+            }
+            (Loss::Focal { gamma, alpha }, Targets::Classes(classes)) => {
+                focal((*gamma, alpha), logits, classes, weights, grad)
+            }
+            (Loss::MultiClassHinge { margin }, Targets::Classes(classes)) => {
+                hinge(*margin, logits, classes, weights, grad)
+            }
+            (Loss::Huber { delta }, targets) => {
+                of_errors(huber(*delta), (logits, width), targets, weights, grad)
+            }
+            (Loss::Quantile { tau }, targets) => {
+                of_errors(quantile(*tau), (logits, width), targets, weights, grad)
+            }
+            (Loss::AbsoluteError, targets) => of_errors(absolute, (logits, width), targets, weights, grad),
+            _ => None,
         };
         value.unwrap_or_else(|| {
             grad.fill(0.0);
@@ -71,7 +101,7 @@ impl Loss {
 }
 
 /// Numbers in a row, if there are rows and they are whole.
-fn width(logits: &[f32], rows: usize) -> Option<usize> {
+pub(super) fn width(logits: &[f32], rows: usize) -> Option<usize> {
     let width = logits.len().checked_div(rows)?;
     (width > 0 && width * rows == logits.len()).then_some(width)
 }
@@ -79,17 +109,17 @@ fn width(logits: &[f32], rows: usize) -> Option<usize> {
 /// Sums of a number a row: 32 sums of every 32nd row, then a tree of those. An order that a GPU can follow without
 /// waiting for every row in turn.
 #[derive(Default)]
-struct RowSum([f64; RowSum::PARTS]);
+pub(super) struct RowSum([f64; RowSum::PARTS]);
 
 impl RowSum {
     const PARTS: usize = 32;
 
     /// Adds what row number `row` has. Rows come in their order.
-    fn add(&mut self, row: usize, loss: f64) {
+    pub fn add(&mut self, row: usize, loss: f64) {
         self.0[row % Self::PARTS] += loss;
     }
 
-    fn total(mut self) -> f64 {
+    pub fn total(mut self) -> f64 {
         let mut half = Self::PARTS / 2;
         while half > 0 {
             for i in 0..half {
@@ -139,7 +169,7 @@ fn cross_entropy(logits: &[f32], classes: &[u32], weights: Option<&[f32]>, grad:
 }
 
 /// What each logit lies below the largest of its row.
-fn below_the_largest(logits: &[f32], width: usize, grad: &mut [f32]) {
+pub(super) fn below_the_largest(logits: &[f32], width: usize, grad: &mut [f32]) {
     for (row, grad) in logits.chunks_exact(width).zip(grad.chunks_exact_mut(width)) {
         let most = row
             .iter()

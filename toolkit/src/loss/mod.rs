@@ -1,8 +1,14 @@
 //! What a network is trained to make small: [`Loss`] has the standard ones, [`Objective`] is what they are and what one
 //! of one's own is: over plain numbers ([`objective`]), over dfdx tensors ([`on_tape`]), or a [`Sum`] of several.
 
+mod cross_entropy;
+mod errors;
+mod focal;
 mod fused;
+mod hinge;
+pub(crate) mod metric;
 mod objective;
+mod settings;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -12,6 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Dataset, Targets};
 use crate::show::{Bundle, Show};
 use crate::{Error, Result};
+pub use metric::{
+    ArcFace, CenterLoss, ContrastiveLoss, CosFace, Miner, MultiSimilarity, ProxyAnchor,
+    SupervisedContrastive, TripletLoss,
+};
 pub use objective::{Learned, Objective, Own, Part, Seen, Sum, objective};
 pub use tape::{OnTape, OneHot, on_tape};
 pub(crate) use tape::{WithTable, one_hot};
@@ -28,6 +38,63 @@ pub enum Loss {
     /// the target is 1 for the class and 0 elsewhere.
     #[doc(alias = "MSELoss")]
     MeanSquaredError,
+    /// Softmax cross entropy with smoothed labels and with classes that count differently: PyTorch's
+    /// `CrossEntropyLoss(weight, label_smoothing)`. With K classes, class c and class weights w a row has
+    /// (1 - smoothing) w_c (-log p_c) + smoothing / K sum_k w_k (-log p_k), and the mean is the sum of these divided by
+    /// the sum of the rows' w_c. A batch of classes that weigh 0 alone has a loss of 0. The weight of an example
+    /// multiplies what its row has, and is no part of the divisor. With shares as targets, share_k stands for the class
+    /// and the divisor is the number of rows, as in PyTorch.
+    /// Label smoothing is of Szegedy et al. 2016, section 7. Weighted classes give the probabilities that they would have
+    /// if each were that many times as frequent.
+    #[doc(alias = "label_smoothing")]
+    #[doc(alias = "class_weight")]
+    CrossEntropy {
+        /// The share of a target that is spread over all classes, 0 to below 1.
+        #[serde(default)]
+        smoothing: f64,
+        /// How much each class counts, 0 or more, one a class; empty: all alike.
+        #[serde(default)]
+        class_weights: Vec<f64>,
+    },
+    /// -alpha_c (1 - p_c)^gamma log p_c with p the softmax, the mean over the rows (Lin et al. 2017, equation 5, for one
+    /// class of several): what is nearly right counts less. Its optimum is not the probabilities of the classes
+    /// (Charoenphakdee et al. 2021), so that a model trained by it gives none, unless gamma is 0.
+    #[doc(alias = "FocalLoss")]
+    Focal {
+        /// How much less the easy examples count, 0 or more; 2 in the paper.
+        gamma: f64,
+        /// How much each class counts, 0 or more, one a class; empty: all alike.
+        #[serde(default)]
+        alpha: Vec<f64>,
+    },
+    /// sum over j other than the class of max(0, margin - z_class + z_j) / K, the mean over the rows: PyTorch's
+    /// `MultiMarginLoss`. The sum over classes is Weston and Watkins's (1999); Crammer and Singer (2001), whom it is often
+    /// ascribed to, take the largest alone.
+    #[doc(alias = "MultiMarginLoss")]
+    #[doc(alias = "hinge")]
+    MultiClassHinge {
+        /// By how much the class must lie above the others, above 0; 1 in PyTorch.
+        margin: f64,
+    },
+    /// Half the square of output - target up to a size of delta, and delta (|output - target| - delta / 2) beyond, the mean
+    /// over rows and outputs (Huber 1964): PyTorch's `HuberLoss`. Classes as targets are as for
+    /// [`MeanSquaredError`](Self::MeanSquaredError), here and in what follows.
+    #[doc(alias = "HuberLoss")]
+    #[doc(alias = "SmoothL1Loss")]
+    Huber {
+        /// Where the line begins, in the unit of the targets, above 0.
+        delta: f64,
+    },
+    /// tau x (target - output) where the target is above, and (1 - tau) x (output - target) where it is below, the mean
+    /// over rows and outputs (Koenker and Bassett 1978): the pinball loss. The output becomes the quantile tau of the target.
+    #[doc(alias = "pinball")]
+    Quantile {
+        /// The quantile, above 0 and below 1; 0.5 is the median.
+        tau: f64,
+    },
+    /// |output - target|, the mean over rows and outputs: PyTorch's `L1Loss`. The output becomes the median.
+    #[doc(alias = "L1Loss")]
+    AbsoluteError,
 }
 
 impl Show for Loss {
@@ -45,6 +112,38 @@ pub struct At {
 }
 
 impl Loss {
+    /// Cross entropy with smoothed labels: see [`Loss::CrossEntropy`].
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let iris = datasets::iris()?.split(0.3, 0)?.standardized()?;
+    /// let recipe = Recipe::new().epochs(20).loss(Loss::label_smoothing(0.1));
+    /// let run = Mlp::new([4, 16, 3]).fit(&iris, recipe)?;
+    /// # assert!(run.evaluation.is_some());
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    pub fn label_smoothing(smoothing: f64) -> Self {
+        Loss::CrossEntropy {
+            smoothing,
+            class_weights: Vec::new(),
+        }
+    }
+
+    /// Cross entropy of classes that count differently, a weight each: see [`Loss::CrossEntropy`].
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// // The second class is rare.
+    /// let recipe = Recipe::new().loss(Loss::class_weights([1.0, 10.0]));
+    /// # assert!(recipe.validate().is_ok());
+    /// ```
+    pub fn class_weights(weights: impl IntoIterator<Item = f64>) -> Self {
+        Loss::CrossEntropy {
+            smoothing: 0.0,
+            class_weights: weights.into_iter().collect(),
+        }
+    }
+
     /// The loss of what the layer of this name puts out, on the first stream.
     pub fn at(self, layer: impl Into<String>) -> At {
         At {
@@ -60,6 +159,15 @@ impl Loss {
     /// # Errors
     /// When they do not fit.
     pub fn check(&self, rows: usize, outputs: usize, targets: Targets<'_>) -> Result<()> {
+        self.validate()?;
+        if let Some(weights) = self.of_classes().filter(|weights| weights.len() != outputs) {
+            return Err(Error::spec(format!(
+                "{} weights of classes for {outputs} outputs",
+                weights.len()
+            ))
+            .at(format!("loss {self:?}"))
+            .fix("give one a class, in the order of the classes, or none"));
+        }
         match (self, targets) {
             (_, Targets::None) => Err(Error::data("expected targets to learn, found none")),
             (_, Targets::Classes(classes)) => {
@@ -71,12 +179,19 @@ impl Loss {
                 }
                 classes_below(classes, outputs)
             }
-            (Loss::SoftmaxCrossEntropy, Targets::Values(_)) => Err(Error::spec(
-                "softmax cross entropy needs classes as targets, and got values",
-            )
+            (loss, Targets::Values(_)) if loss.is_of_classes() => Err(Error::spec(format!(
+                "{} needs classes as targets, and got values",
+                loss.words()
+            ))
             .fix("use Loss::MeanSquaredError, or targets that are classes")),
-            (_, Targets::Shares { shares: values, .. })
-            | (Loss::MeanSquaredError, Targets::Values(values)) => {
+            (Loss::Focal { .. } | Loss::MultiClassHinge { .. }, Targets::Shares { .. }) => {
+                Err(Error::spec(format!(
+                    "{} needs one class an example, and got shares of classes",
+                    self.words()
+                ))
+                .fix("use Loss::SoftmaxCrossEntropy, or no mixing of examples"))
+            }
+            (_, Targets::Shares { shares: values, .. } | Targets::Values(values)) => {
                 if rows.checked_mul(outputs) != Some(values.len()) {
                     return Err(Error::data(format!(
                         "{} target values for {rows} examples of {outputs} outputs each",

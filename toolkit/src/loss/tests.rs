@@ -1,5 +1,7 @@
 //! Losses against PyTorch, whose values tests/reference/net.py wrote, and against wrong targets.
 
+mod standard;
+
 use serde::Deserialize;
 
 use super::Loss;

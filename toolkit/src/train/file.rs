@@ -16,7 +16,6 @@ use super::state::{Counters, Kept, State};
 use super::{History, Recipe, Record};
 use crate::data::Names;
 use crate::hex::hex;
-use crate::loss::Loss;
 use crate::net::{NetSpec, Role, TensorInfo};
 use crate::{Error, Result, cells, replace};
 
@@ -52,7 +51,7 @@ pub(super) struct Label {
 impl Label {
     /// Whether the softmax of what the model puts out was trained to be probabilities.
     pub fn gives_log_probabilities(&self) -> bool {
-        self.recipe.loss == Loss::SoftmaxCrossEntropy && !self.own_loss
+        self.recipe.loss.gives_log_probabilities() && !self.own_loss
     }
 }
 

@@ -269,6 +269,7 @@ impl Recipe {
         self.groups.iter().try_for_each(Group::validate)?;
         self.augmentations.iter().try_for_each(Augmentation::validate)?;
         self.plateau.iter().try_for_each(Plateau::validate)?;
+        self.loss.validate().map_err(|e| e.within("recipe"))?;
         if self.patience == Some(0) || self.check_every == Some(0) {
             return wrong("expected a patience and check_every of at least 1, found 0".into());
         }

@@ -149,6 +149,7 @@ pub(crate) fn plan(
         (Loss::SoftmaxCrossEntropy, _) => sweep::Loss::Classes,
         (Loss::MeanSquaredError, Targets::Classes(_)) => sweep::Loss::ValuesOfClasses,
         (Loss::MeanSquaredError, _) => sweep::Loss::Values,
+        (other, _) => return cpu(other.words()),
     };
     // Everything that decides what is drawn.
     let draws = format!(

@@ -6,10 +6,12 @@ mod center_loss;
 mod deep_q;
 mod embedding_loss;
 mod layer_rates;
+mod metric_losses;
 mod moment_matching;
 mod own_rule;
 mod own_watcher;
 mod said_or_refused;
+mod standard_losses;
 mod two_heads;
 
 use jook::prelude::*;

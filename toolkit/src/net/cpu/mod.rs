@@ -11,7 +11,7 @@ mod backward;
 mod block;
 pub(crate) mod conv;
 mod executor;
-mod gemm;
+pub(crate) mod gemm;
 pub(crate) mod inference;
 mod lanes;
 mod layers;

@@ -392,3 +392,19 @@ fn activations_that_the_kernel_lacks_are_left_to_the_processor() {
         }
     }
 }
+
+#[test]
+fn a_loss_that_it_does_not_know_is_refused_with_a_word() {
+    let data = crate::data::datasets::two_moons(20, 0.1, 1).unwrap();
+    for (loss, word) in [
+        (Loss::label_smoothing(0.1), "cross entropy with smoothing"),
+        (Loss::AbsoluteError, "the absolute error"),
+    ] {
+        let network = crate::net::Mlp::new([2, 4, 2]).build(0).unwrap();
+        let planned = plan(network, &data, Recipe::new().loss(loss), &mut Shared::default());
+        let Err(Refused::Cpu(why)) = planned else {
+            panic!("{word} is planned");
+        };
+        assert!(why.contains(word), "{why}");
+    }
+}
