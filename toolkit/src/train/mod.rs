@@ -13,7 +13,7 @@
 //! | part | trait | what comes with Jook |
 //! |---|---|---|
 //! | which rows make a batch | [`Batches`] | [`Sampler`]: shuffled, so many of each class, by weight |
-//! | changes of the examples | | [`Augmentation`](crate::data::Augmentation), with a random stream for each epoch and row |
+//! | changes of the examples | | [`Augmentation`], with a random stream for each epoch and row |
 //! | forward, backward, update where the numbers live | [`Executor`](crate::net::executor::Executor) | the CPU's, and one for typed dfdx models |
 //! | what is made small, by the outputs of any layers | [`Objective`](crate::loss::Objective) | [`Loss`](crate::loss::Loss), sums, closures over dfdx tensors or plain numbers |
 //! | how a gradient changes a tensor | [`UpdateRule`](crate::optim::UpdateRule) | [`Rule`], with [`Group`](crate::optim::Group)s by name |

@@ -10,7 +10,7 @@ fn line(n: usize) -> Dataset {
     let noise = [-0.3, 0.6, 0.9];
     let values = (0..n).map(|i| 0.5 * features[i] + noise[i % 3]).collect();
     Dataset::new("line", 1, features)
-        .and_then(|data| data.with_values(values, vec!["y".into()]))
+        .and_then(|data| data.with_values(values, ["y"]))
         .expect("a dataset")
 }
 

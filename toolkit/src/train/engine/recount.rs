@@ -27,7 +27,7 @@ impl Work<'_> {
             let input = self.executor.input(rows.len());
             stream.gather.copy(rows, input);
             let (seed, changes) = (self.recipe.seed, &self.recipe.augmentations);
-            stream.gather.augment(rows, epoch, seed, changes, input);
+            stream.gather.augment((rows, epoch, seed), changes, input);
             self.executor.forward(How::count(seen))?;
         }
         Ok(())
