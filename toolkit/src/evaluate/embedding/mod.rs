@@ -82,7 +82,7 @@ impl EmbeddingEvaluation {
     /// ```
     /// use jook::prelude::*;
     /// use jook::evaluate::EmbeddingEvaluation;
-    /// let iris = datasets::iris()?.standardized()?;
+    /// let iris = datasets::iris()?.split(0.3, 0)?.standardized()?.train;
     /// let found = EmbeddingEvaluation::of(iris.features(), 4, iris.require_labels()?)?;
     /// assert!(found.recall[0].1 > 0.9 && found.roc.auc > 0.8);
     /// # Ok::<(), jook::Error>(())
@@ -99,10 +99,10 @@ impl EmbeddingEvaluation {
     /// ```
     /// use jook::prelude::*;
     /// use jook::evaluate::{EmbeddingEvaluation, EmbeddingOptions};
-    /// let iris = datasets::iris()?.standardized()?;
+    /// let iris = datasets::iris()?.split(0.3, 0)?.standardized()?.train;
     /// let net = Mlp::new([4, 16, 3]).build(0)?;
     /// let found = EmbeddingEvaluation::at_layer(&net, "dense1", &iris, &EmbeddingOptions::default())?;
-    /// # assert_eq!(found.n, 150);
+    /// # assert_eq!(found.n, iris.len());
     /// # Ok::<(), jook::Error>(())
     /// ```
     ///

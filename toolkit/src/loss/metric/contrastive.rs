@@ -11,7 +11,7 @@ use crate::Result;
 /// ```
 /// use jook::prelude::*;
 /// use jook::loss::ContrastiveLoss;
-/// let data = datasets::iris()?.standardized()?;
+/// let data = datasets::iris()?.split(0.3, 0)?.standardized()?.train;
 /// let net = Mlp::new([4, 16, 2]).build(0)?;
 /// let recipe = Recipe::new().steps(50).adam(0.01).sampler(Sampler::PerClass { classes: 3, each: 8 });
 /// let run = net.training().objective(ContrastiveLoss::new().margin(2.0)).run(&data, recipe)?;

@@ -106,7 +106,7 @@ macro_rules! margin_softmax {
 /// ```
 /// use jook::prelude::*;
 /// use jook::loss::ArcFace;
-/// let data = datasets::iris()?.standardized()?;
+/// let data = datasets::iris()?.split(0.3, 0)?.standardized()?.train;
 /// let net = Mlp::new([4, 16, 8]).build(0)?;
 /// let arc = ArcFace::new().scale(16.0).margin(0.3).rate(0.1);
 /// let run = net.training().objective(arc).run(&data, Recipe::new().epochs(5).adam(0.01))?;
@@ -135,7 +135,7 @@ margin_softmax!(
 /// ```
 /// use jook::prelude::*;
 /// use jook::loss::CosFace;
-/// let data = datasets::iris()?.standardized()?;
+/// let data = datasets::iris()?.split(0.3, 0)?.standardized()?.train;
 /// let net = Mlp::new([4, 16, 8]).build(0)?;
 /// let cos = CosFace::new().scale(16.0).rate(0.1);
 /// let run = net.training().objective(cos).run(&data, Recipe::new().epochs(5).adam(0.01))?;

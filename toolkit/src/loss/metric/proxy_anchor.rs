@@ -16,7 +16,7 @@ use crate::{Error, Number, Result};
 /// ```
 /// use jook::prelude::*;
 /// use jook::loss::ProxyAnchor;
-/// let data = datasets::iris()?.standardized()?;
+/// let data = datasets::iris()?.split(0.3, 0)?.standardized()?.train;
 /// let net = Mlp::new([4, 16, 8]).build(0)?;
 /// let run = net.training().objective(ProxyAnchor::new().rate(0.1)).run(&data, Recipe::new().epochs(5).adam(0.01))?;
 /// # let _ = run;

@@ -11,7 +11,7 @@ use crate::Result;
 /// ```
 /// use jook::prelude::*;
 /// use jook::loss::SupervisedContrastive;
-/// let data = datasets::iris()?.standardized()?;
+/// let data = datasets::iris()?.split(0.3, 0)?.standardized()?.train;
 /// let net = Mlp::new([4, 16, 8]).build(0)?;
 /// let recipe = Recipe::new().steps(50).batch(50).adam(0.01);
 /// let run = net.training().objective(SupervisedContrastive::new().temperature(0.2)).run(&data, recipe)?;

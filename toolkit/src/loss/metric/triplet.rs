@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// ```
 /// use jook::prelude::*;
 /// use jook::loss::{Miner, TripletLoss};
-/// let data = datasets::iris()?.standardized()?;
+/// let data = datasets::iris()?.split(0.3, 0)?.standardized()?.train;
 /// let net = Mlp::new([4, 16, 8]).build(0)?;
 /// let recipe = Recipe::new().steps(50).adam(0.01).sampler(Sampler::PerClass { classes: 3, each: 8 });
 /// let triplets = TripletLoss::new().margin(0.2).miner(Miner::SemiHard);
