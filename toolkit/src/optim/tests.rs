@@ -384,6 +384,7 @@ fn hidden_layers_are_told_from_embeddings_heads_and_vectors() {
         3,
         vec![
             layer("words", embedding),
+            layer("flatten", LayerKind::Flatten),
             layer("hidden", dense(6)),
             layer("logits", dense(2)),
         ],

@@ -1,6 +1,7 @@
 //! The equal average (SWA), and the statistics of batch norm that belong to it.
 
 use super::super::{Flow, Moment, Recipe, Watcher};
+use super::loops::undisturbed;
 use super::{bits, clouds};
 use crate::Result;
 use crate::data::Dataset;
@@ -56,6 +57,7 @@ fn statistics(network: &Network, data: &Dataset, batch: usize) -> Vec<f64> {
 
 #[test]
 fn an_equal_average_is_of_the_late_epochs_and_has_its_own_statistics() {
+    let _turn = undisturbed();
     // The last of four batches is one example alone.
     let data = clouds(49, 5, 3, 0.5, 1);
     let net = Mlp::new([5, 6, 3]).batch_norm().dropout(0.2);
@@ -105,6 +107,7 @@ fn an_equal_average_is_of_the_late_epochs_and_has_its_own_statistics() {
 
 #[test]
 fn a_training_that_is_stopped_between_checks_gives_the_average_with_its_statistics() {
+    let _turn = undisturbed();
     struct Stop;
     impl Watcher for Stop {
         fn after_step(&mut self, at: &mut Moment<'_, '_>) -> Result<Flow> {
@@ -132,6 +135,7 @@ fn a_training_that_is_stopped_between_checks_gives_the_average_with_its_statisti
 
 #[test]
 fn held_out_examples_judge_the_average_with_its_statistics() {
+    let _turn = undisturbed();
     let parts = clouds(180, 5, 3, 0.5, 1).split(0.3, 0).expect("parts");
     let (data, held) = (parts.train, parts.test);
     let network = Mlp::new([5, 6, 3]).batch_norm().build(0).expect("a network");

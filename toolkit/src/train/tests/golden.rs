@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::{Flow, Moment, Recipe, Rule, Stepper, Watcher};
+use super::loops::undisturbed;
 use crate::Result;
 use crate::data::{Dataset, Shape, Targets};
 use crate::net::{Mlp, Network};
@@ -163,6 +164,7 @@ fn fifty_steps_on_given_batches_are_those_of_pytorch() {
 
 #[test]
 fn fifty_steps_of_train_are_those_of_pytorch() {
+    let _turn = undisturbed();
     let golden = golden();
     for case in &golden.cases {
         let recipe = recipe(case).batch(40).steps(50).check_every(1);
@@ -185,6 +187,7 @@ fn read(recipe: &Value) -> Recipe {
 
 #[test]
 fn what_is_put_around_the_rules_is_that_of_pytorch() {
+    let _turn = undisturbed();
     let golden = golden();
     assert!(golden.tricks.len() >= 16);
     for trick in golden
@@ -227,6 +230,7 @@ fn what_is_put_around_the_rules_is_that_of_pytorch() {
 
 #[test]
 fn an_average_of_ones_own_is_that_of_pytorch() {
+    let _turn = undisturbed();
     let golden = golden();
     let mut tricks = golden.tricks.iter();
     let trick = tricks.find(|trick| trick["name"] == "equal average").expect("it");
@@ -242,6 +246,7 @@ fn an_average_of_ones_own_is_that_of_pytorch() {
 
 #[test]
 fn momentum_of_zero_is_plain_descent_and_rules_differ() {
+    let _turn = undisturbed();
     let golden = golden();
     let train = |recipe: Recipe| {
         let run = golden

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::{Anneal, Budget, RateSchedule, Recipe, Rule, Stage};
+use super::loops::undisturbed;
 use crate::data::datasets;
 use crate::net::Mlp;
 use crate::show::Show;
@@ -32,17 +33,15 @@ fn two_hundred_updates_have_the_rates_of_pytorch() {
     let file: Value = serde_json::from_str(GOLDEN).expect("the golden file");
     let per_epoch = file["per_epoch"].as_u64().expect("a number") as usize;
     let cases = file["cases"].as_array().expect("a list");
-    assert!(cases.len() >= 24);
+    assert!(cases.len() >= 22);
     for case in cases {
         let recipe: Recipe = serde_json::from_value(case["recipe"].clone()).expect("a recipe");
         let rates = recipe.rates(per_epoch).expect("rates");
         let off = error(&rates.rates, &numbers(&case["rates"]));
         println!("{}: {off:.1e}", case["name"]);
         assert!(off < 1e-6, "{}: rates {off}", case["name"]);
-        if !case["momenta"].is_null() {
-            let off = error(&rates.momenta, &numbers(&case["momenta"]));
-            assert!(off < 1e-6, "{}: momenta {off}", case["name"]);
-        }
+        let off = error(&rates.momenta, &numbers(&case["momenta"]));
+        assert!(off < 1e-6, "{}: momenta {off}", case["name"]);
     }
 }
 
@@ -275,6 +274,7 @@ fn the_rates_show_themselves_before_a_training() {
 
 #[test]
 fn a_training_that_is_resumed_or_watched_has_the_same_rates() {
+    let _turn = undisturbed();
     let moons = datasets::two_moons(60, 0.1, 0).expect("data");
     let recipe = Recipe::new()
         .epochs(4)
