@@ -67,3 +67,9 @@ def convolution_run(program, tmp_path_factory):
 def inception_run(program, tmp_path_factory):
     """Runs the third lesson once for all tests."""
     return Executed(program, "03_inception_on_a_laptop", tmp_path_factory.mktemp("inception"))
+
+
+@pytest.fixture(scope="session")
+def augmentation_run(program, tmp_path_factory):
+    """Runs the lesson on augmentation once for all tests."""
+    return Executed(program, "11_augmentation", tmp_path_factory.mktemp("augmentation"))

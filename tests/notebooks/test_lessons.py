@@ -9,7 +9,7 @@ import pytest
 
 from books import PLOTLY, cells, text
 
-RUNS = ["convolution_run", "inception_run"]
+RUNS = ["convolution_run", "inception_run", "augmentation_run"]
 
 
 def by_name(ran):
@@ -25,6 +25,11 @@ def convolution(convolution_run):
 @pytest.fixture(scope="session")
 def inception(inception_run):
     return by_name(inception_run)
+
+
+@pytest.fixture(scope="session")
+def augmentation(augmentation_run):
+    return by_name(augmentation_run)
 
 
 def numbers(pattern, words):
@@ -51,7 +56,7 @@ def differences(cell):
     return [tuple(map(float, found)) for found in re.findall(pattern, text(cell))]
 
 
-# Of both lessons --------------------------------------------------------------------------------------
+# Of all lessons ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("lesson", RUNS)
@@ -170,3 +175,29 @@ def test_nothing_is_downloaded(inception, inception_run):
 def test_a_lesson_takes_at_most_three_minutes(lesson, request):
     """About half a minute where nothing else runs."""
     assert json.loads(request.getfixturevalue(lesson).notebook.read_text())["metadata"]["jook"]["seconds"] <= 180
+
+
+# Augmentation -----------------------------------------------------------------------------------------
+
+
+def test_shifts_are_worth_what_the_lesson_says(augmentation):
+    found = means(text(augmentation["study"]), r"(cnn|mlp) +([a-z ]+?)")
+    assert len(found) == 12
+    assert 0.87 <= found["cnn", "none"] <= 0.93 and 0.92 <= found["cnn", "shift"] <= 0.95
+    assert found["cnn", "all the data"] == max(found.values())
+    (cnn, low, _, _), (dense, *_), (flipped, *_) = differences(augmentation["compare"])
+    assert 0.02 <= cnn <= 0.05 and low > 0 and dense < cnn
+    assert -0.09 <= flipped <= -0.02
+    by_amount = means(text(augmentation["amount"]), r"(5|10|20|50) +(0|0\.5)")
+    gain = {each: by_amount[each, "0.5"] - by_amount[each, "0"] for each in ("5", "10", "20", "50")}
+    assert gain["5"] > 0.005 and gain["10"] > 0.005 and abs(gain["50"]) < 0.01
+
+
+def test_looks_of_a_kind_that_was_not_trained_do_harm(augmentation):
+    words = text(augmentation["test"])
+    one, mean = numbers(r"^trained as they are +([\d.]+) +([\d.]+)$", words)
+    assert 0.03 <= one - mean <= 0.15
+    one, mean = numbers(r"^trained with shifts +([\d.]+) +([\d.]+)$", words)
+    assert -0.005 <= mean - one <= 0.015
+    images = sum("<img" in "".join(out.get("data", {}).get("text/html", "")) for out in augmentation["preview"]["outputs"])
+    assert images == 2
