@@ -65,6 +65,8 @@ pub(crate) struct Settings {
     pub rate: f64,
     pub decay: f64,
     pub l1: f64,
+    /// Whether the L1 penalty is a step of its own behind the rule's.
+    pub proximal: bool,
     pub l2: f64,
     pub max_norm: Option<f64>,
     pub frozen: bool,
@@ -113,6 +115,7 @@ impl Default for Settings {
             rate: 1.0,
             decay: 0.0,
             l1: 0.0,
+            proximal: false,
             l2: 0.0,
             max_norm: None,
             frozen: false,

@@ -124,6 +124,7 @@ impl Optimizer {
                 rate,
                 decay,
                 l1,
+                proximal,
                 l2,
                 max_norm,
                 ..
@@ -131,7 +132,11 @@ impl Optimizer {
             let p = &mut parameters[run.range.clone()];
             let g = &mut gradients[run.range.clone()];
             let rate = update.rate * rate;
+            let shrink = (proximal && l1 > 0.0).then_some((rate * l1) as f32);
             let (mut l1, mut l2, mut decay) = (l1 as f32, l2 as f32, decay as f32);
+            if proximal {
+                l1 = 0.0;
+            }
             if !self.rule.penalizes() {
                 penalize(p, g, (l1, l2), (rate * f64::from(decay)) as f32);
                 (l1, l2, decay) = (0.0, 0.0, 0.0);
@@ -153,6 +158,10 @@ impl Optimizer {
                 l2,
                 decay,
             });
+            if let Some(by) = shrink {
+                p.iter_mut()
+                    .for_each(|p| *p = p.signum() * (p.abs() - by).max(0.0));
+            }
             if let Some(most) = max_norm {
                 match run.units_first {
                     true => limit_rows(p, &run.shape, most),

@@ -69,6 +69,8 @@ pub struct Recipe {
     pub schedule: RateSchedule,
     /// Weight of the penalty sum |p| over the weights. Biases, and the scales and shifts of norms, have none.
     pub l1: f64,
+    /// Whether L1 is a step of its own behind the rule's, which makes weights exactly 0.
+    pub proximal: bool,
     /// Weight of the penalty (sum p^2) / 2 over the weights. Biases, and the scales and shifts of norms, have none.
     pub l2: f64,
     /// Decoupled decay of the weights: what AdamW adds to Adam.
@@ -163,6 +165,7 @@ impl Default for Recipe {
             },
             schedule: RateSchedule::Constant,
             l1: 0.0,
+            proximal: false,
             l2: 0.0,
             decay: 0.0,
             max_norm: None,
@@ -333,6 +336,7 @@ impl Recipe {
         let base = Settings {
             decay: self.decay,
             l1: self.l1,
+            proximal: self.proximal,
             l2: self.l2,
             max_norm: self.max_norm,
             ..Settings::default()
@@ -375,7 +379,8 @@ impl fmt::Display for Recipe {
         if let Some(plateau) = self.plateau {
             write!(f, ", {plateau}")?;
         }
-        for (name, weight) in [("L1", self.l1), ("L2", self.l2), ("decay", self.decay)] {
+        let l1 = if self.proximal { "proximal L1" } else { "L1" };
+        for (name, weight) in [(l1, self.l1), ("L2", self.l2), ("decay", self.decay)] {
             if weight != 0.0 {
                 write!(f, ", {name} {weight}")?;
             }

@@ -87,9 +87,23 @@ impl Recipe {
     }
 
     /// Adds the penalty `weight` * sum |p| (0 or more) over the weights; biases and norms have none, unless
-    /// [`l1_of`](Self::l1_of) says so.
+    /// [`l1_of`](Self::l1_of) says so. Its slope is added to the gradient, as in PyTorch: weights come near 0 and seldom
+    /// stay there; [`l1_proximal`](Self::l1_proximal) makes them 0.
     pub fn l1(self, weight: impl Number) -> Self {
-        self.set("l1", weight, |r, weight| r.l1 = weight)
+        self.set("l1", weight, |r, weight| (r.l1, r.proximal) = (weight, false))
+    }
+
+    /// The penalty of [`l1`](Self::l1) by proximal steps: behind each update every weight goes towards 0 by rate * `weight`,
+    /// and stays at exactly 0 where it would pass (Daubechies et al. 2004, soft thresholding). With plain descent that is
+    /// ISTA, whose end is the lasso; with [`l2`](Self::l2) beside, the elastic net. Rules that scale their steps, such as
+    /// Adam, are followed by the same step. The recipe's `l1_of` groups are taken in the same way.
+    #[doc(alias = "lasso")]
+    #[doc(alias = "soft_thresholding")]
+    #[doc(alias = "ElasticNet")]
+    pub fn l1_proximal(self, weight: impl Number) -> Self {
+        self.set("l1_proximal", weight, |r, weight| {
+            (r.l1, r.proximal) = (weight, true)
+        })
     }
 
     /// Adds the penalty `weight` / 2 * sum p^2 (0 or more) over the weights; biases and norms have none, unless

@@ -209,6 +209,7 @@ fn only_what_it_knows(recipe: &Recipe) -> std::result::Result<(), Refused> {
             "clipped gradients",
         ),
         (recipe.cycles_momentum(), "a momentum that the schedule changes"),
+        (recipe.proximal, "an L1 penalty by proximal steps"),
         (recipe.plateau.is_some(), "a rate that follows the held-out loss"),
         (
             recipe.average.is_some() || recipe.swa.is_some(),

@@ -2,9 +2,13 @@
 //! cross, and false where the trick is switched off.
 
 mod augmentation;
+mod dead_units;
 mod dropout;
 mod early_stopping;
+mod embeddings;
+mod initial_weights;
 mod optimizers;
+mod penalties;
 
 use jook::prelude::*;
 

@@ -7,6 +7,7 @@ mod digits;
 mod files;
 mod golden;
 mod loops;
+mod penalties;
 mod recipes;
 mod schedules;
 mod sweep;
