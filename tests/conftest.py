@@ -73,3 +73,9 @@ def inception_run(program, tmp_path_factory):
 def augmentation_run(program, tmp_path_factory):
     """Runs the lesson on augmentation once for all tests."""
     return Executed(program, "11_augmentation", tmp_path_factory.mktemp("augmentation"))
+
+
+@pytest.fixture(scope="session")
+def initialization_run(program, tmp_path_factory):
+    """Runs the lesson on initial weights once for all tests."""
+    return Executed(program, "32_initialization", tmp_path_factory.mktemp("initialization"))

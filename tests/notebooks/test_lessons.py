@@ -9,7 +9,7 @@ import pytest
 
 from books import PLOTLY, cells, text
 
-RUNS = ["convolution_run", "inception_run", "augmentation_run"]
+RUNS = ["convolution_run", "inception_run", "augmentation_run", "initialization_run"]
 
 
 def by_name(ran):
@@ -30,6 +30,11 @@ def inception(inception_run):
 @pytest.fixture(scope="session")
 def augmentation(augmentation_run):
     return by_name(augmentation_run)
+
+
+@pytest.fixture(scope="session")
+def initialization(initialization_run):
+    return by_name(initialization_run)
 
 
 def numbers(pattern, words):
@@ -201,3 +206,32 @@ def test_looks_of_a_kind_that_was_not_trained_do_harm(augmentation):
     assert -0.005 <= mean - one <= 0.015
     images = sum("<img" in "".join(out.get("data", {}).get("text/html", "")) for out in augmentation["preview"]["outputs"])
     assert images == 2
+
+
+# Initialization ---------------------------------------------------------------------------------------
+
+
+def test_signals_fade_and_are_kept(initialization):
+    share = {name: float(x) for name, x in re.findall(r"^(\w+)[^,]*, \w+ +([\d.e-]+)$", text(initialization["keeps"]), re.M)}
+    assert share["normal"] < 1e-8
+    assert 0.2 <= share["xavier"] <= 2 and 0.2 <= share["he"] <= 2
+    assert share["lsuv"] == pytest.approx(1, abs=0.02)
+    charts = [output["data"][PLOTLY] for output in initialization["probe"]["outputs"] if PLOTLY in output["data"]]
+    lines = {trace["name"]: trace["y"] for trace in charts[0]["data"]}
+    assert lines["sd of outputs"][0] > 1e6 * lines["sd of outputs"][-1]
+    assert lines["sd of gradients"][-1] > 1e6 * lines["sd of gradients"][0]
+
+
+def test_five_layers_learn_in_the_order_that_the_lesson_says(initialization):
+    found = means(text(initialization["study"]), r"(Sigmoid|Tanh|Relu) +([\w().]+)")
+    assert len(found) == 12
+    small = [found[activation, "Normal(0.01)"] for activation in ("Sigmoid", "Tanh", "Relu")]
+    assert max(small) < 0.12 and max(found["Sigmoid", law] for law in ("FanUniform", "XavierUniform")) < 0.15
+    assert 0.9 <= found["Tanh", "FanUniform"] <= 0.95 <= found["Tanh", "XavierUniform"] <= 0.98
+    assert 0.25 <= found["Relu", "FanUniform"] <= 0.6
+    assert min(found["Relu", "XavierUniform"], found["Relu", "HeUniform"]) > 0.93
+    ((difference, low, _, p),) = differences(initialization["compare"])
+    assert difference > 0.015 and low > 0 and p < 0.05
+    shallow = means(text(initialization["shallow"]), r"([\w().]+)")
+    assert len(shallow) == 4 and all(0.9 <= mean <= 0.97 for mean in shallow.values())
+    assert number(r"all zeros: ([\d.]+)", text(initialization["zeros"])) < 0.13

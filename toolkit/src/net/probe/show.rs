@@ -1,6 +1,6 @@
 //! How a [`Probe`] reads: a frame, a chart over the layers, and both at the end of a cell.
 
-use plotly::common::AxisSide;
+use plotly::common::ExponentFormat;
 use plotly::layout::AxisType;
 use plotly::{Plot, Trace};
 use polars::prelude::{Column, DataFrame};
@@ -60,15 +60,13 @@ impl Probe {
         let title = format!("Layers, on {} examples", readable_number(self.examples as f64));
         let layout = chart::layout(&title, "", "standard deviation")
             .x_axis(chart::ticks(chart::axis("layer"), &names, 14))
-            .y_axis(chart::axis("standard deviation").type_(AxisType::Log));
+            .y_axis(
+                chart::axis("standard deviation")
+                    .type_(AxisType::Log)
+                    .exponent_format(ExponentFormat::Power),
+            );
         let layout = match shares {
-            true => layout.y_axis2(
-                chart::axis("share")
-                    .overlaying("y")
-                    .side(AxisSide::Right)
-                    .range(vec![0.0, 1.0])
-                    .show_grid(false),
-            ),
+            true => chart::with_right_axis(layout, chart::axis("share").range(vec![0.0, 1.0])),
             false => layout,
         };
         chart::plot(layout, traces)

@@ -9,7 +9,7 @@ mod matrix;
 
 pub use matrix::{confusion, heatmap};
 
-use plotly::common::{Anchor, Font, Orientation, Reference, Title};
+use plotly::common::{Anchor, AxisSide, Font, Orientation, Reference, Title};
 use plotly::configuration::DisplayModeBar;
 use plotly::layout::{Annotation, Axis, HoverMode, Legend, Margin, ModeBar};
 use plotly::{Configuration, Layout, Plot, Trace};
@@ -66,6 +66,18 @@ pub fn axis(title: &str) -> Axis {
     }
 }
 
+fn legend() -> Legend {
+    Legend::new()
+        .background_color(CLEAR)
+        .orientation(Orientation::Vertical)
+}
+
+/// A layout with another axis at the right, and the legend beyond its numbers.
+pub(crate) fn with_right_axis(layout: Layout, right: Axis) -> Layout {
+    let right = right.overlaying("y").side(AxisSide::Right).show_grid(false);
+    layout.y_axis2(right).legend(legend().x(1.16))
+}
+
 fn framed(title: &str, x: Axis, y: Axis) -> Layout {
     let layout = Layout::new()
         .auto_size(true)
@@ -82,11 +94,7 @@ fn framed(title: &str, x: Axis, y: Axis) -> Layout {
         .font(Font::new().color(INK).size(13))
         .colorway(PALETTE.to_vec())
         .hover_mode(HoverMode::Closest)
-        .legend(
-            Legend::new()
-                .background_color(CLEAR)
-                .orientation(Orientation::Vertical),
-        )
+        .legend(legend())
         .mode_bar(
             ModeBar::new()
                 .background_color(CLEAR)

@@ -1,6 +1,6 @@
 //! [`Rates`]: a schedule before it is followed, as a table and a chart.
 
-use plotly::common::{AxisSide, DashType, Line, Mode};
+use plotly::common::{DashType, Line, Mode};
 use plotly::{Plot, Scatter};
 use polars::prelude::{Column, DataFrame};
 
@@ -106,8 +106,7 @@ impl Rates {
                     .line(Line::new().color(chart::color(1)).dash(DashType::Dot))
                     .y_axis("y2"),
             );
-            let right = chart::axis("momentum").overlaying("y").side(AxisSide::Right);
-            layout = layout.y_axis2(right.show_grid(false));
+            layout = chart::with_right_axis(layout, chart::axis("momentum"));
         }
         chart::plot(layout, traces)
     }
