@@ -18,7 +18,7 @@ mod targets;
 mod transpose;
 
 pub use augmentation::Augmentation;
-pub(crate) use augmentation::{Table, change_each};
+pub(crate) use augmentation::{change_each, mix_batch};
 pub use dataset::Dataset;
 pub use datasets::ImageDomain;
 pub use images::{DamagedImage, ImageBatch, ImageBatches, ImageFolder, ImagePreparation};

@@ -1,6 +1,6 @@
 //! Examples on their way from a dataset to where a model reads them.
 
-use crate::data::{Augmentation, Dataset, Table, Targets, change_each};
+use crate::data::{Augmentation, Dataset, Targets, change_each, mix_batch};
 
 /// Copies the examples of one dataset, with what is known of them; its buffers are made once.
 pub(super) struct Gather<'a> {
@@ -71,24 +71,12 @@ impl<'a> Gather<'a> {
     ) {
         let shape = self.data.shape();
         change_each(all, (rows, epoch, seed), shape, input);
-        for one in all.iter().filter(|one| one.mixes()) {
-            let width = self.data.target_width();
-            let table = match self.data.targets() {
-                Targets::None => None,
-                // What is mixed a second time is a table already.
-                Targets::Classes(_) if !self.mixed => Some(Table::of(
-                    Targets::Classes(&self.classes),
-                    width,
-                    &mut self.numbers,
-                )),
-                _ => Some(Table {
-                    numbers: &mut self.numbers,
-                    width,
-                }),
-            };
-            one.mix((rows, epoch, seed), shape, input, table);
-            self.mixed = true;
-        }
+        let targets = match self.data.targets() {
+            Targets::Classes(_) => Targets::Classes(&self.classes),
+            other => other,
+        };
+        let targets = (targets, self.data.target_width());
+        self.mixed = mix_batch(all, (rows, epoch, seed), shape, input, targets, &mut self.numbers);
     }
 
     /// How much each row of the dataset counts.

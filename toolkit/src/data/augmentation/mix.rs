@@ -7,41 +7,48 @@ use super::Augmentation;
 use crate::data::{Shape, Targets};
 use crate::seed::{Rng, stream, uniform};
 
-/// What the outputs for the examples of a batch should be, as numbers, rows x width.
-pub(crate) struct Table<'a> {
-    pub numbers: &'a mut Vec<f32>,
-    pub width: usize,
-}
-
-impl Table<'_> {
-    /// Puts classes in as rows of zeros with a 1; shares and values are there.
-    pub fn of<'a>(targets: Targets<'_>, width: usize, numbers: &'a mut Vec<f32>) -> Table<'a> {
-        if let Targets::Classes(classes) = targets {
+/// Mixes the examples of a batch, `rows` of a dataset in `epoch`, by those of these changes that do so, one after another.
+/// `numbers` is what their outputs should be, rows x width: classes are put in as rows of zeros with a 1, shares and
+/// values are there. Gives whether they were mixed too.
+pub(crate) fn mix_batch(
+    all: &[Augmentation],
+    draws: (&[u32], u64, u64),
+    shape: Shape,
+    examples: &mut [f32],
+    (targets, width): (Targets<'_>, usize),
+    numbers: &mut Vec<f32>,
+) -> bool {
+    let mut mixed = false;
+    for one in all.iter().filter(|one| one.mixes()) {
+        if let (Targets::Classes(classes), false) = (targets, mixed) {
             numbers.clear();
             numbers.resize(classes.len() * width, 0.0);
             for (row, &class) in numbers.chunks_exact_mut(width.max(1)).zip(classes) {
                 row[class as usize] = 1.0;
             }
         }
-        Table { numbers, width }
+        let there = targets != Targets::None;
+        one.mix(draws, shape, examples, there.then_some((&mut numbers[..], width)));
+        mixed |= there;
     }
+    mixed
 }
 
 impl Augmentation {
     /// Mixes each example of a batch, `rows` of a dataset in `epoch`, with another; their targets likewise.
-    pub(crate) fn mix(
+    fn mix(
         &self,
         (rows, epoch, seed): (&[u32], u64, u64),
         shape: Shape,
         examples: &mut [f32],
-        mut table: Option<Table<'_>>,
+        mut table: Option<(&mut [f32], usize)>,
     ) {
         let (Augmentation::Mixup(alpha) | Augmentation::CutMix(alpha)) = *self else {
             return;
         };
         let width = shape.width();
         let before = examples.to_vec();
-        let targets = table.as_ref().map(|table| table.numbers.clone());
+        let targets = table.as_ref().map(|(numbers, _)| numbers.to_vec());
         for (i, (example, &row)) in examples.chunks_exact_mut(width).zip(rows).enumerate() {
             let mut rng = stream(seed, &format!("{self}/{epoch}/{row}"));
             let other = rng.random_range(0..rows.len() as u32) as usize;
@@ -61,9 +68,9 @@ impl Augmentation {
                     kept
                 }
             };
-            if let (Some(table), Some(targets)) = (&mut table, &targets) {
-                let own = &mut table.numbers[i * table.width..][..table.width];
-                blend(own, &targets[other * table.width..][..table.width], kept);
+            if let (Some((numbers, width)), Some(targets)) = (&mut table, &targets) {
+                let own = &mut numbers[i * *width..][..*width];
+                blend(own, &targets[other * *width..][..*width], kept);
             }
         }
     }

@@ -26,7 +26,7 @@ use super::{Dataset, Shape};
 use crate::seed::{Rng, normal, uniform};
 use crate::{Error, Result};
 use geometry::Affine;
-pub(crate) use mix::Table;
+pub(crate) use mix::mix_batch;
 pub(crate) use preview::change_each;
 
 /// A random change of an example. All but the two that mix examples leave the target as it is.

@@ -1,7 +1,7 @@
 //! What augmentations make of a dataset: as pictures, and as data.
 
 use super::Augmentation;
-use super::mix::Table;
+use super::mix::mix_batch;
 use crate::data::{Dataset, Shape, Targets};
 use crate::seed::stream;
 use crate::show::ImageGrid;
@@ -28,19 +28,9 @@ impl Dataset {
             Targets::Shares { shares: numbers, .. } | Targets::Values(numbers) => numbers.to_vec(),
             _ => Vec::new(),
         };
-        let mixing: Vec<&Augmentation> = all.iter().filter(|one| one.mixes()).collect();
-        let mut table = None;
-        if !mixing.is_empty() && self.targets() != Targets::None {
-            table = Some(Table::of(self.targets(), self.target_width(), &mut numbers));
-        }
-        for one in mixing {
-            let table = table.as_mut().map(|table| Table {
-                numbers: &mut *table.numbers,
-                width: table.width,
-            });
-            one.mix((&rows, epoch, seed), shape, &mut features, table);
-        }
-        let mixed = table.is_some();
+        let targets = (self.targets(), self.target_width());
+        let draws = (&rows[..], epoch, seed);
+        let mixed = mix_batch(all, draws, shape, &mut features, targets, &mut numbers);
         let data = self.with_features(features)?;
         match self.targets() {
             Targets::Classes(_) | Targets::Shares { .. } if mixed => {
