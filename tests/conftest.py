@@ -1,5 +1,6 @@
 """What several folders of tests share: the built program, and one run of each lesson."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -12,6 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "notebooks"
 
 
+# `JOOK_LESSONS=whole` runs the lessons as a reader runs them; otherwise with two seeds where a lesson has more.
+WHOLE = os.environ.get("JOOK_LESSONS") == "whole"
+
+
 class Executed:
     """A lesson after `jook run`: its executed notebook, its page, and what the run said. What runs is a copy in a
     folder of its own, where no study finds the results of an earlier run."""
@@ -20,7 +25,11 @@ class Executed:
         copy = folder / "fresh" / f"{lesson}.ipynb"
         copy.parent.mkdir()
         shutil.copy(LESSONS / copy.name, copy)
-        self.done = subprocess.run([program, "run", copy, "--output", folder], text=True, capture_output=True)
+        # Whether it had all its seeds: fewer have no intervals to speak of.
+        self.whole = WHOLE or "let seeds: usize" not in copy.read_text()
+        fewer = [] if self.whole else ["-p", "seeds", "2"]
+        command = [program, "run", copy, "--output", folder, *fewer]
+        self.done = subprocess.run(command, text=True, capture_output=True)
         self.notebook = folder / copy.name
         self.page = folder / f"{lesson}.html"
         if self.done.returncode:
@@ -52,30 +61,11 @@ def chromium_path():
 
 
 @pytest.fixture(scope="session")
-def bowl_run(program, tmp_path_factory):
-    """Runs the first bowl once for all tests."""
-    return Executed(program, "01_first_bowl", tmp_path_factory.mktemp("bowl"))
+def lesson_run(program, tmp_path_factory):
+    """Runs a lesson, by its name, once for all tests."""
+    return functools.cache(lambda name: Executed(program, name, tmp_path_factory.mktemp(name)))
 
 
 @pytest.fixture(scope="session")
-def convolution_run(program, tmp_path_factory):
-    """Runs the second lesson once for all tests."""
-    return Executed(program, "02_convolution", tmp_path_factory.mktemp("convolution"))
-
-
-@pytest.fixture(scope="session")
-def inception_run(program, tmp_path_factory):
-    """Runs the third lesson once for all tests."""
-    return Executed(program, "03_inception_on_a_laptop", tmp_path_factory.mktemp("inception"))
-
-
-@pytest.fixture(scope="session")
-def augmentation_run(program, tmp_path_factory):
-    """Runs the lesson on augmentation once for all tests."""
-    return Executed(program, "11_augmentation", tmp_path_factory.mktemp("augmentation"))
-
-
-@pytest.fixture(scope="session")
-def initialization_run(program, tmp_path_factory):
-    """Runs the lesson on initial weights once for all tests."""
-    return Executed(program, "32_initialization", tmp_path_factory.mktemp("initialization"))
+def bowl_run(lesson_run):
+    return lesson_run("01_first_bowl")
