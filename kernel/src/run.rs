@@ -8,6 +8,7 @@ mod fuzz;
 mod literal;
 mod parameters;
 mod report;
+mod several;
 mod stop;
 mod targets;
 mod terminal;
@@ -43,7 +44,11 @@ const INTERRUPTED: u8 = 130;
 const SAVE_AFTER: Duration = Duration::from_secs(2);
 
 /// Runs the notebook, see [`Args`]. An error here means that it could not be run or written at all.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub fn run(mut args: Args) -> Result<ExitCode> {
+    match &args.notebooks[..] {
+        [notebook] => args.notebook = notebook.clone(),
+        _ => return several::run(&args),
+    }
     let mut notebook = Notebook::read(&args.notebook)?;
     if let Some(language) = notebook.language().filter(|language| language != "rust") {
         bail!(

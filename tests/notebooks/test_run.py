@@ -252,3 +252,51 @@ def test_what_cannot_run_says_why_at_once(tmp_path):
         assert done.stderr.startswith("jook: ") and told in done.stderr, done.stderr
         assert "panicked" not in done.stderr and time.monotonic() - begun < 5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.ipynb", "python.ipynb", "whole.ipynb"]
+
+
+# Several notebooks ------------------------------------------------------------------------------------
+
+
+def test_several_notebooks_run_one_after_another_also_behind_one_that_fails(tmp_path):
+    parameters = ("let seeds: usize = 5;", ["parameters"])
+    first = write(tmp_path / "first.ipynb", parameters, 'println!("{seeds} seeds");')
+    broken = write(tmp_path / "broken.ipynb", "nothing_here")
+    last = write(tmp_path / "last.ipynb", 'println!("none");')
+    out = tmp_path / "out"
+    done = run(first, broken, last, "--output", f"{out}/", "-p", "seeds", "2")
+    assert done.returncode == 1, done.stderr
+    assert "1 of 3 notebooks failed" in done.stderr and "broken.ipynb" in done.stderr
+    assert "2 seeds" in text(cells(out / "first.ipynb")[-1])
+    assert "none" in text(cells(out / "last.ipynb")[0])
+    assert {path.name for path in out.glob("*.html")} == {"first.html", "broken.html", "last.html"}
+
+
+def test_several_notebooks_that_cannot_run_as_asked_are_refused_before_anything_runs(tmp_path):
+    first, last = (write(tmp_path / name, "1 + 1") for name in ("first.ipynb", "last.ipynb"))
+    done = run(first, last, "-p", "seeds", "2")
+    assert done.returncode == 1 and "none of the notebooks has a parameter `seeds`" in done.stderr
+    done = run(first, last, "--output", str(tmp_path / "one.ipynb"))
+    assert done.returncode == 1 and "name a folder" in done.stderr
+    (tmp_path / "other").mkdir()
+    other = write(tmp_path / "other" / "first.ipynb", "1")
+    done = run(first, other, "--output", f"{tmp_path / 'out'}/")
+    assert done.returncode == 1 and "two of the notebooks" in done.stderr
+    done = run(first, tmp_path / "absent.ipynb")
+    assert done.returncode == 1 and "absent.ipynb" in done.stderr
+    assert not list(tmp_path.glob("*.executed.ipynb"))
+
+
+def test_a_stop_ends_the_notebook_under_way_and_begins_no_other(tmp_path):
+    waiting = "for _ in 0..600 { std::thread::sleep(std::time::Duration::from_millis(100)); if jook::interrupt::requested() { break; } }"
+    first = write(tmp_path / "first.ipynb", 'println!("begun");', waiting)
+    last = write(tmp_path / "last.ipynb", "1")
+    child = subprocess.Popen([JOOK, "run", "--echo", first, last], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for line in child.stdout:
+        if "begun" in line:
+            break
+    time.sleep(1)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "begun" in text(cells(tmp_path / "first.executed.ipynb")[0])
+    assert not (tmp_path / "last.executed.ipynb").exists()

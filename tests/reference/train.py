@@ -4,10 +4,12 @@ clipping, max-norm, rates of layers, averages), as golden values for toolkit/src
 Run `python train.py > train.json` with PyTorch and NumPy installed. Weights are stored inputs x units.
 """
 
+import importlib.metadata
 import inspect
 import json
 
 import numpy as np
+import schedulefree
 import torch
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn
@@ -225,6 +227,16 @@ def grown(decay):
     return average
 
 
+def schedule_free(make, p, rate, **more):
+    """Decay on weights alone; the rate rises over ten steps."""
+    groups = [{"params": [p[0], p[2]], "weight_decay": 0.02}, {"params": [p[1], p[3]], "weight_decay": 0.0}]
+    return make(groups, lr=rate, warmup_steps=10, **more)
+
+
+# As schedulefree warms up: a tenth of the rate first, and all of it at the tenth step.
+WARM_UP = {"Sequence": [{"schedule": {"Linear": {"from": 0.1, "to": 1.1}}, "over": {"Steps": 10}},
+                        {"schedule": "Constant"}]}
+
 RATES = [{"tensors": "dense1", "rate": 0.1}, {"tensors": "logits.bias", "rate": 3.0}]
 
 # A name; how PyTorch makes it; the recipe; recipes that are something else. Then what may be left out: StepLR as above,
@@ -270,6 +282,19 @@ TRICKS = [
     ("equal average of the last 20 epochs", momentum, {"rule": MOMENTUM, "swa": 0.6},
      [{"rule": MOMENTUM}, {"rule": MOMENTUM, "swa": 0.8}],
      {"average": {"multi_avg_fn": get_swa_multi_avg_fn()}, "averaged_from": 30}),
+    ("schedule-free sgd, decay, warm-up", lambda p: schedule_free(schedulefree.SGDScheduleFree, p, 0.4, momentum=0.85),
+     {"rule": {"ScheduleFree": {"rate": 0.4, "beta": 0.85}}, "decay": 0.02, "schedule": WARM_UP},
+     [{"rule": {"ScheduleFree": {"rate": 0.4, "beta": 0.85}}, "decay": 0.02},
+      {"rule": {"ScheduleFree": {"rate": 0.4, "beta": 0.85}}, "schedule": WARM_UP},
+      {"rule": {"ScheduleFree": {"rate": 0.4, "beta": 0.9}}, "decay": 0.02, "schedule": WARM_UP}],
+     {"own_average": True}),
+    ("schedule-free adam, decay, warm-up",
+     lambda p: schedule_free(schedulefree.AdamWScheduleFree, p, 0.03, betas=(0.85, 0.95), eps=1e-4),
+     {"rule": {"ScheduleFreeAdam": {"rate": 0.03, "beta1": 0.85, "beta2": 0.95, "epsilon": 1e-4}}, "decay": 0.02,
+      "schedule": WARM_UP},
+     [{"rule": {"ScheduleFreeAdam": {"rate": 0.03, "beta1": 0.85, "beta2": 0.95, "epsilon": 1e-4}}, "decay": 0.02},
+      {"rule": {"Adam": {"rate": 0.03, "beta1": 0.85, "beta2": 0.95, "epsilon": 1e-4}}, "decay": 0.02}],
+     {"own_average": True}),
     # A watcher of the test.
     ("equal average", momentum, {"rule": MOMENTUM}, [], {"average": {"multi_avg_fn": get_swa_multi_avg_fn()}}),
 ]
@@ -280,13 +305,15 @@ def short(values):
     return [float(str(np.float32(v))) for v in np.asarray(values).ravel()]
 
 
-def train(make, recipe, stepped, rows_of, before=None, after=None, average=None, averaged_from=0):
+def train(make, recipe, stepped, rows_of, before=None, after=None, average=None, averaged_from=0, own_average=False):
     parameters = [torch.nn.Parameter(torch.tensor(p)) for p in start]
     averaged = average and AveragedModel(torch.nn.ParameterList(parameters), **average)
     optimizer = make(parameters)
     schedule = stepped(optimizer) if callable(stepped) else stepped and torch.optim.lr_scheduler.StepLR(optimizer, step_size=stepped[1], gamma=stepped[0])
     x, y = torch.tensor(features), torch.tensor(labels)
     losses = []
+    if own_average:
+        optimizer.train()
     for step in range(STEPS):
         rows = rows_of(step)
         w1, b1, w2, b2 = parameters
@@ -305,6 +332,8 @@ def train(make, recipe, stepped, rows_of, before=None, after=None, average=None,
             averaged.update_parameters(torch.nn.ParameterList(parameters))
         if schedule:
             schedule.step()
+    if own_average:
+        optimizer.eval()
     found = list(averaged.parameters()) if averaged else parameters
     return {"losses": short(losses), "parameters": short(np.concatenate([p.detach().numpy().ravel() for p in found]))}
 
@@ -321,7 +350,7 @@ tricks = []
 for name, make, recipe, others, done in TRICKS:
     stepped = done.pop("stepped", None)
     # Averages belong to whole trainings.
-    given = None if "average" in done else train(make, {}, stepped, lambda step: batches[step], **done)["parameters"]
+    given = None if "average" in done or "own_average" in done else train(make, {}, stepped, lambda step: batches[step], **done)["parameters"]
     tricks.append({
         "name": name,
         "recipe": recipe,
@@ -330,7 +359,8 @@ for name, make, recipe, others, done in TRICKS:
         "whole": train(make, {}, stepped, lambda step: np.arange(N), **done)["parameters"],
     })
 print(json.dumps({
-    "versions": {"torch": torch.__version__.split("+")[0], "numpy": np.__version__},
+    "versions": {"torch": torch.__version__.split("+")[0], "numpy": np.__version__,
+                 "schedulefree": importlib.metadata.version("schedulefree")},
     "widths": [INPUTS, HIDDEN, CLASSES],
     "features": short(features),
     "labels": labels.tolist(),

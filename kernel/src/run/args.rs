@@ -20,7 +20,13 @@ use std::path::PathBuf;
 /// only one of both has, and cells tagged check-skip or nbval-ignore-output.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub struct Args {
-    /// The notebook (.ipynb); its folder is where its cells run
+    /// The notebook (.ipynb); its folder is where its cells run. Several run one after another, also behind one that
+    /// fails; a parameter is given to those that have it
+    #[arg(required = true, value_name = "NOTEBOOK")]
+    pub notebooks: Vec<PathBuf>,
+
+    /// The one that is run here
+    #[arg(skip)]
     pub notebook: PathBuf,
 
     /// Where the executed notebook goes: a file (.ipynb) or a folder [default: NAME.executed.ipynb beside it]

@@ -73,6 +73,18 @@ impl Given {
     }
 }
 
+/// The names of the parameters that a notebook has defaults for.
+pub fn names(notebook: &Notebook) -> Vec<String> {
+    let code = |cell: &&Value| notebook::kind(cell) == Kind::Code && notebook::has_tag(cell, DEFAULTS);
+    let defaults = notebook.cells().iter().find(code);
+    let known = defaults.and_then(|cell| parameters(&notebook::source(cell)).ok());
+    known
+        .unwrap_or_default()
+        .into_iter()
+        .map(|parameter| parameter.name)
+        .collect()
+}
+
 /// Puts the values into the notebook, in place of those of an earlier run. With no values it stays as it is,
 /// values of an earlier run included.
 pub fn inject(notebook: &mut Notebook, given: &Given) -> Result<Option<Injected>> {

@@ -99,6 +99,22 @@ impl Network {
         &self.parameters
     }
 
+    /// The share of the weights that are exactly 0, of 0 to 1; biases and norms do not count.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// assert_eq!(Mlp::new([2, 8, 2]).init(Zeros).build(0)?.sparsity(), 1.0);
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    pub fn sparsity(&self) -> f64 {
+        let weights = self.tensors().iter().filter(|tensor| tensor.role == Role::Weight);
+        let (zeros, all) = weights.fold((0, 0), |(zeros, all), tensor| {
+            let own = &self.parameters[tensor.range.clone()];
+            (zeros + own.iter().filter(|&&w| w == 0.0).count(), all + own.len())
+        });
+        zeros as f64 / all.max(1) as f64
+    }
+
     /// What is learned, flat, to change.
     pub fn parameters_mut(&mut self) -> &mut [f32] {
         self.planned.forget_weights();

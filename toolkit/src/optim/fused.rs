@@ -1,6 +1,6 @@
 //! What the rules do, one pass over parameters, gradients and states each.
 
-use super::{Rule, TensorStep, UpdateRule, lamb, muon};
+use super::{Rule, TensorStep, UpdateRule, lamb, muon, schedule_free};
 
 /// Parameters above so many are shared among threads.
 const PIECE: usize = 1 << 16;
@@ -20,7 +20,8 @@ impl UpdateRule for Rule {
             | Rule::Adadelta { .. }
             | Rule::Lamb { .. }
             | Rule::Muon { .. } => 2,
-            Rule::AmsGrad { .. } => 3,
+            Rule::AmsGrad { .. } | Rule::ScheduleFree { .. } => 3,
+            Rule::ScheduleFreeAdam { .. } => 4,
         }
     }
 
@@ -32,6 +33,13 @@ impl UpdateRule for Rule {
         !matches!(self, Rule::Muon { .. })
     }
 
+    fn given(&self, parameters: &[f32], states: &[Vec<f32>]) -> Option<Vec<f32>> {
+        match self.averages() {
+            true => schedule_free::given(parameters, states),
+            false => None,
+        }
+    }
+
     fn update(&self, mut tensor: TensorStep<'_>) {
         if let Some(momentum) = tensor.momentum.take() {
             return self.at_momentum(momentum).update(tensor);
@@ -41,13 +49,13 @@ impl UpdateRule for Rule {
             Rule::Muon { .. } => return muon::update(self, tensor),
             _ => {}
         }
-        let TensorStep {
-            parameters,
-            gradients,
-            states,
-            ..
-        } = tensor;
-        if parameters.len() > PIECE {
+        if tensor.parameters.len() > PIECE {
+            let TensorStep {
+                parameters,
+                gradients,
+                states,
+                ..
+            } = tensor;
             let middle = parameters.len() / 2;
             let (p, more_p) = parameters.split_at_mut(middle);
             let (g, more_g) = gradients.split_at(middle);
@@ -64,6 +72,15 @@ impl UpdateRule for Rule {
             return;
         }
         let (l1, l2) = (tensor.l1, tensor.l2);
+        if self.averages() {
+            return schedule_free::update(self, tensor);
+        }
+        let TensorStep {
+            parameters,
+            gradients,
+            states,
+            ..
+        } = tensor;
         if tensor.decay != 0.0 {
             let keep = Self::kept(tensor.rate, tensor.decay);
             parameters.iter_mut().for_each(|p| *p *= keep);

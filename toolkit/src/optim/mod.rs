@@ -12,6 +12,7 @@ mod lamb;
 mod muon;
 mod optimizer;
 mod rule;
+mod schedule_free;
 #[cfg(test)]
 mod tests;
 
@@ -86,6 +87,13 @@ pub trait UpdateRule: Send + Sync {
     /// [elementwise](Self::elementwise) rule must.
     fn penalizes(&self) -> bool {
         self.elementwise()
+    }
+
+    /// The parameters that are given instead of those that are trained, at checks and in the result: of a rule that takes
+    /// its gradients at one point and answers with another, from what it remembers; empty states are those before the first
+    /// update. None: those that are trained.
+    fn given(&self, _parameters: &[f32], _states: &[Vec<f32>]) -> Option<Vec<f32>> {
+        None
     }
 }
 

@@ -106,6 +106,11 @@ impl Optimizer {
         self.rule.states()
     }
 
+    /// The parameters that are given instead of the trained ones, where the rule has others.
+    pub(crate) fn given(&self, parameters: &[f32], states: &[Vec<f32>]) -> Option<Vec<f32>> {
+        self.rule.given(parameters, states)
+    }
+
     /// One update of `parameters` from their gradients, which are clipped in place. `states` are made at the first
     /// update.
     pub fn step(

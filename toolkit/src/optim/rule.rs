@@ -75,6 +75,18 @@ pub enum Rule {
         beta2: f64,
         epsilon: f64,
     },
+    /// SGD with the averaging of its own that needs no schedule (Defazio et al. 2024): with the gradient at y,
+    /// z -= r (g + decay y); x += c (z - x), c being r^2 as a share of its sum so far; y = (1 - beta) z + beta x. What is
+    /// given is x.
+    ScheduleFree { rate: f64, beta: f64 },
+    /// As [`ScheduleFree`](Self::ScheduleFree), with Adam's second mean: g is divided by its root. Warm-up helps it, other
+    /// schedules do not.
+    ScheduleFreeAdam {
+        rate: f64,
+        beta1: f64,
+        beta2: f64,
+        epsilon: f64,
+    },
 }
 
 impl Rule {
@@ -88,6 +100,11 @@ impl Rule {
     pub fn at_rate(mut self, new: f64) -> Self {
         *self.rate_mut() = new;
         self
+    }
+
+    /// Whether what it gives is an average of its own, and not the parameters at which gradients are taken.
+    pub(crate) fn averages(&self) -> bool {
+        matches!(self, Rule::ScheduleFree { .. } | Rule::ScheduleFreeAdam { .. })
     }
 
     /// Its momentum, or the first beta of Adam and its kin; none where it has no such thing.
@@ -113,8 +130,8 @@ impl Rule {
             | Rule::Lamb { beta1, .. }
             | Rule::Lion { beta1, .. } => Some(beta1),
             Rule::Muon { momentum, .. } => Some(momentum),
-            // NAdam's follows a course of its own.
-            Rule::NAdam { .. } => None,
+            // NAdam's follows a course of its own, and what a schedule-free rule mixes by is no momentum.
+            Rule::NAdam { .. } | Rule::ScheduleFree { .. } | Rule::ScheduleFreeAdam { .. } => None,
             Rule::Sgd { .. } | Rule::Adagrad { .. } | Rule::RmsProp { .. } | Rule::Adadelta { .. } => None,
         }
     }
@@ -133,6 +150,8 @@ impl Rule {
             | Rule::NAdam { rate, .. }
             | Rule::Lamb { rate, .. }
             | Rule::Muon { rate, .. }
+            | Rule::ScheduleFree { rate, .. }
+            | Rule::ScheduleFreeAdam { rate, .. }
             | Rule::Lion { rate, .. } => rate,
         }
     }
@@ -171,6 +190,12 @@ impl Rule {
                 ..
             }
             | Rule::Muon {
+                beta1,
+                beta2,
+                epsilon,
+                ..
+            }
+            | Rule::ScheduleFreeAdam {
                 beta1,
                 beta2,
                 epsilon,
@@ -214,7 +239,9 @@ impl Rule {
             | Rule::Adam { .. }
             | Rule::AmsGrad { .. }
             | Rule::RAdam { .. }
-            | Rule::Lamb { .. } => Ok(()),
+            | Rule::Lamb { .. }
+            | Rule::ScheduleFreeAdam { .. } => Ok(()),
+            Rule::ScheduleFree { beta, .. } => share("beta", beta),
             Rule::NAdam { momentum_decay, .. } => match momentum_decay >= 0.0 && momentum_decay.is_finite() {
                 true => Ok(()),
                 false => Err(Error::spec(format!(
@@ -331,6 +358,13 @@ impl fmt::Display for Rule {
                     ("epsilon", epsilon, 1e-10),
                 ],
             ),
+            Rule::ScheduleFree { rate, beta } => words("schedule-free SGD", rate, &[("beta", beta, 0.9)]),
+            Rule::ScheduleFreeAdam {
+                rate,
+                beta1,
+                beta2,
+                epsilon,
+            } => words("schedule-free Adam", rate, &adam(beta1, beta2, epsilon)),
             Rule::Adagrad { rate, epsilon } => words("Adagrad", rate, &[("epsilon", epsilon, 1e-10)]),
             Rule::RmsProp { rate, alpha, epsilon } => words(
                 "RMSProp",

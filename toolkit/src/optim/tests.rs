@@ -6,7 +6,14 @@ use super::*;
 use crate::net::{Mlp, Network, Role};
 use crate::seed::{normal, stream};
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 13] = [
+    Rule::ScheduleFree { rate: 0.1, beta: 0.9 },
+    Rule::ScheduleFreeAdam {
+        rate: 0.1,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+    },
     Rule::Sgd { rate: 0.1 },
     Rule::Momentum {
         rate: 0.1,
@@ -77,10 +84,13 @@ fn by_formula(
     let step = |p0: f32, own: Vec<f64>| {
         let (mut p, mut v, mut m, mut u) = (f64::from(p0), 0.0, 0.0, 0.0f64);
         let mut product = 1.0;
+        let (mut z, mut x, mut second) = (p, p, 0.0);
         for (t, g) in (1..).zip(own) {
             let g = g + l2 * p + l1 * if p == 0.0 { 0.0 } else { p.signum() };
             let rate = rule.rate();
-            p -= rate * decay * p;
+            if !rule.averages() {
+                p -= rate * decay * p;
+            }
             match rule {
                 Rule::Sgd { .. } => p -= rate * g,
                 Rule::Momentum { momentum, .. } => {
@@ -143,6 +153,24 @@ fn by_formula(
                     let first = (1.0 - momentum(t)) * g / (1.0 - product)
                         + momentum(t + 1) * m / (1.0 - product * momentum(t + 1));
                     p -= rate * first / ((v / (1.0 - beta2.powi(t))).sqrt() + epsilon);
+                }
+                // At one rate, each z has the same weight.
+                Rule::ScheduleFree { beta, .. } => {
+                    z -= rate * (g + decay * p);
+                    x += (z - x) / f64::from(t);
+                    p = (1.0 - beta) * z + beta * x;
+                }
+                Rule::ScheduleFreeAdam {
+                    beta1,
+                    beta2,
+                    epsilon,
+                    ..
+                } => {
+                    second = beta2 * second + (1.0 - beta2) * g * g;
+                    let root = (second / (1.0 - beta2.powi(t))).sqrt();
+                    z -= rate * (g / (root + epsilon) + decay * p);
+                    x += (z - x) / f64::from(t);
+                    p = (1.0 - beta1) * z + beta1 * x;
                 }
                 Rule::Lamb { .. } | Rule::Muon { .. } => unreachable!("of whole tensors"),
                 // Three gradients are too few for its second mean: the golden values have more.

@@ -7,7 +7,7 @@ use super::settings::Settings;
 use crate::data::Dataset;
 use crate::net::NetSpec;
 use crate::net::builder::for_each_builder;
-use crate::train::Recipe;
+use crate::train::{Budget, Recipe};
 use crate::{Error, Result};
 
 /// A network and a recipe in their serde form, the recipe with all its fields.
@@ -39,6 +39,19 @@ impl Base {
             watched: recipe.validation_examples().cloned(),
             text: format!("{} {}", net.digest(), recipe.digest()),
         })
+    }
+
+    /// The same with another length of the recipe.
+    pub(super) fn of_length(&self, length: Budget) -> Result<Self> {
+        let none = Settings::new(Vec::new());
+        let mut recipe = self.recipe(&none)?;
+        recipe.length = length;
+        Self::new(&self.net(&none)?, &recipe)
+    }
+
+    /// How long its recipe trains.
+    pub(super) fn length(&self) -> Result<Budget> {
+        Ok(self.recipe(&Settings::new(Vec::new()))?.length)
     }
 
     /// What they say, for keys.

@@ -128,19 +128,27 @@ impl<'a> Groups<'a> {
     /// The combination with the best mean. One whose trials failed or gave no number in part is best only where no
     /// other is whole: the seeds that it survived say little of the next.
     pub(super) fn best(&self, metric: &str, goals: &Goals) -> Option<(Settings, Mean)> {
+        self.ranked(metric, goals).into_iter().next()
+    }
+
+    /// All combinations with a mean, the best first, as [`best`](Self::best) has it.
+    pub(super) fn ranked(&self, metric: &str, goals: &Goals) -> Vec<(Settings, Mean)> {
         let sign = if goals.less_is_better(metric) { -1.0 } else { 1.0 };
-        self.all
+        let mut all: Vec<_> = self
+            .all
             .iter()
             .filter_map(|(settings, trials)| {
                 Some((*settings, self.mean(trials, metric)?, is_whole(trials, metric)))
             })
-            // The first of equals, as a reader of the table would.
-            .rev()
-            .max_by(|a, b| {
-                a.2.cmp(&b.2)
-                    .then((sign * a.1.mean).total_cmp(&(sign * b.1.mean)))
-            })
+            .collect();
+        // The first of equals first, as a reader of the table would.
+        all.sort_by(|a, b| {
+            b.2.cmp(&a.2)
+                .then((sign * b.1.mean).total_cmp(&(sign * a.1.mean)))
+        });
+        all.into_iter()
             .map(|(settings, mean, _)| (settings.clone(), mean))
+            .collect()
     }
 
     /// Whether a trial was run on validation.

@@ -52,7 +52,7 @@
 //!
 //! The modules import one way, each only those before it: value, settings, statistics, resampled, domain, base, trial,
 //! outcome, job, on_card, record, frame, key, claim, store, goal, groups, tables, plan, live, work, runner, result, comparison,
-//! against, parallel, charts, study, selection, run, show.
+//! against, parallel, charts, study, selection, run, growth, halving, show.
 
 mod against;
 mod base;
@@ -63,6 +63,8 @@ mod domain;
 mod frame;
 mod goal;
 mod groups;
+mod growth;
+mod halving;
 mod job;
 mod key;
 mod live;
@@ -93,6 +95,8 @@ pub use against::{Against, Comparisons};
 pub use charts::Chart;
 pub use comparison::Comparison;
 pub use domain::Domain;
+pub use growth::{Grown, Growth};
+pub use halving::Halved;
 pub use job::{Backend, Job, Threads};
 pub use record::TrialResult;
 pub use result::{Chosen, StudyResult};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::groups::{Folds, Groups};
-use super::job::Threads;
+use super::job::{Backend, Threads};
 use super::plan::{Part, Plan};
 use super::record::TrialResult;
 use super::result::{Chosen, StudyResult};
@@ -33,6 +33,12 @@ impl Study {
     /// As [`Study::run`]; when base or data are missing, a path leads nowhere, or the training part is too small to
     /// split.
     pub fn fit(self) -> Result<StudyResult> {
+        let (plan, tested, backend) = self.prepared()?;
+        choose(&plan, tested, &Engine::Backend(backend.as_ref()))
+    }
+
+    /// The plan of a study by base and data, what its choice is tested on, and what trains.
+    pub(super) fn prepared(self) -> Result<(Plan, Option<Part>, Arc<dyn Backend>)> {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
@@ -48,7 +54,7 @@ impl Study {
             base.check(settings)?;
         }
         let backend = backend.unwrap_or_else(|| Arc::new(Threads::new(plan.threads)));
-        choose(&plan, tested, &Engine::Backend(backend.as_ref()))
+        Ok((plan, tested, backend))
     }
 
     /// The data that the chosen combination is tested on: the training and the test part alone.
@@ -117,7 +123,17 @@ impl Study {
 pub(super) fn choose(plan: &Plan, tested: Option<Part>, engine: &Engine<'_>) -> Result<StudyResult> {
     // One scope over both rounds: a stop between them is a stop, too.
     let _stoppable = interrupt::scope();
-    let mut finished = run(plan, engine)?;
+    let finished = run(plan, engine)?;
+    Ok(settle(plan, tested, finished, engine))
+}
+
+/// Runs the combination that is best among those that are finished on the test part.
+pub(super) fn settle(
+    plan: &Plan,
+    tested: Option<Part>,
+    mut finished: Finished,
+    engine: &Engine<'_>,
+) -> StudyResult {
     let chosen = tested.and_then(|part| test_best(plan, part, &mut finished, engine));
     if let Some(chosen) = &chosen
         && !plan.quiet
@@ -125,7 +141,7 @@ pub(super) fn choose(plan: &Plan, tested: Option<Part>, engine: &Engine<'_>) -> 
     {
         crate::show::show(chosen);
     }
-    Ok(StudyResult::new(plan.clone(), finished, chosen))
+    StudyResult::new(plan.clone(), finished, chosen)
 }
 
 /// Runs the best combination of a finished round on the test part.

@@ -1,10 +1,10 @@
 //! [`History`]: what happened while training, a row a check.
 
 use plotly::common::{AxisSide, DashType, Line, Mode};
-use plotly::{Plot, Scatter};
+use plotly::{Plot, Scatter, Trace};
 use polars::prelude::{Column, DataFrame};
 
-use crate::show::{Bundle, Show, chart};
+use crate::show::{Bundle, Show, chart, readable_number};
 
 /// What was seen at one check.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,10 +106,13 @@ impl History {
 
     /// The curves: losses on the left axis, held-out accuracy on the right one, over epochs.
     pub fn chart(&self) -> Plot {
-        self.titled_chart("Training")
+        let lowest = |a: &&Record, b: &&Record| a.held_out_loss.total_cmp(&b.held_out_loss);
+        let watched = self.records.iter().filter(|r| r.held_out_loss.is_finite());
+        self.titled_chart("Training", watched.min_by(lowest))
     }
 
-    pub(super) fn titled_chart(&self, title: &str) -> Plot {
+    /// As [`chart`](Self::chart), the best row marked, with what going on from there cost.
+    pub(super) fn titled_chart(&self, title: &str, best: Option<&Record>) -> Plot {
         let column = |of: fn(&Record) -> f64| -> Vec<f64> { self.records.iter().map(of).collect() };
         let epochs = column(|r| r.epoch);
         let mut traces = vec![chart::curve(0, "training loss", &epochs, &column(|r| r.loss))];
@@ -127,6 +130,7 @@ impl History {
                 .into_iter()
                 .map(|x| Some(x).filter(|x| x.is_finite()))
                 .collect();
+            traces.extend(best.map(|best| self.mark(best)));
             // Values have no accuracy.
             if gaps.iter().all(Option::is_none) {
                 return chart::plot(layout, traces);
@@ -142,6 +146,19 @@ impl History {
             layout = layout.y_axis2(right.range(vec![0.0, 1.0]).show_grid(false));
         }
         chart::plot(layout, traces)
+    }
+}
+
+impl History {
+    /// The best row as a point on the held-out loss; its name says what going on cost.
+    fn mark(&self, best: &Record) -> Box<dyn Trace> {
+        let last = self.records.iter().rfind(|r| r.held_out_loss.is_finite());
+        let cost = last.map_or(0.0, |last| last.held_out_loss - best.held_out_loss);
+        let name = match cost > 0.0 {
+            true => format!("best; later {} more", readable_number(cost)),
+            false => "best".to_owned(),
+        };
+        chart::mark(1, &name, best.epoch, best.held_out_loss)
     }
 }
 

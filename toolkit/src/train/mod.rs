@@ -39,6 +39,7 @@ mod file;
 mod gather;
 mod history;
 mod holdout;
+mod noise_scale;
 mod recipe;
 mod rules;
 mod run;
@@ -48,6 +49,7 @@ mod show;
 mod start;
 mod state;
 mod stepper;
+mod surface;
 pub(crate) mod sweep;
 #[cfg(test)]
 mod tests;
@@ -64,14 +66,16 @@ pub use crate::optim::Rule;
 pub use ending::{Cause, Ending};
 pub(crate) use engine::{check_fits, check_shape};
 pub use history::{History, Record};
+pub use noise_scale::NoiseScale;
 pub use recipe::{Budget, Recipe};
 pub use run::Run;
 pub use schedule::{Anneal, RateSchedule, Rates, Stage};
 pub use stepper::Stepper;
+pub use surface::{Path, Surface};
 pub use training::Training;
 pub use typed::{Example, Load, Train, TypedLogits, TypedOneHot, TypedOptimizer};
 pub use watch::{Flow, Moment, Watcher};
-pub use watchers::{Plateau, RateSearch};
+pub use watchers::{Plateau, RateSearch, WeightHistory};
 
 /// Checks without a better held-out loss before stopping, when the recipe does not say.
 const PATIENCE: usize = 10;

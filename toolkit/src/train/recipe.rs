@@ -107,6 +107,8 @@ pub struct Recipe {
     pub(super) validation_data: Option<Validation>,
     /// Checks without a better held-out loss before stopping; 10 when not given.
     pub patience: Option<usize>,
+    /// By how much a held-out loss is lower where it counts as better; 0 when not given.
+    pub min_gain: Option<f64>,
     /// Updates between checks, each a row of the history; an epoch when not given.
     pub check_every: Option<usize>,
     #[serde(skip)]
@@ -183,6 +185,7 @@ impl Default for Recipe {
             validation: None,
             validation_data: None,
             patience: None,
+            min_gain: None,
             check_every: None,
             checkpoint: None,
             resume: None,
@@ -269,6 +272,9 @@ impl Recipe {
                     .fix("keep .average(decay) or .swa(share)"),
             );
         }
+        if self.rule.averages() {
+            self.check_average_of_rule()?;
+        }
         self.groups.iter().try_for_each(Group::validate)?;
         self.augmentations.iter().try_for_each(Augmentation::validate)?;
         self.plateau.iter().try_for_each(Plateau::validate)?;
@@ -276,12 +282,64 @@ impl Recipe {
         if self.patience == Some(0) || self.check_every == Some(0) {
             return wrong("expected a patience and check_every of at least 1, found 0".into());
         }
-        if self.patience.is_some() && !self.is_watched() {
-            return Err(Error::spec("patience was set, but nothing is held out to watch")
-                .at("recipe, patience")
-                .fix("add .early_stopping(0.2), or leave patience out"));
+        for (name, given) in [
+            ("patience", self.patience.is_some()),
+            ("min_gain", self.min_gain.is_some()),
+        ] {
+            if given && !self.is_watched() {
+                return Err(
+                    Error::spec(format!("{name} was set, but nothing is held out to watch"))
+                        .at(format!("recipe, {name}"))
+                        .fix(format!("add .early_stopping(0.2), or leave {name} out")),
+                );
+            }
+        }
+        if let Some(gain) = self.min_gain
+            && !(gain >= 0.0 && gain.is_finite())
+        {
+            return Err(
+                Error::spec(format!("expected a least gain of 0 or more, found {gain}"))
+                    .at("recipe, min_gain")
+                    .fix("it is a difference of losses: 0.001 is a small one"),
+            );
         }
         Ok(())
+    }
+
+    /// What a rule with an average of its own does not go with.
+    fn check_average_of_rule(&self) -> Result<()> {
+        let beside = [
+            (self.average.is_some() || self.swa.is_some(), "another average"),
+            (self.max_norm.is_some(), "a largest norm"),
+            (self.proximal, "proximal L1"),
+        ];
+        match beside.iter().find(|(there, _)| *there) {
+            Some((_, what)) => Err(Error::spec(format!(
+                "{} gives an average of its own, and {what} would act on other parameters than those",
+                self.rule
+            ))
+            .at("recipe, update rule")
+            .fix("leave it out, or take another rule: .adam(0.001)")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what is given are other parameters than those whose statistics batch norm has.
+    pub(super) fn recounts(&self) -> bool {
+        self.swa.is_some() || self.rule.averages()
+    }
+
+    /// Refuses, for a loop of one's own, a rule that gives other parameters than those that are trained.
+    pub(super) fn check_loop(&self) -> Result<()> {
+        match self.rule.averages() {
+            true => Err(Error::spec(format!(
+                "{} gives an average of its own at the end of a training, and a loop of one's own has no end",
+                self.rule
+            ))
+            .at("recipe, update rule")
+            .fix("take another rule, such as .adam(0.001), or net.train(&data, recipe)")),
+            false => Ok(()),
+        }
     }
 
     /// A name for what the recipe says (sha256, hex): equal recipes have equal digests, on every
@@ -406,16 +464,17 @@ impl fmt::Display for Recipe {
             write!(f, ", {augmentation}")?;
         }
         write!(f, ", {:?}", self.loss)?;
-        if self.validation.is_some() {
+        let watched = match (self.validation.is_some(), self.early_stopping) {
+            (true, _) => Some("on examples of their own".to_owned()),
+            (false, share) => share.map(|share| format!("hold out {share}")),
+        };
+        if let Some(watched) = watched {
             let patience = self.patience.unwrap_or(super::PATIENCE);
-            write!(
-                f,
-                ", early stopping (on examples of their own, patience {patience})"
-            )?;
-        }
-        if let Some(share) = self.early_stopping {
-            let patience = self.patience.unwrap_or(super::PATIENCE);
-            write!(f, ", early stopping (hold out {share}, patience {patience})")?;
+            write!(f, ", early stopping ({watched}, patience {patience}")?;
+            if let Some(gain) = self.min_gain {
+                write!(f, ", least gain {gain}")?;
+            }
+            f.write_str(")")?;
         }
         if let Some(steps) = self.check_every {
             write!(f, ", checked every {}", Budget::Steps(steps))?;

@@ -171,6 +171,29 @@ impl Recipe {
         })
     }
 
+    /// Schedule-free SGD at this rate (Defazio et al. 2024): an average of its own in place of a schedule, which is what is
+    /// given. Its rate is larger than plain SGD's; [`warm_up`](Self::warm_up) helps where that is unstable.
+    #[doc(alias = "optimizer")]
+    pub fn schedule_free(self, rate: impl Number) -> Self {
+        self.set("schedule_free", rate, |r, rate| {
+            r.rule = Rule::ScheduleFree { rate, beta: 0.9 };
+        })
+    }
+
+    /// Schedule-free Adam at this rate, of Adam's size or a little above; the other constants are Adam's.
+    #[doc(alias = "optimizer")]
+    #[doc(alias = "AdamWScheduleFree")]
+    pub fn schedule_free_adam(self, rate: impl Number) -> Self {
+        self.set("schedule_free_adam", rate, |r, rate| {
+            r.rule = Rule::ScheduleFreeAdam {
+                rate,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+            };
+        })
+    }
+
     /// Any update rule, with all its constants.
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rule = rule;

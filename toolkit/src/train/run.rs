@@ -203,6 +203,13 @@ impl<M> Run<M> {
         self.state.row(watched, &self.history)
     }
 
+    /// Of a training that watched a held-out part, the check whose network this is: that of the lowest held-out loss.
+    pub fn best(&self) -> Option<&Record> {
+        let watched = self.recipe.is_watched();
+        let best = self.state.best_is_kept(watched);
+        best.then(|| self.row()).flatten()
+    }
+
     /// What the model says in evaluation mode. For examples laid one after another, n x inputs numbers, its outputs
     /// (logits), n x outputs, both row-major. For a [`Dataset`] its [`Predictions`]: classes by name, probabilities, the
     /// mistakes. Classes, values and features that have names are matched by name to those it was trained on.

@@ -227,6 +227,13 @@ impl Recipe {
         self.set_whole("patience", checks, |r, n| r.patience = Some(n))
     }
 
+    /// Takes a held-out loss for better where it is lower by this much (0 or more; needs `early_stopping`): smaller gains
+    /// neither count as progress nor are kept.
+    #[doc(alias = "min_delta")]
+    pub fn min_gain(self, loss: impl Number) -> Self {
+        self.set("min_gain", loss, |r, gain| r.min_gain = Some(gain))
+    }
+
     /// Checks, and adds a row to the history, every this many updates (1 or more).
     pub fn check_every(self, steps: impl Number) -> Self {
         self.set_whole("check_every", steps, |r, n| r.check_every = Some(n))

@@ -57,6 +57,7 @@ impl Stepper {
     pub fn tapped(network: &Network, recipe: impl Into<Recipe>, taps: &[&str]) -> Result<Self> {
         let recipe = recipe.into();
         recipe.validate()?;
+        recipe.check_loop()?;
         let taps: Vec<String> = taps.iter().map(|&tap| tap.to_owned()).collect();
         let rows = recipe.batch.min(256);
         let executor = CpuExecutor::new(network.clone(), rows, &taps)?;
@@ -221,6 +222,18 @@ impl Stepper {
         targets: Targets<'_>,
         value: impl FnOnce(&Seen<'_>, &mut [&mut [f32]]) -> Result<f64>,
     ) -> Result<f64> {
+        let value = self.gradient_of(x, (targets, None), value)?;
+        self.step()?;
+        Ok(value)
+    }
+
+    /// Forward, a look at the outputs and backward; gives what the look did. The weights say how much each row counts.
+    pub(super) fn gradient_of(
+        &mut self,
+        x: &[f32],
+        (targets, weights): (Targets<'_>, Option<&[f32]>),
+        value: impl FnOnce(&Seen<'_>, &mut [&mut [f32]]) -> Result<f64>,
+    ) -> Result<f64> {
         let rows = self.take(x)?;
         self.executor.forward(How::train(&mut self.rng))?;
         let numbers: Vec<u32> = (0..rows as u32).collect();
@@ -228,11 +241,10 @@ impl Stepper {
             range: 0..rows,
             rows: &numbers,
             targets,
-            weights: None,
+            weights,
         };
         let value = look(&mut self.executor, &[part], self.steps + 1, value)?;
         self.executor.backward(false)?;
-        self.step()?;
         Ok(value)
     }
 

@@ -210,6 +210,7 @@ fn only_what_it_knows(recipe: &Recipe) -> std::result::Result<(), Refused> {
         ),
         (recipe.cycles_momentum(), "a momentum that the schedule changes"),
         (recipe.proximal, "an L1 penalty by proximal steps"),
+        (recipe.min_gain.is_some(), "a least gain of early stopping"),
         (recipe.plateau.is_some(), "a rate that follows the held-out loss"),
         (
             recipe.average.is_some() || recipe.swa.is_some(),

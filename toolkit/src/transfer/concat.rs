@@ -1,4 +1,4 @@
-//! [`Concat`]: two trained networks side by side, under one dense layer.
+//! [`Concat`]: trained networks side by side, under one dense layer.
 
 use super::bottleneck::copy_tensors;
 use super::resolution::reduction;
@@ -7,12 +7,13 @@ use crate::net::{Init, Layer, LayerKind, NetSpec, Network, Source};
 use crate::number::count;
 use crate::{Error, Number, Result};
 
-/// Joins two trained networks: what stands before the last dense layer of each (their bottlenecks) comes side by side
-/// under one new dense layer, `logits`.
+/// Joins trained networks, two or more and of any kinds: what stands before the last dense layer of each (their
+/// bottlenecks) comes side by side under one new dense layer, `logits`.
 ///
-/// Both look at the same image. Where one was trained on smaller images, as
+/// All look at the same examples. Where one was trained on smaller images, as
 /// [`Dataset::at_resolution`](crate::data::Dataset::at_resolution) makes them, an average pooling in front of it
-/// gives it the view it knows. The layers keep their names behind `a-` and `b-`, and their trained numbers; what only
+/// gives it the view it knows; a perceptron beside a convolutional network reads the image's numbers row by row. The layers
+/// keep their names behind `a-`, `b-` and so on, and their trained numbers; what only
 /// the old last layers needed is gone. The trained layers are frozen, so that only `logits` learns, unless
 /// [`fine_tune`](Self::fine_tune) is called.
 ///
@@ -36,18 +37,36 @@ use crate::{Error, Number, Result};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Concat<'a> {
-    networks: [&'a Network; 2],
+    networks: Vec<&'a Network>,
     classes: Result<Option<usize>>,
     fine_tune: bool,
 }
 
-const PREFIXES: [&str; 2] = ["a-", "b-"];
+/// The letters that the names of the joined layers begin with.
+const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
 
 impl<'a> Concat<'a> {
     /// Both networks, of which `a` comes first.
     pub fn new(a: &'a Network, b: &'a Network) -> Self {
+        Self::of([a, b])
+    }
+
+    /// Two to 26 networks, in this order.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let digits = datasets::digits()?;
+    /// let recipe = Recipe::new().epochs(2).adam(0.003);
+    /// let dense = Mlp::new([64, 32, 10]).train(&digits, recipe.clone())?.model;
+    /// let convolutional = Cnn::new(digits.shape(), 10).channels([8]).train(&digits, recipe)?.model;
+    /// let other = Mlp::new([64, 16, 10]).activation(Activation::Tanh).build(1)?;
+    /// let joined = Concat::of([&dense, &convolutional, &other]).build(0)?;
+    /// assert_eq!(joined.shape(), digits.shape());
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    pub fn of(networks: impl IntoIterator<Item = &'a Network>) -> Self {
         Self {
-            networks: [a, b],
+            networks: networks.into_iter().collect(),
             classes: Ok(None),
             fine_tune: false,
         }
@@ -68,16 +87,26 @@ impl<'a> Concat<'a> {
     /// The joined network as data, checked.
     ///
     /// # Errors
-    /// When the number of classes is none, a network does not end in a dense layer with something before it, one reads images and the other plain
-    /// numbers, or the smaller images cannot be had of the larger by means of whole pixels.
+    /// When the number of classes is none, there are fewer networks than two or more than 26, one does not end in a dense
+    /// layer with something before it, they read other examples, or the smaller images cannot be had of the larger by means
+    /// of whole pixels.
     pub fn spec(&self) -> Result<NetSpec> {
-        let [a, b] = self.networks.map(Network::spec);
-        let shape = larger(a.shape(), b.shape())?;
+        let specs: Vec<&NetSpec> = self.networks.iter().map(|network| network.spec()).collect();
+        let (Some(first), 2..=26) = (specs.first(), specs.len()) else {
+            return Err(Error::spec(format!(
+                "expected 2 to 26 networks to join, found {}",
+                specs.len()
+            )));
+        };
+        let shape = specs[1..]
+            .iter()
+            .try_fold(first.shape(), |shape, spec| larger(shape, spec.shape()))?;
         let mut layers = Vec::new();
         let mut bottlenecks = Vec::new();
-        for (spec, prefix) in [a, b].into_iter().zip(PREFIXES) {
-            let at_network = |error: Error| error.at(format!("network {}", &prefix[..1]));
-            bottlenecks.push(self.side(spec, prefix, shape, &mut layers).map_err(at_network)?);
+        for (spec, letter) in specs.iter().zip(LETTERS.chars()) {
+            let at_network = |error: Error| error.at(format!("network {letter}"));
+            let prefix = format!("{letter}-");
+            bottlenecks.push(self.side(spec, &prefix, shape, &mut layers).map_err(at_network)?);
         }
         layers.push(Layer {
             name: "bottlenecks".into(),
@@ -88,7 +117,7 @@ impl<'a> Concat<'a> {
         layers.push(Layer {
             name: "logits".into(),
             kind: LayerKind::Dense {
-                units: self.classes.clone()?.unwrap_or_else(|| a.outputs()),
+                units: self.classes.clone()?.unwrap_or_else(|| first.outputs()),
                 bias: true,
                 init: Init::XavierUniform,
                 bias_init: Init::Zeros,
@@ -105,14 +134,14 @@ impl<'a> Concat<'a> {
         Ok(spec)
     }
 
-    /// The joined network with the numbers of both; those of `logits` are drawn from `seed`.
+    /// The joined network with the numbers of all; those of `logits` are drawn from `seed`.
     ///
     /// # Errors
     /// As [`Concat::spec`], and when there is no memory for the numbers.
     pub fn build(&self, seed: u64) -> Result<Network> {
         let mut joined = Network::new(&self.spec()?, seed)?;
-        for (network, prefix) in self.networks.into_iter().zip(PREFIXES) {
-            copy_tensors(network, &mut joined, |name| format!("{prefix}{name}"));
+        for (network, letter) in self.networks.iter().zip(LETTERS.chars()) {
+            copy_tensors(network, &mut joined, |name| format!("{letter}-{name}"));
         }
         Ok(joined)
     }
@@ -123,8 +152,11 @@ impl<'a> Concat<'a> {
         let sources = spec.sources()?;
         let needed = spec.needed(&sources, &[bottleneck]);
         let mut input = "input".to_owned();
-        if let (Shape::Image { height, width, .. }, true) = (spec.shape(), spec.shape() != shape) {
-            let kind = reduction(shape, height, width)?;
+        if spec.shape() != shape {
+            let kind = match spec.shape() {
+                Shape::Image { height, width, .. } => reduction(shape, height, width)?,
+                Shape::Flat(_) => LayerKind::Flatten,
+            };
             let from = vec![std::mem::replace(&mut input, format!("{prefix}view"))];
             layers.push(Layer {
                 name: input.clone(),
@@ -149,7 +181,7 @@ impl<'a> Concat<'a> {
     }
 }
 
-/// The shape of the images that both can be fed from.
+/// The shape of the examples that both can be fed from.
 fn larger(a: Shape, b: Shape) -> Result<Shape> {
     let pixels = |shape| match shape {
         Shape::Flat(_) => None,
@@ -161,11 +193,13 @@ fn larger(a: Shape, b: Shape) -> Result<Shape> {
     };
     match (pixels(a), pixels(b)) {
         _ if a == b => Ok(a),
+        (None, Some(_)) if a.width() == b.width() => Ok(b),
+        (Some(_), None) if a.width() == b.width() => Ok(a),
         (Some((first, channels)), Some((second, others))) if channels == others => {
             Ok(if second > first { b } else { a })
         }
         _ => Err(Error::spec(format!(
-            "expected two networks that read the same examples, or images that differ in size only, found {a} and {b}"
+            "expected networks that read the same examples, or images that differ in size only, found {a} and {b}"
         ))),
     }
 }

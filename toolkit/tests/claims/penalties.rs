@@ -1,6 +1,5 @@
 //! L1 by proximal steps leaves at most a fifth of the weights, at less than two points of accuracy.
 
-use jook::net::Role;
 use jook::prelude::*;
 
 /// The share of weights that are exactly 0, and the accuracy.
@@ -13,13 +12,7 @@ fn sparse(l1: f64, seed: u64) -> Result<(f64, f64)> {
         .momentum(0.9)
         .seed(seed);
     let run = Mlp::new([64, 256, 10]).train(&parts.train, recipe.l1_proximal(l1))?;
-    let net = run.network();
-    let weights = net.tensors().iter().filter(|tensor| tensor.role == Role::Weight);
-    let weights: Vec<f32> = weights
-        .flat_map(|tensor| net.parameters()[tensor.range.clone()].to_vec())
-        .collect();
-    let zeros = weights.iter().filter(|&&p| p == 0.0).count() as f64 / weights.len() as f64;
-    Ok((zeros, run.evaluate(&parts.test)?.accuracy))
+    Ok((run.network().sparsity(), run.evaluate(&parts.test)?.accuracy))
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Work<'_> {
             self.executor.restore(&average, &buffers);
             (trained, buffers)
         });
-        if trained.is_some() && self.recipe.swa.is_some() && !broken {
+        if trained.is_some() && self.recipe.recounts() && !broken {
             self.recount()?;
         }
         let Watched {
@@ -76,7 +76,7 @@ impl Work<'_> {
             let cause = self.cause(step, rate, !fine, fine);
             return Ok(Some(Ending::Diverged { step, cause }));
         }
-        if watched && held_out_loss >= self.state.kept.loss {
+        if watched && held_out_loss >= self.state.kept.loss - self.recipe.min_gain.unwrap_or(0.0) {
             self.state.counters.stale += 1;
             let patience = self.recipe.patience.unwrap_or(PATIENCE) as u64;
             return Ok(

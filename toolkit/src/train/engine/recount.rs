@@ -1,8 +1,7 @@
-//! The statistics of batch norm that belong to an equal average of the parameters (Izmailov et al. 2018): those of the
-//! training belong to others.
+//! The statistics of batch norm that belong to an equal average of the parameters (Izmailov et al. 2018), or to that of a
+//! schedule-free rule: those of the training belong to others.
 
 use super::Work;
-use super::steps::stand_in;
 use crate::Result;
 use crate::net::executor::How;
 use crate::train::Ending;
@@ -33,14 +32,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Keeps an equal average with its own statistics where a training ended between two checks, as a check would have.
+    /// Keeps an average with its own statistics where a training ended between two checks, as a check would have.
     pub(super) fn settle(&mut self, watchers: &[Box<dyn Watcher + '_>], ending: &Ending) -> Result<()> {
         let step = self.state.counters.step;
         let kept = self.state.kept.step == step || self.state.best_is_kept(self.watched);
-        if self.recipe.swa.is_none() || kept || ending.is_diverged() || self.executor.buffers().is_empty() {
+        if !self.recipe.recounts() || kept || ending.is_diverged() || self.executor.buffers().is_empty() {
             return Ok(());
         }
-        let Some(average) = stand_in(watchers) else {
+        let Some(average) = self.stand_in(watchers) else {
             return Ok(());
         };
         let trained = (

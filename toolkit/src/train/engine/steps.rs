@@ -20,14 +20,6 @@ enum Wish {
     Save,
 }
 
-/// Parameters that stand in for the trained ones.
-pub(super) fn stand_in(watchers: &[Box<dyn Watcher + '_>]) -> Option<Vec<f32>> {
-    watchers
-        .iter()
-        .find_map(|watcher| watcher.stand_in())
-        .map(<[f32]>::to_vec)
-}
-
 /// Refuses others than there are parameters.
 fn checked(stand_in: Option<Vec<f32>>, parameters: usize) -> Result<Option<Vec<f32>>> {
     match &stand_in {
@@ -41,6 +33,15 @@ fn checked(stand_in: Option<Vec<f32>>, parameters: usize) -> Result<Option<Vec<f
 }
 
 impl Work<'_> {
+    /// Parameters that stand in for the trained ones: a watcher's, or the rule's own.
+    pub(super) fn stand_in(&mut self, watchers: &[Box<dyn Watcher + '_>]) -> Option<Vec<f32>> {
+        let watched = watchers.iter().find_map(|watcher| watcher.stand_in());
+        watched.map(<[f32]>::to_vec).or_else(|| {
+            let states = self.executor.states();
+            self.optimizer.given(self.executor.parameters(), &states)
+        })
+    }
+
     /// Updates of the whole training.
     pub(in crate::train) fn total(&self) -> u64 {
         self.recipe.length.steps(self.per_epoch) as u64
@@ -95,7 +96,7 @@ impl Work<'_> {
             let check = step.is_multiple_of(check_every) || step == total;
             let mut wish = self.tell(watchers, live, (rate, loss), false)?;
             if check {
-                let stand_in = checked(stand_in(watchers), self.executor.parameters().len())?;
+                let stand_in = checked(self.stand_in(watchers), self.executor.parameters().len())?;
                 if let Some(ending) = self.check(rate, stand_in)? {
                     return Ok(ending);
                 }
@@ -219,7 +220,7 @@ impl Work<'_> {
             .map(|own| own.numbers.to_vec())
             .collect();
         self.state.remember(watchers);
-        self.state.stand_in = stand_in(watchers).unwrap_or_default();
+        self.state.stand_in = self.stand_in(watchers).unwrap_or_default();
         let seconds = self.seconds();
         self.state.counters.set_seconds(seconds);
         self.state.counters.set_dropout(self.dropout.get_word_pos());

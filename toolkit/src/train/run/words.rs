@@ -103,6 +103,7 @@ impl<M> Show for Run<M> {
         } else {
             ""
         };
-        bundle.plot(&self.history.titled_chart(&format!("{mark}{}", self.ending)))
+        let title = format!("{mark}{}", self.ending);
+        bundle.plot(&self.history.titled_chart(&title, self.best()))
     }
 }

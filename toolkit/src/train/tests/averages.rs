@@ -134,6 +134,59 @@ fn a_training_that_is_stopped_between_checks_gives_the_average_with_its_statisti
 }
 
 #[test]
+fn a_schedule_free_rule_gives_its_average_with_its_statistics() {
+    let _turn = undisturbed();
+    let data = clouds(48, 5, 3, 0.5, 1);
+    let network = Mlp::new([5, 6, 3]).batch_norm().build(0).expect("a network");
+    // At a check, and between two.
+    for steps in [28, 31] {
+        let recipe = Recipe::new().steps(steps).batch(16).check_every(7);
+        let mut seen = Seen::default();
+        let run = network
+            .training()
+            .watch(&mut seen)
+            .run(&data, recipe.schedule_free(0.3))
+            .expect("a run");
+        assert_ne!(Some(&run.network().parameters().to_vec()), seen.0.last());
+        let expected = statistics(run.network(), &data, 16);
+        for (found, expected) in run.network().buffers().iter().zip(&expected) {
+            let off = (f64::from(*found) - expected).abs();
+            assert!(off < 1e-5 * expected.abs().max(0.1), "{found} for {expected}");
+        }
+    }
+    // What is frozen stays, although no average of it was made.
+    let mut frozen = Mlp::new([5, 6, 3]).build(0).expect("a network");
+    frozen.freeze("dense1").expect("a layer");
+    let run = frozen
+        .train(&data, Recipe::new().epochs(3).schedule_free_adam(0.05))
+        .expect("a run");
+    let own = |network: &Network| network.parameters()[..30].to_vec();
+    assert_eq!(own(run.network()), own(&frozen));
+    assert_ne!(run.network().parameters(), frozen.parameters());
+}
+
+#[test]
+fn a_schedule_free_rule_goes_with_no_other_average_and_not_with_a_loop_of_ones_own() {
+    for recipe in [
+        Recipe::new().schedule_free(0.5).average(0.9),
+        Recipe::new().schedule_free(0.5).swa(0.5),
+        Recipe::new().schedule_free_adam(0.01).max_norm(2),
+        Recipe::new().schedule_free_adam(0.01).l1_proximal(0.1),
+    ] {
+        let error = recipe.validate().expect_err("an error").to_string();
+        assert!(error.contains("average of its own"), "{error}");
+    }
+    let network = Mlp::new([5, 6, 3]).build(0).expect("a network");
+    let error = crate::train::Stepper::new(&network, Recipe::new().schedule_free(0.5)).map(|_| ());
+    assert!(
+        error
+            .expect_err("an error")
+            .to_string()
+            .contains("a loop of one's own")
+    );
+}
+
+#[test]
 fn held_out_examples_judge_the_average_with_its_statistics() {
     let _turn = undisturbed();
     let parts = clouds(180, 5, 3, 0.5, 1).split(0.3, 0).expect("parts");

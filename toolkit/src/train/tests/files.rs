@@ -37,7 +37,9 @@ fn a_resumed_training_is_the_uninterrupted_one_bit_for_bit() {
         recipe.clone().sgd(0.02).nesterov(0.9).one_cycle(),
         recipe.clone().nadam(0.005).swa(0.1),
         unwatched.clone().lamb(0.02).swa(0.1),
-        unwatched.muon(0.005),
+        unwatched.clone().muon(0.005),
+        recipe.clone().schedule_free_adam(0.02),
+        unwatched.schedule_free(0.5).warm_up(0.1, 2),
     ] {
         let whole = net.train(&data, &recipe).expect("a run");
         // Between and on checks, in the middle and at the end of epochs, before the first check.

@@ -87,7 +87,8 @@ fn values_are_learned_by_squared_errors_unless_told_otherwise() {
     let row = watched.row().expect("a row");
     assert!(row.held_out_loss.is_finite() && row.held_out_accuracy.is_nan());
     let figure = serde_json::to_value(watched.history.chart()).expect("a figure");
-    assert_eq!(figure["data"].as_array().expect("traces").len(), 2);
+    // Both losses, and the best check.
+    assert_eq!(figure["data"].as_array().expect("traces").len(), 3);
     assert!(figure["layout"]["yaxis2"].is_null());
     // Too few outputs.
     let error = Mlp::new([2, 8, 1])

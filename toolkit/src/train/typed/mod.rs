@@ -167,12 +167,12 @@ where
     }
     let mut executor = TypedExecutor::<M, X, O>::new(model.clone())?;
     tensors::check_penalties(&recipe, Executor::tensors(&executor))?;
-    if recipe.swa.is_some() && !executor.buffers().is_empty() {
+    if recipe.recounts() && !executor.buffers().is_empty() {
         return Err(Error::spec(
-            "an equal average needs statistics of its own in batch norm, and those of a dfdx model cannot be counted anew",
+            "an average of the parameters needs statistics of its own in batch norm, and those of a dfdx model cannot be counted anew",
         )
-        .at("recipe, swa")
-        .fix("take .average(decay), or a network of Jook's"));
+        .at(if recipe.swa.is_some() { "recipe, swa" } else { "recipe, update rule" })
+        .fix("take .average(decay) with another rule, or a network of Jook's"));
     }
     let task = Task {
         data,

@@ -58,6 +58,7 @@ impl<M: TensorCollection<f32, Cpu>> TypedOptimizer<M> {
     pub fn new(model: &M, recipe: impl Into<Recipe>) -> Result<Self> {
         let recipe = recipe.into();
         recipe.validate()?;
+        recipe.check_loop()?;
         let tensors = read(model)?.tensors;
         check_penalties(&recipe, &tensors)?;
         let mut optimizer = recipe.optimizer(None);

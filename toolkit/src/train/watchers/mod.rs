@@ -5,6 +5,7 @@ mod checkpoints;
 mod plateau;
 mod progress;
 mod rates;
+mod weights;
 
 pub(super) use average::{Average, EqualAverage};
 pub(super) use checkpoints::Checkpoints;
@@ -12,3 +13,4 @@ pub use plateau::Plateau;
 pub(super) use plateau::PlateauWatcher;
 pub(super) use progress::Live;
 pub use rates::RateSearch;
+pub use weights::WeightHistory;

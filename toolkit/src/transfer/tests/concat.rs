@@ -49,6 +49,42 @@ fn the_joined_network_puts_both_bottlenecks_side_by_side() {
 }
 
 #[test]
+fn three_networks_of_two_kinds_join_and_each_sees_what_it_knows() {
+    let data = digits(50);
+    let flat = data.clone().with_shape(Shape::Flat(64)).unwrap();
+    let dense = Mlp::new([64, 6, 10]).build(1).unwrap();
+    let convolutional = Cnn::new(data.shape(), 10)
+        .channels([4])
+        .hidden(5)
+        .build(2)
+        .unwrap();
+    let other = Mlp::new([64, 7, 10]).build(3).unwrap();
+    let joined = Concat::of([&dense, &convolutional, &other]).build(0).unwrap();
+    assert_eq!(joined.spec().shape(), data.shape());
+    let sides = [
+        bottleneck(&dense, "activation1", &flat),
+        bottleneck(&convolutional, "activation2", &data),
+        bottleneck(&other, "activation1", &flat),
+    ];
+    let made = bottleneck(&joined, "bottlenecks", &data);
+    for (i, row) in made.chunks_exact(18).enumerate() {
+        let apart = [
+            &sides[0][i * 6..][..6],
+            &sides[1][i * 5..][..5],
+            &sides[2][i * 7..][..7],
+        ]
+        .concat();
+        for (joined, apart) in row.iter().zip(&apart) {
+            assert!((joined - apart).abs() <= 1e-5 * apart.abs().max(1.0));
+        }
+    }
+    // Read back, it is the same network.
+    let again: crate::net::NetSpec =
+        serde_json::from_str(&serde_json::to_string(joined.spec()).unwrap()).unwrap();
+    assert_eq!(&again, joined.spec());
+}
+
+#[test]
 fn frozen_layers_stay_and_fine_tuned_ones_learn() {
     let (data, net) = (digits(200), small_net());
     let mut partly = Cnn::new((4, 4, 1), 10).channels([4]).hidden(8).build(0).unwrap();
@@ -92,7 +128,12 @@ fn networks_of_plain_numbers_join_and_what_does_not_fit_is_refused() {
             .unwrap()
     };
     refused(&mlp(5), &mlp(6), "5 features and 6 features");
-    refused(&mlp(64), &cnn(8, 1), "differ in size only");
+    refused(&mlp(63), &cnn(8, 1), "differ in size only");
+    refused(&mlp(64), &cnn(16, 1), "differ in size only");
+    for few in [Vec::new(), vec![&mlp(5)]] {
+        let error = Concat::of(few).build(0).unwrap_err().to_string();
+        assert!(error.contains("2 to 26"), "{error}");
+    }
     refused(&cnn(8, 1), &cnn(8, 3), "differ in size only");
     refused(&cnn(9, 1), &cnn(8, 1), "cannot be reduced");
     refused(&mlp(5), &Mlp::new([5, 3]).build(0).unwrap(), "network b");

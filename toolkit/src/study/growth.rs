@@ -1,0 +1,218 @@
+//! [`Study::grow`]: goes through a list, such as one of ever deeper networks, until the results stop getting better.
+
+use std::fmt;
+use std::time::Instant;
+
+use super::goal::Goals;
+use super::groups::Groups;
+use super::plan::Plan;
+use super::result::StudyResult;
+use super::runner::{Finished, run};
+use super::selection::settle;
+use super::statistics::Mean;
+use super::study::Study;
+use super::work::Engine;
+use crate::show::{Bundle, Show, readable_number, readable_time};
+use crate::{Error, Number, Result, interrupt};
+
+/// When [`Study::grow`] stops.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Growth {
+    /// By how much the mean of the metric must be better than the best before, to count as a gain.
+    pub least_gain: f64,
+    /// Values in a row without a gain before it stops; 1 or more.
+    pub patience: usize,
+    /// The seconds after which no further value is begun; none: no such limit.
+    pub seconds: Option<f64>,
+}
+
+impl Default for Growth {
+    /// Half a point of accuracy, two values without it, no limit of time.
+    fn default() -> Self {
+        Self {
+            least_gain: 0.005,
+            patience: 2,
+            seconds: None,
+        }
+    }
+}
+
+impl Growth {
+    /// Another least gain, in the metric's own unit.
+    pub fn least_gain(mut self, gain: impl Number) -> Self {
+        self.least_gain = gain.number().unwrap_or(f64::NAN);
+        self
+    }
+
+    /// Another patience.
+    pub fn patience(mut self, values: impl Number) -> Self {
+        self.patience = values.whole(0).map_or(0, |values| values as usize);
+        self
+    }
+
+    /// Begins no further value after this many seconds.
+    pub fn seconds(mut self, seconds: impl Number) -> Self {
+        self.seconds = Some(seconds.number().unwrap_or(f64::NAN));
+        self
+    }
+
+    fn check(&self) -> Result<()> {
+        let wrong = |what: &str| Err(Error::spec(format!("expected {what}")).at(format!("{self:?}")));
+        if !(self.least_gain >= 0.0 && self.least_gain.is_finite()) {
+            return wrong("a least gain of 0 or more");
+        }
+        if self.patience == 0 {
+            return wrong("a patience of 1 or more");
+        }
+        match self.seconds {
+            Some(seconds) if !(seconds > 0.0) => wrong("seconds above 0"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What came of [`Study::grow`].
+#[derive(Clone)]
+pub struct Grown {
+    /// The values that were tried, as a study: its table, its charts, and the value that was chosen, with its number on the
+    /// test part.
+    pub study: StudyResult,
+    /// Why it went no further.
+    pub why: String,
+}
+
+impl Study {
+    /// Goes through the varied values in their order, each with all seeds, until the mean of the metric on validation
+    /// stops getting better: adds layers until the error stops moving. The best value alone is then tested, as by
+    /// [`fit`](Self::fit). Finished trials are kept, so that a longer list, more patience or a second run go on from there.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// use jook::study::Growth;
+    /// let moons = datasets::two_moons(200, 0.2, 0)?.split(0.3, 0)?;
+    /// let deeper = (0..6).map(|layers| {
+    ///     let mut widths = vec![2];
+    ///     widths.extend(vec![8; layers]);
+    ///     widths.push(2);
+    ///     Mlp::new(widths).spec()
+    /// });
+    /// let deeper = deeper.collect::<Result<Vec<NetSpec>>>()?;
+    /// let grown = Study::new("depth")
+    ///     .base(deeper[0].clone(), Recipe::new().epochs(20).adam(0.02))
+    ///     .vary("net", deeper)
+    ///     .data(&moons)
+    ///     .in_memory()
+    ///     .grow(Growth::default())?;
+    /// assert!(grown.study.table().height() < 6);
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit); when the growth's numbers are out of their ranges.
+    #[doc(alias = "add layers")]
+    pub fn grow(self, growth: Growth) -> Result<Grown> {
+        growth.check().map_err(|e| e.within(&self.place()))?;
+        let (plan, tested, backend) = self.prepared()?;
+        let engine = Engine::Backend(backend.as_ref());
+        // One scope over all values: a stop between two is a stop, too.
+        let _stoppable = interrupt::scope();
+        let (tried, finished, why) = tried(&plan, growth, &engine)?;
+        let mut plan = plan;
+        plan.described.combinations.truncate(tried);
+        let study = settle(&plan, tested, finished, &engine);
+        Ok(Grown { study, why })
+    }
+}
+
+/// Runs one combination after another; gives how many, what came of them, and why no more.
+fn tried(plan: &Plan, growth: Growth, engine: &Engine<'_>) -> Result<(usize, Finished, String)> {
+    let began = Instant::now();
+    let mut all: Option<Finished> = None;
+    let (mut best, mut stale): (Option<Mean>, usize) = (None, 0);
+    let count = plan.described.combinations.len();
+    for (at, settings) in plan.described.combinations.iter().enumerate() {
+        let mut one = plan.clone();
+        one.described.combinations = vec![settings.clone()];
+        let finished = run(&one, engine)?;
+        let groups = Groups::new(
+            &one.described.combinations,
+            &finished.results,
+            one.described.folds,
+        );
+        let metric = groups.main_metric(plan.described.metric.as_deref());
+        let mean = groups
+            .all
+            .first()
+            .and_then(|(_, trials)| groups.mean(trials, &metric));
+        let broke = finished.counts.stopped || finished.trouble.is_some();
+        let tried = at + 1;
+        let gained = gains(mean, best, &metric, (&plan.described.goals, growth.least_gain));
+        all = Some(match all {
+            None => finished,
+            Some(before) => joined(before, finished),
+        });
+        let why = if broke {
+            Some("it was stopped".to_owned())
+        } else if gained {
+            (best, stale) = (mean, 0);
+            None
+        } else {
+            stale += 1;
+            (stale >= growth.patience).then(|| {
+                format!(
+                    "{stale} in a row without {} more {metric}",
+                    readable_number(growth.least_gain)
+                )
+            })
+        };
+        let late = growth
+            .seconds
+            .is_some_and(|most| began.elapsed().as_secs_f64() > most);
+        let late = (late && tried < count).then(|| format!("after {}", readable_time(began.elapsed())));
+        let over = (tried == count).then(|| "the list is at its end".to_owned());
+        if let (Some(why), Some(finished)) = (why.or(late).or(over), all.take()) {
+            return Ok((tried, finished, why));
+        }
+    }
+    Err(Error::spec(
+        "expected one value or more to go through, found none",
+    ))
+}
+
+/// Whether a mean is better than the best one by enough.
+fn gains(mean: Option<Mean>, best: Option<Mean>, metric: &str, (goals, least): (&Goals, f64)) -> bool {
+    let sign = if goals.less_is_better(metric) { -1.0 } else { 1.0 };
+    match (mean, best) {
+        (Some(mean), Some(best)) => sign * (mean.mean - best.mean) > least,
+        (mean, _) => mean.is_some(),
+    }
+}
+
+fn joined(mut before: Finished, next: Finished) -> Finished {
+    before.results.extend(next.results);
+    before.counts.planned += next.counts.planned;
+    before.counts.computed += next.counts.computed;
+    before.counts.reused += next.counts.reused;
+    before.counts.stopped |= next.counts.stopped;
+    before.elapsed += next.elapsed;
+    before.trouble = before.trouble.or(next.trouble);
+    before
+}
+
+impl fmt::Display for Grown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "went no further: {}\n{}", self.why, self.study)
+    }
+}
+
+impl fmt::Debug for Grown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Show for Grown {
+    fn bundle(&self) -> Bundle {
+        Bundle::text(self.to_string())
+    }
+}
