@@ -11,6 +11,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+/// The lesson that opens first.
+const INDEX: &str = "00_index.ipynb";
+
 /// What the private environment holds. The `plotly` package brings the part of JupyterLab that draws
 /// `application/vnd.plotly.v1+json`; its plotly.js has the same major version as the one in exported pages.
 /// `jupyterlab_widgets` shows sliders and buttons.
@@ -93,6 +96,10 @@ fn defaults(given: &[OsString]) -> Result<Vec<OsString>> {
             "Opening {} (Ctrl-C here ends JupyterLab and its kernels)",
             notebooks.display()
         );
+        // The map of the lessons comes first, but where a front end has been left with others open.
+        if notebooks.join(INDEX).is_file() && !names("--LabApp.default_url") {
+            options.push(format!("--LabApp.default_url=/lab/tree/{INDEX}").into());
+        }
         options.push(option("ServerApp.root_dir=", notebooks));
     }
     let others = [

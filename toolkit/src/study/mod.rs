@@ -52,7 +52,7 @@
 //!
 //! The modules import one way, each only those before it: value, settings, statistics, resampled, domain, base, trial,
 //! outcome, job, on_card, record, frame, key, claim, store, goal, groups, tables, plan, live, work, runner, result, comparison,
-//! against, parallel, charts, study, selection, run, growth, halving, show.
+//! against, parallel, charts, study, selection, run, growth, halving, verdicts, show.
 
 mod against;
 mod base;
@@ -89,6 +89,7 @@ mod tables;
 mod tests;
 mod trial;
 mod value;
+mod verdicts;
 mod work;
 
 pub use against::{Against, Comparisons};
@@ -107,3 +108,4 @@ pub use store::Store;
 pub use study::Study;
 pub use trial::{Measured, Outcome, Trial};
 pub use value::Value;
+pub use verdicts::{Verdict, Verdicts};
