@@ -12,8 +12,8 @@ pub use crate::data::{
 };
 pub use crate::device::devices;
 pub use crate::evaluate::{
-    ConfusionMatrix, EmbeddingEvaluation, EmbeddingOptions, Evaluation, Predictions, Regression,
-    wilson_interval,
+    Calibration, ConfusionMatrix, EmbeddingEvaluation, EmbeddingOptions, Evaluation, Predictions, Regression,
+    reliability_diagram, wilson_interval,
 };
 pub use crate::loss::{
     ArcFace, CenterLoss, ContrastiveLoss, CosFace, Learned, Loss, Miner, MultiSimilarity, Objective,

@@ -458,6 +458,48 @@ fn charts_carry_the_numbers() {
 }
 
 #[test]
+fn differences_are_those_of_compare_at_each_place() {
+    let study = Study::new("differences")
+        .vary("rate", [0.0, 0.2, 0.5])
+        .vary("x", [2, 1])
+        .vary("kind", ["a", "b"])
+        .seeds(4)
+        .in_memory()
+        .quiet()
+        .run(|t| {
+            let (rate, x) = (t["rate"].number()?, t["x"].number()?);
+            let slope = if t["kind"].to_string() == "a" { 1.0 } else { -1.0 };
+            Ok(slope * rate * x + t.seed() as f64 + 0.01 * ((1.0 + rate) * t.seed() as f64).sin())
+        })
+        .unwrap();
+    let chart = study.difference_curves("value", [("rate", 0.0)], "x").unwrap();
+    let json = serde_json::to_value(chart.into_plot()).unwrap();
+    let traces = json["data"].as_array().unwrap();
+    assert_eq!(traces.len(), 8, "a band and a line for two rates and two kinds");
+    let line = traces
+        .iter()
+        .find(|trace| trace["name"] == "0.5, a" && trace["showlegend"] != false)
+        .unwrap();
+    assert_eq!(line["x"], serde_json::json!([1.0, 2.0]));
+    let sides = |rate: f64| -> [(&str, jook::study::Value); 3] {
+        [("rate", rate.into()), ("x", 2.into()), ("kind", "a".into())]
+    };
+    let one = study.compare(sides(0.5), sides(0.0), "value").unwrap();
+    assert_eq!(line["y"][1].as_f64(), Some(one.paired.difference));
+    let refused = |baseline: Vec<(&str, jook::study::Value)>, across: &str, word: &str| {
+        let error = study
+            .difference_curves("value", baseline, across)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(word), "{error}");
+    };
+    refused(vec![("rate", 0.0.into())], "rate", "baseline is rate=0");
+    refused(vec![], "x", "baseline");
+    refused(vec![("rate", 0.3.into())], "x", "no trial");
+    refused(vec![("rate", 0.0.into())], "kind", "number");
+}
+
+#[test]
 fn a_random_search_goes_on_where_it_ended() {
     let folder = Folder::new("random");
     let run = |n: usize| {

@@ -2,7 +2,7 @@
 
 use super::Predictions;
 use super::examples::Predictor;
-use super::predictions::Meaning;
+use super::mean::Mean;
 use crate::data::{Augmentation, Dataset};
 use crate::{Error, Result};
 
@@ -22,27 +22,12 @@ pub(crate) fn predict_augmented(
                 .fix("leave it out"),
         );
     }
-    let mut predictions = model.predictions(data)?;
-    let softmax = matches!(predictions.meaning, Meaning::Classes { softmax: true, .. });
-    let numbers = |predictions: &Predictions| match softmax {
-        true => predictions.probabilities(),
-        false => Ok(predictions.outputs.clone()),
-    };
-    let mut sums: Vec<f64> = numbers(&predictions)?.into_iter().map(f64::from).collect();
+    let plain = model.predictions(data)?;
+    let mut mean = Mean::like(plain.clone());
+    mean.add(plain.outputs)?;
     for epoch in 0..times as u64 {
         let changed = model.predictions(&data.augmented(all, epoch, seed)?)?;
-        for (sum, x) in sums.iter_mut().zip(numbers(&changed)?) {
-            *sum += f64::from(x);
-        }
+        mean.add(changed.outputs)?;
     }
-    let count = (times + 1) as f64;
-    for (output, sum) in predictions.outputs.iter_mut().zip(sums) {
-        let mean = sum / count;
-        // The least logarithm that is finite: a probability that was rounded to 0.
-        *output = match softmax {
-            true => mean.max(f64::from(f32::MIN_POSITIVE)).ln() as f32,
-            false => mean as f32,
-        };
-    }
-    Ok(predictions)
+    Ok(mean.finish())
 }

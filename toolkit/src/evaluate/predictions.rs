@@ -4,6 +4,7 @@ use std::fmt;
 
 use polars::prelude::{Column, DataFrame};
 
+use super::uncertainty::Several;
 use super::{Evaluation, Regression, largest};
 use crate::data::Dataset;
 use crate::show::{Bundle, Show, escape_html};
@@ -27,6 +28,8 @@ pub struct Predictions {
     pub(super) data: Dataset,
     pub(super) outputs: Vec<f32>,
     pub(super) meaning: Meaning,
+    /// How several differ, of which these are the mean.
+    pub(super) several: Option<Several>,
 }
 
 /// What the outputs stand for.
@@ -85,6 +88,7 @@ impl Predictions {
             data: data.clone(),
             outputs,
             meaning,
+            several: None,
         }
     }
 
@@ -230,7 +234,7 @@ impl Predictions {
     }
 
     /// A row an example: its row in the data; the predicted class with its probability and, where it is known, the true
-    /// one; or the predicted and the true number of each value.
+    /// one; or the predicted and the true number of each value. Of the mean of several passes also how they differ.
     pub fn frame(&self) -> DataFrame {
         let n = self.len();
         let mut columns = vec![Column::new("row".into(), (0..n as u32).collect::<Vec<u32>>())];
@@ -266,6 +270,7 @@ impl Predictions {
                 }
             }
         }
+        columns.extend(self.columns_of_several());
         DataFrame::new(n, columns).unwrap_or_default()
     }
 
@@ -308,7 +313,7 @@ impl Predictions {
         }
     }
 
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         format!("dataset {}", self.data.name())
     }
 }
@@ -320,6 +325,9 @@ impl fmt::Display for Predictions {
                 write!(f, "{} predictions of {} classes", self.len(), names.len())?
             }
             Meaning::Values(names) => write!(f, "{} predictions of {}", self.len(), names.join(", "))?,
+        }
+        if self.several.is_some() {
+            write!(f, ", the mean of {} passes", self.passes())?;
         }
         match (self.labels(), self.data.labels()) {
             (Ok(said), Some(truth)) => {

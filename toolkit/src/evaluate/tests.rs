@@ -4,6 +4,8 @@ use super::*;
 use crate::data::{Dataset, Shape};
 use crate::show::Show;
 
+mod calibration;
+
 const GOLDEN: &str = include_str!("../../../tests/reference/evaluate.json");
 const REGRESSION: &str = include_str!("../../../tests/reference/regression.json");
 

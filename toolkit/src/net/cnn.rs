@@ -1,6 +1,7 @@
 //! [`Cnn`]: the builder of convolutional networks for small images.
 
 use super::builder::{Choices, Layers, batch_norm, common_setters, shared_setters};
+use super::layers::check_dropout;
 use super::{Activation, Init, LayerKind, NetSpec, Network, Window};
 use crate::data::Shape;
 use crate::{Error, Number, Result};
@@ -32,7 +33,33 @@ pub struct Cnn {
     classes: usize,
     channels: Vec<usize>,
     form: Form,
+    spatial_dropout: Spatial,
+    drop_path: f64,
     choices: Choices,
+}
+
+/// The probabilities of spatial dropout.
+#[derive(Clone, Debug)]
+enum Spatial {
+    Everywhere(f64),
+    Each(Vec<f64>),
+}
+
+impl Spatial {
+    /// That of the place of this number, from 0.
+    fn of(&self, place: usize) -> f64 {
+        match self {
+            Spatial::Everywhere(p) => *p,
+            Spatial::Each(all) => all.get(place).copied().unwrap_or(0.0),
+        }
+    }
+}
+
+/// The probabilities of a block.
+#[derive(Clone, Copy)]
+struct Drops {
+    spatial: f64,
+    path: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -59,6 +86,8 @@ impl Cnn {
                 kernel: 5,
                 hidden: 128,
             },
+            spatial_dropout: Spatial::Everywhere(0.0),
+            drop_path: 0.0,
             choices: Choices::default(),
         }
     }
@@ -114,6 +143,62 @@ impl Cnn {
         self
     }
 
+    /// The probability, at least 0 and less than 1, with which a channel of an example is dropped as a whole in training
+    /// ([`LayerKind::SpatialDropout`]): behind every convolution with its maximum (LeNet), or between the two
+    /// convolutions of every block (ResNet), by layers named `spatial_dropout1` or `block1-spatial_dropout` and so on.
+    #[doc(alias = "Dropout2d")]
+    #[doc(alias = "SpatialDropout2D")]
+    pub fn spatial_dropout(mut self, p: impl Number) -> Self {
+        if let Some(p) = self.choices.number("spatial_dropout", p) {
+            self.spatial_dropout = Spatial::Everywhere(p);
+        }
+        self
+    }
+
+    /// A probability for each convolution (LeNet) or block (ResNet), in their order, instead of
+    /// [`spatial_dropout`](Self::spatial_dropout)'s one for all; 0 drops nothing. Another number of them is an error, which
+    /// [`Cnn::spec`] reports.
+    pub fn spatial_dropouts(mut self, p: impl Into<Vec<f64>>) -> Self {
+        self.spatial_dropout = Spatial::Each(p.into());
+        self
+    }
+
+    /// The probability, at least 0 and less than 1, with which an example passes around the last block in training
+    /// ([`LayerKind::DropPath`]). It grows with the depth, block l of n has p l / n (the linear rule of Huang et al. 2016);
+    /// the layers are named `block1-drop_path` and so on. Only [`Cnn::resnet`] has it to set.
+    #[doc(alias = "stochastic_depth")]
+    pub fn drop_path(mut self, p: impl Number) -> Self {
+        if let Some(p) = self.choices.number("drop_path", p) {
+            match self.form {
+                Form::ResNet { .. } => self.drop_path = p,
+                Form::LeNet { .. } => self.has_no("drop_path", "no way leads around its layers"),
+            }
+        }
+        self
+    }
+
+    /// Reports probabilities that do not fit, or not as many as there are convolutions or blocks.
+    fn check_drops(&self) -> Result<()> {
+        check_dropout("drop path", self.drop_path)?;
+        let each = match &self.spatial_dropout {
+            Spatial::Everywhere(p) => return check_dropout("spatial dropout", *p),
+            Spatial::Each(each) => each,
+        };
+        let (places, what) = match self.form {
+            Form::LeNet { .. } => (self.channels.len(), "convolutions"),
+            Form::ResNet { blocks } => (self.channels.len().saturating_mul(blocks), "blocks"),
+        };
+        if each.len() != places {
+            return Err(Error::spec(format!(
+                "{} probabilities of spatial dropout for {places} {what}: expected one for each",
+                each.len()
+            ))
+            .at("network, spatial_dropouts")
+            .fix("0 drops nothing; the same for all is .spatial_dropout(..)"));
+        }
+        each.iter().try_for_each(|&p| check_dropout("spatial dropout", p))
+    }
+
     fn has_no(&mut self, setter: &str, why: &str) {
         let (this, other) = match self.form {
             Form::LeNet { .. } => ("lenet", "resnet"),
@@ -133,6 +218,7 @@ impl Cnn {
     /// to freeze is not there, or the spec is not valid, as [`NetSpec::validate`] says.
     pub fn spec(&self) -> Result<NetSpec> {
         self.choices.check()?;
+        self.check_drops()?;
         let Shape::Image { height, width, .. } = self.shape else {
             return Err(
                 Error::spec(format!("a Cnn takes images, found examples of {}", self.shape))
@@ -146,6 +232,7 @@ impl Cnn {
             );
         }
         let mut layers = Layers::default();
+        layers.dropout("dropout0", self.choices.input_dropout);
         match self.form {
             Form::LeNet { kernel, .. } if kernel % 2 == 0 => {
                 return Err(Error::spec(format!(
@@ -187,6 +274,8 @@ impl Cnn {
                 );
                 size = size.map(|side| side.div_ceil(2));
             }
+            let p = self.spatial_dropout.of(i);
+            layers.drops(format!("spatial_dropout{number}"), p, LayerKind::SpatialDropout);
         }
         layers.push("flatten", LayerKind::Flatten);
         if hidden > 0 {
@@ -206,7 +295,12 @@ impl Cnn {
             for block in 0..blocks {
                 number += 1;
                 let stride = if i > 0 && block == 0 { 2 } else { 1 };
-                self.block(&format!("block{number}-"), (before, channels), stride, layers);
+                let drops = Drops {
+                    spatial: self.spatial_dropout.of(number - 1),
+                    path: self.drop_path * number as f64 / (self.channels.len() as f64 * blocks as f64),
+                };
+                let widths = (before, channels);
+                self.block(&format!("block{number}-"), widths, stride, drops, layers);
                 before = channels;
             }
         }
@@ -216,12 +310,25 @@ impl Cnn {
 
     /// Two convolutions, and the sum with what went in, brought to their shape by a 1 x 1 convolution where it has
     /// another.
-    fn block(&self, name: &str, (before, channels): (usize, usize), stride: usize, layers: &mut Layers) {
+    fn block(
+        &self,
+        name: &str,
+        (before, channels): (usize, usize),
+        stride: usize,
+        drops: Drops,
+        layers: &mut Layers,
+    ) {
         let into = layers.last();
         self.conv(&format!("{name}conv"), "1", channels, stride, layers);
         self.behind_conv(name, "1", true, layers);
+        layers.drops(
+            format!("{name}spatial_dropout"),
+            drops.spatial,
+            LayerKind::SpatialDropout,
+        );
         self.conv(&format!("{name}conv"), "2", channels, 1, layers);
         self.behind_conv(name, "2", false, layers);
+        layers.drops(format!("{name}drop_path"), drops.path, LayerKind::DropPath);
         let (inner, columns) = (layers.last(), self.columns(channels));
         let around = if stride == 1 && before == columns {
             into

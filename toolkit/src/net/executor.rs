@@ -48,6 +48,14 @@ impl<'a> How<'a> {
         }
     }
 
+    /// Dropout drops, and batch norm uses its running statistics: Monte-Carlo dropout (Gal and Ghahramani 2016).
+    pub fn sample(rng: &'a mut Rng) -> Self {
+        Self {
+            dropout: Some(rng),
+            norm: Norm::Running,
+        }
+    }
+
     /// No dropout, and batch norm by the batch's statistics: adaptation at test time.
     pub fn adapt(moves: bool) -> Self {
         Self {

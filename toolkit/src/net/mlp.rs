@@ -52,6 +52,21 @@ impl Mlp {
         self
     }
 
+    /// A probability of dropout for each hidden layer, in their order, instead of [`dropout`](Self::dropout)'s one for
+    /// all; 0 drops nothing. For another number of hidden layers this is an error, which [`Mlp::spec`] reports.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let net = Mlp::new([64, 256, 256, 10]).input_dropout(0.2).dropouts([0.5, 0.3]);
+    /// let line = "64 > dropout 0.2 > dense 256 relu > dropout 0.5 > dense 256 relu > dropout 0.3 > dense 10";
+    /// assert_eq!(net.spec()?.to_string(), line);
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    pub fn dropouts(mut self, p: impl Into<Vec<f64>>) -> Self {
+        self.choices.dropouts = p.into();
+        self
+    }
+
     shared_setters!();
 
     /// The network as data, checked.
@@ -71,7 +86,16 @@ impl Mlp {
                 .fix("for instance Mlp::new([64, 128, 10])"));
             }
         };
+        let (rates, hidden) = (self.choices.dropouts.len(), units.len() - 1);
+        if rates > 0 && rates != hidden {
+            return Err(Error::spec(format!(
+                "{rates} probabilities of dropout for {hidden} hidden layers: expected one for each"
+            ))
+            .at("network, dropouts")
+            .fix("0 drops nothing; the input's is .input_dropout(..), the same for all .dropout(..)"));
+        }
         let mut layers = Layers::default();
+        layers.dropout("dropout0", self.choices.input_dropout);
         for (i, &units) in units[..units.len() - 1].iter().enumerate() {
             self.hidden_layer(i + 1, units, &mut layers)?;
         }
@@ -91,7 +115,8 @@ impl Mlp {
         layers.push(format!("dense{number}"), choices.dense(columns));
         layers.norm("", &number.to_string(), choices);
         layers.activation(format!("activation{number}"), choices.activation);
-        layers.dropout(format!("dropout{number}"), choices.dropout);
+        let p = choices.dropouts.get(number - 1).unwrap_or(&choices.dropout);
+        layers.dropout(format!("dropout{number}"), *p);
         Ok(())
     }
 }

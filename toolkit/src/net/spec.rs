@@ -67,6 +67,16 @@ pub enum LayerKind {
     ReverseGradient(f32),
     /// In training each number becomes 0 with this probability, else is divided by 1 - p.
     Dropout(f32),
+    /// Of images: in training each channel of an example becomes 0 as a whole with this probability, else is divided by
+    /// 1 - p (Tompson et al. 2015). Neighbouring pixels say much the same, so that dropping some of them hides little.
+    #[doc(alias = "Dropout2d")]
+    #[doc(alias = "SpatialDropout2D")]
+    SpatialDropout(f32),
+    /// In training all that an example has here becomes 0 with this probability, else is divided by 1 - p: at the end of
+    /// a residual branch, before [`LayerKind::Add`], the example passes around the branch (stochastic depth, Huang et
+    /// al. 2016, scaled as dropout is).
+    #[doc(alias = "StochasticDepth")]
+    DropPath(f32),
     /// Batch normalization (Ioffe and Szegedy 2015) with PyTorch's conventions: running = (1 - momentum) *
     /// running + momentum * batch, the running variance unbiased. A batch of a single row has no variance:
     /// it is normalized with the running statistics, which then stay.

@@ -284,7 +284,7 @@ impl StudyResult {
         ))
     }
 
-    fn varies(&self, name: &str) -> Result<()> {
+    pub(super) fn varies(&self, name: &str) -> Result<()> {
         match self.varied().iter().any(|own| own == name) {
             true => Ok(()),
             false => Err(Error::spec(format!("this study does not vary \"{name}\""))
@@ -294,7 +294,7 @@ impl StudyResult {
     }
 
     /// "5 seeds" or "10 folds x 2 seeds", for titles.
-    fn over(&self, groups: &Groups<'_>) -> String {
+    pub(super) fn over(&self, groups: &Groups<'_>) -> String {
         let folds = groups.folds.count;
         let trials = |trials: &Vec<&TrialResult>| trials.iter().filter(|t| t.error.is_none()).count();
         let most = groups.all.iter().map(|g| trials(&g.1)).max().unwrap_or(0);
@@ -338,7 +338,7 @@ fn short(settings: &Settings) -> String {
 }
 
 /// For titles: what the values in the legend are, when they stand without their names.
-fn by(names: &[&str]) -> String {
+pub(super) fn by(names: &[&str]) -> String {
     match names {
         [] | [_] => String::new(),
         _ => format!("; by {}", names.join(", ")),
@@ -346,7 +346,7 @@ fn by(names: &[&str]) -> String {
 }
 
 /// A name for the legend: one setting with its name, of several the values.
-fn line_name(settings: &Settings) -> String {
+pub(super) fn line_name(settings: &Settings) -> String {
     match settings.values() {
         [_] => settings.to_string(),
         _ => short(settings),

@@ -2,7 +2,7 @@
 
 use super::trial::{Measured, Outcome};
 use crate::Result;
-use crate::evaluate::{EmbeddingEvaluation, Evaluation, Regression};
+use crate::evaluate::{Calibration, EmbeddingEvaluation, Evaluation, Regression};
 use crate::train::{Ending, Run};
 
 /// Metrics accuracy, macro_f1 and log_loss when it was evaluated, rmse, mae and r2 when that was on values, both on the
@@ -64,6 +64,14 @@ fn regressed(regression: &Regression) -> Measured {
         .metric("rmse", regression.rmse)
         .metric("mae", regression.mae)
         .metric("r2", regression.r2)
+}
+
+/// accuracy, confidence, log_loss, brier and ece.
+impl Outcome for Calibration {
+    fn measured(self) -> Result<Measured> {
+        let numbers = self.numbers().into_iter();
+        Ok(numbers.fold(Measured::new(), |all, (name, x)| all.metric(name, x)))
+    }
 }
 
 /// recall_at_1 and so on, map_at_r, r_precision, 5_nn_accuracy, within, between, ratio, auc, tar_at_far_0.01 and so on.

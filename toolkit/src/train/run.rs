@@ -9,9 +9,11 @@ use super::file::{self, Label};
 use super::state::State;
 use super::{Ending, History, Recipe, Record};
 use crate::data::{Augmentation, Dataset, Names, Targets};
-use crate::evaluate::{Evaluation, Examples, Meaning, Predictions, Predictor, Regression, predict_augmented};
+use crate::evaluate::{
+    Evaluation, Examples, Meaning, Predictions, Predictor, Regression, predict_augmented, predict_mc_dropout,
+};
 use crate::net::executor::Executor;
-use crate::net::{NetSpec, Network, TensorInfo};
+use crate::net::{Dropping, NetSpec, Network, TensorInfo};
 use crate::{Error, Result, replace};
 
 /// A trained model with everything that led to it. `M` is [`Network`], or a typed dfdx model.
@@ -144,6 +146,28 @@ impl Run {
         self.widths.1 = spec.widths()[spec.position(&head)?];
         self.head = Some(head);
         Ok(self)
+    }
+
+    /// The mean of so many predictions, each with other numbers dropped as in training: Monte-Carlo dropout (Gal and
+    /// Ghahramani 2016). All of it stands under [`Network::predict_mc_dropout`].
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let digits = datasets::digits()?.few_shot(10, 7)?;
+    /// let run = Mlp::new([64, 64, 10]).dropout(0.2).train(&digits.train, Recipe::new().epochs(40))?;
+    /// let mean = run.predict_mc_dropout(&digits.test, 20, 7)?;
+    /// let unsure = mean.mutual_information()?;  // of each example: 0 where all passes say the same
+    /// assert_eq!((mean.passes(), unsure.len()), (20, digits.test.len()));
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict), without a pass, and when the network drops nothing.
+    #[doc(alias = "MCDropout")]
+    pub fn predict_mc_dropout(&self, data: &Dataset, passes: usize, seed: u64) -> Result<Predictions> {
+        let like = Model(self).predictions(data)?;
+        let mut dropping = Dropping::new(&self.model, self.head.as_deref(), like.len(), seed)?;
+        predict_mc_dropout(like, passes, |examples| dropping.pass(examples))
     }
 }
 

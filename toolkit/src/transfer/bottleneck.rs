@@ -27,7 +27,7 @@ impl NetSpec {
         let sources = self.sources()?;
         let mut here = sources[at][0];
         while let Source::Layer(before) = here {
-            if !matches!(self.layers[before].kind, LayerKind::Dropout(_)) {
+            if self.layers[before].kind.drops().is_none() {
                 return Ok(before);
             }
             here = sources[before][0];

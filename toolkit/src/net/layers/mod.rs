@@ -160,6 +160,8 @@ impl LayerKind {
             LayerKind::Activation(activation) => Box::new(activation),
             LayerKind::ReverseGradient(strength) => Box::new(reverse::ReverseGradient(strength)),
             LayerKind::Dropout(p) => Box::new(dropout::Dropout(p)),
+            LayerKind::SpatialDropout(p) => Box::new(dropout::SpatialDropout(p)),
+            LayerKind::DropPath(p) => Box::new(dropout::DropPath(p)),
             LayerKind::BatchNorm { momentum, epsilon } => {
                 Box::new(batch_norm::BatchNorm { momentum, epsilon })
             }

@@ -35,6 +35,59 @@ fn the_two_forms_read_as_their_papers_say() {
 }
 
 #[test]
+fn channels_and_blocks_are_dropped_where_the_papers_drop_them() {
+    let spec = |cnn: Cnn| cnn.spec().unwrap();
+    let lenet = || Cnn::new((8, 8, 1), 10).channels([4, 8]).hidden(0);
+    let line = spec(lenet().input_dropout(0.1).spatial_dropouts([0.2, 0.3])).to_string();
+    assert_eq!(
+        line,
+        "8x8x1 > dropout 0.1 > conv 5x5 padding 2 to 4 relu > max pool 2x2 stride 2 ceil > spatial dropout 0.2 > \
+         conv 5x5 padding 2 to 8 relu > max pool 2x2 stride 2 ceil > spatial dropout 0.3 > flatten > dense 10"
+    );
+    let resnet = || Cnn::resnet((8, 8, 1), 10).channels([4, 4]).blocks(2);
+    let net = spec(resnet().spatial_dropout(0.1).drop_path(0.4));
+    let drops: Vec<(&str, f32)> = net
+        .layers
+        .iter()
+        .filter_map(|layer| Some((layer.name.as_str(), layer.kind.drops()?)))
+        .collect();
+    assert_eq!(
+        drops,
+        [
+            ("block1-spatial_dropout", 0.1),
+            ("block1-drop_path", 0.1),
+            ("block2-spatial_dropout", 0.1),
+            ("block2-drop_path", 0.2),
+            ("block3-spatial_dropout", 0.1),
+            ("block3-drop_path", 0.3),
+            ("block4-spatial_dropout", 0.1),
+            ("block4-drop_path", 0.4),
+        ]
+    );
+    let add = &net.layers[net.position("block3-add").unwrap()];
+    assert_eq!(add.from[0], "block3-drop_path");
+    // Nothing is dropped in evaluation, and nothing is learned in what drops.
+    let (with, without) = (
+        resnet().drop_path(0.4).build(1).unwrap(),
+        resnet().build(1).unwrap(),
+    );
+    let x = vec![0.5; 64];
+    assert_eq!(with.predict(&x).unwrap(), without.predict(&x).unwrap());
+    refused(lenet().drop_path(0.1), &["no drop_path", "Cnn::resnet"]);
+    refused(lenet().spatial_dropout(1.0), &["spatial dropout", "is 1"]);
+    refused(lenet().spatial_dropout(f64::NAN), &["spatial dropout", "NaN"]);
+    refused(
+        lenet().spatial_dropouts([0.1]),
+        &["1 probabilities", "2 convolutions"],
+    );
+    refused(
+        resnet().spatial_dropouts([0.1, 0.1]),
+        &["2 probabilities", "4 blocks"],
+    );
+    refused(resnet().drop_path(-1), &["drop path", "-1"]);
+}
+
+#[test]
 fn any_size_and_activation_makes_a_network() {
     for shape in [(1, 1, 1), (1, 40, 2), (7, 3, 1), (2, 2, 3)] {
         for activation in [Activation::Relu, Activation::Maxout(2), Activation::Identity] {

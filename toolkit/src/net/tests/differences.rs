@@ -194,6 +194,46 @@ fn every_layer_has_the_gradient_of_its_function() {
 }
 
 #[test]
+fn what_drops_channels_and_examples_has_it_too() {
+    let conv = || LayerKind::Conv2d {
+        channels: 4,
+        window: Window::square(3).padding(1),
+        groups: 1,
+        bias: true,
+        init: Init::FanUniform,
+        bias_init: Init::Uniform(0.5),
+    };
+    let tanh = || LayerKind::Activation(Activation::Tanh);
+    for training in [true, false] {
+        for kind in [LayerKind::SpatialDropout(0.4), LayerKind::DropPath(0.4)] {
+            for behind in [tanh(), LayerKind::Activation(Activation::Relu)] {
+                let name = format!("{kind} behind {behind}, training {training}");
+                let kinds = vec![conv(), behind, kind.clone(), LayerKind::Flatten, dense(3)];
+                let mut spec = spec(kinds);
+                (spec.input, spec.image) = (4 * 3 * 2, Some((4, 3, 2).into()));
+                check_rows(&name, &spec, training, 4);
+            }
+        }
+        // A branch that is dropped, and the way around it.
+        let mut branch = spec(vec![
+            dense(5),
+            tanh(),
+            dense(5),
+            LayerKind::DropPath(0.4),
+            LayerKind::Add,
+            tanh(),
+            dense(3),
+        ]);
+        branch.layers[4].from = vec!["layer3".into(), "layer0".into()];
+        check(
+            &format!("a dropped branch, training {training}"),
+            &branch,
+            training,
+        );
+    }
+}
+
+#[test]
 fn layers_in_their_rarer_forms_have_it_too() {
     let bare = LayerKind::Dense {
         units: 5,

@@ -9,6 +9,7 @@ mod images;
 mod inception;
 mod initializations;
 mod layers;
+mod mc_dropout;
 mod module;
 mod ops;
 mod probe;

@@ -4,7 +4,7 @@ use super::scattered;
 use crate::net::cpu::Passes;
 use crate::net::executor::How;
 use crate::net::predict::PLANS;
-use crate::net::{Activation, Cnn, Init, Mlp, Network, Role};
+use crate::net::{Activation, Cnn, Init, Layer, LayerKind, Mlp, NetSpec, Network, Role};
 use crate::seed::stream;
 
 #[test]
@@ -93,6 +93,48 @@ fn dropout_acts_in_training_only_and_differs_each_step() {
         still,
         Mlp::new([6, 200, 3]).build(1).unwrap().predict(&x).unwrap()
     );
+}
+
+#[test]
+fn channels_and_branches_drop_as_a_whole_for_each_example() {
+    let spec = |kind: LayerKind| NetSpec {
+        input: 24,
+        image: Some((3, 2, 4).into()),
+        layers: vec![Layer {
+            name: "drops".into(),
+            kind,
+            from: Vec::new(),
+            frozen: false,
+        }],
+    };
+    let rows = 200;
+    let x = vec![1.0; rows * 24];
+    // Which of an example's four channels are there.
+    let there = |kind: LayerKind| -> Vec<[bool; 4]> {
+        let mut network = Network::new(&spec(kind.clone()), 0).unwrap();
+        assert_eq!(network.predict(&x).unwrap(), x, "{kind}");
+        let mut passes = Passes::new(&network, rows);
+        let y = passes.forward(&mut network, &x, How::train(&mut stream(3, "dropout")));
+        y.chunks(24)
+            .map(|example| {
+                let first: [f32; 4] = example[..4].try_into().unwrap();
+                assert!(
+                    example.chunks(4).all(|pixel| pixel == first),
+                    "{kind}: {example:?}"
+                );
+                assert!(first.iter().all(|&y| y == 0.0 || y == 2.0), "{kind}: {first:?}");
+                first.map(|y| y > 0.0)
+            })
+            .collect()
+    };
+    let channels = there(LayerKind::SpatialDropout(0.5));
+    let kept = channels.as_flattened().iter().filter(|&&kept| kept).count();
+    assert!((320..480).contains(&kept), "{kept} of 800");
+    assert!(channels.iter().any(|kept| kept.iter().any(|one| *one != kept[0])));
+    let examples = there(LayerKind::DropPath(0.5));
+    let kept = examples.iter().filter(|kept| kept[0]).count();
+    assert!((70..130).contains(&kept), "{kept} of 200");
+    assert!(examples.iter().all(|kept| kept.iter().all(|one| *one == kept[0])));
 }
 
 #[test]

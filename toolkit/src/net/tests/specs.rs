@@ -38,6 +38,17 @@ fn wrong_settings_are_refused_with_their_place() {
     refused(Mlp::new([64, 8, 10]).dropout(1.0), &["dropout", "1"]);
     refused(Mlp::new([64, 8, 10]).dropout(-0.1), &["dropout", "-0.1"]);
     refused(Mlp::new([64, 8, 10]).dropout(f64::NAN), &["dropout", "NaN"]);
+    refused(Mlp::new([64, 8, 10]).dropouts([1.5]), &["dropout", "1.5"]);
+    refused(Mlp::new([64, 8, 10]).dropouts([f64::NAN]), &["dropout", "NaN"]);
+    refused(
+        Mlp::new([64, 8, 8, 10]).dropouts([0.5]),
+        &["1 probabilities", "2 hidden layers", "network, dropouts"],
+    );
+    refused(
+        Mlp::new([64, 10]).dropouts([0.5]),
+        &["0 hidden layers", "input_dropout"],
+    );
+    refused(Mlp::new([64, 8, 10]).input_dropout(1), &["input dropout", "is 1"]);
     refused(
         Mlp::new([64, 8, 10]).init(Init::Normal(-1.0)),
         &["standard deviation", "-1", "dense1"],
@@ -98,6 +109,15 @@ fn wrong_specs_are_refused_whole() {
         "multiple of 3",
     );
     refused(vec![layer("d", LayerKind::Dropout(1.0))], "dropout");
+    refused(vec![layer("d", LayerKind::DropPath(f32::NAN))], "drop path");
+    refused(
+        vec![layer("d", LayerKind::SpatialDropout(0.1))],
+        "spatial dropout takes images, found 4 plain numbers",
+    );
+    let mut image = NetSpec::chain(4, vec![layer("d", LayerKind::SpatialDropout(-0.1))]);
+    image.image = Some((2, 2, 1).into());
+    let error = image.validate().expect_err("a probability below 0").to_string();
+    assert!(error.contains("spatial dropout probability is -0.1"), "{error}");
     refused(
         vec![
             layer("a", LayerKind::Dropout(0.1)),
@@ -115,6 +135,31 @@ fn wrong_specs_are_refused_whole() {
     }
     refused(vec![layer("a.b", LayerKind::Dropout(0.1))], "name");
     assert!(Network::new(&NetSpec::chain(4, vec![]), 0).is_err());
+}
+
+#[test]
+fn each_layer_has_its_probability_of_dropout() {
+    let line = |mlp: Mlp| mlp.spec().unwrap().to_string();
+    let net = || Mlp::new([4, 8, 8, 2]);
+    let expected = "4 > dropout 0.2 > dense 8 relu > dropout 0.5 > dense 8 relu > dense 2";
+    assert_eq!(line(net().input_dropout(0.2).dropouts([0.5, 0.0])), expected);
+    // The last word counts, and none is none.
+    assert_eq!(line(net().dropouts([0.5, 0.1]).dropout(0.0)), line(net()));
+    assert_eq!(
+        line(net().dropout(0.3).dropouts(Vec::<f64>::new())),
+        line(net().dropout(0.3))
+    );
+    let spec = net().input_dropout(0.2).spec().unwrap();
+    assert_eq!(spec.layers[0].name, "dropout0");
+    let drops = [
+        (LayerKind::Dropout(0.5), r#"{"Dropout":0.5}"#),
+        (LayerKind::SpatialDropout(0.5), r#"{"SpatialDropout":0.5}"#),
+        (LayerKind::DropPath(0.5), r#"{"DropPath":0.5}"#),
+    ];
+    for (kind, json) in drops {
+        assert_eq!(serde_json::to_string(&kind).unwrap(), json);
+        assert_eq!(serde_json::from_str::<LayerKind>(json).unwrap(), kind);
+    }
 }
 
 #[test]

@@ -408,3 +408,40 @@ fn a_loss_that_it_does_not_know_is_refused_with_a_word() {
         assert!(why.contains(word), "{why}");
     }
 }
+
+#[test]
+fn what_drops_otherwise_than_dropout_is_refused_with_a_word() {
+    let data = crate::data::datasets::digits()
+        .unwrap()
+        .few_shot(2, 0)
+        .unwrap()
+        .train;
+    let refused = |spec: NetSpec, word: &str| {
+        let network = Network::new(&spec, 0).unwrap();
+        let Err(Refused::Cpu(why)) = plan(network, &data, Recipe::new(), &mut Shared::default()) else {
+            panic!("{word} is planned");
+        };
+        assert!(why.contains(word), "{why}");
+    };
+    let mlp = || crate::net::Mlp::new([64, 4, 10]);
+    let with = |kind: LayerKind, at: usize| {
+        let mut spec = mlp().spec().unwrap();
+        let layer = Layer {
+            name: "drops".into(),
+            kind,
+            from: Vec::new(),
+            frozen: false,
+        };
+        spec.layers.insert(at, layer);
+        spec
+    };
+    refused(with(LayerKind::DropPath(0.2), 2), "drop path 0.2");
+    refused(mlp().input_dropout(0.2).spec().unwrap(), "dropout 0.2");
+    let mut spatial = with(LayerKind::SpatialDropout(0.2), 0);
+    spatial.image = Some(data.shape());
+    spatial
+        .layers
+        .insert(1, with(LayerKind::Flatten, 0).layers.swap_remove(0));
+    spatial.layers[1].name = "flat".into();
+    refused(spatial, "spatial dropout 0.2");
+}

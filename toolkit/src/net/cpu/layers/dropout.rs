@@ -1,5 +1,5 @@
-//! Dropout (Srivastava et al. 2014), inverted: what stays is divided by 1 - p in training, so that
-//! evaluation changes nothing.
+//! Dropout (Srivastava et al. 2014), spatial dropout (Tompson et al. 2015) and drop path (Huang et al. 2016), inverted:
+//! what stays is divided by 1 - p in training, so that evaluation changes nothing.
 
 use rand::RngCore;
 
@@ -11,16 +11,22 @@ use crate::seed::Rng;
 
 pub struct Dropout {
     p: f32,
+    /// Numbers an example has.
+    width: usize,
+    /// Draws for an example: number j falls by draw j mod `draws`. As many as numbers, one a channel, or one for all.
+    draws: usize,
     mask: Vec<f32>,
     /// Whether the last forward pass dropped.
     dropped: bool,
 }
 
 impl Dropout {
-    pub fn new(site: &Site<'_>, p: f32, rows: usize) -> Self {
+    pub fn new(site: &Site<'_>, p: f32, draws: usize, rows: usize) -> Self {
         Self {
             p,
-            mask: vec![0.0; rows * site.shape.width()],
+            width: site.shape.width(),
+            draws,
+            mask: vec![0.0; rows * draws],
             dropped: false,
         }
     }
@@ -43,15 +49,16 @@ impl Op for Dropout {
         let Some(rng) = &mut how.dropout else {
             return self.evaluate(read, network, y);
         };
-        let mask = &mut self.mask[..y.len()];
+        let mask = &mut self.mask[..y.len() / self.width * self.draws];
         draw(mask, self.p, rng);
-        apply(read.x(), mask, y);
+        y.copy_from_slice(read.x());
+        scale(y, mask, self.width, self.draws);
         self.dropped = true;
     }
 
     fn backward(&mut self, _read: Reading<'_>, _network: &Network, mut gradient: Gradient<'_>) {
         if self.dropped {
-            scale(gradient.grad(), &self.mask);
+            scale(gradient.grad(), &self.mask, self.width, self.draws);
         }
     }
 
@@ -84,17 +91,18 @@ fn mix(mut x: u32) -> u32 {
     x ^ (x >> 16)
 }
 
-/// y = x times the mask.
-fn apply(x: &[f32], mask: &[f32], y: &mut [f32]) {
-    for ((y, &x), &mask) in y.iter_mut().zip(x).zip(mask) {
-        *y = x * mask;
-    }
-}
-
-/// Multiplies by the mask.
-fn scale(values: &mut [f32], mask: &[f32]) {
-    for (value, &mask) in values.iter_mut().zip(mask) {
-        *value *= mask;
+/// Multiplies examples of `width` numbers by their part of the mask, `draws` an example, over and over.
+fn scale(values: &mut [f32], mask: &[f32], width: usize, draws: usize) {
+    for (example, mask) in values.chunks_exact_mut(width).zip(mask.chunks_exact(draws)) {
+        if let [one] = mask {
+            example.iter_mut().for_each(|value| *value *= one);
+            continue;
+        }
+        for place in example.chunks_exact_mut(draws) {
+            for (value, &mask) in place.iter_mut().zip(mask) {
+                *value *= mask;
+            }
+        }
     }
 }
 
@@ -150,6 +158,28 @@ mod tests {
                 "p {p}: the next mask is a new one: {same}"
             );
         }
+    }
+
+    #[test]
+    fn channels_and_examples_fall_as_a_whole() {
+        // Two examples of three pixels and two channels.
+        let x: Vec<f32> = (1..=12u8).map(f32::from).collect();
+        let scaled = |mask: &[f32], draws: usize| {
+            let mut y = x.clone();
+            scale(&mut y, mask, 6, draws);
+            y
+        };
+        assert_eq!(
+            scaled(&[0.0, 2.0, 2.0, 0.0], 2),
+            [0.0, 4.0, 0.0, 8.0, 0.0, 12.0, 14.0, 0.0, 18.0, 0.0, 22.0, 0.0]
+        );
+        assert_eq!(
+            scaled(&[2.0, 0.0], 1),
+            [2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+        );
+        let mut each = vec![0.0; 12];
+        each[7] = 1.5;
+        assert_eq!(scaled(&each, 6).iter().sum::<f32>(), 12.0);
     }
 
     #[test]

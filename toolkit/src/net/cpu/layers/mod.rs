@@ -138,7 +138,9 @@ pub fn op(kind: &LayerKind, site: &Site<'_>, rows: usize) -> Option<Box<dyn Op>>
         } => Box::new(conv::Conv2d::new(site, *window, *groups, *bias, rows)),
         LayerKind::Activation(activation) => Box::new(activation::Activated::new(site, *activation, rows)),
         LayerKind::ReverseGradient(strength) => Box::new(reverse::Turned(-strength)),
-        LayerKind::Dropout(p) => Box::new(dropout::Dropout::new(site, *p, rows)),
+        LayerKind::Dropout(p) => Box::new(dropout::Dropout::new(site, *p, site.shape.width(), rows)),
+        LayerKind::SpatialDropout(p) => Box::new(dropout::Dropout::new(site, *p, site.channels(), rows)),
+        LayerKind::DropPath(p) => Box::new(dropout::Dropout::new(site, *p, 1, rows)),
         LayerKind::BatchNorm { momentum, epsilon } => {
             Box::new(batch_norm::BatchNorm::new(site, *momentum, *epsilon, rows))
         }
@@ -172,7 +174,11 @@ pub fn still(kind: &LayerKind, site: &Site<'_>) -> Option<Box<dyn Still>> {
             window, groups, bias, ..
         } => Box::new(conv::still(site, *window, *groups, *bias)),
         LayerKind::Activation(activation) => return activation::still(site, *activation),
-        LayerKind::ReverseGradient(_) | LayerKind::Dropout(_) | LayerKind::Flatten => return None,
+        LayerKind::ReverseGradient(_)
+        | LayerKind::Dropout(_)
+        | LayerKind::SpatialDropout(_)
+        | LayerKind::DropPath(_)
+        | LayerKind::Flatten => return None,
         LayerKind::LayerNorm { .. } | LayerKind::GroupNorm { .. } | LayerKind::InstanceNorm { .. } => {
             Box::new(norm::still(site, kind))
         }
