@@ -71,7 +71,7 @@ pub use stepper::Stepper;
 pub use training::Training;
 pub use typed::{Example, Load, Train, TypedLogits, TypedOneHot, TypedOptimizer};
 pub use watch::{Flow, Moment, Watcher};
-pub use watchers::{Plateau, RateSearch};
+pub use watchers::{Plateau, Probes, RateSearch};
 
 /// Checks without a better held-out loss before stopping, when the recipe does not say.
 const PATIENCE: usize = 10;
