@@ -2,6 +2,7 @@
 
 mod given;
 mod picked;
+mod random_labels;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -1,5 +1,7 @@
 //! Activation functions.
 
+mod curves;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -14,15 +14,6 @@ use super::value::Value;
 use crate::show::{Bundle, Show, chart};
 use crate::{Error, Result};
 
-/// Curves in one chart, each with a colour of its own; of more the best are drawn.
-const CURVES: usize = chart::PALETTE.len();
-
-/// The name of a curve, and the samples at each of its positions.
-type Line = (String, Vec<(f64, Vec<f64>)>);
-
-/// A position, and what the trials have there, each with its fold.
-type Point = (f64, Vec<(Option<u32>, f64)>);
-
 /// A chart of a study. Shows itself as the drawing, or as the numbers in it where nothing can be drawn.
 #[derive(Clone)]
 pub struct Chart {
@@ -134,130 +125,6 @@ impl StudyResult {
         Ok(Chart::new(plot, self.text_of(metric)))
     }
 
-    /// `metric` over a numeric varied name: a curve of means with its 95% band for each combination of the
-    /// other names (the seven best of more).
-    ///
-    /// # Errors
-    /// When the metric or name is unknown, or the name's values are not numbers.
-    pub fn curves(&self, metric: &str, across: &str) -> Result<Chart> {
-        self.known(metric)?;
-        self.varies(across)?;
-        let groups = self.groups();
-        let mut lines: Vec<Line> = Vec::new();
-        for (settings, trials) in &groups.all {
-            let x = settings
-                .get(across)
-                .map_or(Ok(f64::NAN), |value| value.number())
-                .map_err(|e| e.fix("a curve needs numbers across; try .box_plot(metric)"))?;
-            let rest: Vec<Value> = settings
-                .values()
-                .iter()
-                .copied()
-                .filter(|v| v.name() != across)
-                .collect();
-            let name = match rest.is_empty() {
-                true => metric.to_owned(),
-                false => line_name(&Settings::new(rest)),
-            };
-            let at = lines.iter().position(|line| line.0 == name).unwrap_or_else(|| {
-                lines.push((name, Vec::new()));
-                lines.len() - 1
-            });
-            lines[at].1.push((x, groups.samples(trials, metric)));
-        }
-        let names: Vec<&str> = self
-            .varied()
-            .iter()
-            .map(String::as_str)
-            .filter(|name| *name != across)
-            .collect();
-        let title = format!(
-            "{}: mean {metric} with 95% interval, {}{}",
-            self.name(),
-            self.over(&groups),
-            by(&names)
-        );
-        Ok(Chart::new(
-            banded(
-                [&title, across, metric],
-                lines,
-                self.goals().less_is_better(metric),
-                &groups,
-            ),
-            self.text_of(metric),
-        ))
-    }
-
-    /// A column of the trainings' histories, such as `held_out_loss`, over steps or epochs (the history's
-    /// first column): a curve of means over seeds with its 95% band for each combination (the seven best
-    /// of more). Where trainings stopped early, a mean is over those still going.
-    ///
-    /// # Errors
-    /// When no history has the column.
-    pub fn learning_curves(&self, column: &str) -> Result<Chart> {
-        let groups = self.groups();
-        let mut across = "step";
-        let mut known: Vec<&str> = Vec::new();
-        let mut lines = Vec::new();
-        for (settings, trials) in &groups.all {
-            let mut points: Vec<Point> = Vec::new();
-            for trial in trials {
-                let Some((x_name, xs)) = trial.history.first() else {
-                    continue;
-                };
-                across = x_name;
-                for (name, _) in &trial.history[1..] {
-                    if !known.contains(&name.as_str()) {
-                        known.push(name);
-                    }
-                }
-                let Some((_, ys)) = trial.history.iter().find(|(name, _)| name == column) else {
-                    continue;
-                };
-                for (&x, &y) in xs.iter().zip(ys).filter(|(_, y)| y.is_finite()) {
-                    match points.binary_search_by(|point| point.0.total_cmp(&x)) {
-                        Ok(at) => points[at].1.push((trial.fold, y)),
-                        Err(at) => points.insert(at, (x, vec![(trial.fold, y)])),
-                    }
-                }
-            }
-            if !points.is_empty() {
-                let points = points
-                    .into_iter()
-                    .map(|(x, all)| (x, groups.by_fold(all.into_iter())));
-                lines.push((line_name(settings), points.collect()));
-            }
-        }
-        if lines.is_empty() {
-            let remedy = match known.is_empty() {
-                true => {
-                    "return the training run (or a Measured with its history) from the closure".to_owned()
-                }
-                false => format!("use one of: {}", known.join(", ")),
-            };
-            return Err(Error::spec(format!("no history has a column \"{column}\""))
-                .at(self.place())
-                .fix(remedy));
-        }
-        let names: Vec<&str> = self.varied().iter().map(String::as_str).collect();
-        let title = format!(
-            "{}: mean {column} with 95% interval, {}{}",
-            self.name(),
-            self.over(&groups),
-            by(&names)
-        );
-        let text = title.clone();
-        Ok(Chart::new(
-            banded(
-                [&title, across, column],
-                lines,
-                self.goals().less_is_better(column),
-                &groups,
-            ),
-            text,
-        ))
-    }
-
     /// A line for each combination through one axis a varied name and a last one for the mean of `metric`,
     /// coloured by it.
     ///
@@ -309,7 +176,7 @@ impl StudyResult {
         }
     }
 
-    fn text_of(&self, metric: &str) -> String {
+    pub(super) fn text_of(&self, metric: &str) -> String {
         self.table_of(metric)
             .map(|table| table.to_string())
             .unwrap_or_default()
@@ -332,7 +199,7 @@ pub(super) fn levels(groups: &Groups<'_>, name: &str) -> Vec<Value> {
 }
 
 /// The values without their names, which the axis title says.
-fn short(settings: &Settings) -> String {
+pub(super) fn short(settings: &Settings) -> String {
     let values: Vec<_> = settings.values().iter().map(ToString::to_string).collect();
     values.join(", ")
 }
@@ -343,49 +210,4 @@ pub(super) fn by(names: &[&str]) -> String {
         [] | [_] => String::new(),
         _ => format!("; by {}", names.join(", ")),
     }
-}
-
-/// A name for the legend: one setting with its name, of several the values.
-pub(super) fn line_name(settings: &Settings) -> String {
-    match settings.values() {
-        [_] => settings.to_string(),
-        _ => short(settings),
-    }
-}
-
-/// Lines of samples at positions, as curves of means with bands.
-fn banded(titles: [&str; 3], lines: Vec<Line>, low_first: bool, groups: &Groups<'_>) -> Plot {
-    let mut curves: Vec<(f64, chart::Curve)> = lines
-        .into_iter()
-        .map(|(name, mut points)| {
-            points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let means: Vec<(f64, Mean)> = points
-                .iter()
-                .filter_map(|(x, samples)| Some((*x, groups.mean_of(samples)?)))
-                .collect();
-            let column = |get: fn(&Mean) -> f64| means.iter().map(|(_, m)| get(m)).collect::<Vec<f64>>();
-            let best = column(|m| m.mean)
-                .into_iter()
-                .map(|y| if low_first { y } else { -y });
-            let curve = chart::Curve {
-                name,
-                x: means.iter().map(|(x, _)| *x).collect(),
-                y: column(|m| m.mean),
-                band: Some((
-                    column(|m| m.interval.map_or(m.mean, |i| i.0)),
-                    column(|m| m.interval.map_or(m.mean, |i| i.1)),
-                )),
-            };
-            (best.fold(f64::INFINITY, f64::min), curve)
-        })
-        .collect();
-    let all = curves.len();
-    let mut title = titles[0].to_owned();
-    if all > CURVES {
-        curves.sort_by(|a, b| a.0.total_cmp(&b.0));
-        curves.truncate(CURVES);
-        title += &format!(" (the best {CURVES} of {all})");
-    }
-    let curves: Vec<chart::Curve> = curves.into_iter().map(|c| c.1).collect();
-    chart::curves([&title, titles[1], titles[2]], &curves)
 }

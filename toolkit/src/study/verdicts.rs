@@ -97,8 +97,8 @@ impl Verdicts {
         }
         let both = |trial: &super::TrialResult| Some((trial.metric("with")?, trial.metric("without")?));
         let pairs: Vec<(f64, f64)> = trials.iter().filter_map(|trial| both(trial)).collect();
-        let paired = Paired::of(&pairs)
-            .ok_or_else(|| Error::data("expected two finite pairs or more").at(place))?;
+        let paired =
+            Paired::of(&pairs).ok_or_else(|| Error::data("expected two finite pairs or more").at(place))?;
         let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
         let (low, high) = paired.interval.unwrap_or((paired.difference, paired.difference));
         let verdict = match () {
@@ -106,7 +106,8 @@ impl Verdicts {
             () if high <= least => Verdict::Fails,
             () => Verdict::Open,
         };
-        self.trials.retain(|known| (&*known.claim, &*known.condition) != (claim, condition));
+        self.trials
+            .retain(|known| (&*known.claim, &*known.condition) != (claim, condition));
         self.trials.push(Trial {
             section: section.to_owned(),
             claim: claim.to_owned(),
@@ -122,7 +123,11 @@ impl Verdicts {
 
     /// What all experiments for a claim say together; none where there is none.
     pub fn verdict(&self, claim: &str) -> Option<Verdict> {
-        let mut own = self.trials.iter().filter(|trial| trial.claim == claim).map(|trial| trial.verdict);
+        let mut own = self
+            .trials
+            .iter()
+            .filter(|trial| trial.claim == claim)
+            .map(|trial| trial.verdict);
         let first = own.next()?;
         Some(own.fold(first, |all, one| match (all, one) {
             (all, one) if all == one => all,
@@ -151,14 +156,21 @@ impl Verdicts {
             Column::new(name.into(), self.trials.iter().map(of).collect::<Vec<&str>>())
         };
         let number = |name: &str, of: fn(&Trial) -> Option<f64>| {
-            Column::new(name.into(), self.trials.iter().map(of).collect::<Vec<Option<f64>>>())
+            Column::new(
+                name.into(),
+                self.trials.iter().map(of).collect::<Vec<Option<f64>>>(),
+            )
         };
         let of_claims: Vec<Option<String>> = self
             .trials
             .iter()
             .map(|trial| self.verdict(&trial.claim).map(|verdict| verdict.to_string()))
             .collect();
-        let own: Vec<String> = self.trials.iter().map(|trial| trial.verdict.to_string()).collect();
+        let own: Vec<String> = self
+            .trials
+            .iter()
+            .map(|trial| trial.verdict.to_string())
+            .collect();
         let seeds: Vec<u32> = self.trials.iter().map(|trial| trial.paired.n as u32).collect();
         let columns = vec![
             words("section", |t| &t.section),
@@ -197,8 +209,16 @@ impl Show for Verdict {
 
 impl Show for Verdicts {
     fn bundle(&self) -> Bundle {
-        let mut table = Table::new(["section", "claim", "where", "gain", "95% interval", "there", "verdict"])
-            .align(3, Align::Right);
+        let mut table = Table::new([
+            "section",
+            "claim",
+            "where",
+            "gain",
+            "95% interval",
+            "there",
+            "verdict",
+        ])
+        .align(3, Align::Right);
         let (mut section, mut claim) = ("", "");
         for trial in &self.trials {
             let first = claim != trial.claim;
@@ -208,7 +228,12 @@ impl Show for Verdicts {
                 None => "none".to_owned(),
             };
             table = table.row([
-                if section == trial.section { "" } else { &trial.section }.to_owned(),
+                if section == trial.section {
+                    ""
+                } else {
+                    &trial.section
+                }
+                .to_owned(),
                 if first { &trial.claim } else { "" }.to_owned(),
                 trial.condition.clone(),
                 readable_number(trial.paired.difference),
@@ -266,7 +291,9 @@ mod tests {
     fn what_fails_says_which_claim() {
         let mut verdicts = Verdicts::new(3);
         let error = verdicts
-            .test("s", "the claim", "always", 0.0, |_| Err(Error::spec("no such thing")))
+            .test("s", "the claim", "always", 0.0, |_| {
+                Err(Error::spec("no such thing"))
+            })
             .expect_err("an error");
         assert!(error.to_string().contains("the claim") && error.to_string().contains("no such thing"));
         let nan = verdicts.test("s", "c", "always", 0.0, |_| Ok((f64::NAN, 0.0)));

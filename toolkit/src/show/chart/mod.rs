@@ -6,8 +6,10 @@
 //! Helpers that make a whole [`Plot`] take its titles as `[title, x axis, y axis]`; any may be empty.
 
 mod matrix;
+mod panels;
 
 pub use matrix::{confusion, heatmap};
+pub use panels::panels;
 
 use plotly::common::{Anchor, AxisSide, Font, Orientation, Reference, Title};
 use plotly::configuration::DisplayModeBar;
