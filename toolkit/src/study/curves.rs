@@ -167,7 +167,7 @@ impl StudyResult {
 }
 
 /// A name for the legend: one setting with its name, of several the values.
-fn line_name(settings: &Settings) -> String {
+pub(super) fn line_name(settings: &Settings) -> String {
     match settings.values() {
         [_] => settings.to_string(),
         _ => short(settings),

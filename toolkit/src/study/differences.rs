@@ -1,7 +1,8 @@
 //! The chart of what a setting changes, over another.
 
-use super::charts::{Chart, by, line_name};
+use super::charts::{Chart, by};
 use super::comparison::{more, pairs_of};
+use super::curves::line_name;
 use super::result::StudyResult;
 use super::settings::Settings;
 use super::value::Value;

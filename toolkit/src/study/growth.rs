@@ -65,7 +65,7 @@ impl Growth {
             return wrong("a patience of 1 or more");
         }
         match self.seconds {
-            Some(seconds) if !(seconds > 0.0) => wrong("seconds above 0"),
+            Some(seconds) if seconds.is_nan() || seconds <= 0.0 => wrong("seconds above 0"),
             _ => Ok(()),
         }
     }

@@ -52,13 +52,14 @@
 //!
 //! The modules import one way, each only those before it: value, settings, statistics, resampled, domain, base, trial,
 //! outcome, job, on_card, record, frame, key, claim, store, goal, groups, tables, plan, live, work, runner, result, comparison,
-//! against, parallel, charts, differences, study, selection, run, growth, halving, verdicts, show.
+//! against, parallel, charts, curves, differences, study, selection, run, growth, halving, verdicts, show.
 
 mod against;
 mod base;
 mod charts;
 mod claim;
 mod comparison;
+mod curves;
 mod differences;
 mod domain;
 mod frame;

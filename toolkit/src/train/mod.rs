@@ -75,7 +75,7 @@ pub use surface::{Path, Surface};
 pub use training::Training;
 pub use typed::{Example, Load, Train, TypedLogits, TypedOneHot, TypedOptimizer};
 pub use watch::{Flow, Moment, Watcher};
-pub use watchers::{Plateau, RateSearch, WeightHistory};
+pub use watchers::{Plateau, Probes, RateSearch, WeightHistory};
 
 /// Checks without a better held-out loss before stopping, when the recipe does not say.
 const PATIENCE: usize = 10;
