@@ -3,8 +3,8 @@
 //! The folders are the table of contents, of three things:
 //!
 //! - **Learning**: [`data`] (what there is to learn from), [`net`] (networks as data, and what runs them), [`loss`] (what is
-//!   made small), [`optim`] (how parameters change), [`train`] (recipes, trainings, steppers, watchers), [`evaluate`],
-//!   [`transfer`] (what a network has learned, used for another task), [`study`] (grids over all of it, with seeds and
+//!   made small), [`optim`] (how parameters change), [`train`] (recipes, trainings, steppers, watchers), [`evaluate`], [`diagnose`] (what is
+//!   wrong, how sure that is, and what answers it), [`transfer`] (what a network has learned, used for another task), [`study`] (grids over all of it, with seeds and
 //!   intervals) and [`weights`] (of networks trained elsewhere).
 //!
 //!   [`device`] says where all that runs.
@@ -20,6 +20,7 @@
 mod base;
 pub mod data;
 pub mod device;
+pub mod diagnose;
 pub mod error;
 pub mod evaluate;
 pub mod loss;

@@ -11,6 +11,7 @@ pub use crate::data::{
     Dataset, ImageDomain, ImageFolder, ImagePreparation, Split, Standardizer, TableOptions, Targets, datasets,
 };
 pub use crate::device::devices;
+pub use crate::diagnose::{Diagnosis, Finding, Illness};
 pub use crate::evaluate::{
     Calibration, ConfusionMatrix, EmbeddingEvaluation, EmbeddingOptions, Evaluation, Predictions, Regression,
     reliability_diagram, wilson_interval,

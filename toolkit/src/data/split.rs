@@ -57,6 +57,19 @@ impl Split {
         }
     }
 
+    /// All parts with these numbers of an example as 0: see [`Dataset::blank`].
+    ///
+    /// # Errors
+    /// When there is no such number in an example.
+    pub fn blank(&self, numbers: &[usize]) -> Result<Split> {
+        let validation = self.validation.as_ref();
+        Ok(Split {
+            train: self.train.blank(numbers)?,
+            validation: validation.map(|part| part.blank(numbers)).transpose()?,
+            test: self.test.blank(numbers)?,
+        })
+    }
+
     /// All parts standardized with the means and deviations of the training part, so that nothing about
     /// the others reaches training.
     ///

@@ -358,6 +358,24 @@ impl Recipe {
         self.validation_data.as_ref().map(|validation| &*validation.0)
     }
 
+    /// The same without anything to watch, files, a schedule or averages: for a short training that tries something.
+    pub(crate) fn unwatched(&self) -> Recipe {
+        Recipe {
+            schedule: RateSchedule::Constant,
+            plateau: None,
+            average: None,
+            swa: None,
+            early_stopping: None,
+            validation: None,
+            validation_data: None,
+            patience: None,
+            check_every: None,
+            checkpoint: None,
+            resume: None,
+            ..self.clone()
+        }
+    }
+
     /// Whether following it touches files.
     pub(crate) fn uses_files(&self) -> bool {
         self.checkpoint.is_some() || self.resume.is_some()

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::engine::{self, Outcome, Task};
 use super::file::{self, Label};
 use super::state::State;
-use super::{Ending, History, Recipe, Record};
+use super::{Ending, History, Recipe, Record, holdout};
 use crate::data::{Augmentation, Dataset, Names, Targets};
 use crate::evaluate::{
     Evaluation, Examples, Meaning, Predictions, Predictor, Regression, predict_augmented, predict_mc_dropout,
@@ -213,6 +213,22 @@ impl<M> Run<M> {
     /// What was trained, in words: the line of the network's spec, or the type of the dfdx model.
     pub(crate) fn model_in_words(&self) -> &str {
         &self.label.model
+    }
+
+    /// Whether the recipe says all of the training: no objective, rule, watcher or data beside it.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.label.own_loss && self.label.besides.is_empty()
+    }
+
+    /// The examples of `data` that it learned from: those not held out to watch.
+    pub(crate) fn learned_from(&self, data: &Dataset) -> Result<Dataset> {
+        match self.recipe.early_stopping {
+            None => Ok(data.clone()),
+            share => {
+                let rows = holdout::parts(data, share, self.recipe.seed)?.training;
+                data.subset(&rows.into_iter().map(|row| row as usize).collect::<Vec<_>>())
+            }
+        }
     }
 
     /// What happened while training.

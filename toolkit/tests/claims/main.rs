@@ -3,6 +3,7 @@
 
 mod augmentation;
 mod dead_units;
+mod diagnosis;
 mod dropout;
 mod early_stopping;
 mod embeddings;

@@ -29,6 +29,72 @@ impl Dataset {
         .changed())
     }
 
+    /// The examples without those at `rows`, in whatever order these come.
+    ///
+    /// ```
+    /// use jook::prelude::*;
+    /// let iris = datasets::iris()?;
+    /// assert_eq!(iris.without_rows(&[3, 0])?.len(), 148);
+    /// # Ok::<(), jook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a row is out of range.
+    #[doc(alias = "drop")]
+    pub fn without_rows(&self, rows: &[usize]) -> Result<Self> {
+        let mut left_out = vec![false; self.len()];
+        for &row in rows {
+            let Some(place) = left_out.get_mut(row) else {
+                return self.subset(&[row]);
+            };
+            *place = true;
+        }
+        let kept: Vec<usize> = (0..self.len()).filter(|&row| !left_out[row]).collect();
+        self.subset(&kept)
+    }
+
+    /// The same examples, of which this share (0 to 1, drawn by `seed`) has the label of another class, each other one as
+    /// likely: what careless labelling does, to see what it costs.
+    ///
+    /// # Errors
+    /// Without labels or a second class, or when the share is not from 0 to 1.
+    #[doc(alias = "label_noise")]
+    pub fn mislabelled(&self, share: f64, seed: u64) -> Result<Self> {
+        use rand::Rng as _;
+        let classes = self.classes() as u32;
+        let mut labels = self.require_labels()?.to_vec();
+        if !(0.0..=1.0).contains(&share) || classes < 2 {
+            return Err(Error::data(format!(
+                "expected a share of 0 to 1 and two classes or more, found {share} and {classes}"
+            ))
+            .at(format!("dataset {}", self.name)));
+        }
+        let mut draw = crate::seed::stream(seed, "label noise");
+        for label in &mut labels {
+            if draw.random::<f64>() < share {
+                *label = (*label + draw.random_range(1..classes)) % classes;
+            }
+        }
+        self.clone().with_labels(labels, self.class_names.to_vec())
+    }
+
+    /// The same examples, in which these numbers (counted from 0) are 0, so that they say nothing; the shape stays.
+    ///
+    /// # Errors
+    /// When there is no such number in an example.
+    pub fn blank(&self, numbers: &[usize]) -> Result<Self> {
+        let width = self.width();
+        if let Some(at) = numbers.iter().find(|&&at| at >= width) {
+            return Err(Error::data(format!("expected numbers below {width}, found {at}"))
+                .at(format!("dataset {}", self.name)));
+        }
+        let mut features = self.features.to_vec();
+        for row in features.chunks_exact_mut(width) {
+            numbers.iter().for_each(|&at| row[at] = 0.0);
+        }
+        self.with_features(features)
+    }
+
     /// The examples of both, those of `other` behind. Classes are matched by name, and new ones are added; features
     /// and values that have names are brought into the order of this dataset's.
     ///

@@ -181,3 +181,23 @@ fn a_great_many_classes_are_matched_by_name() {
             .all(|(&label, want)| label == want)
     );
 }
+
+#[test]
+fn rows_go_numbers_are_blanked_and_labels_are_mistaken() {
+    let names = || vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
+    let data = Dataset::new("d", 2, (0..600).map(|i| i as f32).collect())
+        .and_then(|data| data.with_labels((0..300).map(|row| row % 3).collect(), names()))
+        .unwrap();
+    let fewer = data.without_rows(&[2, 0, 2]).unwrap();
+    assert_eq!((fewer.len(), fewer.row(0), fewer.label(1)), (298, &[2.0, 3.0][..], Some(0)));
+    assert!(data.without_rows(&[300]).unwrap_err().to_string().contains("found 300"));
+    let blank = data.blank(&[1]).unwrap();
+    assert_eq!((blank.row(1), blank.labels()), (&[2.0, 0.0][..], data.labels()));
+    assert!(data.blank(&[2]).is_err());
+    let noisy = data.mislabelled(0.3, 1).unwrap();
+    let pairs = noisy.labels().unwrap().iter().zip(data.labels().unwrap());
+    let wrong = pairs.filter(|(a, b)| a != b).count();
+    assert!((60..120).contains(&wrong), "{wrong}");
+    assert_eq!(data.mislabelled(0.0, 1).unwrap().digest(), data.digest());
+    assert!(data.mislabelled(1.5, 1).is_err() && data.mislabelled(f64::NAN, 1).is_err());
+}
