@@ -12,8 +12,8 @@ pub use crate::data::{
 };
 pub use crate::device::devices;
 pub use crate::evaluate::{
-    ConfusionMatrix, EmbeddingEvaluation, EmbeddingOptions, Evaluation, Predictions, Regression,
-    wilson_interval,
+    ConfusionMatrix, EmbeddingEvaluation, EmbeddingOptions, Evaluation, Pca, Predictions, Regression, Tsne,
+    Umap, View, wilson_interval,
 };
 pub use crate::loss::{
     ArcFace, CenterLoss, ContrastiveLoss, CosFace, Learned, Loss, Miner, MultiSimilarity, Objective,
