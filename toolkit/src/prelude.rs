@@ -13,8 +13,8 @@ pub use crate::data::{
 pub use crate::device::devices;
 pub use crate::diagnose::{Diagnosis, Finding, Illness};
 pub use crate::evaluate::{
-    Calibration, ConfusionMatrix, EmbeddingEvaluation, EmbeddingOptions, Evaluation, Predictions, Regression,
-    reliability_diagram, wilson_interval,
+    Calibration, ConfusionMatrix, EmbeddingEvaluation, EmbeddingOptions, Evaluation, Pca, Predictions,
+    Regression, Tsne, Umap, View, reliability_diagram, wilson_interval,
 };
 pub use crate::loss::{
     ArcFace, CenterLoss, ContrastiveLoss, CosFace, Learned, Loss, Miner, MultiSimilarity, Objective,

@@ -137,11 +137,18 @@ impl<M: 'static> Run<M> {
                 Some(said(train)?)
             }
             None => {
-                report.not_seen("data", "no examples to learn from were given: run.diagnose(&split)");
+                report.not_seen(
+                    "data",
+                    "no examples to learn from were given: run.diagnose(&split)",
+                );
                 None
             }
         };
-        let tested = test.as_ref().filter(|part| !part.is_empty()).map(said).transpose()?;
+        let tested = test
+            .as_ref()
+            .filter(|part| !part.is_empty())
+            .map(said)
+            .transpose()?;
         let trained = Trained {
             history: &self.history,
             ending: &self.ending,

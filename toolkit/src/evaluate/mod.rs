@@ -1,7 +1,7 @@
 //! What a model says of examples ([`Predictions`]), and how good that is: of a classifier accuracy with its interval,
 //! macro F1, log loss and confusion matrix ([`Evaluation`]), and whether its probabilities are the shares in which it is
-//! right ([`Calibration`]); of predicted numbers their errors ([`Regression`]); of an
-//! embedding what it retrieves and verifies ([`EmbeddingEvaluation`]).
+//! right ([`Calibration`]); of predicted numbers their errors ([`Regression`]); of an embedding what it retrieves and
+//! verifies ([`EmbeddingEvaluation`]), and how it looks in the plane ([`View`], [`Pca`], [`Tsne`], [`Umap`]).
 
 mod augmented;
 mod calibration;
@@ -13,6 +13,7 @@ mod mean;
 mod metrics;
 mod mistakes;
 mod predictions;
+mod projection;
 mod regression;
 #[cfg(test)]
 mod tests;
@@ -29,4 +30,5 @@ pub use metrics::{Evaluation, wilson_interval};
 pub use mistakes::Mistakes;
 pub(crate) use predictions::Meaning;
 pub use predictions::Predictions;
+pub use projection::{Pca, Tsne, Umap, View, trustworthiness};
 pub use regression::Regression;

@@ -10,6 +10,7 @@ mod metric_losses;
 mod moment_matching;
 mod own_rule;
 mod own_watcher;
+mod projection;
 mod said_or_refused;
 mod standard_losses;
 mod two_heads;

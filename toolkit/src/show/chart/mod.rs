@@ -135,6 +135,17 @@ fn no_data() -> Annotation {
     words_at("no data").x(0.5).y(0.5).x_anchor(Anchor::Center)
 }
 
+/// A title above one of several drawings, whose middle is at this share of the width.
+pub(crate) fn heading(words: &str, middle: f64) -> Annotation {
+    let bold = Font::new().size(15);
+    words_at(words)
+        .font(bold)
+        .x(middle)
+        .y(1.0)
+        .x_anchor(Anchor::Center)
+        .y_anchor(Anchor::Bottom)
+}
+
 /// Words placed by shares of the drawing's width and height.
 fn words_at(words: &str) -> Annotation {
     Annotation::new()
