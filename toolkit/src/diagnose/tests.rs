@@ -97,7 +97,7 @@ fn values_are_looked_at_too() {
 #[test]
 fn a_model_of_dfdxs_is_diagnosed_but_for_its_units() {
     use crate::train::Train;
-    use dfdx::prelude::{Cpu, DeviceBuildExt, Linear, ReLU, SeedableRng as _};
+    use dfdx::prelude::{Cpu, DeviceBuildExt, Linear, ReLU};
     let moons = datasets::two_moons(200, 0.1, 0).unwrap().split(0.25, 0).unwrap();
     let model = Cpu::seed_from_u64(0).build_module::<(Linear<2, 16>, ReLU, Linear<16, 2>), f32>();
     let run = quiet(|| model.train(&moons.train, Recipe::new().epochs(2).sgd(1e-4))).unwrap();
