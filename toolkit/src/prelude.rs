@@ -35,8 +35,8 @@ pub use crate::study::{
     Settings, Store, Study, StudyResult, Trial, statistics,
 };
 pub use crate::train::{
-    Augmentation, Budget, Ending, Flow, History, Load, Moment, RateSchedule, Recipe, Rule, Run, Sampler,
-    Stepper, Train, Training, TypedOptimizer, Watcher,
+    Augmentation, Budget, Ending, Flow, History, Load, Moment, Probes, RateSchedule, Recipe, Rule, Run,
+    Sampler, Stepper, Train, Training, TypedOptimizer, Watcher,
 };
 pub use crate::transfer::{Concat, FeatureSet, Features, Retrain, Retrained};
 pub use crate::weights::{self, Weights};

@@ -9,7 +9,9 @@ mod early_stopping;
 mod embeddings;
 mod initial_weights;
 mod optimizers;
+mod overfitting;
 mod penalties;
+mod rates;
 
 use jook::prelude::*;
 

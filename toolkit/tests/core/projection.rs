@@ -144,7 +144,8 @@ fn groups_stay_groups_with_the_same_bits_on_any_number_of_threads() {
             .unwrap();
         pool.install(work).unwrap().features().to_vec()
     };
-    let ways: [(&str, Box<dyn Fn(u64) -> Result<Dataset> + Sync>); 3] = [
+    type Way<'a> = Box<dyn Fn(u64) -> Result<Dataset> + Sync + 'a>;
+    let ways: [(&str, Way<'_>); 3] = [
         ("PCA", Box::new(|_| data.pca(2))),
         (
             "t-SNE",

@@ -39,5 +39,7 @@ fn in_child() {
         Tsne::new().perplexity(5.0).epochs(1_000_000_000).run(&data),
         Umap::new().epochs(1_000_000_000).run(&data),
     ];
-    stopped.map(|picture| assert_eq!(picture.unwrap().len(), data.len()));
+    for picture in stopped {
+        assert_eq!(picture.unwrap().len(), data.len());
+    }
 }
