@@ -12,7 +12,7 @@ use super::selection::settle;
 use super::statistics::Mean;
 use super::study::Study;
 use super::work::Engine;
-use crate::show::{Bundle, Show, readable_number, readable_time};
+use crate::show::{Bundle, Progress, Show, readable_number, readable_time};
 use crate::{Error, Number, Result, interrupt};
 
 /// When [`Study::grow`] stops.
@@ -130,9 +130,12 @@ fn tried(plan: &Plan, growth: Growth, engine: &Engine<'_>) -> Result<(usize, Fin
     let mut all: Option<Finished> = None;
     let (mut best, mut stale): (Option<Mean>, usize) = (None, 0);
     let count = plan.described.combinations.len();
+    let progress = (!plan.quiet).then(|| Progress::new(format!("growing {}", plan.described.name), count));
     for (at, settings) in plan.described.combinations.iter().enumerate() {
         let mut one = plan.clone();
         one.described.combinations = vec![settings.clone()];
+        // What is on its way shows as one bar, not as a study each.
+        one.quiet = true;
         let finished = run(&one, engine)?;
         let groups = Groups::new(
             &one.described.combinations,
@@ -146,6 +149,10 @@ fn tried(plan: &Plan, growth: Growth, engine: &Engine<'_>) -> Result<(usize, Fin
             .and_then(|(_, trials)| groups.mean(trials, &metric));
         let broke = finished.counts.stopped || finished.trouble.is_some();
         let tried = at + 1;
+        if let Some(progress) = &progress {
+            let mean = mean.map_or_else(String::new, |mean| format!("{metric} {:.4}", mean.mean));
+            progress.step(tried, mean);
+        }
         let gained = gains(mean, best, &metric, (&plan.described.goals, growth.least_gain));
         all = Some(match all {
             None => finished,
