@@ -154,10 +154,10 @@ fn tried(plan: &Plan, growth: Growth, engine: &Engine<'_>) -> Result<(usize, Fin
             progress.step(tried, mean);
         }
         let gained = gains(mean, best, &metric, (&plan.described.goals, growth.least_gain));
-        all = Some(match all {
+        let so_far = match all.take() {
             None => finished,
             Some(before) => joined(before, finished),
-        });
+        };
         let why = if broke {
             Some("it was stopped".to_owned())
         } else if gained {
@@ -177,9 +177,13 @@ fn tried(plan: &Plan, growth: Growth, engine: &Engine<'_>) -> Result<(usize, Fin
             .is_some_and(|most| began.elapsed().as_secs_f64() > most);
         let late = (late && tried < count).then(|| format!("after {}", readable_time(began.elapsed())));
         let over = (tried == count).then(|| "the list is at its end".to_owned());
-        if let (Some(why), Some(finished)) = (why.or(late).or(over), all.take()) {
-            return Ok((tried, finished, why));
+        if let Some(why) = why.or(late).or(over) {
+            if let Some(progress) = progress {
+                progress.finish(&why);
+            }
+            return Ok((tried, so_far, why));
         }
+        all = Some(so_far);
     }
     Err(Error::spec(
         "expected one value or more to go through, found none",
@@ -221,5 +225,78 @@ impl fmt::Debug for Grown {
 impl Show for Grown {
     fn bundle(&self) -> Bundle {
         Bundle::text(self.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::datasets;
+    use crate::net::{Mlp, NetSpec};
+    use crate::study::Value;
+    use crate::train::Recipe;
+
+    fn study(widths: &[usize]) -> Study {
+        let moons = datasets::two_moons(200, 0.2, 0).expect("data");
+        let nets = widths
+            .iter()
+            .map(|&width| Mlp::new([2, width, 2]).spec().expect("a net"));
+        let nets: Vec<NetSpec> = nets.collect();
+        Study::new("growth")
+            .base(nets[0].clone(), Recipe::new().epochs(30).batch(20).adam(0.02))
+            .vary("net", nets)
+            .data(&moons.split(0.3, 0).expect("parts"))
+            .seeds(3)
+            .in_memory()
+            .quiet()
+    }
+
+    #[test]
+    fn it_goes_on_while_there_is_a_gain_and_keeps_all_that_was_tried() {
+        let grown = study(&[1, 2, 8, 9, 10, 11])
+            .grow(Growth::default().least_gain(0.02))
+            .expect("growth");
+        let tried = grown.study.table().height();
+        assert!((4..6).contains(&tried), "{grown}");
+        assert!(grown.why.contains("2 in a row without 0.02"), "{}", grown.why);
+        assert_eq!(grown.study.trials().len(), 3 * tried);
+        assert_eq!(grown.study.counts().computed, 3 * tried + 3);
+        // The same numbers and the same choice as those of a study of as many.
+        let fitted = study(&[1, 2, 8, 9, 10, 11][..tried]).fit().expect("a study");
+        assert_eq!(fitted.table(), without_seconds(&grown, &fitted));
+        let chosen = |result: &StudyResult| result.chosen().expect("a choice").settings.clone();
+        assert_eq!(chosen(&fitted), chosen(&grown.study));
+    }
+
+    /// The table of what was grown, with the other's times.
+    fn without_seconds(grown: &Grown, fitted: &StudyResult) -> polars::prelude::DataFrame {
+        let mut table = grown.study.table();
+        let seconds = fitted.table().column("seconds").expect("times").clone();
+        table.with_column(seconds).expect("a column");
+        table
+    }
+
+    #[test]
+    fn a_list_that_ends_and_time_that_is_over_end_it() {
+        let grown = study(&[4]).grow(Growth::default()).expect("growth");
+        assert_eq!(grown.why, "the list is at its end");
+        let grown = study(&[4, 5, 6])
+            .grow(Growth::default().seconds(1e-9))
+            .expect("growth");
+        assert!(
+            grown.why.starts_with("after ") && grown.study.table().height() == 1,
+            "{grown}"
+        );
+        for wrong in [
+            Growth::default().patience(0),
+            Growth::default().least_gain(-1),
+            Growth::default().seconds(0),
+        ] {
+            assert!(study(&[4]).grow(wrong).is_err(), "{wrong:?}");
+        }
+        let none = study(&[4])
+            .vary("recipe.batch", Vec::<Value>::new())
+            .grow(Growth::default());
+        assert!(none.is_err());
     }
 }

@@ -257,3 +257,74 @@ impl Show for Halved {
         Bundle::text(self.to_string()).plot(&self.chart())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::datasets;
+    use crate::net::Mlp;
+    use crate::train::Recipe;
+
+    fn study(epochs: usize) -> Study {
+        let moons = datasets::two_moons(200, 0.2, 0).expect("data");
+        Study::new("halving")
+            .base(Mlp::new([2, 8, 2]), Recipe::new().epochs(epochs).batch(20))
+            .vary("recipe.rule.Adam.rate", [1e-5, 1e-4, 1e-3, 1e-2, 1e-1])
+            .data(&moons.split(0.3, 0).expect("parts"))
+            .in_memory()
+            .quiet()
+    }
+
+    #[test]
+    fn each_round_keeps_the_best_and_trains_them_longer() {
+        let halved = study(16).halve(2).expect("rounds");
+        assert_eq!(halved.lengths, [2, 4, 8, 16].map(Budget::Epochs));
+        let left: Vec<usize> = halved.rounds.iter().map(|round| round.table().height()).collect();
+        assert_eq!(left, [5, 3, 2, 1]);
+        // What goes on to the next round was ahead of what does not.
+        for (round, next) in halved.rounds.iter().zip(&halved.rounds[1..]) {
+            let (groups, after) = (round.groups(), next.groups());
+            let kept = |settings: &Settings| after.all.iter().any(|(own, _)| *own == settings);
+            let means = |wanted: bool| -> Vec<f64> {
+                let all = groups.all.iter().filter(|(settings, _)| kept(settings) == wanted);
+                all.filter_map(|(_, trials)| Some(groups.mean(trials, "accuracy")?.mean))
+                    .collect()
+            };
+            let worst = means(true).into_iter().fold(f64::INFINITY, f64::min);
+            assert!(means(false).into_iter().all(|mean| mean <= worst));
+        }
+        assert!(halved.rounds[..3].iter().all(|round| round.chosen().is_err()));
+        let chosen = halved.chosen().expect("a choice");
+        assert!(chosen.on_test().is_some());
+        // The last round is the training that fit gives.
+        let rate = chosen.settings.get("recipe.rule.Adam.rate").expect("a rate");
+        let alone = Study::new("alone")
+            .base(Mlp::new([2, 8, 2]), Recipe::new().epochs(16).batch(20).adam(rate))
+            .data(
+                &datasets::two_moons(200, 0.2, 0)
+                    .expect("data")
+                    .split(0.3, 0)
+                    .expect("parts"),
+            )
+            .in_memory()
+            .quiet()
+            .fit()
+            .expect("a study");
+        assert_eq!(
+            alone.chosen().expect("a choice").on_test().map(|m| m.mean),
+            chosen.on_test().map(|m| m.mean)
+        );
+        assert_eq!(halved.table().height(), 4);
+        let figure = serde_json::to_value(halved.chart()).expect("a figure");
+        assert_eq!(figure["data"].as_array().expect("lines").len(), 5);
+    }
+
+    #[test]
+    fn what_cannot_be_halved_says_why() {
+        let error = |study: Study, factor: usize| study.halve(factor).expect_err("an error").to_string();
+        assert!(error(study(4), 2).contains("less than 1"));
+        assert!(error(study(16), 1).contains("2"));
+        assert!(error(study(16).vary("recipe.length", [1.0]), 2).contains("length"));
+        assert_eq!(study(16).halve(100).expect("rounds").rounds.len(), 2);
+    }
+}
