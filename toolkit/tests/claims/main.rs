@@ -9,6 +9,7 @@ mod embeddings;
 mod initial_weights;
 mod optimizers;
 mod penalties;
+mod text_and_sound;
 
 use jook::prelude::*;
 
