@@ -8,7 +8,8 @@
 
 pub use crate::comm;
 pub use crate::data::{
-    Dataset, ImageDomain, ImageFolder, ImagePreparation, Split, Standardizer, TableOptions, Targets, datasets,
+    Dataset, ImageDomain, ImageFolder, ImagePreparation, Preview, Spectrogram, Split, Standardizer,
+    TableOptions, Targets, Vocabulary, datasets,
 };
 pub use crate::device::devices;
 pub use crate::diagnose::{Diagnosis, Finding, Illness};
@@ -24,7 +25,7 @@ pub use crate::net::{
     Activation, Cnn, Constant, Elu, FanUniform, Gelu, HardTanh, HeNormal, HeUniform, Identity, InceptionV3,
     Init, Layer, LayerKind, LeakyRelu, LecunNormal, LecunUniform, Maxout, Mish, Mlp, NetSpec, Network,
     NetworkModule, Normal, Orthogonal, Prepared, Relu, Role, Selu, Sigmoid, Silu, Softsign, Sparse, Tanh,
-    Uniform, Window, Word2Vec, XavierNormal, XavierUniform, Zeros, ops,
+    TextNet, Uniform, Window, Word2Vec, XavierNormal, XavierUniform, Zeros, ops,
 };
 pub use crate::show::{
     Align, Bundle, Display, ImageGrid, Progress, Show, Table, chart, clear_output, quiet, readable_number,

@@ -7,6 +7,7 @@ mod random_labels;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::content::Content;
 use super::digest::digest_of;
 use super::targets::Kept;
 use super::{Shape, Targets};
@@ -30,6 +31,7 @@ pub struct Dataset {
     source: String,
     licence: String,
     notes: Arc<[String]>,
+    content: Content,
     /// Made when it is first asked for, and shared by clones.
     digest: Arc<OnceLock<String>>,
 }
@@ -87,12 +89,18 @@ impl Dataset {
             source: String::new(),
             licence: String::new(),
             notes: Arc::new([]),
+            content: Content::Numbers,
         })
     }
 
     /// The dataset's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the numbers stand for.
+    pub(super) fn content(&self) -> &Content {
+        &self.content
     }
 
     /// The shape of one example.
@@ -304,7 +312,19 @@ impl Dataset {
 /// One line: name, number of examples, shape, classes.
 impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} examples, {}", self.name, self.len(), self.shape)?;
+        write!(f, "{}: {} examples, ", self.name, self.len())?;
+        match &self.content {
+            Content::Words(vocabulary) => {
+                write!(
+                    f,
+                    "texts of up to {} words, vocabulary of {}",
+                    self.width(),
+                    vocabulary.len()
+                )
+            }
+            Content::Sound(rate) => write!(f, "sounds of {} samples at {rate} Hz", self.width()),
+            Content::Numbers | Content::Spectrogram(_) => write!(f, "{}", self.shape),
+        }?;
         match (&self.targets, self.target_width()) {
             (Kept::None, _) => f.write_str(", no labels"),
             (Kept::Classes(_), 1) => f.write_str(", 1 class"),

@@ -42,6 +42,7 @@ pub(super) fn digest_of(data: &Dataset) -> String {
         hash.update(b"groups");
         groups.iter().for_each(|group| hash.update(group.to_le_bytes()));
     }
+    data.content().hash(&mut hash);
     hex(&hash.finalize())
 }
 

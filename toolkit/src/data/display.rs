@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::content::Content;
+use super::sounds::{SIZE, picture};
 use super::{Dataset, Shape, Split, Standardizer};
 use crate::show::{Align, Bundle, ImageGrid, Show, Table, chart, escape_html, readable_number};
 use plotly::{Plot, Trace};
@@ -17,7 +19,8 @@ const BINS: usize = 16;
 const POINTS: usize = 5000;
 
 impl Show for Dataset {
-    /// Images: a row of them for each class and a table of the classes. Other data: the table of the
+    /// Images and sounds, which are drawn: a row of them for each class and a table of the classes. Texts: the first of
+    /// each class. Other data: the table of the
     /// classes, or of the values to predict with their histograms, and one of the features.
     fn bundle(&self) -> Bundle {
         let mut parts = Vec::new();
@@ -30,7 +33,9 @@ impl Show for Dataset {
         if let Some(values) = self.values().filter(|values| !values.is_empty()) {
             parts.push(self.value_table(values).bundle());
         }
-        if let (Shape::Flat(_), false) = (self.shape(), self.is_empty()) {
+        if self.vocabulary().is_some() {
+            parts.push(self.text_table().bundle());
+        } else if let (Shape::Flat(_), None, false) = (self.shape(), self.rate(), self.is_empty()) {
             parts.push(self.feature_table().bundle());
         }
         join(&self.heading(), self.notes(), &self.origin(), &parts)
@@ -192,7 +197,7 @@ impl Dataset {
     }
 
     fn heading(&self) -> String {
-        match self.range() {
+        match self.range().filter(|_| self.vocabulary().is_none()) {
             Some((low, high)) => {
                 let [low, high] = [low, high].map(|x| readable_number(f64::from(x)));
                 format!("{self}, values {low} to {high}")
@@ -211,13 +216,17 @@ impl Dataset {
 
     /// The first images of each class, in the order of the classes; without labels, the first images.
     fn grid(&self) -> Option<ImageGrid> {
-        let Shape::Image {
-            height,
-            width,
-            channels,
-        } = self.shape()
-        else {
-            return None;
+        let size = match (self.content(), self.shape()) {
+            (Content::Sound(_), _) => SIZE,
+            (
+                _,
+                Shape::Image {
+                    height,
+                    width,
+                    channels,
+                },
+            ) => (height, width, channels),
+            _ => return None,
         };
         let mut rows = Vec::new();
         if self.labels().is_some() {
@@ -242,16 +251,24 @@ impl Dataset {
         } else {
             rows.extend((0..self.len().min(PER_CLASS)).map(|row| (0, row)));
         }
-        let images: Vec<f32> = rows.iter().flat_map(|&(_, row)| self.row(row)).copied().collect();
+        let (low, high) = self.range()?;
+        let sound = matches!(self.content(), Content::Sound(_));
+        let (black, white) = if sound { (0.0, 1.0) } else { (low, high) };
+        let images: Vec<f32> = rows
+            .iter()
+            .flat_map(|&(_, row)| match sound {
+                true => picture(self.row(row), low.abs().max(high)),
+                false => self.row(row).to_vec(),
+            })
+            .collect();
         let captions = rows.iter().map(|&(label, row)| match self.labels() {
             Some(_) => self.class_name(label as usize),
             None => row.to_string(),
         });
         // Four channels and the like have no grid; values outside 0..1 are stretched.
-        let grid = ImageGrid::new((height, width, channels), &images, captions).ok()?;
-        let (low, high) = self.range()?;
-        let grid = if low < 0.0 || high > 1.0 {
-            grid.range(low, high)
+        let grid = ImageGrid::new(size, &images, captions).ok()?;
+        let grid = if black < 0.0 || white > 1.0 {
+            grid.range(black, white)
         } else {
             grid
         };
@@ -264,6 +281,25 @@ impl Dataset {
             })
             .limit(PER_CLASS * CLASSES),
         )
+    }
+
+    /// The first texts of each class; without labels, the first texts.
+    fn text_table(&self) -> Table {
+        let table = Table::new(["class", "text"])
+            .align(0, Align::Left)
+            .align(1, Align::Left);
+        let rows: Vec<usize> = match self.classes() {
+            0 => (0..self.len().min(PER_CLASS)).collect(),
+            classes => (0..classes.min(CLASSES))
+                .flat_map(|class| self.rows_of(class).into_iter().take(PER_CLASS / 2))
+                .collect(),
+        };
+        rows.into_iter().fold(table, |table, row| {
+            let class = self
+                .label(row)
+                .map_or(String::new(), |label| self.class_name(label as usize));
+            table.row([class, self.text(row).unwrap_or_default()])
+        })
     }
 
     fn class_table(&self) -> Table {

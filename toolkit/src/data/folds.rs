@@ -76,10 +76,11 @@ impl Dataset {
             for fold in 0..k {
                 let (test, train) = (0..self.len()).partition(|&row| fold_of[row] == fold);
                 let part = |part| format!("{part} {} of {k}{of}", fold + 1);
+                let train = self.part(train, &part("train"))?;
                 splits.push(Split {
-                    train: self.part(train, &part("train"))?,
+                    test: self.part(test, &part("test"))?.knowing(&train)?,
                     validation: None,
-                    test: self.part(test, &part("test"))?,
+                    train,
                 });
             }
         }

@@ -20,6 +20,7 @@ pub(super) fn join(one: &Dataset, other: &Dataset) -> Result<Dataset> {
             "give both their groups with Dataset::with_groups",
         );
     }
+    let (one, other) = &one.with_words_of_both(other)?;
     let other = &other.with_features_of(one.feature_names())?;
     let mut class_names = one.class_names().to_vec();
     let targets = match (one.targets(), other.targets()) {
@@ -61,6 +62,9 @@ pub(super) fn join(one: &Dataset, other: &Dataset) -> Result<Dataset> {
         }
     };
     let groups = one.groups().zip(other.groups()).map(|(a, b)| [a, b].concat());
-    let joined = one.with_examples([one.features(), other.features()].concat())?;
+    let content = one.content().joined(other.content());
+    let joined = one
+        .with_examples([one.features(), other.features()].concat())?
+        .with_content(content);
     Ok(joined.with_rest(targets, class_names, weights, groups))
 }

@@ -1,6 +1,7 @@
 //! What there is to learn from: datasets that ship, generators, loaders, splits and standardization.
 
 mod augmentation;
+mod content;
 mod dataset;
 pub mod datasets;
 mod digest;
@@ -12,13 +13,15 @@ mod load;
 mod names;
 mod shape;
 mod share;
+mod sounds;
 mod split;
 mod standardize;
 mod targets;
+mod texts;
 mod transpose;
 
-pub use augmentation::Augmentation;
-pub(crate) use augmentation::{change_each, mix_batch};
+pub use augmentation::{Augmentation, Preview};
+pub(crate) use augmentation::{change_each, check_all, mix_batch};
 pub use dataset::Dataset;
 pub use datasets::ImageDomain;
 pub use images::{DamagedImage, ImageBatch, ImageBatches, ImageFolder, ImagePreparation};
@@ -27,7 +30,9 @@ pub use load::TableOptions;
 pub(crate) use names::Names;
 pub use shape::Shape;
 pub(crate) use share::{share_of_classes, share_of_groups};
+pub use sounds::Spectrogram;
 pub use split::Split;
 pub(crate) use split::check_test_share;
 pub use standardize::Standardizer;
 pub use targets::Targets;
+pub use texts::Vocabulary;

@@ -16,6 +16,9 @@ pub(crate) struct Names {
     pub features: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
+    /// Of a vocabulary, where the examples are texts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
 }
 
 impl Dataset {
@@ -24,6 +27,9 @@ impl Dataset {
             classes: self.class_names().to_vec(),
             features: self.feature_names().to_vec(),
             values: self.value_names().to_vec(),
+            words: self
+                .vocabulary()
+                .map_or_else(Vec::new, |all| all.words().to_vec()),
         }
     }
 
@@ -101,7 +107,9 @@ impl Dataset {
     /// The same examples with labels, shares, values and features in the order of `names`. What has no names on either
     /// side stays as it is.
     pub(crate) fn matched_to(&self, names: &Names) -> Result<Self> {
-        let data = self.with_features_of(&names.features)?;
+        let data = self
+            .with_features_of(&names.features)?
+            .with_words_of(&names.words)?;
         match data.targets() {
             Targets::Classes(_) | Targets::Shares { .. } if !names.classes.is_empty() => {
                 data.with_classes_of(&names.classes)
@@ -121,7 +129,9 @@ impl Dataset {
         };
         match same {
             true => self.matched_to(names),
-            false => self.with_features_of(&names.features),
+            false => self
+                .with_features_of(&names.features)?
+                .with_words_of(&names.words),
         }
     }
 

@@ -31,7 +31,7 @@ impl Split {
     /// When `test` has an example of a class that `train` does not know, or both name their features and `test` has
     /// others.
     pub fn new(train: Dataset, test: Dataset) -> Result<Self> {
-        let test = test.matched_to(&train.names())?;
+        let test = test.matched_to(&train.names())?.knowing(&train)?;
         Ok(Self {
             train,
             validation: None,
@@ -44,7 +44,8 @@ impl Split {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_validation(self, validation: Dataset) -> Result<Self> {
-        let validation = Some(validation.matched_to(&self.train.names())?);
+        let validation = validation.matched_to(&self.train.names())?.knowing(&self.train)?;
+        let validation = Some(validation);
         Ok(Self { validation, ..self })
     }
 
@@ -152,9 +153,9 @@ impl Dataset {
         let rest = train.named(self.name());
         let (train, validation) = rest.without_validation(of_rest, seed)?;
         Ok(Split {
-            train,
+            test: test.knowing(&train)?,
             validation: Some(validation),
-            test,
+            train,
         })
     }
 
@@ -171,7 +172,9 @@ impl Dataset {
                 .fix("take more examples, or cross-validate with Dataset::folds"));
             }
         }
-        Ok((self.part(train, "train")?, self.part(validation, "validation")?))
+        let train = self.part(train, "train")?;
+        let validation = self.part(validation, "validation")?.knowing(&train)?;
+        Ok((train, validation))
     }
 
     /// A training part of `k` examples a class, chosen by `seed`; all the rest is the test part, without the groups
@@ -288,10 +291,11 @@ impl Dataset {
                 .at(format!("dataset {}", self.name())));
             }
         }
+        let train = self.part(train, "train")?;
         Ok(Split {
-            train: self.part(train, "train")?,
+            test: self.part(test, "test")?.knowing(&train)?,
             validation: None,
-            test: self.part(test, "test")?,
+            train,
         })
     }
 }

@@ -82,6 +82,12 @@ impl Standardizer {
                     .at(format!("dataset {}", train.name())),
             );
         }
+        if train.vocabulary().is_some() {
+            return Err(
+                Error::data("expected numbers to standardize, found the words of texts")
+                    .at(format!("dataset {}", train.name())),
+            );
+        }
         Ok(Self::measured(
             train.features(),
             train.width(),

@@ -8,7 +8,7 @@ use crate::{Error, Number, Result};
 /// Calls a macro with every builder of networks.
 macro_rules! for_each_builder {
     ($($then:ident)::+) => {
-        $($then)::+! { $crate::net::Mlp $crate::net::Cnn $crate::net::InceptionV3 }
+        $($then)::+! { $crate::net::Mlp $crate::net::Cnn $crate::net::TextNet $crate::net::InceptionV3 }
     };
 }
 pub(crate) use for_each_builder;

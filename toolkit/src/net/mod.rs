@@ -23,6 +23,7 @@ mod run_time;
 mod show;
 mod spec;
 pub mod tape;
+mod text_net;
 mod validate;
 mod weights;
 mod window;
@@ -40,6 +41,7 @@ pub use network::Network;
 pub use predict::Prepared;
 pub use probe::{Probe, Probed};
 pub use spec::{Layer, LayerKind, NetSpec};
+pub use text_net::TextNet;
 pub use validate::{MAX_PARAMETERS, MAX_TOTAL_WIDTH, MAX_WIDTH};
 pub use window::Window;
 

@@ -70,7 +70,7 @@ impl<'a> Gather<'a> {
         input: &mut [f32],
     ) {
         let shape = self.data.shape();
-        change_each(all, (rows, epoch, seed), shape, input);
+        change_each(all, (rows, epoch, seed), self.data, input);
         let targets = match self.data.targets() {
             Targets::Classes(_) => Targets::Classes(&self.classes),
             other => other,

@@ -12,6 +12,7 @@ mod optimizers;
 mod overfitting;
 mod penalties;
 mod rates;
+mod text_and_sound;
 
 use jook::prelude::*;
 

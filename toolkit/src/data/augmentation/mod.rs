@@ -1,8 +1,13 @@
 //! [`Augmentation`]: random changes of examples, made anew each time they are shown.
 //!
 //! A training is given them by its recipe ([`Recipe::augment`](crate::train::Recipe::augment)), in the order in which they
-//! follow one another. [`Dataset::preview`] shows what they make, [`Dataset::augmented`] gives it as data, and
+//! follow one another. [`Dataset::preview`](super::Dataset::preview) shows what they make,
+//! [`Dataset::augmented`](super::Dataset::augmented) gives it as data, and
 //! [`Network::predict_augmented`](crate::net::Network::predict_augmented) averages predictions over them.
+//!
+//! Texts have their words changed, by the numbers of the dataset's [`Vocabulary`]. Sounds have their samples changed, also
+//! beneath a [`spectrogram`](super::Dataset::spectrogram): of each example to be shown the sound is changed first and its picture
+//! made anew, then the changes of pictures follow.
 //!
 //! Images are changed as they stand: what comes in from outside them is 0, which is black, or the mean of standardized
 //! pixels. Each change of a row draws from a random stream of that row and epoch, so that it depends on neither the threads
@@ -11,22 +16,27 @@
 mod blur;
 mod colour;
 mod erase;
+mod fits;
 mod geometry;
 mod mix;
 mod preview;
+mod sound;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fmt;
 
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, Shape};
+use super::{Shape, Vocabulary};
 use crate::seed::{Rng, normal, uniform};
 use crate::{Error, Result};
+pub(crate) use fits::check_all;
 use geometry::Affine;
 pub(crate) use mix::mix_batch;
+pub use preview::Preview;
 pub(crate) use preview::change_each;
 
 /// A random change of an example. All but the two that mix examples leave the target as it is.
@@ -97,6 +107,39 @@ pub enum Augmentation {
     #[doc(alias = "RandomErasing")]
     #[doc(alias = "Cutout")]
     Erase(f64),
+    /// Replaces so many of the words of a text, a share but one at least, each by a synonym: words that have some, as far as
+    /// there are (Wei and Zou 2019). Synonyms are those of the texts' [`Vocabulary`].
+    Synonyms(f64),
+    /// So many times puts a synonym of a word of the text somewhere into it (Wei and Zou 2019), as long as the row has room:
+    /// see [`Dataset::with_length`](super::Dataset::with_length).
+    InsertSynonyms(f64),
+    /// So many times swaps two words of a text (Wei and Zou 2019).
+    SwapWords(f64),
+    /// Leaves each word of a text out with this chance, but one (Wei and Zou 2019).
+    DeleteWords(f64),
+    /// Moves a sound by up to this share of its length to either side; silence comes in.
+    TimeShift(f64),
+    /// Adds white noise to a sound, so strong that the signal-to-noise ratio, in decibels, lies within these, drawn evenly.
+    WhiteNoise {
+        /// The strongest noise: 0 is as loud as the sound.
+        least: f64,
+        /// The weakest.
+        most: f64,
+    },
+    /// Makes a sound louder or softer by up to so many decibels.
+    Gain(f64),
+    /// Plays a sound at 1 - s to 1 + s times its speed, higher or lower with it (Ko et al. 2015), about its middle and by
+    /// linear interpolation; its length stays.
+    #[doc(alias = "speed_perturb")]
+    Speed(f64),
+    /// Covers up to this share of the frames of a spectrogram, or of the columns of an image, by the mean of it (Park et al.
+    /// 2019).
+    #[doc(alias = "SpecAugment")]
+    TimeMask(f64),
+    /// Covers up to this share of the bands of a spectrogram, or of the lines of an image, by the mean of it (Park et al.
+    /// 2019).
+    #[doc(alias = "SpecAugment")]
+    FrequencyMask(f64),
     /// Mixes each example with another of its batch, and their targets likewise: lambda of the one and 1 - lambda of the
     /// other, lambda from Beta(alpha, alpha) (Zhang et al. 2018). Classes become shares.
     Mixup(f64),
@@ -127,6 +170,17 @@ impl Image<'_> {
         self.scratch.extend_from_slice(self.pixels);
         (self.scratch, self.pixels)
     }
+}
+
+/// What the numbers of an example are, for who changes them.
+#[derive(Clone, Copy)]
+pub(crate) enum Form<'a> {
+    /// Plain numbers, or an image.
+    Shaped(Shape),
+    /// Words by their numbers.
+    Words(&'a Vocabulary),
+    /// Samples.
+    Sound,
 }
 
 /// Within +-`most`.
@@ -216,6 +270,20 @@ impl Augmentation {
             Augmentation::Hue(x) => within("a hue", *x, 0.0, 0.5),
             Augmentation::Blur(x) => within("a blur in pixels", *x, 0.0, 100.0),
             Augmentation::Erase(x) => within("a largest share", *x, 0.02, 1.0),
+            Augmentation::Synonyms(x)
+            | Augmentation::InsertSynonyms(x)
+            | Augmentation::SwapWords(x)
+            | Augmentation::DeleteWords(x) => within("a share of the words", *x, 0.0, 1.0),
+            Augmentation::TimeShift(x) | Augmentation::TimeMask(x) => {
+                within("a share of the time", *x, 0.0, 1.0)
+            }
+            Augmentation::FrequencyMask(x) => within("a share of the bands", *x, 0.0, 1.0),
+            Augmentation::WhiteNoise { least, most } => {
+                within("a least ratio in decibels", *least, -100.0, 200.0)
+                    .and_then(|()| within("a largest ratio in decibels", *most, *least, 200.0))
+            }
+            Augmentation::Gain(x) => within("a gain in decibels", *x, 0.0, 100.0),
+            Augmentation::Speed(x) => within("a share of the speed", *x, 0.0, 0.9),
             Augmentation::Mixup(alpha) | Augmentation::CutMix(alpha) => {
                 within("an alpha", *alpha, 0.01, 100.0)
             }
@@ -242,81 +310,42 @@ impl Augmentation {
         self.validate_within(depth + 1)
     }
 
-    /// Refuses examples of a shape, or numbers of a range, that it does not change.
-    pub(crate) fn check(&self, data: &Dataset) -> Result<()> {
-        let refuse = |what: String, fix: &str| {
-            Err(Error::spec(what)
-                .at(format!("recipe, augmentation; dataset {}", data.name()))
-                .fix(fix))
-        };
-        match self {
-            Augmentation::Noise(_) | Augmentation::Mixup(_) => return Ok(()),
-            Augmentation::Sometimes(_, of) => return of.check(data),
-            Augmentation::Choice(_, of) => return of.iter().try_for_each(|one| one.check(data)),
-            _ => {}
-        }
-        let channels = match data.shape() {
-            Shape::Flat(width) => {
-                return refuse(
-                    format!("{self} is for images, found examples of {width} numbers"),
-                    "if the numbers are images, row by row, say so with Dataset::with_shape",
-                );
-            }
-            Shape::Image { channels, .. } => channels,
-        };
-        match self {
-            Augmentation::Saturation(_) | Augmentation::Hue(_) if channels != 3 => refuse(
-                format!("{self} is for images of red, green and blue, found {channels} channels"),
-                "grey images have brightness, contrast and gamma",
-            ),
-            Augmentation::Brightness(_)
-            | Augmentation::Contrast(_)
-            | Augmentation::Gamma(_)
-            | Augmentation::Saturation(_)
-            | Augmentation::Hue(_) => match data.range() {
-                Some((low, high)) if low < 0.0 || high > 1.0 => refuse(
-                    format!("{self} is for pixels of 0 to 1, found {low} to {high}"),
-                    "leave the images as they were loaded, and let a batch norm come first in the network",
-                ),
-                _ => Ok(()),
-            },
-            _ => Ok(()),
-        }
-    }
-
     /// Changes one example by what it does to one alone.
-    pub(crate) fn apply(&self, example: &mut [f32], shape: Shape, rng: &mut Rng, scratch: &mut Vec<f32>) {
-        match self {
-            Augmentation::Noise(deviation) => example
+    pub(crate) fn apply(&self, example: &mut [f32], form: Form<'_>, rng: &mut Rng, scratch: &mut Vec<f32>) {
+        match (self, form) {
+            (Augmentation::Noise(deviation), _) => example
                 .iter_mut()
                 .for_each(|x| *x += (deviation * normal(rng)) as f32),
-            Augmentation::Sometimes(chance, of) => {
+            (Augmentation::Sometimes(chance, of), _) => {
                 if uniform(rng) < *chance {
-                    of.apply(example, shape, rng, scratch);
+                    of.apply(example, form, rng, scratch);
                 }
             }
-            Augmentation::Choice(n, of) => {
+            (Augmentation::Choice(n, of), _) => {
                 for _ in 0..*n {
-                    of[rng.random_range(0..of.len() as u32) as usize].apply(example, shape, rng, scratch);
+                    of[rng.random_range(0..of.len() as u32) as usize].apply(example, form, rng, scratch);
                 }
             }
-            _ => {
-                if let Shape::Image {
+            (_, Form::Words(vocabulary)) => self.change_words(example, vocabulary, rng),
+            (_, Form::Sound) => self.change_sound(example, rng, scratch),
+            (
+                _,
+                Form::Shaped(Shape::Image {
                     height,
                     width,
                     channels,
-                } = shape
-                {
-                    let image = Image {
-                        pixels: example,
-                        height,
-                        width,
-                        channels,
-                        scratch,
-                    };
-                    self.change(image, rng);
-                }
+                }),
+            ) => {
+                let image = Image {
+                    pixels: example,
+                    height,
+                    width,
+                    channels,
+                    scratch,
+                };
+                self.change(image, rng);
             }
+            (_, Form::Shaped(Shape::Flat(_))) => {}
         }
     }
 
@@ -359,25 +388,10 @@ impl Augmentation {
             Augmentation::Hue(x) => colour::turn_hue(&mut image, either(x, rng) as f32),
             Augmentation::Blur(most) => blur::blur(&mut image, most * uniform(rng)),
             Augmentation::Erase(most) => erase::erase(&mut image, most, rng),
+            Augmentation::TimeMask(most) => sound::mask_time(&mut image, most, rng),
+            Augmentation::FrequencyMask(most) => sound::mask_frequency(&mut image, most, rng),
             _ => {}
         }
-    }
-
-    /// Why it may change what the examples of a set that ships show.
-    pub(crate) fn may_change_labels(&self, data: &Dataset) -> Option<String> {
-        let name = data.name();
-        let digits = name == "digits" || name.starts_with("digits (");
-        let why = match self {
-            Augmentation::Sometimes(_, of) => return of.may_change_labels(data),
-            Augmentation::Choice(_, of) => return of.iter().find_map(|one| one.may_change_labels(data)),
-            Augmentation::Mirror => "a mirrored 2, 3 or 7 is no digit that anyone writes",
-            Augmentation::Flip => "a 6 becomes nearly a 9, and a 2 nearly a 5",
-            Augmentation::Rotate(degrees) | Augmentation::Affine { degrees, .. } if *degrees > 45.0 => {
-                "a 6 becomes a 9"
-            }
-            _ => return None,
-        };
-        digits.then(|| format!("{self} may change what {name} show: {why}"))
     }
 }
 
@@ -406,6 +420,16 @@ impl fmt::Display for Augmentation {
             Augmentation::Hue(x) => write!(f, "hue {x}"),
             Augmentation::Blur(x) => write!(f, "blur {x}"),
             Augmentation::Erase(x) => write!(f, "erased {x}"),
+            Augmentation::Synonyms(x) => write!(f, "synonyms {x}"),
+            Augmentation::InsertSynonyms(x) => write!(f, "inserted synonyms {x}"),
+            Augmentation::SwapWords(x) => write!(f, "swapped words {x}"),
+            Augmentation::DeleteWords(x) => write!(f, "deleted words {x}"),
+            Augmentation::TimeShift(x) => write!(f, "time shift {x}"),
+            Augmentation::WhiteNoise { least, most } => write!(f, "white noise {least} to {most} dB"),
+            Augmentation::Gain(x) => write!(f, "gain {x} dB"),
+            Augmentation::Speed(x) => write!(f, "speed {x}"),
+            Augmentation::TimeMask(x) => write!(f, "time mask {x}"),
+            Augmentation::FrequencyMask(x) => write!(f, "frequency mask {x}"),
             Augmentation::Mixup(alpha) => write!(f, "mixup {alpha}"),
             Augmentation::CutMix(alpha) => write!(f, "cutmix {alpha}"),
             Augmentation::Sometimes(chance, of) => write!(f, "{of} at {chance}"),

@@ -1,9 +1,14 @@
+//! Images here; texts and sounds in files of their own.
+
+mod sounds;
+mod texts;
+
 use rand::Rng as _;
 use serde_json::Value;
 
 use super::geometry::{Affine, Part};
 use super::*;
-use crate::data::{Targets, datasets};
+use crate::data::{Dataset, Targets, datasets};
 use crate::net::Mlp;
 use crate::seed::stream;
 use crate::train::Recipe;
@@ -379,6 +384,8 @@ fn predictions_are_averaged_over_changes() {
         run.predict_augmented(&digits.test, &[Augmentation::Mixup(1.0)], 1, 0)
             .is_err()
     );
-    let grid = digits.train.preview(&changes, 7, 0).expect("a grid");
+    let Preview::Images(grid) = digits.train.preview(&changes, 7, 0).expect("a grid") else {
+        panic!("no images");
+    };
     assert_eq!(grid.len(), 6 * 8);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Dataset;
 use crate::data::Shape;
+use crate::data::content::Content;
 use crate::data::names::repeated;
 use crate::data::targets::Kept;
 use crate::{Error, Result};
@@ -206,8 +207,16 @@ impl Dataset {
             ))
             .at(format!("dataset {}", self.name)));
         }
+        if self.shape != shape {
+            self.content = Content::Numbers;
+        }
         self.shape = shape;
         Ok(self.changed())
+    }
+
+    /// The same numbers, which stand for something else.
+    pub(in crate::data) fn with_content(self, content: Content) -> Self {
+        Self { content, ..self }.changed()
     }
 
     /// The same data under another name.

@@ -19,6 +19,7 @@ impl Dataset {
         Ok(Self {
             features: rows_of(&self.features, rows, self.width()),
             targets: self.targets.at(rows, self.target_width()),
+            content: self.content.at(rows),
             weights: self.weights.as_ref().map(|weights| rows_of(weights, rows, 1)),
             groups: self
                 .groups
@@ -119,6 +120,7 @@ impl Dataset {
         let made = Self::new(self.name.clone(), self.shape, features)?;
         Ok(Self {
             features: made.features,
+            content: self.content.changed(),
             ..self.clone()
         })
     }

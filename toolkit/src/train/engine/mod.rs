@@ -15,7 +15,7 @@ use super::holdout::{Parts, parts};
 use super::state::State;
 use super::watch::Watcher;
 use super::{Ending, History, Recipe, Sampler};
-use crate::data::Dataset;
+use crate::data::{Dataset, check_all};
 use crate::loss::Objective;
 use crate::net::NetSpec;
 use crate::net::executor::Executor;
@@ -169,7 +169,7 @@ pub(super) fn train(
         .collect();
     for data in &all {
         check_width(data, executor.inputs())?;
-        recipe.augmentations.iter().try_for_each(|one| one.check(data))?;
+        check_all(&recipe.augmentations, data)?;
         for one in recipe.augmentations.iter().filter(|_| !crate::show::is_quiet()) {
             if let Some(why) = one.may_change_labels(data) {
                 eprintln!("\u{26a0} {why}");
