@@ -126,7 +126,11 @@ pub(super) fn columns(table: &[f32], width: usize) -> Vec<(f64, f64)> {
 /// Rows right and rows of a classifier's predictions; none of values, of NaN or without examples.
 pub(super) fn right(predictions: &Predictions) -> Option<(Vec<bool>, Vec<u32>)> {
     let (said, truth) = (predictions.labels().ok()?, predictions.data().labels()?);
-    let right: Vec<bool> = said.iter().zip(truth).map(|(said, truth)| said == truth).collect();
+    let right: Vec<bool> = said
+        .iter()
+        .zip(truth)
+        .map(|(said, truth)| said == truth)
+        .collect();
     (!right.is_empty()).then(|| (right, truth.to_vec()))
 }
 

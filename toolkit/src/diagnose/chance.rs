@@ -79,7 +79,10 @@ mod tests {
             for hits in 0..=n {
                 for chance in [0.0, 0.01, 0.3, 0.5, 1.0] {
                     let (found, want) = (at_least(hits.into(), n.into(), chance), counted(hits, n, chance));
-                    assert!((found - want).abs() < 1e-10, "{hits} of {n} at {chance}: {found}, {want}");
+                    assert!(
+                        (found - want).abs() < 1e-10,
+                        "{hits} of {n} at {chance}: {found}, {want}"
+                    );
                 }
             }
         }
@@ -91,7 +94,10 @@ mod tests {
     #[test]
     fn differences_of_shares_are_newcombes() {
         let (low, high) = difference((56, 70), (48, 80));
-        assert!((low - 0.0524).abs() < 5e-5 && (high - 0.3339).abs() < 5e-5, "{low} {high}");
+        assert!(
+            (low - 0.0524).abs() < 5e-5 && (high - 0.3339).abs() < 5e-5,
+            "{low} {high}"
+        );
         let (low, high) = difference((0, 0), (0, 0));
         assert!(low <= -1.0 && high >= 1.0);
     }

@@ -24,7 +24,9 @@ fn bits(row: &[f32]) -> Vec<u32> {
 }
 
 pub(super) fn look(case: &Case<'_>, report: &mut Report) -> Result<()> {
-    let (Some(train), Some(test)) = (&case.train, &case.test) else { return Ok(()) };
+    let (Some(train), Some(test)) = (&case.train, &case.test) else {
+        return Ok(());
+    };
     if train.is_empty() || test.is_empty() || train.shape() != test.shape() {
         return Ok(());
     }
@@ -33,7 +35,11 @@ pub(super) fn look(case: &Case<'_>, report: &mut Report) -> Result<()> {
         let line = "let test = split.test.without_rows(&diagnosis.rows(Illness::Duplicates))?;";
         report.add(the_same("test", rows.len(), test.len(), line).rows(rows.clone()));
     }
-    if let Some(validation) = case.validation.as_ref().filter(|part| part.shape() == train.shape()) {
+    if let Some(validation) = case
+        .validation
+        .as_ref()
+        .filter(|part| part.shape() == train.shape())
+    {
         let found = equal(train, validation).len();
         if found > 0 {
             let line = "let split = split.train.join(&split.test)?.split_three(0.2, 0.2, 0)?;";
@@ -58,11 +64,20 @@ fn equal(train: &Dataset, test: &Dataset) -> Vec<usize> {
     for row in train.rows() {
         known.insert(bits(row), ());
     }
-    let found = test.rows().enumerate().filter(|(_, row)| known.contains_key(&bits(row)));
+    let found = test
+        .rows()
+        .enumerate()
+        .filter(|(_, row)| known.contains_key(&bits(row)));
     found.map(|(row, _)| row).collect()
 }
 
-fn near(case: &Case<'_>, train: &Dataset, test: &Dataset, equal: &[usize], report: &mut Report) -> Result<()> {
+fn near(
+    case: &Case<'_>,
+    train: &Dataset,
+    test: &Dataset,
+    equal: &[usize],
+    report: &mut Report,
+) -> Result<()> {
     const WHAT: &str = "near duplicates";
     if train.len() < 10 {
         report.not_seen(WHAT, "fewer than ten examples to learn from");
@@ -80,16 +95,27 @@ fn near(case: &Case<'_>, train: &Dataset, test: &Dataset, equal: &[usize], repor
         }
     };
     let asked = (WORK / (train.width() * train.len())).clamp(50, 500) / 2;
-    let among = drawn(train.len(), (WORK / (train.width() * 2 * asked)).max(100), case.seed);
+    let among = drawn(
+        train.len(),
+        (WORK / (train.width() * 2 * asked)).max(100),
+        case.seed,
+    );
     if among.len() < train.len() {
         report.not_seen(
             WHAT,
-            format!("among {} of the {} examples to learn from alone", among.len(), train.len()),
+            format!(
+                "among {} of the {} examples to learn from alone",
+                among.len(),
+                train.len()
+            ),
         );
     }
     let rows: Vec<usize> = drawn(test.len(), asked, case.seed);
     if rows.len() < test.len() {
-        report.not_seen(WHAT, format!("of {} of the {} test examples alone", rows.len(), test.len()));
+        report.not_seen(
+            WHAT,
+            format!("of {} of the {} test examples alone", rows.len(), test.len()),
+        );
     }
     let mut usual = Vec::new();
     for &row in &drawn(train.len(), asked, case.seed) {
@@ -98,7 +124,11 @@ fn near(case: &Case<'_>, train: &Dataset, test: &Dataset, equal: &[usize], repor
         }
         usual.push(nearest(train.row(row), &train, &among, Some(row)));
     }
-    let mut sorted: Vec<f64> = usual.iter().copied().filter(|d| *d > 0.0 && d.is_finite()).collect();
+    let mut sorted: Vec<f64> = usual
+        .iter()
+        .copied()
+        .filter(|d| *d > 0.0 && d.is_finite())
+        .collect();
     if sorted.len() < 5 {
         report.not_seen(WHAT, "hardly any two examples differ");
         return Ok(());

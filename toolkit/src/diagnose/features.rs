@@ -36,7 +36,9 @@ fn name_of(data: &Dataset, feature: usize) -> String {
 }
 
 pub(super) fn scales(case: &Case<'_>, report: &mut Report) {
-    let Some(train) = case.train.as_ref().filter(|train| train.len() > 1) else { return };
+    let Some(train) = case.train.as_ref().filter(|train| train.len() > 1) else {
+        return;
+    };
     let found = columns(train.features(), train.width());
     let ranges = train.feature_ranges();
     let varies = |&j: &usize| ranges[j].0 < ranges[j].1;
@@ -45,8 +47,16 @@ pub(super) fn scales(case: &Case<'_>, report: &mut Report) {
     // The border of images is often empty.
     if !constant.is_empty() && (!image || constant.len() == train.width()) {
         let seen = match constant[..] {
-            [one] => format!("{} is the same for all {} examples", name_of(train, one), train.len()),
-            _ => format!("{} of {} features are the same for all examples", constant.len(), train.width()),
+            [one] => format!(
+                "{} is the same for all {} examples",
+                name_of(train, one),
+                train.len()
+            ),
+            _ => format!(
+                "{} of {} features are the same for all examples",
+                constant.len(),
+                train.width()
+            ),
         };
         report.add(
             Finding::new(Illness::ConstantFeatures, seen, Sureness::Counted)
@@ -60,15 +70,22 @@ pub(super) fn scales(case: &Case<'_>, report: &mut Report) {
     let varying: Vec<usize> = (0..train.width()).filter(varies).collect();
     let sd = |&j: &usize| found[j].1;
     let by_sd = |a: &&usize, b: &&usize| sd(a).total_cmp(&sd(b));
-    let (Some(&least), Some(&most)) = (varying.iter().min_by(by_sd), varying.iter().max_by(by_sd)) else { return };
+    let (Some(&least), Some(&most)) = (varying.iter().min_by(by_sd), varying.iter().max_by(by_sd)) else {
+        return;
+    };
     let far = varying
         .iter()
         .copied()
         .max_by(|a, b| (found[*a].0.abs() / sd(a)).total_cmp(&(found[*b].0.abs() / sd(b))));
-    let top = train.range().map_or(0.0, |(low, high)| f64::from(low.abs().max(high.abs())));
+    let top = train
+        .range()
+        .map_or(0.0, |(low, high)| f64::from(low.abs().max(high.abs())));
     let words = |x: f64| readable_number(x);
     let seen = if top > LARGE {
-        format!("the numbers go up to {}; networks expect a size near 1", words(top))
+        format!(
+            "the numbers go up to {}; networks expect a size near 1",
+            words(top)
+        )
     } else if !image && sd(&most) > UNLIKE * sd(&least) {
         format!(
             "the deviation of {} is {}, and that of {} {}",
@@ -87,29 +104,38 @@ pub(super) fn scales(case: &Case<'_>, report: &mut Report) {
     } else {
         return;
     };
-    report.add(Finding::new(Illness::UnscaledFeatures, seen, Sureness::Counted).answer(
-        "bring each feature to mean 0 and deviation 1, by the training part",
-        "let split = split.standardized()?;",
-    ));
+    report.add(
+        Finding::new(Illness::UnscaledFeatures, seen, Sureness::Counted).answer(
+            "bring each feature to mean 0 and deviation 1, by the training part",
+            "let split = split.standardized()?;",
+        ),
+    );
 }
 
 /// Values to predict that are far from 1 in size.
 pub(super) fn values(case: &Case<'_>, report: &mut Report) {
-    let Some(train) = case.train.as_ref().filter(|train| train.len() > 1) else { return };
+    let Some(train) = case.train.as_ref().filter(|train| train.len() > 1) else {
+        return;
+    };
     let Some(values) = train.values() else { return };
     let found = columns(values, train.target_width());
-    let off = |(mean, sd): &(f64, f64)| *sd > 0.0 && (*sd > LARGE || *sd < 1.0 / LARGE || mean.abs() > FAR * sd);
-    let Some(at) = found.iter().position(off) else { return };
+    let off =
+        |(mean, sd): &(f64, f64)| *sd > 0.0 && (*sd > LARGE || *sd < 1.0 / LARGE || mean.abs() > FAR * sd);
+    let Some(at) = found.iter().position(off) else {
+        return;
+    };
     let seen = format!(
         "{} has a mean of {} and a deviation of {}",
         train.value_names()[at],
         readable_number(found[at].0),
         readable_number(found[at].1)
     );
-    report.add(Finding::new(Illness::UnscaledValues, seen, Sureness::Counted).answer(
-        "learn values of mean 0 and deviation 1; restore_values brings predictions back",
-        "let train = Standardizer::fit_values(&split.train)?.apply_values(&split.train)?;",
-    ));
+    report.add(
+        Finding::new(Illness::UnscaledValues, seen, Sureness::Counted).answer(
+            "learn values of mean 0 and deviation 1; restore_values brings predictions back",
+            "let train = Standardizer::fit_values(&split.train)?.apply_values(&split.train)?;",
+        ),
+    );
 }
 
 /// A feature that tells all classes, or one from the rest, and what it says of each example.
@@ -121,8 +147,12 @@ struct Suspect {
 
 /// One feature that tells a class, beside what all the others tell together.
 pub(super) fn leak(case: &Case<'_>, reading: Option<&Reading>, report: &mut Report) -> Result<()> {
-    let Some(train) = case.train.as_ref().filter(|train| train.labels().is_some()) else { return Ok(()) };
-    let Some(reading) = reading.filter(|_| train.width() > 1) else { return Ok(()) };
+    let Some(train) = case.train.as_ref().filter(|train| train.labels().is_some()) else {
+        return Ok(());
+    };
+    let Some(reading) = reading.filter(|_| train.width() > 1) else {
+        return Ok(());
+    };
     let most = (NUMBERS / train.width()).max(200);
     let keep = drawn(reading.rows.len(), most, case.seed);
     let rows: Vec<usize> = keep.iter().map(|&i| reading.rows[i]).collect();
@@ -133,7 +163,11 @@ pub(super) fn leak(case: &Case<'_>, reading: Option<&Reading>, report: &mut Repo
         let numbers: Vec<f32> = rows.iter().map(|&row| train.row(row)[feature]).collect();
         let said = read_alone(&numbers, &labels, reading.classes);
         let classes = (0..reading.classes as u32).filter(|&class| told(&said, &labels, class) >= TELLS);
-        let all = said.iter().zip(&labels).filter(|(said, label)| said == label).count();
+        let all = said
+            .iter()
+            .zip(&labels)
+            .filter(|(said, label)| said == label)
+            .count();
         let all = all as f64 >= TELLS * labels.len() as f64;
         for class in all.then_some(None).into_iter().chain(classes.map(Some)) {
             let said = said.clone();
@@ -151,7 +185,9 @@ pub(super) fn leak(case: &Case<'_>, reading: Option<&Reading>, report: &mut Repo
     let rest = without(train, &features, &rows)?;
     let all: Vec<usize> = (0..rows.len()).collect();
     let readable = readable(&rest, &all, case.seed)?;
-    let Some(rest) = cross_read(&readable, all, labels.clone(), reading.classes, case.seed)? else { return Ok(()) };
+    let Some(rest) = cross_read(&readable, all, labels.clone(), reading.classes, case.seed)? else {
+        return Ok(());
+    };
     let others = rest.said();
     for Suspect { feature, class, said } in suspects {
         let right = |said: u32, label: u32| match class {
@@ -159,8 +195,12 @@ pub(super) fn leak(case: &Case<'_>, reading: Option<&Reading>, report: &mut Repo
             Some(class) => (said == class) == (label == class),
         };
         let pairs = || said.iter().zip(&others).zip(&labels);
-        let ahead = pairs().filter(|((a, b), l)| right(**a, **l) && !right(**b, **l)).count();
-        let behind = pairs().filter(|((a, b), l)| !right(**a, **l) && right(**b, **l)).count();
+        let ahead = pairs()
+            .filter(|((a, b), l)| right(**a, **l) && !right(**b, **l))
+            .count();
+        let behind = pairs()
+            .filter(|((a, b), l)| !right(**a, **l) && right(**b, **l))
+            .count();
         let p = mcnemar(ahead, behind);
         if p >= P {
             continue;
@@ -178,10 +218,12 @@ pub(super) fn leak(case: &Case<'_>, reading: Option<&Reading>, report: &mut Repo
             wrong(&others)
         );
         let test = "that the others tell it as well (McNemar)".into();
-        report.add(Finding::new(Illness::Leak, seen, Sureness::PValue { test, p }).answer(
-            "ask where the feature comes from: what is known only with the label has to go",
-            format!("let split = split.blank(&[{feature}])?;"),
-        ));
+        report.add(
+            Finding::new(Illness::Leak, seen, Sureness::PValue { test, p }).answer(
+                "ask where the feature comes from: what is known only with the label has to go",
+                format!("let split = split.blank(&[{feature}])?;"),
+            ),
+        );
         return Ok(());
     }
     Ok(())
@@ -193,7 +235,11 @@ fn told(said: &[u32], labels: &[u32], class: u32) -> f64 {
     if own < LEAST || labels.len() - own < LEAST {
         return 0.0;
     }
-    let hits = said.iter().zip(labels).filter(|(s, l)| **s == class && **l == class).count() as f64;
+    let hits = said
+        .iter()
+        .zip(labels)
+        .filter(|(s, l)| **s == class && **l == class)
+        .count() as f64;
     let named = said.iter().filter(|said| **said == class).count().max(1) as f64;
     (hits / own as f64).min(hits / named)
 }
@@ -248,7 +294,9 @@ fn read_alone(numbers: &[f32], labels: &[u32], classes: usize) -> Vec<u32> {
 
 /// These rows without some features.
 fn without(data: &Dataset, features: &[usize], rows: &[usize]) -> Result<Dataset> {
-    let kept: Vec<usize> = (0..data.width()).filter(|j| features.binary_search(j).is_err()).collect();
+    let kept: Vec<usize> = (0..data.width())
+        .filter(|j| features.binary_search(j).is_err())
+        .collect();
     let mut numbers = Vec::with_capacity(rows.len() * kept.len());
     for &row in rows {
         let row = data.row(row);

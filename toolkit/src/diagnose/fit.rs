@@ -22,13 +22,23 @@ const AHEAD_R2: f64 = 0.1;
 const WIDE: (f64, f64) = (0.1, 0.25);
 
 pub(super) fn look(case: &Case<'_>, reading: Option<&Reading>, report: &mut Report) -> Result<()> {
-    let Some(trained) = &case.trained else { return Ok(()) };
+    let Some(trained) = &case.trained else {
+        return Ok(());
+    };
     let learned = trained.learned.as_ref().and_then(right);
     let tested = trained.tested.as_ref().and_then(right);
     match (&learned, reading) {
         (Some((right, labels)), Some(reading)) => underfit(case, trained, (right, labels), reading, report),
-        (Some(_), None) => report.not_seen("underfit", "too few examples or classes for a simple network to compare with"),
-        (None, _) if trained.learned.as_ref().is_some_and(|said| said.data().values().is_some()) => {
+        (Some(_), None) => report.not_seen(
+            "underfit",
+            "too few examples or classes for a simple network to compare with",
+        ),
+        (None, _)
+            if trained
+                .learned
+                .as_ref()
+                .is_some_and(|said| said.data().values().is_some()) =>
+        {
             values(trained, report);
         }
         _ => report.not_seen(
@@ -103,12 +113,18 @@ fn longer_or_larger(case: &Case<'_>, trained: &Trained<'_>, report: &Report) -> 
         Illness::RateTooLow,
     ];
     if let Some(found) = causes.into_iter().find_map(cause) {
-        return (format!("first what answers: {}", found.illness), found.line.clone());
+        return (
+            format!("first what answers: {}", found.illness),
+            found.line.clone(),
+        );
     }
     let recipe = trained.recipe;
     if recipe.l1 > 0.0 || recipe.l2 > 0.0 || recipe.decay > 0.0 {
         let line = "let recipe = recipe.l1(0).l2(0).decay(0);";
-        return ("without the penalties, which hold the weights down".into(), line.into());
+        return (
+            "without the penalties, which hold the weights down".into(),
+            line.into(),
+        );
     }
     if super::rates::still_falling(trained.history) {
         return match recipe.length {
@@ -181,7 +197,10 @@ fn values(trained: &Trained<'_>, report: &mut Report) {
     let learned = trained.learned.as_ref().and_then(of);
     let tested = trained.tested.as_ref().and_then(of);
     let Some(learned) = learned.filter(|found| found.r2.is_finite()) else {
-        report.not_seen("underfit and overfit", "the predicted numbers have no R² on the training part");
+        report.not_seen(
+            "underfit and overfit",
+            "the predicted numbers have no R² on the training part",
+        );
         return;
     };
     if let Some((p, linear)) = trained.learned.as_ref().and_then(super::line::behind_a_line)
@@ -194,7 +213,11 @@ fn values(trained: &Trained<'_>, report: &mut Report) {
             readable_number(linear)
         );
         let test = "that its squared errors are as small (paired t)".into();
-        let line = match report.findings.iter().find(|found| found.illness == Illness::UnscaledValues) {
+        let line = match report
+            .findings
+            .iter()
+            .find(|found| found.illness == Illness::UnscaledValues)
+        {
             Some(found) => (found.trick.clone(), found.line.clone()),
             None => (
                 "train longer, or at a higher rate".into(),

@@ -7,7 +7,7 @@ use super::{Finding, Illness, Sureness};
 use crate::Result;
 
 /// Contradicted labels among the surest half of what the reader says from which they are found.
-const CONTRADICTED: f64 = 0.01;
+const CONTRADICTED: f64 = 0.025;
 /// Contradicted rows in that half, at the least.
 const LEAST: usize = 4;
 /// Rows from which it is said that there is nothing to learn.
@@ -55,13 +55,19 @@ pub(super) fn look(case: &Case<'_>, reading: Option<&Reading>, report: &mut Repo
     let Some(train) = &case.train else { return Ok(()) };
     let Some(reading) = reading else {
         if train.labels().is_some() {
-            report.not_seen("labels", "too few examples or classes to learn one part of them from the others");
+            report.not_seen(
+                "labels",
+                "too few examples or classes to learn one part of them from the others",
+            );
         }
         return Ok(());
     };
     let n = reading.rows.len();
     let mut sizes = vec![0usize; reading.classes];
-    reading.labels.iter().for_each(|&label| sizes[label as usize] += 1);
+    reading
+        .labels
+        .iter()
+        .for_each(|&label| sizes[label as usize] += 1);
     let most = sizes.iter().copied().max().unwrap_or(0);
     let hits = count(&reading.right());
     let p = at_least(hits as u64, n as u64, most as f64 / n as f64);

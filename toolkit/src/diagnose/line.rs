@@ -23,7 +23,8 @@ pub(super) fn behind_a_line(predictions: &Predictions) -> Option<(f64, f64)> {
         let columns = super::case::columns(&data.features()[..n * width], width);
         let scaled = |row: &[f32]| {
             let numbers = row.iter().zip(&columns);
-            let numbers = numbers.map(|(&x, (mean, sd))| (f64::from(x) - mean) / if *sd > 0.0 { *sd } else { 1.0 });
+            let numbers =
+                numbers.map(|(&x, (mean, sd))| (f64::from(x) - mean) / if *sd > 0.0 { *sd } else { 1.0 });
             numbers.chain([1.0]).collect()
         };
         data.rows().take(n).map(scaled).collect()
@@ -63,7 +64,8 @@ fn line_through(rows: &[Vec<f64>], truth: &[f64], used: impl Iterator<Item = usi
         row[a] += RIDGE * count;
     }
     for pivot in 0..width {
-        let largest = (pivot..width).max_by(|&a, &b| system[a][pivot].abs().total_cmp(&system[b][pivot].abs()))?;
+        let largest =
+            (pivot..width).max_by(|&a, &b| system[a][pivot].abs().total_cmp(&system[b][pivot].abs()))?;
         system.swap(pivot, largest);
         let top = system[pivot].clone();
         if top[pivot] == 0.0 || !top[pivot].is_finite() {
@@ -85,7 +87,9 @@ mod tests {
 
     #[test]
     fn a_line_is_found_through_points_on_it() {
-        let rows: Vec<Vec<f64>> = (0..50).map(|i| vec![f64::from(i % 7), f64::from(i % 5), 1.0]).collect();
+        let rows: Vec<Vec<f64>> = (0..50)
+            .map(|i| vec![f64::from(i % 7), f64::from(i % 5), 1.0])
+            .collect();
         let truth: Vec<f64> = rows.iter().map(|r| 2.0 * r[0] - 3.0 * r[1] + 0.5).collect();
         let line = line_through(&rows, &truth, 0..50).unwrap();
         for (found, want) in line.iter().zip([2.0, -3.0, 0.5]) {

@@ -7,10 +7,10 @@ use super::chance::at_least;
 use super::fit::P;
 use super::reader::{ROWS, cross_read, readable};
 use super::{Finding, Illness, Sureness};
+use crate::Result;
 use crate::data::Dataset;
 use crate::seed::stream;
 use crate::show::readable_number;
-use crate::Result;
 
 /// How many times the smallest class the largest may have.
 const UNLIKE: usize = 10;
@@ -20,31 +20,62 @@ const TOLD: f64 = 0.55;
 const TIMES: usize = 1999;
 
 pub(super) fn classes(case: &Case<'_>, report: &mut Report) {
-    let Some(train) = case.train.as_ref().filter(|train| train.labels().is_some()) else { return };
+    let Some(train) = case.train.as_ref().filter(|train| train.labels().is_some()) else {
+        return;
+    };
     let counts = train.class_counts();
-    let test = case.test.as_ref().filter(|test| test.labels().is_some() && !test.is_empty());
+    let test = case
+        .test
+        .as_ref()
+        .filter(|test| test.labels().is_some() && !test.is_empty());
     let in_test = test.map(Dataset::class_counts);
-    for (class, &here) in counts.iter().enumerate() {
-        let there = in_test.as_ref().map(|counts| counts.get(class).copied().unwrap_or(0));
-        let name = train.class_name(class);
-        let seen = match (here, there) {
-            (0, Some(0)) | (0, None) => format!("{name} is a class by name and has no example"),
-            (0, Some(n)) => format!("{name} has no example to learn from, and {n} to test on"),
-            (n, Some(0)) => format!("{name} has {n} examples to learn from, and none to test on"),
-            _ => continue,
-        };
-        let nowhere = here == 0 && there.unwrap_or(0) == 0;
+    let there = |class: usize| {
+        in_test
+            .as_ref()
+            .map(|counts| counts.get(class).copied().unwrap_or(0))
+    };
+    let of = |fits: &dyn Fn(usize, Option<usize>) -> bool| -> Vec<usize> {
+        (0..counts.len())
+            .filter(|&class| fits(counts[class], there(class)))
+            .collect()
+    };
+    let unlearned = of(&|here, there| here == 0 && there.is_some_and(|n| n > 0));
+    let untested = of(&|here, there| here > 0 && there == Some(0));
+    let nowhere = of(&|here, there| here == 0 && there.unwrap_or(0) == 0);
+    for (classes, what) in [
+        (&unlearned, "no example to learn from, and some to test on"),
+        (&untested, "examples to learn from, and none to test on"),
+        (&nowhere, "no example at all"),
+    ] {
+        if classes.is_empty() {
+            continue;
+        }
+        let names: Vec<String> = classes
+            .iter()
+            .take(5)
+            .map(|&class| train.class_name(class))
+            .collect();
+        let more = if classes.len() > 5 { ", ..." } else { "" };
+        let has = if classes.len() == 1 { "has" } else { "have" };
+        let seen = format!(
+            "{} of {} classes {has} {what}: {}{more}",
+            classes.len(),
+            counts.len(),
+            names.join(", ")
+        );
         report.add(
             Finding::new(Illness::MissingClass, seen, Sureness::Counted)
                 .answer(
                     "split anew: by class, each gives its share",
                     "let split = split.train.join(&split.test)?.split(0.25, 0)?;",
                 )
-                .remark_if(nowhere),
+                .remark_if(std::ptr::eq(classes, &nowhere)),
         );
     }
     let sizes = || counts.iter().enumerate().filter(|(_, count)| **count > 0);
-    let (Some(least), Some(most)) = (sizes().min_by_key(|c| c.1), sizes().max_by_key(|c| c.1)) else { return };
+    let (Some(least), Some(most)) = (sizes().min_by_key(|c| c.1), sizes().max_by_key(|c| c.1)) else {
+        return;
+    };
     if *most.1 < UNLIKE * *least.1 {
         return;
     }
@@ -55,10 +86,12 @@ pub(super) fn classes(case: &Case<'_>, report: &mut Report) {
         train.class_name(most.0),
         most.1
     );
-    report.add(Finding::new(Illness::ClassImbalance, seen, Sureness::Counted).answer(
-        "batches with as many of each class; and look at the macro F1, not at the accuracy",
-        "let recipe = recipe.sampler(Sampler::Balanced);",
-    ));
+    report.add(
+        Finding::new(Illness::ClassImbalance, seen, Sureness::Counted).answer(
+            "batches with as many of each class; and look at the macro F1, not at the accuracy",
+            "let recipe = recipe.sampler(Sampler::Balanced);",
+        ),
+    );
 }
 
 /// Whether a classifier tells the examples of the parts apart (Lopez-Paz and Oquab 2017), and whether their classes differ.
@@ -135,7 +168,9 @@ fn classes_differ(a: &[u32], b: &[u32], classes: usize, seed: u64) -> (f64, usiz
     // Given the sizes, the sum over the second part alone orders the tables as the whole sum does.
     let distance = |second: &[f64]| -> f64 {
         let pairs = second.iter().zip(&total).filter(|(_, total)| **total > 0.0);
-        pairs.map(|(own, total)| (own - share * total).powi(2) / total).sum()
+        pairs
+            .map(|(own, total)| (own - share * total).powi(2) / total)
+            .sum()
     };
     let second = counts(b);
     let own = distance(&second);
@@ -143,7 +178,9 @@ fn classes_differ(a: &[u32], b: &[u32], classes: usize, seed: u64) -> (f64, usiz
     let apart = |class: &usize| {
         (first[*class] / (a.len() as f64).max(1.0) - second[*class] / (b.len() as f64).max(1.0)).abs()
     };
-    let furthest = (0..classes).max_by(|x, y| apart(x).total_cmp(&apart(y))).unwrap_or(0);
+    let furthest = (0..classes)
+        .max_by(|x, y| apart(x).total_cmp(&apart(y)))
+        .unwrap_or(0);
     let mut draw = stream(seed, "permutations");
     let mut as_far = 0;
     for _ in 0..TIMES {
@@ -159,8 +196,12 @@ fn classes_differ(a: &[u32], b: &[u32], classes: usize, seed: u64) -> (f64, usiz
 
 /// A group in two parts.
 pub(super) fn groups(case: &Case<'_>, report: &mut Report) {
-    let (Some(train), Some(test)) = (&case.train, &case.test) else { return };
-    let (Some(a), Some(b)) = (train.groups(), test.groups()) else { return };
+    let (Some(train), Some(test)) = (&case.train, &case.test) else {
+        return;
+    };
+    let (Some(a), Some(b)) = (train.groups(), test.groups()) else {
+        return;
+    };
     let here: std::collections::HashSet<u32> = a.iter().copied().collect();
     let rows: Vec<usize> = (0..b.len()).filter(|&row| here.contains(&b[row])).collect();
     if rows.is_empty() {

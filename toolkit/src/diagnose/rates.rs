@@ -37,7 +37,9 @@ pub(super) fn still_falling(history: &History) -> bool {
 }
 
 pub(super) fn look(case: &Case<'_>, report: &mut Report) -> Result<()> {
-    let Some(trained) = &case.trained else { return Ok(()) };
+    let Some(trained) = &case.trained else {
+        return Ok(());
+    };
     if report.has(Illness::NoSignal) {
         // Another rate would only learn noise by heart sooner.
         return Ok(());
@@ -57,9 +59,13 @@ pub(super) fn look(case: &Case<'_>, report: &mut Report) -> Result<()> {
     };
     let suspect = trained.ending.is_diverged()
         || broke.is_some()
-        || base.is_some_and(|base| roughness(&losses) > ROUGH * base || last.is_some_and(|last| last > HIGH * base));
+        || base.is_some_and(|base| {
+            roughness(&losses) > ROUGH * base || last.is_some_and(|last| last > HIGH * base)
+        });
     let tries = match (&case.train, trained.network, base) {
-        (Some(train), Some(network), Some(base)) if suspect && standard => anew(trained, train, network, base)?,
+        (Some(train), Some(network), Some(base)) if suspect && standard => {
+            anew(trained, train, network, base)?
+        }
         _ if suspect => {
             report.not_seen(
                 "other rates",
@@ -121,7 +127,10 @@ fn diverged(trained: &Trained<'_>, broke: Option<f64>, best: Option<&Best>) -> F
                     "bring the features to mean 0 and deviation 1",
                     "let split = split.standardized()?;".to_owned(),
                 ),
-                Cause::InitialWeights => ("initial weights of the right size", "let net = net.init(HeUniform);".into()),
+                Cause::InitialWeights => (
+                    "initial weights of the right size",
+                    "let net = net.init(HeUniform);".into(),
+                ),
                 Cause::UndefinedLoss => (
                     "a loss that is finite for all outputs, and a bound for the gradient",
                     "let recipe = recipe.clip_norm(1.0);".into(),
@@ -200,7 +209,9 @@ fn anew(trained: &Trained<'_>, train: &Dataset, network: &Network, guessing: f64
         let said = run.predict(&compared)?;
         Ok(match said.evaluation() {
             Ok(found) => found.log_loss,
-            Err(_) => said.regression().map_or(f64::INFINITY, |found| found.rmse * found.rmse),
+            Err(_) => said
+                .regression()
+                .map_or(f64::INFINITY, |found| found.rmse * found.rmse),
         })
     };
     let mut own = Vec::new();

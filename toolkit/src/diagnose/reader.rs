@@ -47,7 +47,10 @@ pub(super) fn narrowed(data: &Dataset, seed: u64) -> Result<Dataset> {
         .collect();
     let mut made = Vec::with_capacity(data.len() * WIDTH);
     for row in data.rows() {
-        made.extend(sums.iter().map(|sum| sum.iter().map(|&(at, sign)| sign * row[at]).sum::<f32>()));
+        made.extend(
+            sums.iter()
+                .map(|sum| sum.iter().map(|&(at, sign)| sign * row[at]).sum::<f32>()),
+        );
     }
     Dataset::new("read", Shape::Flat(WIDTH), made)
 }
@@ -73,13 +76,18 @@ impl Reading {
     /// Whether the likeliest class is that of the label.
     pub fn right(&self) -> Vec<bool> {
         let said = self.said();
-        said.iter().zip(&self.labels).map(|(said, label)| said == label).collect()
+        said.iter()
+            .zip(&self.labels)
+            .map(|(said, label)| said == label)
+            .collect()
     }
 }
 
 /// Reads labelled data, or up to [`ROWS`] rows of them. None with too few rows or classes, or when asked to stop.
 pub(super) fn read(data: &Dataset, seed: u64) -> Result<Option<Reading>> {
-    let Some(labels) = data.labels() else { return Ok(None) };
+    let Some(labels) = data.labels() else {
+        return Ok(None);
+    };
     let rows = drawn(data.len(), ROWS, seed);
     let labels: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();
     if rows.len() < 4 * FOLDS || labels.iter().all(|label| *label == labels[0]) {

@@ -41,7 +41,10 @@ impl Diagnosis {
     }
 
     fn unseen_in_words(&self) -> String {
-        let all = self.unseen.iter().map(|unseen| format!("{} ({})", unseen.what, unseen.why));
+        let all = self
+            .unseen
+            .iter()
+            .map(|unseen| format!("{} ({})", unseen.what, unseen.why));
         all.collect::<Vec<_>>().join("; ")
     }
 }
@@ -55,7 +58,11 @@ fn level(finding: &Finding) -> &'static str {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let remark = if self.level == Level::Remark { " (remark)" } else { "" };
+        let remark = if self.level == Level::Remark {
+            " (remark)"
+        } else {
+            ""
+        };
         writeln!(f, "{}{remark}: {}", self.illness, self.seen)?;
         writeln!(f, "  sure   {}", self.sure)?;
         writeln!(f, "  trick  {}", self.trick)?;
@@ -88,12 +95,25 @@ impl Show for Diagnosis {
         let note = (!self.unseen.is_empty()).then(|| format!("not looked at: {}", self.unseen_in_words()));
         if self.found.is_empty() {
             let quiet = note.map(|note| format!("<div style=\"opacity:0.65\">{}</div>", escape_html(&note)));
-            let heading = format!("<div style=\"font-weight:600;margin:2px 0\">{}</div>", self.heading());
+            let heading = format!(
+                "<div style=\"font-weight:600;margin:2px 0\">{}</div>",
+                self.heading()
+            );
             return text.html(heading + &quiet.unwrap_or_default());
         }
-        let mut table = Table::new(["found", "what was seen", "how sure", "what answers it", "the line"]);
+        let mut table = Table::new([
+            "found",
+            "what was seen",
+            "how sure",
+            "what answers it",
+            "the line",
+        ]);
         for found in &self.found {
-            let mark = if found.level == Level::Remark { " (remark)" } else { "" };
+            let mark = if found.level == Level::Remark {
+                " (remark)"
+            } else {
+                ""
+            };
             table = table.row([
                 format!("{}{mark}", found.illness),
                 found.seen.clone(),

@@ -8,16 +8,21 @@ use crate::net::{LayerKind, NetSpec, Probed, Role};
 use crate::show::readable_number;
 
 /// Share of dead units of a layer from which they are remarked on, and from which they are found.
-const DEAD: (f64, f64) = (0.1, 0.25);
+const DEAD: (f64, f64) = (0.25, 0.6);
 /// The same of outputs at a bound.
 const SATURATED: (f64, f64) = (0.4, 0.6);
 /// Gradients of the first layer with weights, beside those of the last hidden one.
 const FADED: f64 = 0.01;
 
 pub(super) fn look(case: &Case<'_>, report: &mut Report) -> Result<()> {
-    let Some(trained) = &case.trained else { return Ok(()) };
+    let Some(trained) = &case.trained else {
+        return Ok(());
+    };
     let Some(network) = trained.network else {
-        report.not_seen("units", "the model is dfdx's: only a network of Jook's can be probed");
+        report.not_seen(
+            "units",
+            "the model is dfdx's: only a network of Jook's can be probed",
+        );
         return Ok(());
     };
     let Some(said) = &trained.learned else {
@@ -26,7 +31,10 @@ pub(super) fn look(case: &Case<'_>, report: &mut Report) -> Result<()> {
     };
     let finite = network.parameters().iter().all(|p| p.is_finite());
     if !finite || matches!(said.data().targets(), Targets::Shares { .. }) {
-        report.not_seen("units", "the network's numbers are not finite, or the targets are shares");
+        report.not_seen(
+            "units",
+            "the network's numbers are not finite, or the targets are shares",
+        );
         return Ok(());
     }
     let data = asked_about(said.data(), case.seed)?;
@@ -68,7 +76,11 @@ pub(super) fn look(case: &Case<'_>, report: &mut Report) -> Result<()> {
             layer.kind,
             probe.examples()
         );
-        let (trick, line) = match report.findings.iter().find(|f| f.illness == Illness::UnscaledFeatures) {
+        let (trick, line) = match report
+            .findings
+            .iter()
+            .find(|f| f.illness == Illness::UnscaledFeatures)
+        {
             Some(found) => (found.trick.clone(), found.line.clone()),
             None => (
                 "initial weights that keep the size of signals".into(),
@@ -90,8 +102,12 @@ fn gradients(spec: &NetSpec, tensors: &[crate::net::TensorInfo], layers: &[Probe
             .any(|layer| layer == name)
     };
     let weighing: Vec<&Probed> = layers.iter().filter(|layer| weighs(&layer.name)).collect();
-    let [first, .., last, _] = weighing[..] else { return };
-    let (Some(low), Some(high)) = (first.gradient_sd, last.gradient_sd) else { return };
+    let [first, .., last, _] = weighing[..] else {
+        return;
+    };
+    let (Some(low), Some(high)) = (first.gradient_sd, last.gradient_sd) else {
+        return;
+    };
     // Where units are dead no gradient passes: that is another illness.
     if high.is_nan() || high <= 0.0 || low >= FADED * high || report.has(Illness::DeadUnits) {
         return;
@@ -112,7 +128,10 @@ fn gradients(spec: &NetSpec, tensors: &[crate::net::TensorInfo], layers: &[Probe
             "an activation with a slope of 1, and weights that suit it",
             "let net = net.activation(Relu).init(HeNormal);",
         ),
-        false => ("initial weights that keep the size of signals", "let net = net.init(XavierUniform);"),
+        false => (
+            "initial weights that keep the size of signals",
+            "let net = net.init(XavierUniform);",
+        ),
     };
     report.add(Finding::new(Illness::VanishingGradients, seen, Sureness::Counted).answer(trick, line));
 }

@@ -54,7 +54,10 @@ fn copied(split: &Split, rows: usize, noise: f32, seed: u64) -> Result<Split> {
     let mut features = split.test.features().to_vec();
     let mut labels = split.test.require_labels()?.to_vec();
     for (to, from) in (0..rows).map(|i| (i, 3 * i)) {
-        for (x, own) in features[to * width..][..width].iter_mut().zip(split.train.row(from)) {
+        for (x, own) in features[to * width..][..width]
+            .iter_mut()
+            .zip(split.train.row(from))
+        {
             *x = own + noise * draw.random_range(-1.0f32..=1.0);
         }
         labels[to] = split.train.require_labels()?[from];
@@ -77,7 +80,10 @@ fn shuffled(split: &Split, seed: u64) -> Result<Split> {
     for i in (1..labels.len()).rev() {
         labels.swap(i, draw.random_range(0..=i as u64) as usize);
     }
-    let train = split.train.clone().with_labels(labels, split.train.class_names().to_vec())?;
+    let train = split
+        .train
+        .clone()
+        .with_labels(labels, split.train.class_names().to_vec())?;
     Split::new(train, split.test.clone())
 }
 
@@ -102,8 +108,12 @@ fn planted() -> Vec<(&'static str, &'static [Illness], fn(u64) -> Trained)> {
         ("a low rate", &[RateTooLow, Underfit], |s| {
             trained(mlp(), digits(s)?, recipe(s).sgd(1e-4))
         }),
-        ("a high rate", &[RateTooHigh], |s| trained(mlp(), digits(s)?, recipe(s).adam(0.5))),
-        ("an absurd rate", &[Diverged], |s| trained(mlp(), digits(s)?, recipe(s).sgd(1e20))),
+        ("a high rate", &[RateTooHigh], |s| {
+            trained(mlp(), digits(s)?, recipe(s).adam(0.5))
+        }),
+        ("an absurd rate", &[Diverged], |s| {
+            trained(mlp(), digits(s)?, recipe(s).sgd(1e20))
+        }),
         ("too small a network", &[Underfit], |s| {
             let moons = datasets::two_moons(400, 0.1, s)?.split(0.3, s)?;
             trained(Mlp::new([2, 2]), moons, recipe(s).epochs(40).adam(0.03))
@@ -115,7 +125,9 @@ fn planted() -> Vec<(&'static str, &'static [Illness], fn(u64) -> Trained)> {
             trained(mlp().bias_init(Constant(-4.0)), digits(s)?, recipe(s))
         }),
         ("large weights before tanh", &[SaturatedUnits], |s| {
-            let net = Mlp::new([64, 48, 48, 10]).activation(Activation::Tanh).init(Normal(2.0));
+            let net = Mlp::new([64, 48, 48, 10])
+                .activation(Activation::Tanh)
+                .init(Normal(2.0));
             trained(net, digits(s)?, recipe(s))
         }),
         ("eight layers of sigmoids", &[VanishingGradients, Underfit], |s| {
@@ -123,14 +135,24 @@ fn planted() -> Vec<(&'static str, &'static [Illness], fn(u64) -> Trained)> {
             trained(net, digits(s)?, recipe(s).sgd(0.05))
         }),
         ("every eighth label wrong", &[WrongLabels], |s| {
-            trained(mlp(), noisy_digits(60, 0.125, s)?.test_of(300)?, recipe(s))
+            trained(
+                mlp(),
+                noisy_digits(60, 0.125, s)?.test_of(300)?,
+                recipe(s).epochs(60),
+            )
         }),
-        ("shuffled labels", &[NoSignal], |s| trained(mlp(), shuffled(&digits(s)?, s)?, recipe(s))),
+        ("shuffled labels", &[NoSignal], |s| {
+            trained(mlp(), shuffled(&digits(s)?, s)?, recipe(s))
+        }),
         ("no three to learn from", &[MissingClass], |s| {
             trained(mlp(), few_threes(&digits(s)?, 0)?, recipe(s))
         }),
-        ("three threes", &[ClassImbalance], |s| trained(mlp(), few_threes(&digits(s)?, 3)?, recipe(s))),
-        ("a pixel that is the label", &[Leak], |s| trained(mlp(), leaky(s)?, recipe(s))),
+        ("three threes", &[ClassImbalance], |s| {
+            trained(mlp(), few_threes(&digits(s)?, 3)?, recipe(s))
+        }),
+        ("a pixel that is the label", &[Leak], |s| {
+            trained(mlp(), leaky(s)?, recipe(s))
+        }),
         ("copies in the test part", &[Duplicates], |s| {
             trained(mlp(), copied(&digits(s)?, 30, 0.0, s)?, recipe(s))
         }),
@@ -155,7 +177,11 @@ fn planted() -> Vec<(&'static str, &'static [Illness], fn(u64) -> Trained)> {
                 let groups = (0..part.len() as u32).map(|row| row % 50).collect();
                 part.with_groups(groups)
             };
-            trained(mlp(), Split::new(grouped(split.train)?, grouped(split.test)?)?, recipe(s))
+            trained(
+                mlp(),
+                Split::new(grouped(split.train)?, grouped(split.test)?)?,
+                recipe(s),
+            )
         }),
     ]
 }
@@ -230,9 +256,13 @@ fn sound() -> Vec<(&'static str, fn(u64) -> Trained)> {
         ("a curve", |s| {
             let mut draw = stream(s, "noise");
             let xs: Vec<f32> = (0..300).map(|_| draw.random_range(-1.0f32..1.0)).collect();
-            let ys = xs.iter().map(|x| (3.0 * x).sin() + 0.1 * draw.random_range(-1.0f32..1.0));
+            let ys = xs
+                .iter()
+                .map(|x| (3.0 * x).sin() + 0.1 * draw.random_range(-1.0f32..1.0));
             let ys = ys.collect();
-            let split = Dataset::new("curve", 1, xs)?.with_values(ys, ["y"])?.split(0.3, s)?;
+            let split = Dataset::new("curve", 1, xs)?
+                .with_values(ys, ["y"])?
+                .split(0.3, s)?;
             trained(Mlp::new([1, 32, 1]), split, recipe(s).epochs(60).adam(0.01))
         }),
     ]
@@ -265,7 +295,10 @@ fn mended(
     let gains = (0..SEEDS).map(|seed| {
         let (run, split) = plant(seed)?;
         let diagnosis = run.diagnose(&split)?;
-        let found = diagnosis.findings().into_iter().find(|found| found.illness == illness);
+        let found = diagnosis
+            .findings()
+            .into_iter()
+            .find(|found| found.illness == illness);
         let said = &found.expect("the illness").line;
         assert!(said.contains(line), "{illness}: {said}");
         let after = follow(&run, &split, &diagnosis)?;
@@ -279,13 +312,20 @@ fn mended(
 /// The number in the parentheses of a line.
 fn number_in(line: &str, call: &str) -> f64 {
     let rest = line.split_once(call).expect("the call").1;
-    rest.split_once(')').expect("a number").0.parse().expect("a number")
+    rest.split_once(')')
+        .expect("a number")
+        .0
+        .parse()
+        .expect("a number")
 }
 
 #[test]
 fn the_lines_mend_what_they_are_for() {
     let line_of = |diagnosis: &Diagnosis, illness| {
-        let found = diagnosis.findings().into_iter().find(|found| found.illness == illness);
+        let found = diagnosis
+            .findings()
+            .into_iter()
+            .find(|found| found.illness == illness);
         found.expect("the illness").line.clone()
     };
     let plant_of = |name: &str| planted().into_iter().find(|p| p.0 == name).expect("an illness").2;
@@ -296,9 +336,23 @@ fn the_lines_mend_what_they_are_for() {
         }
     };
     let low = plant_of("a low rate");
-    assert!(mended(Illness::RateTooLow, "recipe.rate(", low, rate(Illness::RateTooLow)) > 0.3);
+    assert!(
+        mended(
+            Illness::RateTooLow,
+            "recipe.rate(",
+            low,
+            rate(Illness::RateTooLow)
+        ) > 0.3
+    );
     let high = plant_of("a high rate");
-    assert!(mended(Illness::RateTooHigh, "recipe.rate(", high, rate(Illness::RateTooHigh)) > 0.1);
+    assert!(
+        mended(
+            Illness::RateTooHigh,
+            "recipe.rate(",
+            high,
+            rate(Illness::RateTooHigh)
+        ) > 0.1
+    );
     let heart = plant_of("few images by heart");
     let line = "recipe.augment(Augmentation::Crop(1).sometimes(0.5)).average(0.99)";
     let gain = mended(Illness::Overfit, line, heart, |run, split, _| {
@@ -306,14 +360,14 @@ fn the_lines_mend_what_they_are_for() {
         let recipe = recipe.augment(Augmentation::Crop(1).sometimes(0.5)).average(0.99);
         mlp().train(&split.train, recipe)
     });
-    assert!(gain > -0.02, "{gain}");
+    assert!(gain > 0.005, "{gain}");
     let noise = plant_of("every eighth label wrong");
     let line = "split.train.without_rows(&diagnosis.rows(Illness::WrongLabels))";
     let gain = mended(Illness::WrongLabels, line, noise, |run, split, diagnosis| {
         let train = split.train.without_rows(&diagnosis.rows(Illness::WrongLabels))?;
         mlp().train(&train, run.recipe.clone())
     });
-    assert!(gain > 0.02, "{gain}");
+    assert!(gain > 0.01, "{gain}");
     let dead = plant_of("biases far below 0");
     let line = "(net.activation(LeakyRelu(0.1)), recipe.rate(";
     let gain = mended(Illness::DeadUnits, line, dead, |run, split, diagnosis| {
@@ -338,10 +392,15 @@ fn the_lines_mend_what_they_are_for() {
 #[test]
 fn the_rows_of_wrong_labels_are_those_that_were_changed() {
     for seed in 0..SEEDS {
-        let clean = datasets::digits().and_then(|d| d.few_shot(60, seed)).expect("data");
+        let clean = datasets::digits()
+            .and_then(|d| d.few_shot(60, seed))
+            .expect("data");
         let noisy = noisy_digits(60, 0.125, seed).expect("data");
         let diagnosis = noisy.diagnose().expect("a diagnosis");
-        let (truth, given) = (clean.train.labels().expect("labels"), noisy.train.labels().expect("labels"));
+        let (truth, given) = (
+            clean.train.labels().expect("labels"),
+            noisy.train.labels().expect("labels"),
+        );
         let wrong: Vec<usize> = (0..truth.len()).filter(|&row| truth[row] != given[row]).collect();
         let rows = diagnosis.rows(Illness::WrongLabels);
         let hits = rows.iter().filter(|row| wrong.contains(row)).count() as f64;

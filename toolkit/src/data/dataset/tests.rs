@@ -189,8 +189,16 @@ fn rows_go_numbers_are_blanked_and_labels_are_mistaken() {
         .and_then(|data| data.with_labels((0..300).map(|row| row % 3).collect(), names()))
         .unwrap();
     let fewer = data.without_rows(&[2, 0, 2]).unwrap();
-    assert_eq!((fewer.len(), fewer.row(0), fewer.label(1)), (298, &[2.0, 3.0][..], Some(0)));
-    assert!(data.without_rows(&[300]).unwrap_err().to_string().contains("found 300"));
+    assert_eq!(
+        (fewer.len(), fewer.row(0), fewer.label(1)),
+        (298, &[2.0, 3.0][..], Some(0))
+    );
+    assert!(
+        data.without_rows(&[300])
+            .unwrap_err()
+            .to_string()
+            .contains("found 300")
+    );
     let blank = data.blank(&[1]).unwrap();
     assert_eq!((blank.row(1), blank.labels()), (&[2.0, 0.0][..], data.labels()));
     assert!(data.blank(&[2]).is_err());
