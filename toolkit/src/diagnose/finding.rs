@@ -130,7 +130,9 @@ impl fmt::Display for Sureness {
             Sureness::PValue { test, p } if *p < 1e-12 => write!(f, "p below 1e-12, {test}"),
             Sureness::PValue { test, p } => write!(f, "p {}, {test}", readable_number(*p)),
             Sureness::Interval { of, low, high } => {
-                let [low, high] = [*low, *high].map(readable_number);
+                // What is 0 but for rounding.
+                let end = |x: f64| readable_number(if x.abs() < 1e-12 { 0.0 } else { x });
+                let [low, high] = [*low, *high].map(end);
                 write!(f, "95% interval of {of}: {low} to {high}")
             }
             Sureness::Tries { what, agree, of } => write!(f, "{agree} of {of} {what}"),

@@ -7,7 +7,7 @@ use super::{Finding, Illness, Sureness};
 use crate::Result;
 
 /// Contradicted labels among the surest half of what the reader says from which they are found.
-const CONTRADICTED: f64 = 0.01;
+const CONTRADICTED: f64 = 0.025;
 /// Contradicted rows in that half, at the least.
 const LEAST: usize = 4;
 /// Rows from which it is said that there is nothing to learn.

@@ -11,10 +11,10 @@
 //! | rate too high, too low | where the loss is above half of guessing's, or rises by 1% of it from check to check: short trainings anew at rates 100 and 10 times lower and higher | lower by a tenth of guessing's loss under each of three seeds |
 //! | underfit | right of the examples to learn from, beside the reader's of unseen ones; of values R² beside that of straight lines | 3 points (0.1) behind, p < 0.001 |
 //! | overfit | right of the examples to learn from, less those of the test part (Newcombe's interval); R² | above 5 points (0.1) |
-//! | dead units | ReLUs at 0 for every example, the worst layer | a quarter |
+//! | dead units | ReLUs at 0 for every example, the worst layer | 60% |
 //! | saturated units | outputs of tanh and the like within 0.01 of a bound, the worst layer | 60% |
 //! | vanishing gradients | their deviation at the first layer, beside that at the last hidden one | below a hundredth |
-//! | labels that look wrong | contradicted with confidence (Northcutt et al. 2021), in the half that the reader is surest of | the lower end of the interval above 1% |
+//! | labels that look wrong | contradicted with confidence (Northcutt et al. 2021), in the half that the reader is surest of | the lower end of the interval above 2.5% |
 //! | nothing to learn | the reader beside the most frequent class | not better, p > 0.05 |
 //! | a class is missing | its examples in each part | none |
 //! | classes of unlike size | the largest beside the smallest | 10 times |

@@ -29,25 +29,47 @@ pub(super) fn classes(case: &Case<'_>, report: &mut Report) {
         .as_ref()
         .filter(|test| test.labels().is_some() && !test.is_empty());
     let in_test = test.map(Dataset::class_counts);
-    for (class, &here) in counts.iter().enumerate() {
-        let there = in_test
+    let there = |class: usize| {
+        in_test
             .as_ref()
-            .map(|counts| counts.get(class).copied().unwrap_or(0));
-        let name = train.class_name(class);
-        let seen = match (here, there) {
-            (0, Some(0)) | (0, None) => format!("{name} is a class by name and has no example"),
-            (0, Some(n)) => format!("{name} has no example to learn from, and {n} to test on"),
-            (n, Some(0)) => format!("{name} has {n} examples to learn from, and none to test on"),
-            _ => continue,
-        };
-        let nowhere = here == 0 && there.unwrap_or(0) == 0;
+            .map(|counts| counts.get(class).copied().unwrap_or(0))
+    };
+    let of = |fits: &dyn Fn(usize, Option<usize>) -> bool| -> Vec<usize> {
+        (0..counts.len())
+            .filter(|&class| fits(counts[class], there(class)))
+            .collect()
+    };
+    let unlearned = of(&|here, there| here == 0 && there.is_some_and(|n| n > 0));
+    let untested = of(&|here, there| here > 0 && there == Some(0));
+    let nowhere = of(&|here, there| here == 0 && there.unwrap_or(0) == 0);
+    for (classes, what) in [
+        (&unlearned, "no example to learn from, and some to test on"),
+        (&untested, "examples to learn from, and none to test on"),
+        (&nowhere, "no example at all"),
+    ] {
+        if classes.is_empty() {
+            continue;
+        }
+        let names: Vec<String> = classes
+            .iter()
+            .take(5)
+            .map(|&class| train.class_name(class))
+            .collect();
+        let more = if classes.len() > 5 { ", ..." } else { "" };
+        let has = if classes.len() == 1 { "has" } else { "have" };
+        let seen = format!(
+            "{} of {} classes {has} {what}: {}{more}",
+            classes.len(),
+            counts.len(),
+            names.join(", ")
+        );
         report.add(
             Finding::new(Illness::MissingClass, seen, Sureness::Counted)
                 .answer(
                     "split anew: by class, each gives its share",
                     "let split = split.train.join(&split.test)?.split(0.25, 0)?;",
                 )
-                .remark_if(nowhere),
+                .remark_if(std::ptr::eq(classes, &nowhere)),
         );
     }
     let sizes = || counts.iter().enumerate().filter(|(_, count)| **count > 0);

@@ -8,7 +8,7 @@ use crate::net::{LayerKind, NetSpec, Probed, Role};
 use crate::show::readable_number;
 
 /// Share of dead units of a layer from which they are remarked on, and from which they are found.
-const DEAD: (f64, f64) = (0.1, 0.25);
+const DEAD: (f64, f64) = (0.25, 0.6);
 /// The same of outputs at a bound.
 const SATURATED: (f64, f64) = (0.4, 0.6);
 /// Gradients of the first layer with weights, beside those of the last hidden one.

@@ -135,7 +135,11 @@ fn planted() -> Vec<(&'static str, &'static [Illness], fn(u64) -> Trained)> {
             trained(net, digits(s)?, recipe(s).sgd(0.05))
         }),
         ("every eighth label wrong", &[WrongLabels], |s| {
-            trained(mlp(), noisy_digits(60, 0.125, s)?.test_of(300)?, recipe(s))
+            trained(
+                mlp(),
+                noisy_digits(60, 0.125, s)?.test_of(300)?,
+                recipe(s).epochs(60),
+            )
         }),
         ("shuffled labels", &[NoSignal], |s| {
             trained(mlp(), shuffled(&digits(s)?, s)?, recipe(s))
@@ -356,14 +360,14 @@ fn the_lines_mend_what_they_are_for() {
         let recipe = recipe.augment(Augmentation::Crop(1).sometimes(0.5)).average(0.99);
         mlp().train(&split.train, recipe)
     });
-    assert!(gain > -0.02, "{gain}");
+    assert!(gain > 0.005, "{gain}");
     let noise = plant_of("every eighth label wrong");
     let line = "split.train.without_rows(&diagnosis.rows(Illness::WrongLabels))";
     let gain = mended(Illness::WrongLabels, line, noise, |run, split, diagnosis| {
         let train = split.train.without_rows(&diagnosis.rows(Illness::WrongLabels))?;
         mlp().train(&train, run.recipe.clone())
     });
-    assert!(gain > 0.02, "{gain}");
+    assert!(gain > 0.01, "{gain}");
     let dead = plant_of("biases far below 0");
     let line = "(net.activation(LeakyRelu(0.1)), recipe.rate(";
     let gain = mended(Illness::DeadUnits, line, dead, |run, split, diagnosis| {
