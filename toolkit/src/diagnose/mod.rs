@@ -224,8 +224,8 @@ fn diagnose(mut case: Case<'_>, mut report: Report) -> Diagnosis {
         ("whether the parts differ", Box::new(|r| parts::differ(&case, r))),
         ("leaks", Box::new(|r| features::leak(&case, reading, r))),
         ("labels", Box::new(|r| labels::look(&case, reading, r))),
-        ("units", Box::new(|r| units::look(&case, r))),
         ("rates", Box::new(|r| rates::look(&case, r))),
+        ("units", Box::new(|r| units::look(&case, r))),
         ("fit", Box::new(|r| fit::look(&case, reading, r))),
     ];
     for (what, look) in looks {

@@ -9,6 +9,7 @@ use crate::show::readable_number;
 
 /// Share of dead units of a layer from which they are remarked on, and from which they are found.
 const DEAD: (f64, f64) = (0.25, 0.6);
+const LEAKY: &str = "let net = net.activation(LeakyRelu(0.1));";
 /// The same of outputs at a bound.
 const SATURATED: (f64, f64) = (0.4, 0.6);
 /// Gradients of the first layer with weights, beside those of the last hidden one.
@@ -57,13 +58,13 @@ pub(super) fn look(case: &Case<'_>, report: &mut Report) -> Result<()> {
             layer.name,
             probe.examples()
         );
-        let finding = Finding::new(Illness::DeadUnits, seen, Sureness::Counted).answer(
-            "a lower rate, and ReLUs that keep a slope",
-            format!(
-                "let (net, recipe) = (net.activation(LeakyRelu(0.1)), recipe.rate({}));",
-                readable_number(trained.recipe.rule.rate() / 10.0)
-            ),
-        );
+        let high = report.findings.iter().find(|found| found.illness == Illness::RateTooHigh);
+        let (trick, line) = match high {
+            // What killed them would kill others.
+            Some(found) => ("the lower rate, and ReLUs that keep a slope", format!("{LEAKY} {}", found.line)),
+            None => ("ReLUs that keep a slope below 0", LEAKY.to_owned()),
+        };
+        let finding = Finding::new(Illness::DeadUnits, seen, Sureness::Counted).answer(trick, line);
         report.add(finding.remark_if(share < DEAD.1));
     }
     if let Some((layer, share)) = worst(|layer| layer.saturated)

@@ -369,15 +369,12 @@ fn the_lines_mend_what_they_are_for() {
     });
     assert!(gain > 0.01, "{gain}");
     let dead = plant_of("biases far below 0");
-    let line = "(net.activation(LeakyRelu(0.1)), recipe.rate(";
-    let gain = mended(Illness::DeadUnits, line, dead, |run, split, diagnosis| {
-        let rate = number_in(&line_of(diagnosis, Illness::DeadUnits), "recipe.rate(");
+    let line = "let net = net.activation(LeakyRelu(0.1));";
+    let gain = mended(Illness::DeadUnits, line, dead, |run, split, _| {
         let net = mlp().bias_init(Constant(-4.0)).activation(LeakyRelu(0.1));
-        let after = net.train(&split.train, run.recipe.clone().rate(rate))?;
-        assert!(!after.diagnose(split)?.has(Illness::DeadUnits));
-        Ok(after)
+        net.train(&split.train, run.recipe.clone())
     });
-    println!("dead units: {gain}");
+    assert!(gain > 0.5, "{gain}");
     let deep = plant_of("eight layers of sigmoids");
     let line = "net.activation(Relu).init(HeNormal)";
     let gain = mended(Illness::VanishingGradients, line, deep, |run, split, _| {
