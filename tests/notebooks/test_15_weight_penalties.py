@@ -32,7 +32,7 @@ def test_the_histograms_have_the_zeros_that_the_text_says(penalties):
     chart = next(out["data"][PLOTLY] for out in penalties["histogram"]["outputs"] if PLOTLY in out.get("data", {}))
     assert [trace["type"] for trace in chart["data"]] == ["heatmap"] * 3
     words = [note["text"] for note in chart["layout"]["annotations"]]
-    none, l2, l1 = (float(re.search(r"([\d.]+)% are 0", word).group(1)) for word in words)
+    none, l2, l1 = (float(re.search(r"([\d.]+)% zeros", word).group(1)) for word in words)
     assert none == l2 == 0 and 65 <= l1 <= 85
 
 

@@ -58,10 +58,16 @@ pub(super) fn look(case: &Case<'_>, report: &mut Report) -> Result<()> {
             layer.name,
             probe.examples()
         );
-        let high = report.findings.iter().find(|found| found.illness == Illness::RateTooHigh);
+        let high = report
+            .findings
+            .iter()
+            .find(|found| found.illness == Illness::RateTooHigh);
         let (trick, line) = match high {
             // What killed them would kill others.
-            Some(found) => ("the lower rate, and ReLUs that keep a slope", format!("{LEAKY} {}", found.line)),
+            Some(found) => (
+                "the lower rate, and ReLUs that keep a slope",
+                format!("{LEAKY} {}", found.line),
+            ),
             None => ("ReLUs that keep a slope below 0", LEAKY.to_owned()),
         };
         let finding = Finding::new(Illness::DeadUnits, seen, Sureness::Counted).answer(trick, line);

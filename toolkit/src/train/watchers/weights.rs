@@ -128,7 +128,7 @@ impl WeightHistory {
                 3 => layout.x_axis4(own),
                 _ => layout,
             };
-            let words = format!("{}: {:.1}% are 0", chart::plain(name), 100.0 * history.zeros());
+            let words = format!("{}<br>{:.1}% zeros", chart::plain(name), 100.0 * history.zeros());
             notes.push(
                 plotly::layout::Annotation::new()
                     .text(words)
@@ -136,7 +136,7 @@ impl WeightHistory {
                     .x_ref("paper")
                     .y_ref("paper")
                     .x((left + right) / 2.0)
-                    .y(1.06),
+                    .y(1.12),
             );
         }
         chart::plot(layout.annotations(notes), traces)
