@@ -102,7 +102,29 @@ mod tests {
         assert!(low <= -1.0 && high >= 1.0);
     }
 
-    /// Over all orders of five numbers the share that falls as steadily is near what the normal limit says.
+    /// Of all orders of seven numbers so many fall as steadily as each, nearly as the normal limit says.
+    #[test]
+    fn falling_is_as_rare_as_among_all_orders() {
+        let mut orders: Vec<Vec<f64>> = vec![Vec::new()];
+        for _ in 0..7 {
+            let longer = |order: &Vec<f64>| -> Vec<Vec<f64>> {
+                let rest = (0..7).map(f64::from).filter(|x| !order.contains(x));
+                rest.map(|x| [&order[..], &[x]].concat()).collect()
+            };
+            orders = orders.iter().flat_map(longer).collect();
+        }
+        assert_eq!(orders.len(), 5040);
+        for own in [
+            [6.0, 4.0, 5.0, 1.0, 3.0, 2.0, 0.0],
+            [3.0, 6.0, 4.0, 5.0, 0.0, 2.0, 1.0],
+        ] {
+            let p = falls(&own);
+            let as_steady = orders.iter().filter(|order| falls(order) <= p + 1e-12).count();
+            let exact = as_steady as f64 / 5040.0;
+            assert!((p - exact).abs() < 0.01, "{p}, {exact}");
+        }
+    }
+
     #[test]
     fn falling_is_judged_by_the_order_alone() {
         let falling: Vec<f64> = (0..12).map(|i| 1.0 / f64::from(i + 1)).collect();
@@ -111,8 +133,8 @@ mod tests {
         assert!(falls(&rising) > 0.999);
         assert!(falls(&[1.0; 20]) > 0.4);
         assert_eq!(falls(&[1.0, f64::NAN, 3.0, 2.0, 1.0, 0.0]), 1.0);
-        // scipy.stats.kendalltau of these and 1..8 has S = -14; z = -13 / sqrt(8 7 21 / 18) = -1.6083.
+        // S = -12: z = (-12 + 1) / sqrt(8 7 21 / 18), by Python's statistics.NormalDist.
         let p = falls(&[8.0, 6.0, 7.0, 3.0, 5.0, 4.0, 2.0, 6.5]);
-        assert!((p - 0.053_9).abs() < 0.03, "{p}");
+        assert!((p - 0.0867731109).abs() < 1e-6, "{p}");
     }
 }

@@ -325,6 +325,6 @@ mod tests {
         assert!(error(study(4), 2).contains("less than 1"));
         assert!(error(study(16), 1).contains("2"));
         assert!(error(study(16).vary("recipe.length", [1.0]), 2).contains("length"));
-        assert_eq!(study(16).halve(100).expect("rounds").rounds.len(), 2);
+        assert_eq!(study(200).halve(100).expect("rounds").rounds.len(), 2);
     }
 }
