@@ -26,7 +26,7 @@ def test_the_test_loss_turns_while_the_training_loss_falls(overfitting):
     (chart,) = charts(overfitting["curves"])
     lines = {trace["name"]: trace["y"] for trace in chart["data"]}
     assert lines["training loss"][-1] < 0.1 * lines["training loss"][0]
-    assert lines["held-out loss"][-1] > 2 * min(lines["held-out loss"])
+    assert 1.05 < lines["held-out loss"][-1] / min(lines["held-out loss"]) < 1.6
 
 
 def test_random_labels_are_learned_by_heart(overfitting):
@@ -57,9 +57,10 @@ def test_cures_do_what_the_lesson_says(overfitting, lesson_run):
     for random in ("0", "0.2"):
         assert found[random, "all the data"] == max(x for (share, _), x in found.items() if share == random)
     (shifts, low, *_), (careless, *_), (dropped, *_), (stopped, *_) = differences(overfitting["compare"])
-    assert 0.01 <= shifts <= 0.07 and careless > 0.02 and stopped < 0.02
+    assert 0.01 <= shifts <= 0.07 and abs(careless) < 0.08 and stopped < 0.02
+    assert found["0.2", "smaller net"] < found["0.2", "none"] - 0.03
     if lesson_run("10_overfitting").whole:
-        assert low > 0 and dropped > 0
+        assert low > 0 and abs(dropped) < 0.04 and abs(careless) < 0.04
 
 
 def test_longer_training_does_no_harm(overfitting, lesson_run):

@@ -62,5 +62,5 @@ def test_the_ensemble_knows_better_how_sure_it_may_be(dropout, lesson_run):
     assert loss < -0.05 and error < -0.02 and many > -0.01
     if lesson_run("14_dropout").whole:
         assert -0.25 <= loss <= -0.1 and high < 0 and error_high < 0
-    right, wrong = numbers(r"right ([\d.]+), where it is wrong ([\d.]+)", text(dropout["unsure"]))
+    right, wrong = numbers(r"right ([\d.]+)\nwhere it is wrong ([\d.]+)", text(dropout["unsure"]))
     assert 0.05 <= right <= 0.15 and 0.3 <= wrong <= 0.5

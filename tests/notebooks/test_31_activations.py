@@ -27,14 +27,14 @@ def test_a_relu_trains_by_gradients(activations):
     assert "slopes [0.0, 0.0, 1.0, 1.0]" in words
     shares = re.findall(r"([\d.]+)% of outputs are 0, ([\d.]+)% of units", words)
     assert len(shares) == 2
-    assert all(40 <= float(zeros) <= 75 and float(dead) <= 10 for zeros, dead in shares)
+    assert all(28 <= float(zeros) <= 70 and float(dead) <= 15 for zeros, dead in shares)
     assert number(r"right: ([\d.]+)", words) >= 0.95
 
 
 def test_units_die_at_a_high_rate_and_leaky_ones_do_not(activations):
     usual, high = (chart["data"][0]["z"] for chart in charts(activations["dead"]))
     assert len(usual) == len(high) == 3 and len(high[0]) == 11
-    assert max(row[-1] for row in usual) < 0.1
+    assert max(row[-1] for row in usual) < 0.16
     assert sum(row[-1] for row in high) / 3 > 0.1
     assert sum(row[-1] for row in high) > sum(row[0] for row in high)
     dead = means(text(activations["leaky"]), r"(Relu|LeakyRelu\(0\.1\)) +(0\.05|0\.2|0\.6)")
