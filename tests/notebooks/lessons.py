@@ -29,7 +29,9 @@ def means(words, settings):
 
 
 def differences(cell):
-    """Each comparison's mean difference, its interval, and the p of the t-test."""
+    """Each comparison's mean difference, its interval, and the p of the t-test; where all differences are equal, as of two
+    seeds they may be, the interval is the difference and there is no p."""
     number = r"(-?[\d.e-]+)"
-    pattern = rf"mean difference +{number}\n95% interval of it +{number} to {number}\n.*\np, paired t-test +{number}"
-    return [tuple(map(float, found)) for found in re.findall(pattern, text(cell))]
+    pattern = rf"mean difference +{number}(?:\n95% interval of it +{number} to {number}\n.*\np, paired t-test +{number})?"
+    found = re.findall(pattern, text(cell))
+    return [(float(d), float(low or d), float(high or d), float(p or "nan")) for d, low, high, p in found]

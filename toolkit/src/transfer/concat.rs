@@ -61,7 +61,7 @@ impl<'a> Concat<'a> {
     /// let convolutional = Cnn::new(digits.shape(), 10).channels([8]).train(&digits, recipe)?.model;
     /// let other = Mlp::new([64, 16, 10]).activation(Activation::Tanh).build(1)?;
     /// let joined = Concat::of([&dense, &convolutional, &other]).build(0)?;
-    /// assert_eq!(joined.shape(), digits.shape());
+    /// assert_eq!(joined.spec().shape(), digits.shape());
     /// # Ok::<(), jook::Error>(())
     /// ```
     pub fn of(networks: impl IntoIterator<Item = &'a Network>) -> Self {

@@ -22,7 +22,7 @@ const BINS: usize = 128;
 /// let moons = datasets::two_moons(200, 0.1, 0)?;
 /// let network = Mlp::new([2, 16, 2]).build(0)?;
 /// let mut weights = WeightHistory::default();
-/// let recipe = Recipe::new().epochs(20).sgd(0.1).l1_proximal(0.01);
+/// let recipe = Recipe::new().epochs(20).sgd(0.1).l1_proximal(0.05);
 /// network.training().watch(&mut weights).run(&moons, recipe)?;
 /// assert!(weights.zeros() > 0.2);
 /// # Ok::<(), jook::Error>(())
