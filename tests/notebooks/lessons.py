@@ -2,13 +2,18 @@
 
 import re
 
-from books import cells, text
+from books import PLOTLY, cells, text
 
 
 def by_name(ran):
     """The code cells of an executed lesson, by their ids."""
     assert ran.done.returncode == 0, ran.done.stderr
     return {cell["id"]: cell for cell in cells(ran.notebook)}
+
+
+def charts(cell):
+    """The charts that a cell shows."""
+    return [output["data"][PLOTLY] for output in cell["outputs"] if PLOTLY in output.get("data", {})]
 
 
 def numbers(pattern, words):

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from books import PLOTLY, text
-from lessons import by_name, differences, means, number, numbers
+from books import text
+from lessons import by_name, charts, differences, means, number, numbers
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,6 @@ def test_other_domains_cost_accuracy(convolution):
     assert 0.8 <= accuracy["flat"] <= 0.97 and max(accuracy, key=accuracy.get) == "flat"
     assert accuracy["rotated"] < 0.4
     assert accuracy["inverted"] < 0.3 and min(accuracy, key=accuracy.get) == "inverted"
-    chart = next(out["data"][PLOTLY] for out in convolution["shift-chart"]["outputs"] if PLOTLY in out.get("data", {}))
+    chart = charts(convolution["shift-chart"])[0]
     shown = dict(zip(chart["data"][0]["x"], chart["data"][0]["y"]))
     assert shown == pytest.approx(accuracy, abs=0.0006)

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from books import PLOTLY, text
-from lessons import by_name, differences, means, number, numbers
+from books import text
+from lessons import by_name, charts, differences, means, number, numbers
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def stopping(lesson_run):
 
 
 def test_the_chart_marks_the_best_moment_and_what_going_on_cost(stopping):
-    chart = next(out["data"][PLOTLY] for out in stopping["curve"]["outputs"] if PLOTLY in out.get("data", {}))
+    chart = charts(stopping["curve"])[0]
     traces = {trace["name"]: trace for trace in chart["data"]}
     best = next(trace for name, trace in traces.items() if name.startswith("best; later"))
     held_out = [y for y in traces["held-out loss"]["y"] if y is not None]

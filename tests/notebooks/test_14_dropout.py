@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from books import PLOTLY, text
-from lessons import by_name, differences, means, numbers
+from books import text
+from lessons import by_name, charts, differences, means, numbers
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def dropout(lesson_run):
 
 def traces(cell):
     """Of the one chart of a cell what its legend names."""
-    (chart,) = [output["data"][PLOTLY] for output in cell["outputs"] if PLOTLY in output.get("data", {})]
+    (chart,) = charts(cell)
     return {trace["name"]: trace for trace in chart["data"] if trace.get("showlegend") is not False}
 
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from books import PLOTLY, text
-from lessons import by_name, differences, means, number
+from books import text
+from lessons import by_name, charts, differences, means, number
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,8 @@ def test_wider_is_not_worse(width):
     for units in ("32", "128", "512"):
         assert 0.13 <= found[units, "0"] - found[units, "0.3"] <= 0.26
     assert found["32", "0.3"] - found["512", "0.3"] < 0.06
-    charts = [out["data"][PLOTLY] for out in width["width-chart"]["outputs"] if PLOTLY in out.get("data", {})]
-    assert len(charts) == 2
+    drawn = charts(width["width-chart"])
+    assert len(drawn) == 2
 
 
 def test_layers_are_added_until_nothing_gets_better(width):

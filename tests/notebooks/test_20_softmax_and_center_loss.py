@@ -2,8 +2,8 @@
 
 import pytest
 
-from books import PLOTLY, text
-from lessons import by_name, differences, numbers
+from books import text
+from lessons import by_name, charts, differences, numbers
 
 
 @pytest.fixture(scope="module")
@@ -13,13 +13,13 @@ def centers(lesson_run):
 
 def curve(cell, chart):
     """The means of a study's curve, by the setting."""
-    charts = [output["data"][PLOTLY] for output in cell["outputs"] if PLOTLY in output.get("data", {})]
-    line = [trace for trace in charts[chart]["data"] if trace.get("fill") != "toself"][-1]
+    drawn = charts(cell)
+    line = [trace for trace in drawn[chart]["data"] if trace.get("fill") != "toself"][-1]
     return dict(zip(line["x"], line["y"]))
 
 
 def test_the_figure_has_both_parts_of_ten_classes_beside_each_other(centers):
-    (figure,) = [output["data"][PLOTLY] for output in centers["view"]["outputs"] if PLOTLY in output["data"]]
+    (figure,) = charts(centers["view"])
     assert len(figure["data"]) == 2 * (2 * 10 + 1)
     assert {trace["xaxis"] for trace in figure["data"]} == {"x", "x2"}
     alone, drawn = numbers(r"alone +([\d.]+)\s+with centers +([\d.]+)", text(centers["train"]))

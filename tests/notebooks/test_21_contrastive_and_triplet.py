@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from books import PLOTLY, text
-from lessons import by_name, differences, numbers
+from books import text
+from lessons import by_name, charts, differences, numbers
 
 
 @pytest.fixture(scope="module")
@@ -15,9 +15,9 @@ def embeddings(lesson_run):
 
 def recalls(cell, chart=0):
     """The mean of each loss's box."""
-    charts = [output["data"][PLOTLY] for output in cell["outputs"] if PLOTLY in output.get("data", {})]
+    drawn = charts(cell)
     # Names in a box plot may say the setting's name too.
-    return {box["name"].split()[-1]: sum(box["y"]) / len(box["y"]) for box in charts[chart]["data"]}
+    return {box["name"].split()[-1]: sum(box["y"]) / len(box["y"]) for box in drawn[chart]["data"]}
 
 
 def test_good_miners_beat_all_triplets_and_softmax(embeddings, lesson_run):

@@ -4,17 +4,13 @@ import re
 
 import pytest
 
-from books import PLOTLY, text
-from lessons import by_name, differences, means, number
+from books import text
+from lessons import by_name, charts, differences, means, number
 
 
 @pytest.fixture(scope="module")
 def activations(lesson_run):
     return by_name(lesson_run("31_activations"))
-
-
-def charts(cell):
-    return [output["data"][PLOTLY] for output in cell["outputs"] if PLOTLY in output.get("data", {})]
 
 
 def test_twelve_curves_stand_beside_their_slopes(activations):

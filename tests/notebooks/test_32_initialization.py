@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from books import PLOTLY, text
-from lessons import by_name, differences, means, number
+from books import text
+from lessons import by_name, charts, differences, means, number
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +18,8 @@ def test_signals_fade_and_are_kept(initialization):
     assert share["normal"] < 1e-8
     assert 0.2 <= share["xavier"] <= 2 and 0.2 <= share["he"] <= 2
     assert share["lsuv"] == pytest.approx(1, abs=0.02)
-    charts = [output["data"][PLOTLY] for output in initialization["probe"]["outputs"] if PLOTLY in output["data"]]
-    lines = {trace["name"]: trace["y"] for trace in charts[0]["data"]}
+    drawn = charts(initialization["probe"])
+    lines = {trace["name"]: trace["y"] for trace in drawn[0]["data"]}
     assert lines["sd of outputs"][0] > 1e6 * lines["sd of outputs"][-1]
     assert lines["sd of gradients"][-1] > 1e6 * lines["sd of gradients"][0]
 

@@ -2,17 +2,13 @@
 
 import pytest
 
-from books import PLOTLY, text
-from lessons import by_name, differences, means
+from books import text
+from lessons import by_name, charts, differences, means
 
 
 @pytest.fixture(scope="module")
 def rates(lesson_run):
     return by_name(lesson_run("33_learning_rate"))
-
-
-def charts(cell):
-    return [output["data"][PLOTLY] for output in cell["outputs"] if PLOTLY in output.get("data", {})]
 
 
 def cells_of(cell):

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from books import PLOTLY, text
-from lessons import by_name, differences, means
+from books import text
+from lessons import by_name, charts, differences, means
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,8 @@ def test_plain_descent_is_left_behind_on_the_hills(optimizers):
     valley = far(optimizers["valley"])
     assert valley["SGD 0.001 momentum 0.9"] < 0.25 and valley["Lion 0.02"] < 0.25 and valley["Adam 0.05"] > 0.9
     for name, paths in (("bowl", 5), ("saddle", 4), ("valley", 5)):
-        charts = [out["data"][PLOTLY] for out in optimizers[name]["outputs"] if PLOTLY in out.get("data", {})]
-        assert [trace["type"] for trace in charts[0]["data"]] == ["contour"] + ["scatter"] * (paths + 1)
+        drawn = charts(optimizers[name])
+        assert [trace["type"] for trace in drawn[0]["data"]] == ["contour"] + ["scatter"] * (paths + 1)
 
 
 def test_scaling_does_what_the_rules_do(optimizers):

@@ -73,11 +73,16 @@ impl Given {
     }
 }
 
+/// The place of the first code cell with this tag.
+fn tagged(notebook: &Notebook, tag: &str) -> Option<usize> {
+    let code = |cell: &Value| notebook::kind(cell) == Kind::Code && notebook::has_tag(cell, tag);
+    notebook.cells().iter().position(code)
+}
+
 /// The names of the parameters that a notebook has defaults for.
 pub fn names(notebook: &Notebook) -> Vec<String> {
-    let code = |cell: &&Value| notebook::kind(cell) == Kind::Code && notebook::has_tag(cell, DEFAULTS);
-    let defaults = notebook.cells().iter().find(code);
-    let known = defaults.and_then(|cell| parameters(&notebook::source(cell)).ok());
+    let defaults = tagged(notebook, DEFAULTS).map(|index| notebook::source(&notebook.cells()[index]));
+    let known = defaults.and_then(|source| parameters(&source).ok());
     known
         .unwrap_or_default()
         .into_iter()
@@ -91,11 +96,7 @@ pub fn inject(notebook: &mut Notebook, given: &Given) -> Result<Option<Injected>
     if given.0.is_empty() {
         return Ok(None);
     }
-    let tagged = |tag: &str| {
-        let code = |cell: &Value| notebook::kind(cell) == Kind::Code && notebook::has_tag(cell, tag);
-        notebook.cells().iter().position(code)
-    };
-    let (defaults, earlier) = (tagged(DEFAULTS), tagged(INJECTED));
+    let (defaults, earlier) = (tagged(notebook, DEFAULTS), tagged(notebook, INJECTED));
     let known = match defaults {
         Some(index) => Some(
             parameters(&notebook::source(&notebook.cells()[index]))

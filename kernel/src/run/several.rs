@@ -44,16 +44,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     // A parameter is for those that have it, and a mistake where none does.
-    let mut missing: Vec<&str> = args
-        .parameters
-        .chunks_exact(2)
-        .map(|pair| pair[0].as_str())
-        .collect();
+    let mut known: Vec<Vec<String>> = Vec::new();
     for path in &args.notebooks {
-        let known = parameters::names(&Notebook::read(path)?);
-        missing.retain(|name| !known.iter().any(|known| known == name));
+        known.push(parameters::names(&Notebook::read(path)?));
     }
-    if let Some(name) = missing.first() {
+    let mut given = args.parameters.chunks_exact(2).map(|pair| &pair[0]);
+    if let Some(name) = given.find(|name| known.iter().all(|known| !known.contains(name))) {
         bail!("none of the notebooks has a parameter `{name}`");
     }
     // SAFETY: the handler does nothing but store a number.
@@ -62,9 +58,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         libc::signal(libc::SIGTERM, keep as *const () as libc::sighandler_t);
     }
     let mut failed = Vec::new();
-    for (at, path) in args.notebooks.iter().enumerate() {
+    for (at, (path, known)) in args.notebooks.iter().zip(&known).enumerate() {
         eprintln!("\n== {} ({} of {})", path.display(), at + 1, args.notebooks.len());
-        let status = one(args, path).with_context(|| format!("cannot run {}", path.display()))?;
+        let status = one(args, path, known).with_context(|| format!("cannot run {}", path.display()))?;
         if status.code() == Some(INTERRUPTED.into()) || SIGNAL.load(Ordering::SeqCst) != 0 {
             return Ok(ExitCode::from(INTERRUPTED));
         }
@@ -86,8 +82,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-fn one(args: &Args, path: &Path) -> Result<ExitStatus> {
-    let known = parameters::names(&Notebook::read(path)?);
+fn one(args: &Args, path: &Path, known: &[String]) -> Result<ExitStatus> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("run");
     for (option, value) in [

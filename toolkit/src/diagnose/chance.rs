@@ -2,10 +2,7 @@
 
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 
-use crate::evaluate::wilson_interval;
-
-/// The 97.5% point of the standard normal distribution.
-const Z95: f64 = 1.959_963_984_540_054;
+use crate::evaluate::{Z95, wilson_interval};
 
 /// The probability of `hits` or more in `n` tries of this chance.
 pub(super) fn at_least(hits: u64, n: u64, chance: f64) -> f64 {

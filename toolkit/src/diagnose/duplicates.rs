@@ -1,6 +1,6 @@
 //! Examples that are in both parts, or nearly.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::case::{Case, Report, drawn, percent};
 use super::chance::{at_least, interval};
@@ -60,14 +60,11 @@ fn the_same(part: &str, found: usize, of: usize, line: &str) -> Finding {
 
 /// The rows of the test part that the training part has too.
 fn equal(train: &Dataset, test: &Dataset) -> Vec<usize> {
-    let mut known: HashMap<Vec<u32>, ()> = HashMap::with_capacity(train.len());
-    for row in train.rows() {
-        known.insert(bits(row), ());
-    }
+    let known: HashSet<Vec<u32>> = train.rows().map(bits).collect();
     let found = test
         .rows()
         .enumerate()
-        .filter(|(_, row)| known.contains_key(&bits(row)));
+        .filter(|(_, row)| known.contains(&bits(row)));
     found.map(|(row, _)| row).collect()
 }
 

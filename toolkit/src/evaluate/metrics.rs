@@ -122,7 +122,7 @@ pub(crate) fn largest(row: &[f32]) -> usize {
 }
 
 /// The 97.5% point of the standard normal distribution.
-pub(super) const Z95: f64 = 1.959_963_984_540_054;
+pub(crate) const Z95: f64 = 1.959_963_984_540_054;
 
 /// Wilson's score interval (1927) for a share of `successes` in `n` tries; `z` is the normal quantile
 /// (1.96 for 95%). Inside 0 to 1, and sensible for shares of 0 and 1. Without tries: (0, 1).

@@ -130,6 +130,9 @@ pub trait Executor {
     /// What the optimizer remembers, each as long as the parameters; empty before the first update.
     fn states(&mut self) -> Vec<Vec<f32>>;
 
+    /// The parameters that the optimizer's rule gives instead of the trained ones, where it has others.
+    fn given(&mut self, optimizer: &Optimizer) -> Option<Vec<f32>>;
+
     /// Puts parameters and buffers back; their lengths are those of this model.
     fn restore(&mut self, parameters: &[f32], buffers: &[f32]);
 

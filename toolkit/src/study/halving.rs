@@ -21,6 +21,7 @@ use crate::{Error, Number, Result, interrupt};
 /// What came of [`Study::halve`].
 #[derive(Clone)]
 pub struct Halved {
+    name: String,
     /// The rounds, the shortest trainings first; each has all settings that were still in it.
     pub rounds: Vec<StudyResult>,
     /// How long the trainings of each round were.
@@ -105,7 +106,11 @@ impl Study {
             }
         }
         let lengths = lengths[..rounds.len()].to_vec();
-        Ok(Halved { rounds, lengths })
+        Ok(Halved {
+            name: data.name,
+            rounds,
+            lengths,
+        })
     }
 }
 
@@ -227,10 +232,8 @@ impl Halved {
             Some(Budget::Steps(_)) => "steps of a training",
             _ => "epochs of a training",
         };
-        let title = self.rounds.first().map_or("halving", StudyResult::name);
-        let title = title.rsplit_once(", ").map_or(title, |(name, _)| name);
         chart::curves(
-            [&format!("{title}: {metric} on validation"), across, &metric],
+            [&format!("{}: {metric} on validation", self.name), across, &metric],
             &lines,
         )
     }

@@ -148,11 +148,7 @@ impl View {
         let mut layout = chart::layout("", "", "").height(HEIGHT);
         for (place, view) in views.iter().enumerate() {
             let [x, y] = view.axes(place, views.len());
-            layout = match place {
-                0 => layout.x_axis(x).y_axis(y),
-                1 => layout.x_axis2(x).y_axis2(y),
-                _ => layout.x_axis3(x).y_axis3(y),
-            };
+            layout = chart::with_y(chart::with_x(layout, place, x), place, y);
         }
         let titles = views
             .iter()
@@ -228,10 +224,7 @@ fn middle(place: usize, of: usize) -> f64 {
 }
 
 fn axis_of(letter: &str, place: usize) -> String {
-    match place {
-        0 => letter.to_owned(),
-        place => format!("{letter}{}", place + 1),
-    }
+    format!("{letter}{}", chart::axis_number(place))
 }
 
 /// The points of a class of one part, where there are any.

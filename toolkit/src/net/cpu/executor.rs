@@ -107,6 +107,10 @@ impl Executor for CpuExecutor {
         self.states.clone()
     }
 
+    fn given(&mut self, optimizer: &Optimizer) -> Option<Vec<f32>> {
+        optimizer.given(self.network.parameters(), &self.states)
+    }
+
     fn restore(&mut self, parameters: &[f32], buffers: &[f32]) {
         self.network.parameters_mut().copy_from_slice(parameters);
         self.network.buffers_mut().copy_from_slice(buffers);

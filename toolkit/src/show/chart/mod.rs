@@ -10,6 +10,7 @@ mod panels;
 
 pub use matrix::{confusion, heatmap};
 pub use panels::panels;
+pub(crate) use panels::{axis_number, with_x, with_y};
 
 use plotly::common::{Anchor, AxisSide, Font, Orientation, Reference, Title};
 use plotly::configuration::DisplayModeBar;

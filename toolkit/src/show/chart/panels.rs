@@ -32,7 +32,7 @@ pub fn panels<N: AsRef<str>>(titles: [&str; 3], groups: &[(N, Vec<Curve>)]) -> P
         for (index, curve) in curves.iter().enumerate() {
             traces.push(Box::new(RawTrace(json!({
                 "type": "scatter", "mode": "lines", "name": label(&curve.name), "x": finite(&curve.x),
-                "y": finite(&curve.y), "xaxis": format!("x{}", number(column)), "yaxis": format!("y{}", number(row)),
+                "y": finite(&curve.y), "xaxis": format!("x{}", axis_number(column)), "yaxis": format!("y{}", axis_number(row)),
                 "line": {"color": color(index), "width": 2}, "legendgroup": format!("{index}"),
                 "showlegend": place == 0 && curves.len() > 1,
                 "hovertemplate": format!(
@@ -70,7 +70,11 @@ pub fn panels<N: AsRef<str>>(titles: [&str; 3], groups: &[(N, Vec<Curve>)]) -> P
         let own = ranged(axis(words), reach(|curve| &curve.x), 0.0).domain(&across(column, columns));
         // Below the last panel of the column.
         let last = drawn.len().saturating_sub(1 + column) / columns;
-        layout = with_x(layout, column, own.anchor(format!("y{}", number(last)).as_str()));
+        layout = with_x(
+            layout,
+            column,
+            own.anchor(format!("y{}", axis_number(last)).as_str()),
+        );
     }
     for row in 0..rows {
         let words = if row == rows / 2 { y } else { "" };
@@ -84,7 +88,7 @@ pub fn panels<N: AsRef<str>>(titles: [&str; 3], groups: &[(N, Vec<Curve>)]) -> P
 }
 
 /// What plotly puts behind the letter of an axis.
-fn number(place: usize) -> String {
+pub(crate) fn axis_number(place: usize) -> String {
     match place {
         0 => String::new(),
         _ => (place + 1).to_string(),
@@ -106,7 +110,8 @@ fn down(place: usize, of: usize) -> [f64; 2] {
     ]
 }
 
-fn with_x(layout: Layout, place: usize, axis: Axis) -> Layout {
+/// The layout with this axis for the panels of a column; plotly's crate has places for five and more.
+pub(crate) fn with_x(layout: Layout, place: usize, axis: Axis) -> Layout {
     match place {
         0 => layout.x_axis(axis),
         1 => layout.x_axis2(axis),
@@ -116,7 +121,8 @@ fn with_x(layout: Layout, place: usize, axis: Axis) -> Layout {
     }
 }
 
-fn with_y(layout: Layout, place: usize, axis: Axis) -> Layout {
+/// As [`with_x`], for the panels of a row.
+pub(crate) fn with_y(layout: Layout, place: usize, axis: Axis) -> Layout {
     match place {
         0 => layout.y_axis(axis),
         1 => layout.y_axis2(axis),

@@ -36,10 +36,9 @@ impl Work<'_> {
     /// Parameters that stand in for the trained ones: a watcher's, or the rule's own.
     pub(super) fn stand_in(&mut self, watchers: &[Box<dyn Watcher + '_>]) -> Option<Vec<f32>> {
         let watched = watchers.iter().find_map(|watcher| watcher.stand_in());
-        watched.map(<[f32]>::to_vec).or_else(|| {
-            let states = self.executor.states();
-            self.optimizer.given(self.executor.parameters(), &states)
-        })
+        watched
+            .map(<[f32]>::to_vec)
+            .or_else(|| self.executor.given(&self.optimizer))
     }
 
     /// Updates of the whole training.

@@ -215,6 +215,10 @@ where
         self.states.clone()
     }
 
+    fn given(&mut self, optimizer: &Optimizer) -> Option<Vec<f32>> {
+        optimizer.given(&self.parameters, &self.states)
+    }
+
     fn restore(&mut self, parameters: &[f32], buffers: &[f32]) {
         self.parameters.copy_from_slice(parameters);
         self.buffers.copy_from_slice(buffers);

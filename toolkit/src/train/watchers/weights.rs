@@ -104,15 +104,10 @@ impl WeightHistory {
         let mut traces: Vec<Box<dyn Trace>> = Vec::new();
         let mut notes = Vec::new();
         for (i, (name, history)) in trainings.iter().enumerate() {
-            let axis = if i == 0 {
-                String::new()
-            } else {
-                (i + 1).to_string()
-            };
             let (heights, rows) = history.heights(range);
             let epochs: Vec<f64> = history.records.iter().map(|record| record.epoch).collect();
             traces.push(Box::new(RawTrace(json!({
-                "type": "heatmap", "x": epochs, "y": heights, "z": rows, "xaxis": format!("x{axis}"),
+                "type": "heatmap", "x": epochs, "y": heights, "z": rows, "xaxis": format!("x{}", chart::axis_number(i)),
                 "zmin": -4.0, "zmax": 0.0, "showscale": i == 0,
                 "colorscale": [[0.0, "#f3f6fb"], [0.5, "#5b84c4"], [1.0, "#1b2f5b"]],
                 "colorbar": {"title": {"text": "share"}, "tickvals": [-4, -3, -2, -1, 0],
@@ -121,13 +116,7 @@ impl WeightHistory {
             }))));
             let (left, right) = (i as f64 * width + gap / 2.0, (i + 1) as f64 * width - gap / 2.0);
             let own = chart::axis("epoch").domain(&[left.max(0.0), right.min(1.0)]);
-            layout = match i {
-                0 => layout.x_axis(own),
-                1 => layout.x_axis2(own),
-                2 => layout.x_axis3(own),
-                3 => layout.x_axis4(own),
-                _ => layout,
-            };
+            layout = chart::with_x(layout, i, own);
             let words = format!("{}<br>{:.1}% zeros", chart::plain(name), 100.0 * history.zeros());
             notes.push(
                 plotly::layout::Annotation::new()
