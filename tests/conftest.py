@@ -17,6 +17,16 @@ LESSONS = ROOT / "notebooks"
 WHOLE = os.environ.get("JOOK_LESSONS") == "whole"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Which tests stay together where several processes share them (`-n 2 --dist loadgroup`): those of a lesson, which is
+    run once; those of JupyterLab, which have one server; else those of a file."""
+    for item in items:
+        lesson = getattr(item, "callspec", None) and item.callspec.params.get("lesson")
+        place = item.path.parent if item.path.parent.name == "lab" else item.path
+        item.add_marker(pytest.mark.xdist_group(lesson or place.stem.removeprefix("test_")))
+
+
 class Executed:
     """A lesson after `jook run`: its executed notebook, its page, and what the run said. What runs is a copy in a
     folder of its own, where no study finds the results of an earlier run."""

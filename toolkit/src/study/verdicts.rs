@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use plotly::{Plot, Trace};
 use polars::prelude::{Column, DataFrame};
+use serde_json::json;
 
 use super::statistics::Paired;
 use super::study::Study;
 use crate::number::count;
-use crate::show::{Align, Bundle, Show, Table, readable_number};
+use crate::show::{Align, Bundle, Show, Table, chart, readable_number};
 use crate::{Error, Number, Result};
 
 /// What an experiment says of a claim.
@@ -22,6 +24,9 @@ pub enum Verdict {
     /// The interval lies wholly below what the claim asks for.
     Fails,
 }
+
+/// The height of an experiment in [`Verdicts::chart`], in pixels.
+const ROW: usize = 19;
 
 /// One experiment.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +71,8 @@ impl Verdicts {
 
     /// Runs an experiment for a claim, its seeds in parallel: `pair` gives the number with the trick and the one without.
     /// The claim holds where the mean of the differences is above `least` with its whole 95% interval. The same claim under
-    /// several conditions holds under conditions. A claim that is there under this condition is measured anew.
+    /// several conditions holds under conditions. A claim that is there under this condition is measured anew. An
+    /// experiment stands below the earlier ones of its claim, and a new claim below those of its section.
     ///
     /// # Errors
     /// When an experiment fails or is stopped; what was measured before stays.
@@ -78,7 +84,7 @@ impl Verdicts {
         least: f64,
         pair: impl Fn(u64) -> Result<(f64, f64)> + Sync,
     ) -> Result<Verdict> {
-        let place = format!("the claim \"{claim}\"");
+        let named = format!("the claim \"{claim}\"");
         let study = Study::new(claim)
             .seeds(self.seeds.clone()?)
             .in_memory()
@@ -87,18 +93,18 @@ impl Verdicts {
                 let (with, without) = pair(t.seed())?;
                 Ok([("with", with), ("without", without)])
             })
-            .map_err(|e| e.within(&place))?;
+            .map_err(|e| e.within(&named))?;
         let trials = study.trials();
         if let Some(error) = trials.iter().find_map(|trial| trial.error()) {
-            return Err(Error::data(error.to_owned()).at(place));
+            return Err(Error::data(error.to_owned()).at(named));
         }
         if study.counts().stopped {
-            return Err(Error::spec("it was stopped").at(place));
+            return Err(Error::spec("it was stopped").at(named));
         }
         let both = |trial: &super::TrialResult| Some((trial.metric("with")?, trial.metric("without")?));
         let pairs: Vec<(f64, f64)> = trials.iter().filter_map(|trial| both(trial)).collect();
         let paired =
-            Paired::of(&pairs).ok_or_else(|| Error::data("expected two finite pairs or more").at(place))?;
+            Paired::of(&pairs).ok_or_else(|| Error::data("expected two finite pairs or more").at(named))?;
         let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
         let (low, high) = paired.interval.unwrap_or((paired.difference, paired.difference));
         let verdict = match () {
@@ -108,16 +114,24 @@ impl Verdicts {
         };
         self.trials
             .retain(|known| (&*known.claim, &*known.condition) != (claim, condition));
-        self.trials.push(Trial {
-            section: section.to_owned(),
-            claim: claim.to_owned(),
-            condition: condition.to_owned(),
-            least,
-            with: mean(|pair| pair.0),
-            without: mean(|pair| pair.1),
-            paired,
-            verdict,
-        });
+        // Beside the others of its claim, or else of its section.
+        let last =
+            |of: fn(&Trial) -> &str, name: &str| self.trials.iter().rposition(|known| of(known) == name);
+        let beside = last(|known| &known.claim, claim).or_else(|| last(|known| &known.section, section));
+        let place = beside.map_or(self.trials.len(), |last| last + 1);
+        self.trials.insert(
+            place,
+            Trial {
+                section: section.to_owned(),
+                claim: claim.to_owned(),
+                condition: condition.to_owned(),
+                least,
+                with: mean(|pair| pair.0),
+                without: mean(|pair| pair.1),
+                paired,
+                verdict,
+            },
+        );
         Ok(verdict)
     }
 
@@ -187,6 +201,60 @@ impl Verdicts {
             Column::new("verdict".into(), of_claims),
         ];
         DataFrame::new(self.trials.len(), columns).unwrap_or_default()
+    }
+
+    /// The gain of each experiment with its 95% interval, one below another in the table's order, in the colour of its
+    /// verdict (a forest plot: Lewis and Clarke 2001); an upright stroke is what the gain must be above. A claim's name
+    /// stands at its first experiment; the condition is told by the pointer.
+    pub fn chart(&self) -> Plot {
+        let kinds = [Verdict::Holds, Verdict::Open, Verdict::Fails];
+        let colours = [chart::color(0), chart::color(1), chart::color(3)];
+        let drawn = kinds.iter().zip(colours).filter_map(|(kind, colour)| {
+            let own = self.trials.iter().enumerate().filter(|(_, trial)| trial.verdict == *kind);
+            let (rows, own): (Vec<usize>, Vec<&Trial>) = own.unzip();
+            let column = |of: &dyn Fn(&Trial) -> f64| own.iter().map(|trial| of(trial)).collect::<Vec<f64>>();
+            let gain = |trial: &Trial| trial.paired.difference;
+            let ends = |trial: &Trial| trial.paired.interval.unwrap_or((gain(trial), gain(trial)));
+            let words = own.iter().map(|one| chart::plain(&format!("{}, {}", one.claim, one.condition)));
+            (!own.is_empty()).then(|| {
+                chart::RawTrace(json!({
+                    "type": "scatter", "mode": "markers", "name": kind.to_string(), "x": column(&gain), "y": rows,
+                    "text": words.collect::<Vec<_>>(), "marker": {"color": colour, "size": 7},
+                    "error_x": {
+                        "type": "data", "symmetric": false, "thickness": 1.5, "width": 0, "color": colour,
+                        "array": column(&|trial| ends(trial).1 - gain(trial)),
+                        "arrayminus": column(&|trial| gain(trial) - ends(trial).0),
+                    },
+                    "hovertemplate": "%{text}: %{x:.3g}<extra></extra>",
+                }))
+            })
+        });
+        let strokes = chart::RawTrace(json!({
+            "type": "scatter", "mode": "markers", "name": "must be above",
+            "x": self.trials.iter().map(|trial| trial.least).collect::<Vec<_>>(),
+            "y": (0..self.trials.len()).collect::<Vec<_>>(), "hoverinfo": "skip",
+            "marker": {"symbol": "line-ns", "size": 9, "line": {"width": 1.5, "color": chart::INK}},
+        }));
+        let (places, names): (Vec<f64>, Vec<String>) = self
+            .trials
+            .iter()
+            .enumerate()
+            .filter(|(row, trial)| *row == 0 || self.trials[row - 1].claim != trial.claim)
+            .map(|(row, trial)| (row as f64, chart::plain(&trial.claim)))
+            .unzip();
+        let rows = self.trials.len() as f64;
+        let up = chart::axis("")
+            .tick_values(places)
+            .tick_text(names)
+            .range(vec![rows - 0.5, -0.5]);
+        let layout = chart::layout("Each claim's experiments", "gain, with its 95% interval", "")
+            .y_axis(up)
+            .height(chart::HEIGHT.max(120 + ROW * self.trials.len()));
+        let traces = drawn.chain((rows > 0.0).then_some(strokes));
+        chart::plot(
+            layout,
+            traces.map(|one| Box::new(one) as Box<dyn Trace>).collect(),
+        )
     }
 }
 
@@ -280,11 +348,29 @@ mod tests {
         let frame = verdicts.frame();
         assert_eq!((frame.height(), frame.width()), (2, 12));
         assert!(verdicts.bundle().plain().contains("holds under conditions"));
+        // A row each: what holds, what does not, and what was asked of both.
+        let drawn = verdicts.chart().to_json();
+        for part in [
+            r#""name":"holds""#,
+            r#""name":"does not hold""#,
+            r#""name":"must be above""#,
+            r#""y":[0,1]"#,
+        ] {
+            assert!(drawn.contains(part), "{part} in {drawn}");
+        }
+        // Beside the others of its claim, whatever came between.
+        for claim in ["d", "c"] {
+            verdicts
+                .test("s", claim, "sometimes", 0.0, |seed| Ok((0.1 + spread(seed), 0.0)))
+                .expect("a verdict");
+        }
+        let order: Vec<&str> = verdicts.trials.iter().map(|trial| &*trial.claim).collect();
+        assert_eq!(order, ["c", "c", "c", "d"]);
         // Measured anew, it stands once.
         verdicts
             .test("s", "c", "many", 0.0, |seed| Ok((0.1 + spread(seed), 0.0)))
             .expect("a verdict");
-        assert_eq!(verdicts.claims(), [("c", Verdict::Holds)]);
+        assert_eq!(verdicts.claims(), [("c", Verdict::Holds), ("d", Verdict::Holds)]);
     }
 
     #[test]
