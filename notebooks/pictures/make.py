@@ -22,7 +22,7 @@ CELLS = {
     "13_early_stopping": "curve", "14_dropout": "wrong", "15_weight_penalties": "histogram",
     "16_width_depth_concat": "width-chart", "20_softmax_and_center_loss": None, "21_contrastive_and_triplet": None,
     "30_batch_size": "accuracy-chart", "31_activations": None, "32_initialization": "probe", "33_learning_rate": None,
-    "34_optimizers": "valley", "35_the_doctor": "box", "39_the_article_on_tuning": None,
+    "34_optimizers": "valley", "35_the_doctor": "box", "39_the_article_on_tuning": "chart",
 }
 
 
@@ -38,6 +38,9 @@ def charts(notebook, cell):
 def picture(page, figure, path):
     layout = {**figure["layout"], "width": 420, "height": 250, "paper_bgcolor": "white", "plot_bgcolor": "white",
               "showlegend": False, "title": {"text": ""}, "margin": {"l": 40, "r": 10, "t": 12, "b": 36}}
+    # Names that would lie upon one another say nothing.
+    if len(layout["yaxis"].get("ticktext", [])) > 12:
+        layout["yaxis"] = {**layout["yaxis"], "showticklabels": False}
     page.evaluate("(figure) => Plotly.newPlot('chart', figure.data, figure.layout, {staticPlot: true})",
                   {"data": figure["data"], "layout": layout})
     page.locator("#chart").screenshot(path=path)
