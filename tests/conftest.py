@@ -13,18 +13,19 @@ ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "notebooks"
 
 
-# `JOOK_LESSONS=whole` runs the lessons as a reader runs them; otherwise with two seeds where a lesson has more.
-WHOLE = os.environ.get("JOOK_LESSONS") == "whole"
+# `JOOK_TESTS=whole` runs the lessons as a reader runs them, otherwise with two seeds where a lesson has more; and the tests
+# that are marked as long, most of which start several kernels each.
+WHOLE = os.environ.get("JOOK_TESTS") == "whole"
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes long, and runs with JOOK_TESTS=whole only")
+
+
 def pytest_collection_modifyitems(items):
-    """Which tests stay together where several processes share them (`-n 2 --dist loadgroup`): those of a lesson, which is
-    run once; those of JupyterLab, which have one server; else those of a file."""
     for item in items:
-        lesson = getattr(item, "callspec", None) and item.callspec.params.get("lesson")
-        place = item.path.parent if item.path.parent.name == "lab" else item.path
-        item.add_marker(pytest.mark.xdist_group(lesson or place.stem.removeprefix("test_")))
+        if not WHOLE and item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="takes long: JOOK_TESTS=whole runs it"))
 
 
 class Executed:

@@ -99,6 +99,7 @@ pub fn run(mut args: Args) -> Result<ExitCode> {
         comms: Comms::new(|_, _| {}),
         // What comes between cells is shown by the next one.
         between: None,
+        typed_at: false,
     })?);
     stop.watch(&session);
 

@@ -86,6 +86,7 @@ fn a_notebook_from_start_to_end() {
         on_progress: Box::new(|line| eprintln!("{line}")),
         comms: Comms::new(|_, _| {}),
         between: None,
+        typed_at: true,
     })
     .unwrap();
     assert!(start.elapsed() < Duration::from_secs(1), "start returns at once");

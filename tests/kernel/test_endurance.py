@@ -3,6 +3,10 @@
 import random
 import time
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 TRAINING = "let run = net.train(&few.train, Recipe::new().epochs(1_000_000).batch(32))?; run.steps"
 
 

@@ -186,6 +186,7 @@ def ok_text(cell):
     return cell.text()
 
 
+@pytest.mark.long
 def test_twenty_deaths_in_a_row(own_kernel):
     own_kernel.wait_until_warm()
     for turn in range(20):

@@ -14,6 +14,8 @@ import pytest
 
 from living import begin, kill, read, told, until, value, warm
 
+pytestmark = pytest.mark.long
+
 NOBODY = 65534
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="another user can only be played by root")
 

@@ -410,6 +410,7 @@ def test_the_processes_that_serve_the_kernel_may_be_killed(lasting):
         assert value(kernel.run('println!("here"); 6 * 7', timeout=20)) == "42"
 
 
+@pytest.mark.long
 def test_no_process_is_left_of_cells_that_ended(lasting):
     """Neither zombies nor helpers."""
     kernel = lasting.get()

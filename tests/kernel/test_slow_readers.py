@@ -10,6 +10,8 @@ from raw import Raw, message
 from test_gate import memory
 from test_running import until
 
+pytestmark = pytest.mark.long
+
 # Text of a cell is cut at some size; what it shows is not.
 PAGE = 'show(&Bundle::text("0123456789".repeat(10_000)))'
 

@@ -358,6 +358,7 @@ AWAY = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", AWAY)
 def test_displays_and_results_come_where_the_streams_lead_elsewhere(lasting, way):
     kernel = lasting.get()

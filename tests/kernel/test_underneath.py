@@ -14,6 +14,8 @@ import pytest
 
 from living import begin, kill, read, told, value, warm
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def kernels(installed):

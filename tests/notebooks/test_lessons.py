@@ -1,4 +1,4 @@
-"""All lessons, each run whole (with fewer seeds, unless `JOOK_LESSONS=whole`): every cell shows something, and the page
+"""All lessons, each run whole (with fewer seeds, unless `JOOK_TESTS=whole`): every cell shows something, and the page
 stands alone.
 """
 

@@ -15,4 +15,6 @@ pub struct Options {
     pub comms: Arc<Comms>,
     /// Hears what comes between cells, of threads and programs that outlive theirs. Without it, the next cell shows it.
     pub between: Option<Arc<dyn Fn(Event) + Send + Sync>>,
+    /// Whether somebody may type and ask for completions: the time before the first cell then goes into what those need.
+    pub typed_at: bool,
 }

@@ -39,7 +39,7 @@ pub fn run(options: &Options, requests: &Receiver<Request>, control: &Arc<Contro
             // Nobody waits: the time to prepare for the cells to come.
             Err(TryRecvError::Empty) => {
                 if let Ok(engine) = &mut engine {
-                    if !std::mem::replace(&mut warm, true) {
+                    if options.typed_at && !std::mem::replace(&mut warm, true) {
                         let _ = guarded(|| engine.warm_up());
                     }
                     control.rests(engine.resting());

@@ -109,6 +109,7 @@ async fn run(connection: ConnectionInfo) -> Result<()> {
         on_progress: Box::new(move |line| news.report(line)),
         comms: comms.clone(),
         between: Some(Arc::new(move |event| between.said(None, Said::Show(event)))),
+        typed_at: true,
     })?;
     let replies = Replies::new(shell_channel.outbox, seal.clone());
     let questions = Replies::new(stdin_channel.outbox, seal.clone());

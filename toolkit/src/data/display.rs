@@ -161,7 +161,7 @@ impl Dataset {
             };
             Box::new(chart::RawTrace(json!({
                 "type": "scatter", "mode": "markers", "name": words, "x": x, "y": y,
-                "marker": {"size": 6, "color": chart::color(class), "opacity": 0.8},
+                "marker": {"size": 6, "color": chart::color(class), "symbol": chart::sign(class), "opacity": 0.8},
             }))) as Box<dyn Trace>
         };
         chart::plot(layout, (0..classes).map(cloud).collect())

@@ -38,6 +38,9 @@ pub struct Cnn {
     choices: Choices,
 }
 
+/// Residual blocks in all; the deepest that were ever trained have fewer.
+const MOST_BLOCKS: usize = 10_000;
+
 /// The probabilities of spatial dropout.
 #[derive(Clone, Debug)]
 enum Spatial {
@@ -245,6 +248,13 @@ impl Cnn {
                 return Err(Error::spec(
                     "the network has 0 blocks at each size: expected 1 or more",
                 ));
+            }
+            Form::ResNet { blocks } if blocks.saturating_mul(self.channels.len()) > MOST_BLOCKS => {
+                return Err(Error::spec(format!(
+                    "{blocks} blocks at each size of {} are more than the {MOST_BLOCKS} that a network may have",
+                    self.channels.len()
+                ))
+                .at("network, blocks"));
             }
             Form::ResNet { blocks } => self.resnet_layers(blocks, &mut layers),
         }

@@ -253,17 +253,12 @@ fn cloud(
     let (color, sign, name) = match group {
         Some(CLASSES) => (
             chart::INK,
-            0,
+            chart::sign(0),
             format!("{} more classes", data.classes() - CLASSES),
         ),
-        Some(class) => (
-            chart::color(class),
-            class / chart::PALETTE.len(),
-            data.class_name(class),
-        ),
-        None => (chart::color(0), 0, part.to_owned()),
+        Some(class) => (chart::color(class), chart::sign(class), data.class_name(class)),
+        None => (chart::color(0), chart::sign(0), part.to_owned()),
     };
-    let sign = ["circle", "diamond", "square"][sign % 3];
     let hollow = if part == "test" { "-open" } else { "" };
     Some(Box::new(chart::RawTrace(json!({
         "type": "scatter", "mode": "markers", "name": chart::plain(&name), "x": x, "y": y,

@@ -127,6 +127,7 @@ fn wrong_settings_are_refused_with_a_way_out() {
     refused(Cnn::new(shape, 10).kernel(-1), &["whole number"]);
     refused(Cnn::new(shape, 10).blocks(2), &["no blocks", "Cnn::resnet"]);
     refused(Cnn::resnet(shape, 10).blocks(0), &["0 blocks"]);
+    refused(Cnn::resnet(shape, 10).blocks(1e12), &["more than the 10000"]);
     refused(Cnn::resnet(shape, 10).hidden(8), &["no hidden", "Cnn::lenet"]);
     refused(Cnn::resnet(shape, 10).kernel(5), &["no kernel"]);
     refused(Cnn::new(shape, 10).dropout(1.0), &["dropout"]);

@@ -44,6 +44,11 @@ pub fn color(index: usize) -> &'static str {
     PALETTE[index % PALETTE.len()]
 }
 
+/// The sign of a point in the palette's colour `index`: another one each time the colours start over.
+pub(crate) fn sign(index: usize) -> &'static str {
+    ["circle", "diamond", "square"][index / PALETTE.len() % 3]
+}
+
 /// A colour of the palette as a see-through fill.
 fn fill(index: usize, alpha: f64) -> String {
     let channel = |at: usize| u8::from_str_radix(&color(index)[at..at + 2], 16).unwrap_or(128);
