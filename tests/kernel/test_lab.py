@@ -92,7 +92,9 @@ def test_lab_on_path_is_used_and_left_alone(jook, sandbox, tmp_path):
     given = [line[6:] for line in done.stdout.splitlines() if line.startswith("GIVEN ")]
     assert given[-3:] == ["--no-browser", "--port", "9999"]
     assert "--MultiKernelManager.default_kernel_name=jook" in given
+    # The lessons, with the index open.
     assert any(option.startswith("--ServerApp.root_dir=") for option in given)
+    assert "--LabApp.default_url=/lab/tree/00_index.ipynb" in given
     data = sandbox.cache / "share" / "jupyter"
     assert f"SEARCHED {data}:/mine" in done.stdout.splitlines()
     assert spec(data)["language"] == "rust"
@@ -109,6 +111,11 @@ def test_options_of_the_user_come_instead_of_ours(jook, sandbox, tmp_path):
         assert len(set(given)) == len(given)
         roots = {"--ServerApp.root_dir", "--notebook-dir", "mine"}
         assert len(roots & set(given)) == 1, given
+        # In a folder of the user's own there is no index.
+        assert "--LabApp.default_url" not in given
+    done = sandbox.run(jook, "lab", "--LabApp.default_url=/lab")
+    urls = [line for line in done.stdout.splitlines() if line.startswith("GIVEN --LabApp.default_url")]
+    assert urls == ["GIVEN --LabApp.default_url=/lab"]
 
 
 # A Python whose environments hold a `python` that notes what it is asked to do, and a JupyterLab.
