@@ -43,26 +43,48 @@ fn steps(work: &Value) -> Result<f64> {
     timed(|| net.train(&data, recipe))
 }
 
-/// Steps of a metric loss on the embedding that the MLP 64-128-128-32 gives.
+/// Steps of a metric loss on the embedding that the MLP 64-128-128-32 gives; of the center loss, on the last hidden layer
+/// of the MLP 64-128-128-10.
 fn metric(work: &Value) -> Result<f64> {
     let (data, recipe) = (data(64, 1438)?, read::<Recipe>(work, "recipe")?);
-    let net = Mlp::new([64, 128, 128, 32]).build(0)?;
+    let loss = work["loss"].as_str().unwrap_or_default();
+    let width = if loss == "softmax and center" { CLASSES } else { 32 };
+    let net = Mlp::new([64, 128, 128, width]).build(0)?;
+    let triplets = |miner| TripletLoss::new().margin(0.2).miner(miner);
     let training = net.training();
-    let training = match work["loss"].as_str() {
-        Some("triplet, batch-hard") => training.objective(TripletLoss::new().margin(0.2)),
-        Some("triplet, semi-hard") => {
-            training.objective(TripletLoss::new().margin(0.2).miner(Miner::SemiHard))
-        }
-        Some("contrastive") => training.objective(ContrastiveLoss::new().margin(1.0)),
-        Some("supervised contrastive") => training.objective(SupervisedContrastive::new()),
+    let training = match loss {
+        "triplet, all" => training.objective(triplets(Miner::All)),
+        "triplet, hard" => training.objective(triplets(Miner::Hard)),
+        "triplet, semi-hard" => training.objective(triplets(Miner::SemiHard)),
+        "triplet, batch-hard" => training.objective(triplets(Miner::BatchHard)),
+        "triplet, distance-weighted" => training.objective(triplets(Miner::distance_weighted(0))),
+        "contrastive" => training.objective(ContrastiveLoss::new().margin(1.0)),
+        "supervised contrastive" => training.objective(SupervisedContrastive::new()),
+        "multi-similarity" => training.objective(MultiSimilarity::new()),
+        "proxy anchor" => training.objective(ProxyAnchor::new()),
+        "ArcFace" => training.objective(ArcFace::new()),
+        "CosFace" => training.objective(CosFace::new()),
+        "softmax and center" => training.objective(
+            Sum::of(1.0, Loss::SoftmaxCrossEntropy.at("logits"))
+                .plus(0.1, CenterLoss::new().at("activation2")),
+        ),
         other => return Err(Error::spec(format!("unknown loss: {other:?}"))),
     };
     timed(|| training.run(&data, recipe))
 }
 
+/// Changes as a recipe holds them, or a name that stands for some.
+fn changes(work: &Value) -> Result<Vec<Augmentation>> {
+    match work["changes"].as_str() {
+        Some("RandAugment") => Ok(vec![Augmentation::rand_augment(2, 0.3)]),
+        _ => read(work, "changes"),
+    }
+}
+
 /// Steps of a small CNN on images of 32 x 32 x 3 with these changes.
 fn images(work: &Value) -> Result<f64> {
-    let (data, recipe) = (data((32, 32, 3), 512)?, read::<Recipe>(work, "recipe")?);
+    let data = data((32, 32, 3), 512)?;
+    let recipe = changes(work)?.into_iter().fold(read::<Recipe>(work, "recipe")?, Recipe::augment);
     let net = Cnn::new((32, 32, 3), CLASSES)
         .channels([16, 32])
         .kernel(3)
@@ -73,10 +95,7 @@ fn images(work: &Value) -> Result<f64> {
 
 /// The changes alone, over 512 images of 32 x 32 x 3.
 fn augment(work: &Value) -> Result<f64> {
-    let (data, changes) = (
-        data((32, 32, 3), 512)?,
-        read::<Vec<Augmentation>>(work, "changes")?,
-    );
+    let (data, changes) = (data((32, 32, 3), 512)?, changes(work)?);
     timed(|| data.augmented(&changes, 0, 0))
 }
 
