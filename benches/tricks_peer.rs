@@ -84,7 +84,9 @@ fn changes(work: &Value) -> Result<Vec<Augmentation>> {
 /// Steps of a small CNN on images of 32 x 32 x 3 with these changes.
 fn images(work: &Value) -> Result<f64> {
     let data = data((32, 32, 3), 512)?;
-    let recipe = changes(work)?.into_iter().fold(read::<Recipe>(work, "recipe")?, Recipe::augment);
+    let recipe = changes(work)?
+        .into_iter()
+        .fold(read::<Recipe>(work, "recipe")?, Recipe::augment);
     let net = Cnn::new((32, 32, 3), CLASSES)
         .channels([16, 32])
         .kernel(3)

@@ -4,6 +4,7 @@
 pub mod canonical;
 pub mod code;
 pub mod hex;
+pub mod math;
 pub mod memory;
 pub mod number;
 pub mod replace;

@@ -3,8 +3,8 @@
 //! With targets t_k, the loss of a row is sum_k t_k (-log p_k), and its slope by logit k is (sum t) p_k - t_k.
 
 use super::fused::{RowSum, below_the_largest, width};
+use crate::base::math;
 use crate::data::Targets;
-use crate::net::cpu::math;
 
 /// What a target becomes.
 pub(super) struct Smoothed<'a> {

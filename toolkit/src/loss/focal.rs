@@ -4,7 +4,7 @@
 //! d FL / d log p = alpha (1 - p)^gamma (gamma p log p / (1 - p) - 1).
 
 use super::fused::{RowSum, below_the_largest, width};
-use crate::net::cpu::math;
+use crate::base::math;
 
 pub(super) fn focal(
     (gamma, alpha): (f64, &[f64]),

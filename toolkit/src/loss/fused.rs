@@ -5,8 +5,8 @@ use super::cross_entropy::{Smoothed, smoothed_cross_entropy};
 use super::errors::{absolute, huber, of_errors, quantile};
 use super::focal::focal;
 use super::hinge::hinge;
+use crate::base::math;
 use crate::data::Targets;
-use crate::net::cpu::math;
 
 impl Loss {
     /// The loss of a batch, and d loss / d logits into `grad`. `logits` and `grad` are rows x outputs, the

@@ -31,7 +31,7 @@ use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, Vocabulary};
-use crate::seed::{Rng, normal, uniform};
+use crate::seed::{Rng, add_normal, uniform};
 use crate::{Error, Result};
 pub(crate) use fits::check_all;
 use geometry::Affine;
@@ -313,9 +313,7 @@ impl Augmentation {
     /// Changes one example by what it does to one alone.
     pub(crate) fn apply(&self, example: &mut [f32], form: Form<'_>, rng: &mut Rng, scratch: &mut Vec<f32>) {
         match (self, form) {
-            (Augmentation::Noise(deviation), _) => example
-                .iter_mut()
-                .for_each(|x| *x += (deviation * normal(rng)) as f32),
+            (Augmentation::Noise(deviation), _) => add_normal(example, *deviation as f32, rng),
             (Augmentation::Sometimes(chance, of), _) => {
                 if uniform(rng) < *chance {
                     of.apply(example, form, rng, scratch);

@@ -3,7 +3,7 @@
 use rand::Rng as _;
 
 use super::{Augmentation, Image, either};
-use crate::seed::{Rng, normal, uniform};
+use crate::seed::{Rng, add_normal, uniform};
 
 impl Augmentation {
     /// Changes the samples of one sound.
@@ -46,8 +46,7 @@ fn noise(wave: &mut [f32], ratio: f64, rng: &mut Rng) {
     let power = wave.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / wave.len() as f64;
     let deviation = (power / 10f64.powf(ratio / 10.0)).sqrt();
     if deviation > 0.0 {
-        wave.iter_mut()
-            .for_each(|x| *x += (deviation * normal(rng)) as f32);
+        add_normal(wave, deviation as f32, rng);
     }
 }
 

@@ -93,34 +93,36 @@ impl Metric for MultiSimilarity {
         let (n, width, labels) = (batch.labels.len(), batch.width, batch.labels);
         let unit = Unit::new(batch.x, width);
         let mut table = products(&unit.rows, &unit.rows, width);
-        let (mut total, mut by_row) = (0.0f64, vec![0.0f64; n]);
+        let (mut total, mut powers) = (0.0f64, Vec::new());
         for (i, row) in table.chunks_exact_mut(n).enumerate() {
-            let of = |same: bool| (0..n).filter(move |&j| j != i && (labels[j] == labels[i]) == same);
-            let farthest = of(true).fold(f32::INFINITY, |least, j| least.min(row[j]));
-            let nearest = of(false).fold(f32::NEG_INFINITY, |most, j| most.max(row[j]));
-            let kept = |j: usize, same: bool| match (self.epsilon, same) {
-                (None, _) => true,
-                (Some(epsilon), true) => row[j] - (epsilon as f32) < nearest,
-                (Some(epsilon), false) => row[j] + epsilon as f32 > farthest,
-            };
-            by_row.fill(0.0);
-            for (same, steep) in [(true, -self.alpha), (false, self.beta)] {
-                let power = |j: usize| steep * (f64::from(row[j]) - self.base);
-                let all = || of(same).filter(|&j| kept(j, same));
+            let others = (0..n).filter(|&j| j != i);
+            let (mut positives, mut negatives): (Vec<usize>, Vec<usize>) =
+                others.partition(|&j| labels[j] == labels[i]);
+            if let Some(epsilon) = self.epsilon.map(|epsilon| epsilon as f32) {
+                let farthest = positives
+                    .iter()
+                    .fold(f32::INFINITY, |least, &j| least.min(row[j]));
+                let nearest = negatives
+                    .iter()
+                    .fold(f32::NEG_INFINITY, |most, &j| most.max(row[j]));
+                positives.retain(|&j| row[j] - epsilon < nearest);
+                negatives.retain(|&j| row[j] + epsilon > farthest);
+            }
+            let cosines = row.to_vec();
+            row.fill(0.0);
+            for (kept, steep) in [(positives, -self.alpha), (negatives, self.beta)] {
+                powers.clear();
+                powers.extend(kept.iter().map(|&j| steep * (f64::from(cosines[j]) - self.base)));
                 // 0 is the 1 in the logarithm.
-                let most = all().map(power).fold(0.0, f64::max);
-                let mut sum = (-most).exp();
-                for j in all() {
-                    by_row[j] = (power(j) - most).exp();
-                    sum += by_row[j];
-                }
+                let most = powers.iter().copied().fold(0.0, f64::max);
+                powers.iter_mut().for_each(|power| *power = (*power - most).exp());
+                let sum = (-most).exp() + powers.iter().sum::<f64>();
                 total += (sum.ln() + most) / steep.abs();
                 let scale = steep.signum() / (sum * n as f64);
-                all().for_each(|j| by_row[j] *= scale);
+                for (&j, power) in kept.iter().zip(&powers) {
+                    row[j] = (scale * power) as f32;
+                }
             }
-            row.iter_mut()
-                .zip(&by_row)
-                .for_each(|(c, &slope)| *c = slope as f32);
         }
         symmetric(&mut table, n);
         unit.back(&combine(&table, &unit.rows, width), slopes);

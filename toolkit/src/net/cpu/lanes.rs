@@ -139,7 +139,7 @@ mod native {
 
 #[cfg(not(all(target_arch = "x86_64", target_feature = "avx2", target_feature = "fma")))]
 mod native {
-    use crate::net::cpu::math::fma;
+    use crate::base::math::fma;
 
     pub const NAME: &str = "portable";
     pub const LANES: usize = 4;

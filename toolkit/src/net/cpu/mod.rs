@@ -15,7 +15,6 @@ pub(crate) mod gemm;
 pub(crate) mod inference;
 mod lanes;
 mod layers;
-pub(crate) mod math;
 mod passes;
 mod pool;
 mod rows;

@@ -1,9 +1,9 @@
 //! Activations, forward and backward, over whole buffers.
 
 use super::{Op, Site, Still};
+use crate::base::math;
 use crate::net::cpu::block::{Gradient, Reading};
 use crate::net::cpu::conv::PixelsMut;
-use crate::net::cpu::math;
 use crate::net::{Activation, Network, SELU_ALPHA, SELU_SCALE};
 
 pub struct Activated {

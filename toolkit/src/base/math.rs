@@ -1,4 +1,4 @@
-//! exp, ln, tanh, sigmoid, erf and the activations made of them for f32, without branches or tables, so that loops over
+//! exp, ln, tanh, sigmoid, erf, sine and cosine, and the activations made of them for f32, without branches or tables, so that loops over
 //! them use the machine's vector units. Accurate to a few units in the last place; NaN stays NaN.
 
 /// ln 2 in two parts, the first with trailing zeros: a whole number of it is exact.
@@ -7,7 +7,7 @@ const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 /// a * b + c, in one instruction where the machine has one.
 #[inline(always)]
-pub fn fma(a: f32, b: f32, c: f32) -> f32 {
+pub(crate) fn fma(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
         a.mul_add(b, c)
     } else {
@@ -34,7 +34,7 @@ fn reduce(x: f32) -> (f32, f32) {
 
 /// e^x; below -87.3 it stays at the smallest normal number, above 88.3 at the largest power.
 #[inline(always)]
-pub fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     let (scale, rest) = reduce(x.clamp(-87.3, 88.3));
     fma(scale, rest, scale)
 }
@@ -48,13 +48,13 @@ fn exp_m1(x: f32) -> f32 {
 
 /// 1 / (1 + exp(-x)).
 #[inline(always)]
-pub fn sigmoid(x: f32) -> f32 {
+pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
 /// The hyperbolic tangent, by (e^2x - 1) / (e^2x + 1).
 #[inline(always)]
-pub fn tanh(x: f32) -> f32 {
+pub(crate) fn tanh(x: f32) -> f32 {
     // From 10 on it is 1 in f32.
     let e = exp_m1(2.0 * x.abs().clamp(0.0, 10.0));
     (e / (e + 2.0)).copysign(x)
@@ -64,7 +64,7 @@ pub fn tanh(x: f32) -> f32 {
 /// polynomial of degree 7 meets so closely that erf has a relative error of 4e-8 (weighted minimax fit of
 /// our own). From 4 on erf is 1 in f32.
 #[inline(always)]
-pub fn erf(x: f32) -> f32 {
+pub(crate) fn erf(x: f32) -> f32 {
     let t = x.abs().clamp(0.0, 4.0);
     let mut q = 4.071_003_4e-5;
     for coefficient in [
@@ -83,7 +83,7 @@ pub fn erf(x: f32) -> f32 {
 
 /// The natural logarithm of a positive normal number, or of infinity; NaN stays NaN.
 #[inline(always)]
-pub fn ln(x: f32) -> f32 {
+pub(crate) fn ln(x: f32) -> f32 {
     // The exponent is that of the power of 2 that leaves a number from sqrt(1/2) to sqrt(2).
     const ROOT_HALF: u32 = 0x3F35_04F3;
     let above = x.to_bits().wrapping_sub(ROOT_HALF);
@@ -101,9 +101,44 @@ pub fn ln(x: f32) -> f32 {
     if x < f32::INFINITY { near } else { x }
 }
 
+/// The sine and the cosine of 2 pi times x, for x from 0 to 1.
+#[inline(always)]
+pub(crate) fn sin_cos_of_turn(x: f32) -> (f32, f32) {
+    // The nearest quarter turn, and the angle from there: at most an eighth of a turn.
+    let quarter = (4.0 * x + 0.5) as i32;
+    let angle = (4.0 * x - quarter as f32) * std::f32::consts::FRAC_PI_2;
+    // The two series: what is left out is below 2e-9.
+    let z = angle * angle;
+    let sine = angle
+        * fma(
+            z,
+            fma(
+                z,
+                fma(z, fma(z, 1.0 / 362_880.0, -1.0 / 5040.0), 1.0 / 120.0),
+                -1.0 / 6.0,
+            ),
+            1.0,
+        );
+    let cosine = fma(
+        z,
+        fma(z, fma(z, fma(z, 1.0 / 40_320.0, -1.0 / 720.0), 1.0 / 24.0), -0.5),
+        1.0,
+    );
+    let (across, along) = if quarter & 1 == 0 {
+        (sine, cosine)
+    } else {
+        (cosine, sine)
+    };
+    let turned = |number: f32, back: bool| if back { -number } else { number };
+    (
+        turned(across, quarter & 2 != 0),
+        turned(along, (quarter + 1) & 2 != 0),
+    )
+}
+
 /// x * Phi(x) and its derivative Phi(x) + x * phi(x), with Phi and phi of the standard normal law.
 #[inline(always)]
-pub fn gelu(x: f32) -> (f32, f32) {
+pub(crate) fn gelu(x: f32) -> (f32, f32) {
     const ROOT_HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
     // 1 / sqrt(2 pi).
     const DENSITY: f32 = 0.398_942_3;
@@ -120,7 +155,7 @@ pub fn gelu(x: f32) -> (f32, f32) {
 
 /// scale * x above 0, else below * (e^x - 1), and the derivative.
 #[inline(always)]
-pub fn elu(x: f32, scale: f32, below: f32) -> (f32, f32) {
+pub(crate) fn elu(x: f32, scale: f32, below: f32) -> (f32, f32) {
     let (value, slope) = (below * exp_m1(x), below * exp(x));
     if x > 0.0 {
         (scale * x, scale)
@@ -131,7 +166,7 @@ pub fn elu(x: f32, scale: f32, below: f32) -> (f32, f32) {
 
 /// x * sigmoid(x) and its derivative.
 #[inline(always)]
-pub fn silu(x: f32) -> (f32, f32) {
+pub(crate) fn silu(x: f32) -> (f32, f32) {
     // Far out the sigmoid is 0 in f32, but `exp` stops before, and a huge x would make something of that.
     let s = if x < -87.0 { 0.0 } else { sigmoid(x) };
     (x * s, s * fma(x, 1.0 - s, 1.0))
@@ -139,7 +174,7 @@ pub fn silu(x: f32) -> (f32, f32) {
 
 /// x * t with t = tanh(ln(1 + e^x)), and its derivative t + x (1 - t^2) sigmoid(x).
 #[inline(always)]
-pub fn mish(x: f32) -> (f32, f32) {
+pub(crate) fn mish(x: f32) -> (f32, f32) {
     // With e = e^x and n = e (e + 2), t is n / (n + 2) and (1 - t^2) sigmoid(x) is 4 e (e + 1) / (n + 2)^2. From 10 on
     // t is 1 in f32 and the rest does not count; beyond the clamp e^2 would not fit.
     let e = exp(x.clamp(-87.0, 20.0));
@@ -193,6 +228,19 @@ mod tests {
         }
         assert_eq!((ln(1.0), ln(f32::INFINITY)), (0.0, f32::INFINITY));
         assert!(ln(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn a_turn_has_the_sine_and_the_cosine_of_f64() {
+        for i in 0..=1_000_000 {
+            let x = i as f32 / 1_000_000.0;
+            let (sine, cosine) = sin_cos_of_turn(x);
+            let (s, c) = (std::f64::consts::TAU * f64::from(x)).sin_cos();
+            let off = (f64::from(sine) - s).abs().max((f64::from(cosine) - c).abs());
+            assert!(off < 1.5e-7, "{x}: {sine}, {cosine}, not {s}, {c}");
+        }
+        assert_eq!(sin_cos_of_turn(0.25), (1.0, 0.0));
+        assert!(sin_cos_of_turn(f32::NAN).0.is_nan());
     }
 
     #[test]
