@@ -1,4 +1,4 @@
-// The functions of toolkit/src/net/cpu/math.rs, instruction by instruction, so that a GPU gives the CPU's bits.
+// The functions of toolkit/src/base/math.rs, instruction by instruction, so that a GPU gives the CPU's bits.
 // Clamps are comparisons, written so that NaN stays NaN: fminf and fmaxf would drop it.
 
 INLINE float clamped(float x, float least, float most) { return x < least ? least : (x > most ? most : x); }

@@ -176,6 +176,7 @@ pub fn reliability_diagram<N: AsRef<str>>(all: &[(N, &Calibration)]) -> Plot {
     }));
     let points = |(i, (name, one)): (usize, &(N, &Calibration))| {
         let column = |of: &dyn Fn(&ConfidenceBin) -> f64| -> Vec<f64> { one.bins.iter().map(of).collect() };
+        let intervals: Vec<(f64, f64)> = one.bins.iter().map(|bin| bin.interval).collect();
         let share = |bin: &ConfidenceBin| bin.n as f64 / one.n as f64;
         let name = format!("{}, ECE {:.3}", name.as_ref(), one.ece);
         chart::RawTrace(json!({
@@ -184,11 +185,7 @@ pub fn reliability_diagram<N: AsRef<str>>(all: &[(N, &Calibration)]) -> Plot {
             "text": one.bins.iter().map(|bin| bin.n.to_string()).collect::<Vec<_>>(),
             "line": {"color": chart::color(i), "width": 1.5},
             "marker": {"size": column(&|bin| 5.0 + 18.0 * share(bin).sqrt()), "opacity": 1},
-            "error_y": {
-                "type": "data", "symmetric": false, "thickness": 1, "width": 3, "color": chart::color(i),
-                "array": column(&|bin| (bin.interval.1 - bin.accuracy).max(0.0)),
-                "arrayminus": column(&|bin| (bin.accuracy - bin.interval.0).max(0.0)),
-            },
+            "error_y": chart::error_bars(&column(&|bin| bin.accuracy), &intervals, chart::color(i), 3),
             "hovertemplate": format!(
                 "{}<br>sure %{{x:.3f}}, right %{{y:.3f}}, %{{text}} examples<extra></extra>", chart::plain(&name)
             ),

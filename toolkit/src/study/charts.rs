@@ -104,7 +104,12 @@ impl StudyResult {
             .collect();
         let texts = |values: &[Value]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
         let title = format!("{}: mean {metric}, {}", self.name(), self.over(&groups));
-        let plot = chart::heatmap([&title, across, down], &texts(&columns), &texts(&rows), &cells);
+        let plot = chart::heatmap(
+            [&title, &brief(across), &brief(down)],
+            &texts(&columns),
+            &texts(&rows),
+            &cells,
+        );
         Ok(Chart::new(plot, self.text_of(metric)))
     }
 
@@ -121,7 +126,8 @@ impl StudyResult {
             .map(|(settings, trials)| (short(settings), values(trials, metric)))
             .collect();
         let title = format!("{}: {metric}, {}", self.name(), self.over(&groups));
-        let plot = chart::boxes([&title, &self.varied().join(", "), metric], &boxes);
+        let names: Vec<String> = self.varied().iter().map(|name| brief(name)).collect();
+        let plot = chart::boxes([&title, &names.join(", "), metric], &boxes);
         Ok(Chart::new(plot, self.text_of(metric)))
     }
 
@@ -208,6 +214,34 @@ pub(super) fn short(settings: &Settings) -> String {
 pub(super) fn by(names: &[&str]) -> String {
     match names {
         [] | [_] => String::new(),
-        _ => format!("; by {}", names.join(", ")),
+        _ => {
+            let names: Vec<String> = names.iter().map(|name| brief(name)).collect();
+            format!("; by {}", names.join(", "))
+        }
+    }
+}
+
+/// What a varied name is called in a chart: of a path into a spec, such as `net.layers.dense1.kind.Dense.units`, the last
+/// part, and before it the layer's name.
+pub(super) fn brief(name: &str) -> String {
+    let parts: Vec<&str> = name.split('.').collect();
+    match &parts[..] {
+        ["net", "layers", layer, .., last] => format!("{layer} {last}"),
+        ["net" | "recipe", .., last] => (*last).to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::brief;
+
+    #[test]
+    fn paths_into_a_spec_are_called_by_their_ends() {
+        assert_eq!(brief("net.layers.dense1.kind.Dense.units"), "dense1 units");
+        assert_eq!(brief("recipe.rule.Adam.rate"), "rate");
+        assert_eq!(brief("recipe.batch"), "batch");
+        assert_eq!(brief("images a class. 3"), "images a class. 3");
+        assert_eq!(brief("rate"), "rate");
     }
 }

@@ -1,9 +1,6 @@
 //! The curves of a study: metrics over what is varied, and histories over the updates.
 
-use plotly::Plot;
-use plotly::layout::AxisType;
-
-use super::charts::{Chart, by, short};
+use super::charts::{Chart, brief, by, short};
 use super::groups::Groups;
 use super::result::StudyResult;
 use super::settings::Settings;
@@ -21,13 +18,10 @@ type Line = (String, Vec<(f64, Vec<f64>)>);
 /// A position, and what the trials have there, each with its fold.
 type Point = (f64, Vec<(Option<u32>, f64)>);
 
-/// Positions that are so many times as far apart are on a logarithmic axis.
-const FAR: f64 = 100.0;
-
 impl StudyResult {
     /// `metric` over a numeric varied name: a curve of means with its 95% band for each combination of the
     /// other names (the seven best of more). Positions above 0 that span a factor of 100 or more, such as rates, are
-    /// on a logarithmic axis.
+    /// on a logarithmic axis; with a 0 among them each has a place of its own.
     ///
     /// # Errors
     /// When the metric or name is unknown, or the name's values are not numbers.
@@ -85,13 +79,10 @@ impl StudyResult {
             by(&names)
         );
         let texts: Vec<String> = metrics.iter().map(|metric| self.text_of(metric)).collect();
-        let logarithmic = far_apart(&lines);
         let less_is_better = self.goals().less_is_better(metrics[0]);
-        let mut plot = banded([&title, across, &words], lines, less_is_better, &groups);
-        if logarithmic {
-            let axis = chart::axis(across).type_(AxisType::Log);
-            plot.set_layout(plot.layout().clone().x_axis(axis));
-        }
+        let (title, curves) = banded(&title, lines, less_is_better, &groups);
+        let axis = chart::over_settings(&brief(across), &curves);
+        let plot = chart::curves_over(axis, [&title, &words], &curves);
         Ok(Chart::new(plot, texts.join("\n")))
     }
 
@@ -154,28 +145,26 @@ impl StudyResult {
             by(&names)
         );
         let text = title.clone();
-        Ok(Chart::new(
-            banded(
-                [&title, across, column],
-                lines,
-                self.goals().less_is_better(column),
-                &groups,
-            ),
-            text,
-        ))
+        let (title, curves) = banded(&title, lines, self.goals().less_is_better(column), &groups);
+        Ok(Chart::new(chart::curves([&title, across, column], &curves), text))
     }
 }
 
 /// A name for the legend: one setting with its name, of several the values.
 pub(super) fn line_name(settings: &Settings) -> String {
     match settings.values() {
-        [_] => settings.to_string(),
+        [value] => format!("{}={value}", brief(value.name())),
         _ => short(settings),
     }
 }
 
-/// Lines of samples at positions, as curves of means with bands.
-fn banded(titles: [&str; 3], lines: Vec<Line>, low_first: bool, groups: &Groups<'_>) -> Plot {
+/// Lines of samples at positions, as curves of means with bands; and the title, which says where only the best are drawn.
+fn banded(
+    title: &str,
+    lines: Vec<Line>,
+    low_first: bool,
+    groups: &Groups<'_>,
+) -> (String, Vec<chart::Curve>) {
     let mut curves: Vec<(f64, chart::Curve)> = lines
         .into_iter()
         .map(|(name, mut points)| {
@@ -201,21 +190,13 @@ fn banded(titles: [&str; 3], lines: Vec<Line>, low_first: bool, groups: &Groups<
         })
         .collect();
     let all = curves.len();
-    let mut title = titles[0].to_owned();
+    let mut title = title.to_owned();
     if all > CURVES {
         curves.sort_by(|a, b| a.0.total_cmp(&b.0));
         curves.truncate(CURVES);
         title += &format!(" (the best {CURVES} of {all})");
     }
-    let curves: Vec<chart::Curve> = curves.into_iter().map(|c| c.1).collect();
-    chart::curves([&title, titles[1], titles[2]], &curves)
-}
-
-/// Whether a logarithmic axis shows these positions better.
-fn far_apart(lines: &[Line]) -> bool {
-    let at = || lines.iter().flat_map(|line| line.1.iter().map(|point| point.0));
-    let (low, high) = (at().fold(f64::INFINITY, f64::min), at().fold(0.0, f64::max));
-    low > 0.0 && high.is_finite() && high >= FAR * low
+    (title, curves.into_iter().map(|c| c.1).collect())
 }
 
 #[cfg(test)]
@@ -275,11 +256,20 @@ mod tests {
     #[test]
     fn rates_over_powers_of_ten_have_a_logarithmic_axis() {
         let kind = |rates: &[f64]| {
-            let figure = json(study(rates).curves("train", "rate").expect("a chart"));
-            figure["layout"]["xaxis"]["type"].as_str().map(str::to_owned)
+            let study = study(rates);
+            let curves = json(study.curves("train", "rate").expect("a chart"));
+            let difference = json(
+                study
+                    .difference_curves("train", [("wide", false)], "rate")
+                    .expect("a chart"),
+            );
+            let kind = |figure: Json| figure["layout"]["xaxis"]["type"].as_str().map(str::to_owned);
+            let both = [kind(curves), kind(difference)];
+            assert_eq!(both[0], both[1]);
+            both[0].clone()
         };
         assert_eq!(kind(&[0.001, 0.01, 0.1]).as_deref(), Some("log"));
         assert_eq!(kind(&[0.01, 0.1, 0.5]), None);
-        assert_eq!(kind(&[0.0, 0.1, 100.0]), None);
+        assert_eq!(kind(&[0.0, 0.1, 100.0]).as_deref(), Some("category"));
     }
 }

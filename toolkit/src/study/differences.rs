@@ -1,6 +1,6 @@
 //! The chart of what a setting changes, over another.
 
-use super::charts::{Chart, by};
+use super::charts::{Chart, brief, by};
 use super::comparison::{more, pairs_of};
 use super::curves::line_name;
 use super::result::StudyResult;
@@ -103,8 +103,9 @@ impl StudyResult {
             by(&names)
         );
         let y = format!("difference in {metric}");
+        let axis = chart::over_settings(&brief(across), &curves);
         Ok(Chart::new(
-            chart::curves([&title, across, &y], &curves),
+            chart::curves_over(axis, [&title, &y], &curves),
             text.trim_end(),
         ))
     }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use plotly::Plot;
 use polars::prelude::{Column, DataFrame};
 
+use super::charts::by;
+use super::curves::line_name;
 use super::plan::Part;
 use super::result::{Chosen, StudyResult};
 use super::runner::run;
 use super::selection::settle;
 use super::settings::Settings;
 use super::study::Study;
+use super::value::Value;
 use super::work::Engine;
 use crate::show::chart::{self, Curve};
 use crate::show::{Bundle, Show};
@@ -221,7 +224,7 @@ impl Halved {
                     });
                 let (x, y) = means.unzip();
                 Curve {
-                    name: settings.to_string(),
+                    name: line_name(settings),
                     x,
                     y,
                     band: None,
@@ -232,10 +235,11 @@ impl Halved {
             Some(Budget::Steps(_)) => "steps of a training",
             _ => "epochs of a training",
         };
-        chart::curves(
-            [&format!("{}: {metric} on validation", self.name), across, &metric],
-            &lines,
-        )
+        let names: Vec<&str> = first.first().map_or_else(Vec::new, |settings| {
+            settings.values().iter().map(Value::name).collect()
+        });
+        let title = format!("{}: {metric} on validation{}", self.name, by(&names));
+        chart::curves([&title, across, &metric], &lines)
     }
 }
 

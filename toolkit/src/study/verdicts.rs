@@ -203,6 +203,11 @@ impl Verdicts {
         DataFrame::new(self.trials.len(), columns).unwrap_or_default()
     }
 
+    /// Whether this row is a claim's first: its experiments stand together.
+    fn begins_a_claim(&self, row: usize) -> bool {
+        row == 0 || self.trials[row - 1].claim != self.trials[row].claim
+    }
+
     /// The gain of each experiment with its 95% interval, one below another in the table's order, in the colour of its
     /// verdict (a forest plot: Lewis and Clarke 2001); an upright stroke is what the gain must be above. A claim's name
     /// stands at its first experiment; the condition is told by the pointer.
@@ -210,21 +215,26 @@ impl Verdicts {
         let kinds = [Verdict::Holds, Verdict::Open, Verdict::Fails];
         let colours = [chart::color(0), chart::color(1), chart::color(3)];
         let drawn = kinds.iter().zip(colours).filter_map(|(kind, colour)| {
-            let own = self.trials.iter().enumerate().filter(|(_, trial)| trial.verdict == *kind);
+            let own = self
+                .trials
+                .iter()
+                .enumerate()
+                .filter(|(_, trial)| trial.verdict == *kind);
             let (rows, own): (Vec<usize>, Vec<&Trial>) = own.unzip();
-            let column = |of: &dyn Fn(&Trial) -> f64| own.iter().map(|trial| of(trial)).collect::<Vec<f64>>();
-            let gain = |trial: &Trial| trial.paired.difference;
-            let ends = |trial: &Trial| trial.paired.interval.unwrap_or((gain(trial), gain(trial)));
-            let words = own.iter().map(|one| chart::plain(&format!("{}, {}", one.claim, one.condition)));
+            let gains: Vec<f64> = own.iter().map(|trial| trial.paired.difference).collect();
+            let ends = own
+                .iter()
+                .zip(&gains)
+                .map(|(trial, gain)| trial.paired.interval.unwrap_or((*gain, *gain)));
+            let ends: Vec<(f64, f64)> = ends.collect();
+            let words = own
+                .iter()
+                .map(|one| chart::plain(&format!("{}, {}", one.claim, one.condition)));
             (!own.is_empty()).then(|| {
                 chart::RawTrace(json!({
-                    "type": "scatter", "mode": "markers", "name": kind.to_string(), "x": column(&gain), "y": rows,
+                    "type": "scatter", "mode": "markers", "name": kind.to_string(), "x": gains, "y": rows,
                     "text": words.collect::<Vec<_>>(), "marker": {"color": colour, "size": 7},
-                    "error_x": {
-                        "type": "data", "symmetric": false, "thickness": 1.5, "width": 0, "color": colour,
-                        "array": column(&|trial| ends(trial).1 - gain(trial)),
-                        "arrayminus": column(&|trial| gain(trial) - ends(trial).0),
-                    },
+                    "error_x": chart::error_bars(&gains, &ends, colour, 0),
                     "hovertemplate": "%{text}: %{x:.3g}<extra></extra>",
                 }))
             })
@@ -239,7 +249,7 @@ impl Verdicts {
             .trials
             .iter()
             .enumerate()
-            .filter(|(row, trial)| *row == 0 || self.trials[row - 1].claim != trial.claim)
+            .filter(|(row, _)| self.begins_a_claim(*row))
             .map(|(row, trial)| (row as f64, chart::plain(&trial.claim)))
             .unzip();
         let rows = self.trials.len() as f64;
@@ -287,9 +297,9 @@ impl Show for Verdicts {
             "verdict",
         ])
         .align(3, Align::Right);
-        let (mut section, mut claim) = ("", "");
-        for trial in &self.trials {
-            let first = claim != trial.claim;
+        let mut section = "";
+        for (row, trial) in self.trials.iter().enumerate() {
+            let first = self.begins_a_claim(row);
             let verdict = self.verdict(&trial.claim).filter(|_| first);
             let interval = match trial.paired.interval {
                 Some((low, high)) => format!("{} to {}", readable_number(low), readable_number(high)),
@@ -309,7 +319,7 @@ impl Show for Verdicts {
                 trial.verdict.to_string(),
                 verdict.map_or_else(String::new, |verdict| verdict.to_string()),
             ]);
-            (section, claim) = (&trial.section, &trial.claim);
+            section = &trial.section;
         }
         table.bundle()
     }

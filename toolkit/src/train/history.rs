@@ -1,6 +1,6 @@
 //! [`History`]: what happened while training, a row a check.
 
-use plotly::common::{AxisSide, DashType, Line, Mode};
+use plotly::common::{DashType, Line, Mode};
 use plotly::{Plot, Scatter, Trace};
 use polars::prelude::{Column, DataFrame};
 
@@ -142,8 +142,7 @@ impl History {
                     .line(Line::new().color(chart::color(2)).dash(DashType::Dot))
                     .y_axis("y2"),
             );
-            let right = chart::axis("accuracy").overlaying("y").side(AxisSide::Right);
-            layout = layout.y_axis2(right.range(vec![0.0, 1.0]).show_grid(false));
+            layout = chart::with_right_axis(layout, chart::axis("accuracy").range(vec![0.0, 1.0]));
         }
         chart::plot(layout, traces)
     }

@@ -9,7 +9,7 @@ mod conv;
 mod gemm;
 #[path = "../../src/net/cpu/lanes.rs"]
 mod lanes;
-#[path = "../../src/net/cpu/math.rs"]
+#[path = "../../src/base/math.rs"]
 mod math;
 
 /// The names by which the files know each other.
@@ -39,9 +39,13 @@ mod net {
     }
 
     pub mod cpu {
-        #[allow(unused_imports, reason = "without fma in hardware the vectors ask for it")]
-        pub(crate) use crate::{aligned, conv, lanes, math};
+        pub(crate) use crate::{aligned, conv, lanes};
     }
+}
+
+mod base {
+    #[allow(unused_imports, reason = "without fma in hardware the vectors ask for it")]
+    pub(crate) use crate::math;
 }
 
 use conv::{Conv, PixelsMut};

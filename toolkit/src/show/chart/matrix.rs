@@ -4,8 +4,12 @@ use plotly::common::Anchor;
 use plotly::{Plot, Trace};
 use serde_json::json;
 
-use super::{ACROSS, HEIGHT, LABEL, RawTrace, axis, finite, framed, plain, plot, ticks, words_at};
+use super::axes::ticks_across;
+use super::{HEIGHT, LABEL, RawTrace, axis, finite, framed, plain, plot, ticks, words_at};
 use crate::show::even_numbers;
+
+/// Letters that stand side by side in a row of cells, with room between cells.
+const ROOM: usize = 62;
 
 /// A table of values as colours, each cell with its number. `values[row][column]`; the first row is on
 /// top; NaN is a gap. With values on both sides of zero the colours part at zero.
@@ -94,12 +98,14 @@ fn cells<C: AsRef<str>, R: AsRef<str>>(
     };
     let names: Vec<_> = rows.iter().map(names).collect();
     let mut written = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut all = Vec::new();
     for (y, (row, words)) in values.iter().zip(&texts).enumerate() {
         for (x, (value, text)) in row.iter().zip(words).enumerate() {
             if value.is_finite() {
                 written.0.push(x);
                 written.1.push(y);
                 written.2.push(text.clone());
+                all.push(*value);
                 written.3.push(scale.ink(*value));
             }
         }
@@ -113,14 +119,45 @@ fn cells<C: AsRef<str>, R: AsRef<str>>(
         "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}<br>%{text}<extra></extra>",
     });
     let mut traces = vec![RawTrace(colours)];
-    if columns.len() <= 25 && rows.len() <= 25 {
-        let (x, y, text, ink) = written;
+    let (x, y, text, ink) = written;
+    let text = match rows.len() <= 25 {
+        true => fitting(text, &all, ROOM / columns.len().max(1)),
+        false => None,
+    };
+    if let Some(text) = text {
         traces.push(RawTrace(json!({
             "type": "scatter", "mode": "text", "x": x, "y": y, "text": text,
             "textfont": {"size": 13, "color": ink}, "hoverinfo": "skip", "showlegend": false,
         })));
     }
     traces
+}
+
+/// The texts of these values if each has at most so many letters, else with fewer decimals; none where that would leave the
+/// largest value less than two digits.
+fn fitting(texts: Vec<String>, values: &[f64], letters: usize) -> Option<Vec<String>> {
+    let fits = |texts: &[String]| texts.iter().all(|text| text.chars().count() <= letters);
+    if fits(&texts) {
+        return Some(texts);
+    }
+    let largest = values.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+    let least = if largest < 10.0 { 1 } else { 0 };
+    let shorter = (least..letters).rev().map(|decimals| {
+        values
+            .iter()
+            .map(|value| format!("{value:.decimals$}"))
+            .collect::<Vec<String>>()
+    });
+    let told = |texts: &Vec<String>| {
+        let digits = |text: &String| {
+            text.trim_start_matches(['-', '0', '.'])
+                .chars()
+                .filter(char::is_ascii_digit)
+                .count()
+        };
+        texts.iter().map(digits).max() >= Some(2)
+    };
+    shorter.into_iter().find(|texts| fits(texts)).filter(told)
 }
 
 fn grid_plot<C: AsRef<str>, R: AsRef<str>>(
@@ -130,7 +167,7 @@ fn grid_plot<C: AsRef<str>, R: AsRef<str>>(
     traces: Vec<RawTrace>,
 ) -> Plot {
     let traces: Vec<Box<dyn Trace>> = traces.into_iter().map(|t| Box::new(t) as _).collect();
-    let (across, down) = (ticks(axis(x), columns, ACROSS), ticks(axis(""), rows, LABEL));
+    let (across, down) = (ticks_across(axis(x), columns), ticks(axis(""), rows, LABEL));
     let (x, down) = (
         across.show_grid(false).zero_line(false),
         down.show_grid(false).zero_line(false),
@@ -273,6 +310,25 @@ mod tests {
         let same = heatmap(["", "", ""], &["a"], &["b"], &[vec![3.0]]);
         let figure: Value = serde_json::from_str(&same.to_json()).unwrap();
         assert_eq!(figure["data"][0]["zmax"], json!(3.0));
+
+        // In many columns fewer digits, and none where they would say nothing.
+        let wide = |values: Vec<f64>| {
+            let names: Vec<String> = (0..values.len()).map(|i| i.to_string()).collect();
+            let figure = serde_json::to_value(heatmap(["", "", ""], &names, &["b"], &[values])).unwrap();
+            figure["data"][1]["text"].clone()
+        };
+        let shares = wide((0..11).map(|i| 0.015_62 * f64::from(i)).collect());
+        assert_eq!((&shares[1], &shares[10]), (&json!("0.016"), &json!("0.156")));
+        let logarithms = wide((0..11).map(|i| -0.333_33 * f64::from(i + 1)).collect());
+        assert_eq!(
+            (&logarithms[0], &logarithms[10]),
+            (&json!("-0.33"), &json!("-3.67"))
+        );
+        assert_eq!(
+            wide((0..11).map(|i| 1e-7 * f64::from(i + 1)).collect()),
+            Value::Null
+        );
+        assert_eq!(wide((0..30).map(|i| f64::from(i) / 64.0).collect()), Value::Null);
 
         let plot = confusion("", &["a", "b"], &[4, 0, 1, 3]);
         let figure: Value = serde_json::from_str(&plot.to_json()).unwrap();

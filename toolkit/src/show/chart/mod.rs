@@ -5,21 +5,25 @@
 //!
 //! Helpers that make a whole [`Plot`] take its titles as `[title, x axis, y axis]`; any may be empty.
 
+mod axes;
 mod matrix;
 mod panels;
 
+pub use axes::axis;
+pub(crate) use axes::{logarithmic, over_settings, ticks, with_right_axis};
 pub use matrix::{confusion, heatmap};
 pub use panels::panels;
 pub(crate) use panels::{axis_number, with_x, with_y};
 
-use plotly::common::{Anchor, AxisSide, Font, Orientation, Reference, Title};
+use axes::ticks_across;
+use plotly::common::{Anchor, Font, Orientation, Reference, Title};
 use plotly::configuration::DisplayModeBar;
 use plotly::layout::{Annotation, Axis, HoverMode, Legend, Margin, ModeBar};
 use plotly::{Configuration, Layout, Plot, Trace};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::table::shorten;
+use super::table::{shorten, width};
 use super::{Bundle, Show};
 
 /// Colours that people with any colour vision tell apart, and that show on white and on black (Okabe and
@@ -36,8 +40,8 @@ const CLEAR: &str = "rgba(0,0,0,0)";
 pub const HEIGHT: usize = 380;
 /// Letters of a tick label or of a name in the legend; the whole stands in the hover text.
 const LABEL: usize = 28;
-/// The same below a chart, where names stand side by side.
-const ACROSS: usize = 14;
+/// Letters of a line of a title.
+const TITLE: usize = 76;
 
 /// A colour of the palette, starting over after the last.
 pub fn color(index: usize) -> &'static str {
@@ -60,39 +64,21 @@ pub fn layout(title: &str, x_title: &str, y_title: &str) -> Layout {
     framed(title, axis(x_title), axis(y_title))
 }
 
-/// An axis in our look, to be changed and put into [`layout`] with `.x_axis(..)` or `.y_axis(..)`.
-pub fn axis(title: &str) -> Axis {
-    let axis = Axis::new()
-        .grid_color(GRID)
-        .zero_line_color(GRID)
-        .line_color(GRID)
-        .tick_color(GRID)
-        .auto_margin(true);
-    match title {
-        "" => axis,
-        words => axis.title(Title::with_text(plain(words)).font(Font::new().size(13))),
-    }
-}
-
 fn legend() -> Legend {
     Legend::new()
         .background_color(CLEAR)
         .orientation(Orientation::Vertical)
 }
 
-/// A layout with another axis at the right, and the legend beyond its numbers.
-pub(crate) fn with_right_axis(layout: Layout, right: Axis) -> Layout {
-    let right = right.overlaying("y").side(AxisSide::Right).show_grid(false);
-    layout.y_axis2(right).legend(legend().x(1.16))
-}
-
 fn framed(title: &str, x: Axis, y: Axis) -> Layout {
+    let title = in_lines(title, TITLE);
+    let lines = title.lines().count();
     let layout = Layout::new()
         .auto_size(true)
         .height(HEIGHT)
         .margin(
             Margin::new()
-                .top(if title.is_empty() { 24 } else { 52 })
+                .top(if title.is_empty() { 24 } else { 32 + 20 * lines })
                 .right(24)
                 .bottom(48)
                 .left(56),
@@ -111,7 +97,7 @@ fn framed(title: &str, x: Axis, y: Axis) -> Layout {
         )
         .x_axis(x)
         .y_axis(y);
-    match title {
+    match &*title {
         "" => layout,
         // At the left: the middle is where the buttons of a narrow chart reach.
         words => layout.title(
@@ -122,6 +108,21 @@ fn framed(title: &str, x: Axis, y: Axis) -> Layout {
                 .x_anchor(Anchor::Left),
         ),
     }
+}
+
+/// The words in lines of at most so many letters each; a word that is longer has one to itself.
+fn in_lines(words: &str, letters: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split(' ') {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= letters => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 /// A chart of these traces; says "no data" where there are none.
@@ -227,6 +228,18 @@ pub fn band(index: usize, name: &str, x: &[f64], low: &[f64], high: &[f64]) -> B
     })))
 }
 
+/// The ends of a point's interval as plotly's error bars, from values and such ends: `width` is that of the strokes across.
+pub(crate) fn error_bars(values: &[f64], ends: &[(f64, f64)], colour: &str, width: u32) -> Value {
+    let away = |of: fn((f64, (f64, f64))) -> f64| -> Vec<f64> {
+        let pairs = values.iter().copied().zip(ends.iter().copied());
+        pairs.map(|pair| of(pair).max(0.0)).collect()
+    };
+    json!({
+        "type": "data", "symmetric": false, "thickness": 1.5, "width": width, "color": colour,
+        "array": away(|(value, (_, high))| high - value), "arrayminus": away(|(value, (low, _))| value - low),
+    })
+}
+
 /// One curve of [`curves`], with an interval around it or none.
 #[derive(Clone, Debug, Default)]
 pub struct Curve {
@@ -248,6 +261,12 @@ impl Show for Curve {
 
 /// Curves over one axis, each with its interval.
 pub fn curves(titles: [&str; 3], curves: &[Curve]) -> Plot {
+    let [title, x, y] = titles;
+    curves_over(axis(x), [title, y], curves)
+}
+
+/// Curves over an axis, each with its interval.
+pub(crate) fn curves_over(across: Axis, [title, y]: [&str; 2], curves: &[Curve]) -> Plot {
     let drawn = || curves.iter().enumerate().filter(|(_, c)| !c.x.is_empty());
     let area = |(i, c): (usize, &Curve)| {
         let (low, high) = c.band.as_ref()?;
@@ -256,8 +275,10 @@ pub fn curves(titles: [&str; 3], curves: &[Curve]) -> Plot {
     // Lines last, so that no area tints them.
     let lines = drawn().map(|(i, c)| curve(i, &c.name, &c.x, &c.y));
     let traces = drawn().filter_map(area).chain(lines).collect();
-    let [title, x, y] = titles;
-    plot(layout(title, x, y).show_legend(curves.len() > 1), traces)
+    plot(
+        framed(title, across, axis(y)).show_legend(curves.len() > 1),
+        traces,
+    )
 }
 
 /// A box for each group of values, every value a dot beside it.
@@ -277,22 +298,42 @@ pub fn boxes<N: AsRef<str>>(titles: [&str; 3], groups: &[(N, Vec<f64>)]) -> Plot
     let names: Vec<&str> = groups.iter().map(|(name, _)| name.as_ref()).collect();
     let [title, x, y] = titles;
     plot(
-        framed(title, ticks(axis(x), &names, ACROSS), axis(y)).show_legend(false),
+        framed(title, ticks_across(axis(x), &names), axis(y)).show_legend(false),
         traces,
     )
-}
-
-/// Names at places 0, 1, 2..; every name where there is room for it.
-pub(crate) fn ticks<N: AsRef<str>>(axis: Axis, names: &[N], letters: usize) -> Axis {
-    let every = names.len().div_ceil(40).max(1);
-    let (places, texts): (Vec<f64>, Vec<String>) = (0..names.len())
-        .step_by(every)
-        .map(|i| (i as f64, plain(&shorten(names[i].as_ref(), letters))))
-        .unzip();
-    axis.tick_values(places).tick_text(texts)
 }
 
 /// Numbers for JSON, which has no NaN: null is a gap.
 fn finite(values: &[f64]) -> Vec<Option<f64>> {
     values.iter().map(|v| v.is_finite().then_some(*v)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_title_has_lines_and_room_for_them() {
+        let title =
+            "dropout: images x width x rate: accuracy minus that with rate=0, with 95% interval, 5 seeds";
+        let figure = serde_json::to_value(layout(title, "", "")).unwrap();
+        let lines =
+            "dropout: images x width x rate: accuracy minus that with rate=0, with 95%<br>interval, 5 seeds";
+        assert_eq!(figure["title"]["text"], json!(lines));
+        assert_eq!(figure["margin"]["t"], json!(72));
+        let short = serde_json::to_value(layout("a &amp; b", "", "")).unwrap();
+        assert_eq!(
+            (&short["title"]["text"], &short["margin"]["t"]),
+            (&json!("a &amp;amp; b"), &json!(52))
+        );
+    }
+
+    #[test]
+    fn error_bars_reach_from_the_value_to_both_ends() {
+        let bars = error_bars(&[0.5, 0.25], &[(0.25, 1.0), (0.25, 0.25)], "#000", 3);
+        assert_eq!(
+            (&bars["array"], &bars["arrayminus"]),
+            (&json!([0.5, 0.0]), &json!([0.25, 0.0]))
+        );
+    }
 }

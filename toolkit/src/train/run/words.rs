@@ -103,7 +103,7 @@ impl<M> Show for Run<M> {
         } else {
             ""
         };
-        let title = format!("{mark}{}", self.ending);
+        let title = format!("{mark}Training: {}", self.ending);
         bundle.plot(&self.history.titled_chart(&title, self.best()))
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use plotly::Plot;
-use plotly::layout::{Axis, AxisType};
 
 use super::super::watch::{Flow, Moment, Watcher};
 use super::super::{RateSchedule, Recipe};
@@ -89,14 +88,26 @@ impl RateSearch {
 
     /// The losses over the rates, on a logarithmic axis, with a mark at each suggestion.
     pub fn chart(&self) -> Plot {
-        let layout = chart::layout("Loss over the rate", "rate", "loss, smoothed");
-        let axis: Axis = chart::axis("rate").type_(AxisType::Log);
+        let across = chart::logarithmic(chart::axis("rate"), self.rates.iter().copied());
+        // Where it diverges the loss goes out of the picture, or all before would lie on the floor.
+        let start = self.losses.first().copied().filter(|loss| loss.is_finite());
+        let lowest = self.losses.iter().copied().fold(f64::INFINITY, f64::min);
+        let up = match start {
+            Some(start) if start > lowest => {
+                let room = start - lowest;
+                chart::axis("loss, smoothed").range(vec![lowest - 0.1 * room, start + 0.5 * room])
+            }
+            _ => chart::axis("loss, smoothed"),
+        };
+        let layout = chart::layout("Loss over the rate", "", "")
+            .x_axis(across)
+            .y_axis(up);
         let mut traces = vec![chart::curve(0, "loss", &self.rates, &self.losses)];
         for (i, (name, rate)) in self.suggestions().into_iter().enumerate() {
             let name = format!("{name}, {}", readable_number(rate));
             traces.push(chart::mark(i + 1, &name, rate, self.loss_near(rate)));
         }
-        chart::plot(layout.x_axis(axis), traces)
+        chart::plot(layout, traces)
     }
 
     /// The loss at the rate tried that is nearest.
