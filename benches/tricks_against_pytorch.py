@@ -215,7 +215,7 @@ def distance_weighted(x, labels, margin=0.2, least=0.5, up_to=1.4):
 
 
 def contrastive(x, labels, margin=1.0):
-    d, same = distances(x), labels[:, None] == labels[None, :]
+    d, same, _ = pairs(x, labels)
     upper = torch.triu(torch.ones_like(d, dtype=torch.bool), 1)
     return torch.where(same, d**2, torch.relu(margin - d) ** 2)[upper].mean() / 2
 
