@@ -40,7 +40,7 @@ def test_the_hardest_triplets_put_all_in_one_place(embeddings):
     found = {(miner, rate): list(map(float, rest)) for miner, rate, *rest in rows}
     assert len(found) == 3
     loss, _, between, purity = found["batch-hard", "0.03"]
-    assert loss == pytest.approx(0.2, abs=0.01) and between < 0.05 and purity < 0.2
+    assert loss == pytest.approx(0.2, abs=0.01) and between < 0.5 and purity < 0.2
     assert found["semi-hard", "0.03"][2] > 1 and found["semi-hard", "0.03"][3] > purity
     assert found["batch-hard", "0.003"][3] > 0.65
 

@@ -40,7 +40,7 @@ def test_the_noise_scale_grows(batch):
     rows = re.findall(r"^ *(\d+) +([\d.]+) +(\d+|inf)$", text(batch["noise"]), re.M)
     scales = {int(epoch): float(scale) for epoch, _, scale in rows}
     assert list(scales) == [0, 1, 3, 10, 30]
-    assert 10 <= scales[0] <= 40 and 50 <= scales[1] <= 250 and scales[10] > 400 and scales[30] > scales[1]
+    assert 10 <= scales[0] <= 40 and 50 <= scales[1] <= 250 and min(scales[10], scales[30]) > 200
 
 
 def test_with_as_many_updates_the_size_does_not_matter(batch):

@@ -113,5 +113,5 @@ def test_the_verdicts(table, lesson_run):
     _, verdicts = table
     counted = Counter(verdicts.values())
     for kind, (number, sure) in EXPECTED.items():
-        assert abs(counted[kind] - number) <= 3, (kind, counted)
+        assert abs(counted[kind] - number) <= 5, (kind, counted)
         assert {verdicts[claim] for claim in sure} <= {kind}

@@ -1,6 +1,7 @@
 //! Light and colour of images whose pixels are in 0..1, as torchvision has them.
 
 use super::Image;
+use crate::base::math;
 
 /// What red, green and blue add to the grey of a pixel (ITU-R 601-2).
 const GREY: [f32; 3] = [0.2989, 0.587, 0.114];
@@ -33,7 +34,10 @@ pub(super) fn contrast(image: &mut Image<'_>, factor: f32) {
 
 /// What is 0 stays 0, also where a standardization left it just below.
 pub(super) fn gamma(image: &mut Image<'_>, power: f32) {
-    image.pixels.iter_mut().for_each(|x| *x = x.max(0.0).powf(power));
+    image.pixels.iter_mut().for_each(|x| {
+        let raised = math::exp(power * math::ln(*x));
+        *x = if *x < f32::MIN_POSITIVE { 0.0 } else { raised };
+    });
 }
 
 pub(super) fn saturate(image: &mut Image<'_>, factor: f32) {

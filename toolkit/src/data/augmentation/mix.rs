@@ -1,5 +1,7 @@
 //! Examples mixed with others of their batch: mixup and CutMix.
 
+use std::ops::Range;
+
 use rand::Rng as _;
 use statrs::distribution::{Beta, ContinuousCDF as _};
 
@@ -46,30 +48,40 @@ impl Augmentation {
         let (Augmentation::Mixup(alpha) | Augmentation::CutMix(alpha)) = *self else {
             return;
         };
-        let width = shape.width();
-        let before = examples.to_vec();
-        let targets = table.as_ref().map(|(numbers, _)| numbers.to_vec());
-        for (i, (example, &row)) in examples.chunks_exact_mut(width).zip(rows).enumerate() {
+        let draws = rows.iter().map(|row| {
             let mut rng = stream(seed, &format!("{self}/{epoch}/{row}"));
             let other = rng.random_range(0..rows.len() as u32) as usize;
-            let kept = beta(alpha, &mut rng);
-            let from = &before[other * width..][..width];
-            let kept = match (self, shape) {
-                (
-                    Augmentation::CutMix(_),
-                    Shape::Image {
-                        height,
-                        width,
-                        channels,
-                    },
-                ) => paste(example, from, (height, width, channels), kept, &mut rng),
-                _ => {
-                    blend(example, from, kept);
-                    kept
-                }
-            };
-            if let (Some((numbers, width)), Some(targets)) = (&mut table, &targets) {
-                let own = &mut numbers[i * *width..][..*width];
+            (other, beta(alpha, &mut rng), rng)
+        });
+        let partners: Vec<(usize, f64)> = match (self, shape) {
+            (
+                Augmentation::CutMix(_),
+                Shape::Image {
+                    height,
+                    width,
+                    channels,
+                },
+            ) => {
+                let size = (height, width, channels);
+                let cuts: Vec<(usize, Cut)> = draws
+                    .map(|(other, kept, mut rng)| (other, Cut::draw(size, kept, &mut rng)))
+                    .collect();
+                paste(examples, size, &cuts);
+                cuts.iter().map(|(other, cut)| (*other, cut.kept(size))).collect()
+            }
+            _ => {
+                let (before, numbers) = (examples.to_vec(), shape.width());
+                let all = examples.chunks_exact_mut(numbers).zip(draws);
+                all.map(|(example, (other, kept, _))| {
+                    blend(example, &before[other * numbers..][..numbers], kept);
+                    (other, kept)
+                })
+                .collect()
+            }
+        };
+        if let Some((numbers, width)) = &mut table {
+            let targets = numbers.to_vec();
+            for (own, (other, kept)) in numbers.chunks_exact_mut(*width).zip(partners) {
                 blend(own, &targets[other * *width..][..*width], kept);
             }
         }
@@ -99,27 +111,56 @@ fn blend(own: &mut [f32], other: &[f32], kept: f64) {
     }
 }
 
-/// Puts in a rectangle of 1 - `kept` of the other's area, about a drawn centre, as far as it lies in the image; gives the
-/// share of the area that is the own one's.
-fn paste(
-    own: &mut [f32],
-    other: &[f32],
-    (height, width, channels): (usize, usize, usize),
-    kept: f64,
-    rng: &mut Rng,
-) -> f64 {
-    let half = 0.5 * (1.0 - kept).sqrt();
-    let mut span = |whole: usize| {
-        let middle = rng.random_range(0..whole as u32) as usize;
-        let reach = (half * whole as f64) as usize;
-        middle.saturating_sub(reach)..(middle + reach).min(whole)
-    };
-    let (columns, lines) = (span(width), span(height));
-    for y in lines.clone() {
-        let place = (y * width + columns.start) * channels..(y * width + columns.end) * channels;
-        own[place.clone()].copy_from_slice(&other[place]);
+/// The part of an image that another one's takes the place of.
+struct Cut {
+    lines: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl Cut {
+    /// A rectangle of 1 - `kept` of the area, about a drawn centre, as far as it lies in the image.
+    fn draw((height, width, _): (usize, usize, usize), kept: f64, rng: &mut Rng) -> Self {
+        let half = 0.5 * (1.0 - kept).sqrt();
+        let mut span = |whole: usize| {
+            let middle = rng.random_range(0..whole as u32) as usize;
+            let reach = (half * whole as f64) as usize;
+            middle.saturating_sub(reach)..(middle + reach).min(whole)
+        };
+        let (columns, lines) = (span(width), span(height));
+        Self { lines, columns }
     }
-    1.0 - (lines.len() * columns.len()) as f64 / (height * width) as f64
+
+    /// The share of the area that is left.
+    fn kept(&self, (height, width, _): (usize, usize, usize)) -> f64 {
+        1.0 - (self.lines.len() * self.columns.len()) as f64 / (height * width) as f64
+    }
+
+    /// Where its lines stand in an image.
+    fn places(&self, (_, width, channels): (usize, usize, usize)) -> impl Iterator<Item = Range<usize>> {
+        let columns = self.columns.clone();
+        let line =
+            move |y: usize| (y * width + columns.start) * channels..(y * width + columns.end) * channels;
+        self.lines.clone().map(line)
+    }
+}
+
+/// Puts into each image the part of the other that its cut says, as that one was before.
+fn paste(images: &mut [f32], size: (usize, usize, usize), cuts: &[(usize, Cut)]) {
+    let numbers = size.0 * size.1 * size.2;
+    let mut parts = Vec::new();
+    for (other, cut) in cuts {
+        let from = &images[other * numbers..][..numbers];
+        cut.places(size)
+            .for_each(|place| parts.extend_from_slice(&from[place]));
+    }
+    let mut rest = &parts[..];
+    for (image, (_, cut)) in images.chunks_exact_mut(numbers).zip(cuts) {
+        for place in cut.places(size) {
+            let (line, behind) = rest.split_at(place.len());
+            image[place].copy_from_slice(line);
+            rest = behind;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -141,17 +182,26 @@ mod tests {
 
     #[test]
     fn a_pasted_part_counts_by_its_area() {
-        let mut rng = stream(3, "paste");
+        let (size, mut rng) = ((6, 9, 2), stream(3, "paste"));
+        let numbers = 6 * 9 * 2;
         let mut kinds = std::collections::HashSet::new();
         for round in 0..200 {
             let kept = f64::from(round) / 199.0;
-            let mut own = vec![0.0; 6 * 9 * 2];
-            let share = paste(&mut own, &[1.0; 6 * 9 * 2], (6, 9, 2), kept, &mut rng);
-            let ones = own.iter().filter(|&&x| x == 1.0).count() as f64;
-            assert!((1.0 - share - ones / own.len() as f64).abs() < 1e-9);
-            // The rectangle is no larger than asked, and smaller where it was cut off or rounded.
-            assert!(share >= kept - 1e-9, "{share} of {kept}");
-            kinds.insert(ones as u64);
+            let mut images: Vec<f32> = (0..3 * numbers).map(|i| (i / numbers) as f32).collect();
+            let cuts: Vec<(usize, Cut)> = [1, 2, 0]
+                .map(|other| (other, Cut::draw(size, kept, &mut rng)))
+                .into();
+            paste(&mut images, size, &cuts);
+            for (own, (image, (other, cut))) in images.chunks_exact(numbers).zip(&cuts).enumerate() {
+                let share = cut.kept(size);
+                let of = |which: usize| image.iter().filter(|&&x| x == which as f32).count() as f64;
+                // What is put in is of the other as it was before anything was put into that one.
+                assert_eq!(of(*other) + of(own), numbers as f64);
+                assert!((1.0 - share - of(*other) / numbers as f64).abs() < 1e-9);
+                // The rectangle is no larger than asked, and smaller where it was cut off or rounded.
+                assert!(share >= kept - 1e-9, "{share} of {kept}");
+                kinds.insert(of(*other) as u64);
+            }
         }
         assert!(kinds.len() > 8, "{kinds:?}");
     }

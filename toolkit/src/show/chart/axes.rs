@@ -60,7 +60,7 @@ fn ticks_of<N: AsRef<str>>(axis: Axis, names: &[N], words: impl Fn(&str) -> Stri
     axis.tick_values(places).tick_text(texts)
 }
 
-/// A logarithmic axis for these numbers. Over one to four powers of ten its ticks are 1, 2 and 5 times each, in full:
+/// A logarithmic axis for these numbers. Over one to three powers of ten its ticks are 1, 2 and 5 times each, in full:
 /// plotly's own are single digits between the powers.
 pub(crate) fn logarithmic(axis: Axis, numbers: impl IntoIterator<Item = f64>) -> Axis {
     let axis = axis.type_(AxisType::Log);
@@ -69,7 +69,7 @@ pub(crate) fn logarithmic(axis: Axis, numbers: impl IntoIterator<Item = f64>) ->
         (low.min(x), high.max(x))
     });
     let powers = (high / low).log10();
-    if !(1.0..=4.0).contains(&powers) {
+    if !(1.0..=3.0).contains(&powers) {
         return axis;
     }
     let first = low.log10().floor() as i32;
