@@ -86,3 +86,14 @@ def test_what_cannot_be_checked_says_why_at_once(stored, tmp_path):
     assert fresh.returncode == 1 and "holds no outputs to compare with; a run with --inplace" in fresh.stderr
     for args in (["--check", "--inplace"], ["--rtol", "1"], ["--check", "--rtol", "-1"], ["--check", "--atol", "nan"]):
         assert run(stored, *args).returncode == 2, args
+
+
+def test_seconds_in_a_table_may_differ_and_its_other_columns_not(tmp_path):
+    def frame(column):
+        return f'use polars::prelude::*;\ndf!("n" => [1], "{column}" => [f64::from(std::process::id())])?'
+
+    book = write(tmp_path / "times.ipynb", frame("seconds"), frame("number"))
+    assert run(book, "--inplace", "--no-html").returncode == 0
+    done = run(book, "--check")
+    assert done.returncode == 1
+    assert "Cell 2 differs" in done.stdout and "Different 1 of 2 cells" in done.stdout

@@ -16,8 +16,9 @@ use std::path::PathBuf;
 /// With --check nothing is written, unless --output or --html asks for it: what cells put out is compared with
 /// what the notebook holds, and exit code 1 says that something differs. Streams are compared by name, results
 /// and displays as Plotly JSON or else as plain text, errors by name. Left out are colours, times such as
-/// `12.3 s` or `1 min 05 s`, rates such as `90 images/s`, addresses, how wide columns are, progress bars that
-/// only one of both has, and cells tagged check-skip or nbval-ignore-output.
+/// `12.3 s` or `1 min 05 s` and the column `seconds` of a table, rates such as `90 images/s`, what was found in a cache,
+/// addresses, how wide columns are, progress bars that only one of both has, and cells tagged check-skip or
+/// nbval-ignore-output.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub struct Args {
     /// The notebook (.ipynb); its folder is where its cells run. Several run one after another, also behind one that

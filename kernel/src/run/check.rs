@@ -1,6 +1,6 @@
 //! `jook run --check`: whether a notebook still puts out what it holds.
 
-use super::compare::{Tolerance, is_progress, json_differences, same_line, visible};
+use super::compare::{Tolerance, is_progress, json_differences, same_line, visible, without_seconds};
 use crate::page::notebook::{self, Kind, Notebook};
 use crate::page::plotly;
 use anyhow::{Result, bail};
@@ -204,6 +204,7 @@ fn brief(output: &Value) -> String {
 /// The stored lines after `-` and the new ones after `+`, where they differ.
 fn changed_lines(stored: &str, fresh: &str, tolerance: Tolerance) -> Vec<String> {
     let same = |(old, new): &(&&str, &&str)| same_line(old, new, tolerance);
+    let (stored, fresh) = (without_seconds(stored), without_seconds(fresh));
     let (old, new): (Vec<&str>, Vec<&str>) = (
         stored.trim_end().lines().collect(),
         fresh.trim_end().lines().collect(),

@@ -1,8 +1,8 @@
 //! Whether two texts or two charts say the same: exactly, or with numbers within a tolerance.
 //!
 //! What differs from run to run without meaning anything is left out of texts first: colours, what a progress
-//! bar has overwritten, how long things took and how fast they went, addresses in memory, and how wide the
-//! columns of a table are.
+//! bar has overwritten, how long things took and how fast they went (in a polars table the column `seconds`), what
+//! was found in a cache, addresses in memory, and how wide the columns of a table are.
 
 use crate::page::ansi;
 use regex::Regex;
@@ -27,6 +27,8 @@ static TIMES: LazyLock<Regex> = LazyLock::new(|| {
 /// `1200 images/s`, `3.4 it/s`.
 static RATES: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d[\d.,]*\s?\p{L}*/s\b"));
 static ADDRESSES: LazyLock<Regex> = LazyLock::new(|| regex(r"\b0x[0-9a-fA-F]{8,}\b"));
+/// `533 from the cache, 0 computed`: the second run on a machine computes less.
+static CACHED: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d+ from the cache, \d+ computed\b"));
 /// `training 200/200 [28 ms]  completed`: what a bar of the toolkit leaves.
 static PROGRESS: LazyLock<Regex> = LazyLock::new(|| regex(r"^[^\n]* \d+/\d+ \[[^\]\n]+\][^\n]*\n?$"));
 /// What is as long as a column is wide.
@@ -42,6 +44,41 @@ fn regex(pattern: &str) -> Regex {
 /// A text as a reader sees it: without colours, and with what was overwritten gone.
 pub fn visible(text: &str) -> String {
     ansi::strip(&ansi::overwrite(text))
+}
+
+/// A text whose polars tables say nothing in their columns `seconds`.
+pub fn without_seconds(text: &str) -> String {
+    // The cells of the table's lines, and which of them are seconds.
+    let mut seconds: Option<(usize, Vec<usize>)> = None;
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let inside = line.strip_prefix('│').and_then(|rest| rest.strip_suffix('│'));
+        let Some(inside) = inside else {
+            if line.starts_with('┌') {
+                seconds = None;
+            }
+            lines.push(line.to_string());
+            continue;
+        };
+        let mut cells: Vec<&str> = inside.split('┆').collect();
+        let (count, places) = seconds.get_or_insert_with(|| {
+            let named = cells
+                .iter()
+                .enumerate()
+                .filter(|(_, cell)| cell.trim() == "seconds");
+            (cells.len(), named.map(|(place, _)| place).collect())
+        });
+        // A cell of text may have a stroke of its own: then nobody knows which is which.
+        if cells.len() == *count {
+            let header = places.iter().any(|&place| cells[place].trim() == "seconds");
+            places
+                .iter()
+                .filter(|_| !header)
+                .for_each(|&place| cells[place] = " TIME ");
+        }
+        lines.push(format!("│{}│", cells.join("┆")));
+    }
+    lines.join("\n")
 }
 
 /// Whether an output is a progress bar, which is there only when there was something to wait for.
@@ -77,6 +114,7 @@ fn masked(line: &str) -> String {
     let line = ADDRESSES.replace_all(line, "ADDRESS");
     let line = RATES.replace_all(&line, "RATE");
     let line = TIMES.replace_all(&line, "TIME");
+    let line = CACHED.replace_all(&line, "CACHED");
     let line = FILLING.replace_all(&line, |filling: &regex::Captures<'_>| {
         filling[0].replace('\t', " ").chars().take(1).collect::<String>()
     });
@@ -182,6 +220,10 @@ mod tests {
             ("1 h 04 min of training", "12 seconds of training"),
             ("1200 images/s", "998.5 images/s"),
             ("at 0x7ffd1234abcd", "at 0x7ffe00001234"),
+            (
+                "[2 ms]  0 from the cache, 533 computed",
+                "[985 µs]  533 from the cache, 0 computed",
+            ),
             ("│ a    ┆ 1.0 s │", "│ a  ┆ 10.0 s │"),
             ("├──────┤  ", "├───┤"),
             ("=====", "==="),
@@ -203,6 +245,22 @@ mod tests {
         }
         assert!(is_progress("study a: b x c 45/45 [4.2 s]") && !is_progress("1/2 [3]\na table"));
         assert_eq!(visible("\u{1b}[31m10 %\r20 %\u{1b}[0m"), "20 %");
+    }
+
+    #[test]
+    fn seconds_in_a_table_mean_nothing_and_its_other_columns_all() {
+        let table = |rate: &str, seconds: &str| {
+            let rows = format!("│ {rate} ┆ 1 ┆ {seconds} │");
+            format!(
+                "shape: (1, 3)\n┌──┬──┬──┐\n│ rate ┆ n ┆ seconds │\n│ f64 ┆ u32 ┆ f64 │\n╞══╪══╪══╡\n{rows}\n└──┴──┴──┘"
+            )
+        };
+        let other = "\n┌──┬──┬──┐\n│ a ┆ b ┆ c │\n╞══╪══╪══╡\n│ 1 ┆ 2 ┆ 3 │\n└──┴──┴──┘";
+        let read = |rate, seconds| without_seconds(&(table(rate, seconds) + other));
+        assert_eq!(read("0.1", "0.0123"), read("0.1", "12.5"));
+        assert_ne!(read("0.1", "0.0123"), read("0.2", "0.0123"));
+        assert!(read("0.1", "0.0123").ends_with(other) && read("0.1", "2").contains("┆ seconds │"));
+        assert_eq!(without_seconds("no table"), "no table");
     }
 
     #[test]
