@@ -1,5 +1,6 @@
 //! What one network has learned, put to use for another task: [`Features`] of a frozen network, kept on disk; a new
-//! last layer on top of them ([`Retrain`]); two networks side by side under one ([`Concat`]).
+//! last layer on top of them ([`Retrain`]); two networks side by side under one ([`Concat`]); source examples that count
+//! by how much they look like the target's ([`instance`]).
 //!
 //! ```
 //! use jook::prelude::*;
@@ -27,6 +28,7 @@
 mod bottleneck;
 mod concat;
 mod features;
+pub mod instance;
 mod resolution;
 mod retrain;
 #[cfg(test)]
