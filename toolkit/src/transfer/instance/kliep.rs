@@ -10,9 +10,10 @@ use crate::{Error, Number, Result};
 
 /// Parts that the target examples which are no centers are cut into, to choose a gamma.
 const FOLDS: usize = 5;
-/// Rounds at most, and the gain of the mean log-likelihood below which no more are made.
-const ROUNDS: usize = 20_000;
-const ENOUGH: f64 = 1e-10;
+/// Rounds at most, and the gain of the mean log-likelihood below which no more are made: for the weights, and for the
+/// choice of gamma, where likelihoods differ by far more.
+const LAST: (usize, f64) = (10_000, 1e-9);
+const CHOICE: (usize, f64) = (300, 1e-5);
 /// A center with a mean Gaussian on the source below this has no source near it.
 const NEAR: f64 = 1e-12;
 
@@ -71,7 +72,11 @@ impl Kliep {
 
 /// The shares of the centers, from the mean Gaussians on the source and the Gaussians on the target; and the mean of log w
 /// there.
-fn shares(on_source: &DVector<f64>, on_target: &DMatrix<f64>) -> Result<(DVector<f64>, f64)> {
+fn shares(
+    on_source: &DVector<f64>,
+    on_target: &DMatrix<f64>,
+    (rounds, enough): (usize, f64),
+) -> Result<(DVector<f64>, f64)> {
     let near = on_source.iter().filter(|mean| **mean > NEAR).count();
     let mut shares = on_source.map(|mean| {
         if mean > NEAR {
@@ -81,7 +86,7 @@ fn shares(on_source: &DVector<f64>, on_target: &DMatrix<f64>) -> Result<(DVector
         }
     });
     let mut before = f64::NEG_INFINITY;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let w = on_target * &shares;
         let likelihood = w.map(f64::ln).mean();
         if near == 0 || !likelihood.is_finite() {
@@ -97,7 +102,7 @@ fn shares(on_source: &DVector<f64>, on_target: &DMatrix<f64>) -> Result<(DVector
                 *share *= pull / mean;
             }
         }
-        if likelihood - before < ENOUGH {
+        if likelihood - before < enough {
             return Ok((shares, likelihood));
         }
         before = likelihood;
@@ -130,7 +135,7 @@ impl Kliep {
                     false => own.chain(centers.iter().copied()).collect(),
                 }
             };
-            let Ok((shares, _)) = shares(&on_source, &table.select_rows(&of(false))) else {
+            let Ok((shares, _)) = shares(&on_source, &table.select_rows(&of(false)), CHOICE) else {
                 return f64::NEG_INFINITY;
             };
             total += (table.select_rows(&of(true)) * shares).map(f64::ln).sum();
@@ -169,7 +174,11 @@ impl Estimate for Kliep {
         };
         let at = picked(&xt, width, centers);
         let table = gaussians(&xs, &at, width, gamma);
-        let (shares, likelihood) = shares(&table.row_mean().transpose(), &gaussians(&xt, &at, width, gamma))?;
+        let (shares, likelihood) = shares(
+            &table.row_mean().transpose(),
+            &gaussians(&xt, &at, width, gamma),
+            LAST,
+        )?;
         let numbers = (table * shares).iter().copied().collect();
         Weights::new(
             "KLIEP".to_owned(),

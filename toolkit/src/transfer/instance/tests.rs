@@ -209,7 +209,7 @@ fn line_error(source: (&[f64], &[f64]), weights: &[f64], target: (&[f64], &[f64]
 #[test]
 fn under_covariate_shift_every_method_takes_nine_tenths_of_the_error() {
     let sinc = |x: f64| (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x);
-    let seeds = 20;
+    let seeds = 10;
     let mut errors = [0.0; 8];
     for seed in 0..seeds {
         let rng = &mut stream(seed, "covariate shift");
