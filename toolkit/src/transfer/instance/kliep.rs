@@ -12,7 +12,7 @@ use crate::{Error, Number, Result};
 const FOLDS: usize = 5;
 /// Rounds at most, and the gain of the mean log-likelihood below which no more are made: for the weights, and for the
 /// choice of gamma, where likelihoods differ by far more.
-const LAST: (usize, f64) = (10_000, 1e-9);
+const LAST: (usize, f64) = (20_000, 1e-10);
 const CHOICE: (usize, f64) = (300, 1e-5);
 /// A center with a mean Gaussian on the source below this has no source near it.
 const NEAR: f64 = 1e-12;
