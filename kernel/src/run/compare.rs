@@ -61,20 +61,18 @@ pub fn without_seconds(text: &str) -> String {
             continue;
         };
         let mut cells: Vec<&str> = inside.split('┆').collect();
-        let (count, places) = seconds.get_or_insert_with(|| {
-            let named = cells
-                .iter()
-                .enumerate()
-                .filter(|(_, cell)| cell.trim() == "seconds");
-            (cells.len(), named.map(|(place, _)| place).collect())
-        });
-        // A cell of text may have a stroke of its own: then nobody knows which is which.
-        if cells.len() == *count {
-            let header = places.iter().any(|&place| cells[place].trim() == "seconds");
-            places
-                .iter()
-                .filter(|_| !header)
-                .for_each(|&place| cells[place] = " TIME ");
+        match &seconds {
+            // The first line of a table names its columns.
+            None => {
+                let named = cells
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, cell)| cell.trim() == "seconds");
+                seconds = Some((cells.len(), named.map(|(place, _)| place).collect()));
+            }
+            // A cell of text may have a stroke of its own: then nobody knows which is which.
+            Some((count, _)) if cells.len() != *count => {}
+            Some((_, places)) => places.iter().for_each(|&place| cells[place] = " TIME "),
         }
         lines.push(format!("│{}│", cells.join("┆")));
     }

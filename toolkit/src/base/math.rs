@@ -1,5 +1,5 @@
-//! exp, ln, tanh, sigmoid, erf, sine and cosine, and the activations made of them for f32, without branches or tables, so that loops over
-//! them use the machine's vector units. Accurate to a few units in the last place; NaN stays NaN.
+//! exp, ln, tanh, sigmoid, erf, sine and cosine, and the activations made of them for f32, without branches or tables, so
+//! that loops over them use the machine's vector units. Accurate to a few units in the last place; NaN stays NaN.
 
 /// ln 2 in two parts, the first with trailing zeros: a whole number of it is exact.
 const LN_2_HIGH: f32 = 0.693_359_4;

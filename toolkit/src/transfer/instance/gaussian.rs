@@ -2,6 +2,7 @@
 
 use nalgebra::DMatrix;
 
+use crate::seed::{shuffle, stream};
 use crate::{Error, Result};
 
 /// Examples that the median distance is taken over, at most.
@@ -43,6 +44,20 @@ pub(super) fn candidates(given: &[f64], target: &[f64], width: usize, order: &[u
     // All alike: any width will do.
     let median = squares.get(squares.len() / 2).copied().unwrap_or(1.0);
     TRIED.iter().map(|factor| factor / (2.0 * median)).collect()
+}
+
+/// The rows 0 to `n`, shuffled by the seed's stream of this name.
+pub(super) fn shuffled(n: usize, seed: u64, name: &str) -> Vec<usize> {
+    let mut rows: Vec<u32> = (0..n as u32).collect();
+    shuffle(&mut rows, &mut stream(seed, name));
+    rows.into_iter().map(|row| row as usize).collect()
+}
+
+/// The target examples that are centers, the first of `order`, and the rest. Where there is something to choose by examples
+/// that are no centers, at most half are.
+pub(super) fn centers_of(order: &[usize], most: usize, choosing: bool) -> (&[usize], &[usize]) {
+    let there = if choosing { order.len() / 2 } else { order.len() };
+    order.split_at(most.min(there))
 }
 
 /// The rows of these numbers, one after another.

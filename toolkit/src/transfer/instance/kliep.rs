@@ -2,10 +2,9 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::gaussian::{candidates, check_above_zero, gaussians, picked};
+use super::gaussian::{candidates, centers_of, check_above_zero, gaussians, picked, shuffled};
 use super::{Estimate, Weights, check, features};
 use crate::data::Dataset;
-use crate::seed::{shuffle, stream};
 use crate::{Error, Number, Result};
 
 /// Parts that the target examples which are no centers are cut into, to choose a gamma.
@@ -110,38 +109,35 @@ fn shares(
     Ok((shares, before))
 }
 
-impl Kliep {
-    /// The mean log-likelihood of target examples held out, `rest` of the target, with these centers.
-    fn held_out(
-        &self,
-        (source, target, width): (&[f64], &[f64], usize),
-        (centers, rest): (&[usize], &[usize]),
-        gamma: f64,
-    ) -> f64 {
-        let at = picked(target, width, centers);
-        let on_source = gaussians(source, &at, width, gamma).row_mean().transpose();
-        let table = gaussians(target, &at, width, gamma);
-        let folds = FOLDS.min(rest.len()).max(2);
-        let mut total = 0.0;
-        for fold in 0..folds {
-            let of = |held: bool| -> Vec<usize> {
-                let own = rest
-                    .iter()
-                    .enumerate()
-                    .filter(|(i, _)| (i % folds == fold) == held);
-                let own = own.map(|(_, row)| *row);
-                match held {
-                    true => own.collect(),
-                    false => own.chain(centers.iter().copied()).collect(),
-                }
-            };
-            let Ok((shares, _)) = shares(&on_source, &table.select_rows(&of(false)), CHOICE) else {
-                return f64::NEG_INFINITY;
-            };
-            total += (table.select_rows(&of(true)) * shares).map(f64::ln).sum();
-        }
-        total / rest.len() as f64
+/// The mean log-likelihood of target examples held out, `rest` of the target, with these centers.
+fn held_out(
+    (source, target, width): (&[f64], &[f64], usize),
+    (centers, rest): (&[usize], &[usize]),
+    gamma: f64,
+) -> f64 {
+    let at = picked(target, width, centers);
+    let on_source = gaussians(source, &at, width, gamma).row_mean().transpose();
+    let table = gaussians(target, &at, width, gamma);
+    let folds = FOLDS.min(rest.len()).max(2);
+    let mut total = 0.0;
+    for fold in 0..folds {
+        let of = |held: bool| -> Vec<usize> {
+            let own = rest
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| (i % folds == fold) == held);
+            let own = own.map(|(_, row)| *row);
+            match held {
+                true => own.collect(),
+                false => own.chain(centers.iter().copied()).collect(),
+            }
+        };
+        let Ok((shares, _)) = shares(&on_source, &table.select_rows(&of(false)), CHOICE) else {
+            return f64::NEG_INFINITY;
+        };
+        total += (table.select_rows(&of(true)) * shares).map(f64::ln).sum();
     }
+    total / rest.len() as f64
 }
 
 impl Estimate for Kliep {
@@ -149,20 +145,13 @@ impl Estimate for Kliep {
         check("KLIEP", source, target)?;
         check_above_zero("KLIEP", "gamma", &self.gammas)?;
         let (xs, xt, width) = (features(source), features(target), source.width());
-        let mut order: Vec<u32> = (0..target.len() as u32).collect();
-        shuffle(&mut order, &mut stream(self.seed, "centers"));
-        let order: Vec<usize> = order.into_iter().map(|row| row as usize).collect();
+        let order = shuffled(target.len(), self.seed, "centers");
         let gammas = candidates(&self.gammas, &xt, width, &order);
-        let most = if gammas.len() > 1 {
-            order.len() / 2
-        } else {
-            order.len()
-        };
-        let (centers, rest) = order.split_at(self.centers.min(most));
+        let (centers, rest) = centers_of(&order, self.centers, gammas.len() > 1);
         let gamma = match gammas[..] {
             [only] => only,
             _ => {
-                let score = |gamma: f64| self.held_out((&xs, &xt, width), (centers, rest), gamma);
+                let score = |gamma: f64| held_out((&xs, &xt, width), (centers, rest), gamma);
                 let scored = gammas.iter().map(|&gamma| (gamma, score(gamma)));
                 // A gamma whose likelihood is no number is no candidate.
                 let scored = scored

@@ -2,10 +2,9 @@
 
 use nalgebra::{DMatrix, DVector, Matrix2, Vector2};
 
-use super::gaussian::{candidates, check_above_zero, gaussians, picked};
+use super::gaussian::{candidates, centers_of, check_above_zero, gaussians, picked, shuffled};
 use super::{Estimate, Weights, check, features};
 use crate::data::Dataset;
-use crate::seed::stream;
 use crate::{Error, Number, Result};
 
 /// The penalties tried where none are given.
@@ -202,15 +201,8 @@ impl Estimate for Ulsif {
             return Err(Error::spec(found).at(name).fix("0.1 is the paper's"));
         }
         let (xs, xt, width) = (features(source), features(target), source.width());
-        let order = |n: usize, what: &str| -> Vec<usize> {
-            let mut rows: Vec<u32> = (0..n as u32).collect();
-            crate::seed::shuffle(&mut rows, &mut stream(self.seed, what));
-            rows.into_iter().map(|row| row as usize).collect()
-        };
-        let (sources, targets) = (
-            order(source.len(), "sources left out"),
-            order(target.len(), "centers"),
-        );
+        let sources = shuffled(source.len(), self.seed, "sources left out");
+        let targets = shuffled(target.len(), self.seed, "centers");
         let lambdas = if self.lambdas.is_empty() {
             &LAMBDAS[..]
         } else {
@@ -218,12 +210,7 @@ impl Estimate for Ulsif {
         };
         let gammas = candidates(&self.gammas, &xt, width, &targets);
         let choosing = gammas.len() * lambdas.len() > 1;
-        let most = if choosing {
-            targets.len() / 2
-        } else {
-            targets.len()
-        };
-        let (centers, rest) = targets.split_at(self.centers.min(most));
+        let (centers, rest) = centers_of(&targets, self.centers, choosing);
         let (gamma, lambda) = match choosing {
             false => (gammas[0], lambdas[0]),
             true => {
